@@ -81,8 +81,8 @@ of all blocked ids:
     if it is still blocked: t = below(next redraw word, left); id = the smallest with (units of unblocked ids <= id) > t
     log_q = float32(log(float64(units_id) / float64(left)))
 
-A uniform table needs no redraw: r = below(word(slot), left), left = n - number of blocked ids; id = the (r + 1)-th smallest unblocked
-one; log_q = float32(-log(float64(left))). An exhausted row's slots are masked (-1, 0, False), or, with "replace", drawn on as above with the
+A uniform table has 1 unit an id, T = n, and needs no redraw: id = the (r + 1)-th smallest unblocked id, r = below(word(slot), left); log_q as above,
+log(1 / left). An exhausted row's slots are masked (-1, 0, False), or, with "replace", drawn on as above with the
 row's exclusions and ``exclude_ids`` alone blocked.
 
 Shared negatives
@@ -114,20 +114,79 @@ changes the version above, is named in the changelog, and happens only in a mino
 
 Examples
 --------
->>> from equipoise.rng import normalize_seed
->>> normalize_seed(7)
-7
+>>> from equipoise import rng
+>>> rng.key_from_rng(7) == rng.key_from_rng(7)
+True
 """
 
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 
 from equipoise import _validate
 
-__all__ = ["COUNTED", "KEYED", "SHARED", "TABLE", "key_from_rng", "normalize_seed", "worker_lane"]
+__all__ = ["COUNTED", "KEYED", "RNG", "SHARED", "TABLE", "key_from_rng", "worker_lane"]
 
 VERSION = 1
 TABLE, KEYED, COUNTED, SHARED = (purpose + (VERSION << 16) for purpose in (1, 2, 3, 4))
+
+RNG = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
+
+
+def key_from_rng(rng: RNG) -> int:
+    """One 64-bit key from whatever ``numpy.random.default_rng`` takes (SPEC 7).
+
+    The key is the bit generator's next raw output: NumPy freezes those, not ``Generator.integers``. MT19937's raw output has 32 bits, so
+    it gives two, the low half first. A generator that is passed in moves on; the same int gives the same key each time.
+
+    Parameters
+    ----------
+    rng : None, int, SeedSequence, BitGenerator or Generator
+        None takes fresh entropy from the operating system.
+
+    Returns
+    -------
+    int
+        In [0, 2^64).
+
+    Raises
+    ------
+    TypeError, ValueError
+        As ``numpy.random.default_rng`` for what it does not take, naming ``rng``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from equipoise.rng import key_from_rng
+    >>> key_from_rng(7) == int(np.random.default_rng(7).bit_generator.random_raw())
+    True
+    """
+    if isinstance(rng, float | bool | str):
+        raise TypeError(f"rng must be None, an int, a SeedSequence, a BitGenerator or a Generator, got {type(rng).__name__}")
+    try:
+        bits: Any = np.random.default_rng(rng).bit_generator
+    except (TypeError, ValueError) as failure:
+        raise type(failure)(f"rng must be None, an int >= 0, a SeedSequence, a BitGenerator or a Generator: {failure}") from None
+    if isinstance(bits, np.random.MT19937):
+        return int(bits.random_raw()) | int(bits.random_raw()) << 32
+    return int(bits.random_raw())
+
+
+def worker_lane() -> int:
+    """``get_worker_info().seed`` in a torch DataLoader worker, else 0; torch is asked only if somebody has imported it.
+
+    The seed, not the worker's id: workers that are made anew each epoch start from the parent's unmoved counter, so with the id alone
+    epoch 2 would repeat epoch 1.
+
+    Examples
+    --------
+    >>> from equipoise.rng import worker_lane
+    >>> worker_lane()
+    0
+    """
+    data = sys.modules.get("torch.utils.data")
+    info = data.get_worker_info() if data is not None else None
+    return 0 if info is None else int(info.seed) % 2**64

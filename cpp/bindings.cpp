@@ -1,0 +1,274 @@
+// The only file that knows Python. One rhythm: take arrays as they are (never converted), check shapes, release the GIL, call.
+// Users never come here with bad input: equipoise/_validate.py stands above. What is checked again is what would touch foreign memory.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <stdexcept>
+
+#include "alias.hpp"
+#include "cpu.hpp"
+#include "elementary.hpp"
+#include "exclusions.hpp"
+#include "negatives.hpp"
+#include "rng.hpp"
+#include "shared.hpp"
+#include "uniform.hpp"
+#include "units.hpp"
+
+namespace py = pybind11;
+namespace eq = equipoise;
+using eq::i64;
+using eq::u32;
+using eq::u64;
+
+namespace {
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+using Release = py::gil_scoped_release;
+
+void require(bool holds, const char* what) {
+    if (!holds) throw std::invalid_argument(what);
+}
+
+template <class T>
+const T* data_or_null(const Array<T>& a) {
+    return a.size() ? a.data() : nullptr;
+}
+
+const eq::CpuPath& cpu_path() {
+    static const eq::CpuPath path = eq::choose_cpu_path();
+    return path;
+}
+
+py::tuple cpu_path_names() { return py::make_tuple(cpu_path().name, cpu_path().disabled); }
+
+void philox(const Array<u32>& counters, const Array<u32>& keys, Array<u32>& out) {
+    require(counters.size() == out.size() && keys.size() * 2 == out.size(), "philox: shapes differ");
+    const u32 *c = counters.data(), *k = keys.data();
+    u32* o = out.mutable_data();
+    const i64 count = out.size() / 4;
+    Release release;
+    for (i64 i = 0; i < count; ++i) {
+        std::copy(c + 4 * i, c + 4 * i + 4, o + 4 * i);
+        eq::philox(o + 4 * i, k[2 * i], k[2 * i + 1]);
+    }
+}
+
+template <double (*kFunction)(double)>
+void elementwise(const Array<double>& x, Array<double>& out) {
+    require(x.size() == out.size(), "elementwise: shapes differ");
+    const double* from = x.data();
+    double* to = out.mutable_data();
+    const i64 n = x.size();
+    Release release;
+    for (i64 i = 0; i < n; ++i) to[i] = kFunction(from[i]);
+}
+
+template <class Weight>
+py::tuple unit_sum(const Array<Weight>& weights, int grid) {
+    const Weight* w = weights.data();
+    const i64 n = weights.size();
+    eq::Wide sum{};
+    {
+        Release release;
+        sum = eq::unit_sum(w, n, grid);
+    }
+    return py::make_tuple(sum.high, sum.low);
+}
+
+template <class Weight>
+py::tuple unit_floor(const Array<Weight>& weights, u64 high, u64 low, int point, Array<u64>& units) {
+    require(weights.size() == units.size(), "unit_floor: shapes differ");
+    const Weight* w = weights.data();
+    u64* u = units.mutable_data();
+    const i64 n = weights.size();
+    eq::Wide sum{};
+    {
+        Release release;
+        sum = eq::unit_floor(w, n, high, low, point, u);
+    }
+    return py::make_tuple(sum.high, sum.low);
+}
+
+void unit_settle(Array<u64>& units, i64 surplus) {
+    u64* u = units.mutable_data();
+    const i64 n = units.size();
+    Release release;
+    eq::unit_settle(u, n, surplus);
+}
+
+void alias_build(const Array<u64>& units, Array<u64>& cells) {
+    require(units.size() == cells.size(), "alias_build: shapes differ");
+    const u64* u = units.data();
+    u64* c = cells.mutable_data();
+    const i64 n = units.size();
+    Release release;
+    eq::alias_build(u, n, c);
+}
+
+void alias_draw(u64 key, const Array<u64>& cells, i64 start, Array<i64>& out) {
+    require(cells.size() > 0 && start >= 0 && start % eq::kBlock == 0, "alias_draw: no cells, or start within a block");
+    const u64* c = cells.data();
+    i64* o = out.mutable_data();
+    const i64 count = out.size();
+    const u64 n = static_cast<u64>(cells.size());
+    Release release;
+    cpu_path().alias_draw(key, c, n, start, count, o);
+}
+
+void uniform_draw(u64 key, u64 n, i64 start, Array<i64>& out) {
+    require(n > 0 && start >= 0 && start % eq::kBlock == 0, "uniform_draw: n = 0, or start within a block");
+    i64* o = out.mutable_data();
+    const i64 count = out.size();
+    Release release;
+    eq::uniform_draw(key, n, start, count, o);
+}
+
+i64 exclusion_sort(Array<i64>& indptr, Array<u32>& ids) {
+    require(indptr.size() > 0, "exclusion_sort: empty indptr");
+    i64* p = indptr.mutable_data();
+    u32* i = ids.mutable_data();
+    const i64 rows = indptr.size() - 1;
+    require(p[0] == 0 && p[rows] == ids.size(), "exclusion_sort: indptr does not end at the ids");
+    Release release;
+    return eq::exclusion_sort(p, rows, i);
+}
+
+void exclusion_units(const Array<i64>& indptr, const Array<u32>& ids, const Array<u64>& units, Array<u64>& sums) {
+    require(indptr.size() == sums.size() + 1, "exclusion_units: shapes differ");
+    const i64* p = indptr.data();
+    const u32* i = ids.data();
+    const u64* u = units.data();
+    u64* s = sums.mutable_data();
+    const i64 rows = sums.size();
+    Release release;
+    eq::exclusion_units(p, rows, i, u, s);
+}
+
+void exclusion_hits(const Array<i64>& indptr, const Array<u32>& ids, const Array<i64>& rows, const Array<i64>& candidates,
+                    const Array<i64>& order, Array<bool>& out) {
+    require(candidates.size() == order.size() && rows.size() * order.size() == out.size(), "exclusion_hits: shapes differ");
+    const i64 *p = indptr.data(), *r = rows.data(), *c = candidates.data(), *at = order.data();
+    const u32* i = ids.data();
+    bool* o = out.mutable_data();
+    const i64 batch = rows.size(), count = candidates.size();
+    Release release;
+    eq::exclusion_hits(p, i, r, batch, c, at, count, o);
+}
+
+eq::Proposer proposer(u64 n, const Array<u64>& cells, const Array<u64>& units, const Array<u64>& prefix) {
+    const u64 size = static_cast<u64>(units.size());
+    require(n > 0 && cells.size() == units.size() && (size == 0 || size == n), "table: cells, units and n differ");
+    require(prefix.size() == 0 || static_cast<u64>(prefix.size()) == n + 1, "table: prefix must have n + 1 entries");
+    return {n, size ? n << 32 : n, data_or_null(cells), data_or_null(units), data_or_null(prefix)};
+}
+
+py::tuple negatives_draw(u64 key, u64 lane, u64 first, const Array<u64>& row_keys, const Array<i64>& rows,
+                         const Array<i64>& exclude_ids, const Array<i64>& indptr, const Array<u32>& excluded,
+                         const Array<u64>& excluded_units, u64 n, const Array<u64>& cells, const Array<u64>& units,
+                         const Array<u64>& prefix, bool unique, int on_exhausted, i64 begin, i64 end, i64 budget,
+                         Array<u64>& scratch, Array<i64>& ids, Array<float>& log_q, Array<bool>& mask) {
+    require(ids.ndim() == 2 && exclude_ids.ndim() == 2, "negatives_draw: ids and exclude_ids must be 2-D");
+    const i64 size = rows.size(), k = ids.shape(1), m = exclude_ids.shape(1);
+    require(ids.shape(0) == size && log_q.size() == ids.size() && mask.size() == ids.size() && exclude_ids.shape(0) == size &&
+                (row_keys.size() == 0 || row_keys.size() == size) && 0 <= begin && end <= size,
+            "negatives_draw: shapes differ");
+    const i64 longest = scratch.size() - 2 * (m + k) - 2;
+    require(longest >= 0, "negatives_draw: scratch is too small");
+    const eq::Proposer table = proposer(n, cells, units, prefix);
+    const eq::Batch batch{key,
+                          lane,
+                          first,
+                          data_or_null(row_keys),
+                          rows.data(),
+                          exclude_ids.data(),
+                          m,
+                          k,
+                          data_or_null(indptr),
+                          excluded.data(),
+                          data_or_null(excluded_units),
+                          unique,
+                          on_exhausted};
+    u64* room = scratch.mutable_data();
+    const eq::Scratch parts{room, room + longest + 1, room + longest + 1 + m + k};
+    i64* i = ids.mutable_data();
+    float* q = log_q.mutable_data();
+    bool* ok = mask.mutable_data();
+    eq::Progress progress{};
+    {
+        Release release;
+        progress = eq::negatives_draw(table, batch, begin, end, budget, parts, i, q, ok);
+    }
+    return py::make_tuple(progress.rows, progress.status, progress.left);
+}
+
+void shared_draw(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, const Array<u64>& units, i64 start, Array<i64>& ids) {
+    const eq::Proposer table = proposer(n, cells, units, Array<u64>(0));
+    i64* i = ids.mutable_data();
+    const i64 count = ids.size();
+    Release release;
+    eq::shared_draw(key, call, lane, table, start, count, i);
+}
+
+bool shared_unique(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, const Array<u64>& units, Array<i64>& seen,
+                   Array<i64>& ids, Array<u64>& state) {
+    const u64 slots = static_cast<u64>(seen.size());
+    require(state.size() == 4 && seen.size() > ids.size() && (slots & (slots - 1)) == 0, "shared_unique: shapes");
+    const eq::Proposer table = proposer(n, cells, units, Array<u64>(0));
+    i64 *s = seen.mutable_data(), *i = ids.mutable_data();
+    u64* st = state.mutable_data();
+    const i64 count = ids.size();
+    Release release;
+    return eq::shared_unique(key, call, lane, table, s, slots - 1, i, count, st);
+}
+
+void shared_exact(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, const Array<u64>& units, Array<u64>& tree,
+                  Array<i64>& ids, Array<u64>& state) {
+    require(state.size() == 4 && static_cast<u64>(tree.size()) == n + 1, "shared_exact: shapes");
+    const eq::Proposer table = proposer(n, cells, units, Array<u64>(0));
+    u64 *t = tree.mutable_data(), *st = state.mutable_data();
+    i64* i = ids.mutable_data();
+    const i64 count = ids.size();
+    Release release;
+    eq::shared_exact(key, call, lane, table, t, i, count, st);
+}
+
+// An array is taken as it is: no silent conversion, no copy that an output would be written into.
+py::arg raw(const char* name) { return py::arg(name).noconvert(); }
+// A number may be a NumPy scalar.
+py::arg num(const char* name) { return py::arg(name); }
+
+}  // namespace
+
+PYBIND11_MODULE(_core, m) {
+    m.doc() = "equipoise's C++ kernels; _core.pyi gives their signatures, equipoise._numba the twins.";
+    m.def("cpu_path", &cpu_path_names);
+    m.def("call_key", &eq::call_key, num("seed"), num("epoch"), num("purpose"), num("stream"));
+    m.def("philox", &philox, raw("counters"), raw("keys"), raw("out"));
+    m.def("log", &elementwise<eq::log>, raw("x"), raw("out"));
+    m.def("exp", &elementwise<eq::exp>, raw("x"), raw("out"));
+    m.def("log1p", &elementwise<eq::log1p>, raw("x"), raw("out"));
+    m.def("expm1", &elementwise<eq::expm1>, raw("x"), raw("out"));
+    m.def("unit_sum", &unit_sum<double>, raw("weights"), num("grid"));
+    m.def("unit_sum", &unit_sum<i64>, raw("weights"), num("grid"));
+    m.def("unit_floor", &unit_floor<double>, raw("weights"), num("high"), num("low"), num("point"), raw("units"));
+    m.def("unit_floor", &unit_floor<i64>, raw("weights"), num("high"), num("low"), num("point"), raw("units"));
+    m.def("unit_settle", &unit_settle, raw("units"), num("surplus"));
+    m.def("alias_build", &alias_build, raw("units"), raw("cells"));
+    m.def("alias_draw", &alias_draw, num("key"), raw("cells"), num("start"), raw("out"));
+    m.def("uniform_draw", &uniform_draw, num("key"), num("n"), num("start"), raw("out"));
+    m.def("exclusion_sort", &exclusion_sort, raw("indptr"), raw("ids"));
+    m.def("exclusion_units", &exclusion_units, raw("indptr"), raw("ids"), raw("units"), raw("sums"));
+    m.def("exclusion_hits", &exclusion_hits, raw("indptr"), raw("ids"), raw("rows"), raw("candidates"), raw("order"), raw("out"));
+    m.def("negatives_draw", &negatives_draw, num("key"), num("lane"), num("first"), raw("row_keys"), raw("rows"),
+          raw("exclude_ids"), raw("indptr"), raw("excluded"), raw("excluded_units"), num("n"), raw("cells"), raw("units"),
+          raw("prefix"), num("unique"), num("on_exhausted"), num("begin"), num("end"), num("budget"), raw("scratch"),
+          raw("ids"), raw("log_q"), raw("mask"));
+    m.def("shared_draw", &shared_draw, num("key"), num("call"), num("lane"), num("n"), raw("cells"), raw("units"), num("start"),
+          raw("ids"));
+    m.def("shared_unique", &shared_unique, num("key"), num("call"), num("lane"), num("n"), raw("cells"), raw("units"),
+          raw("seen"), raw("ids"), raw("state"));
+    m.def("shared_exact", &shared_exact, num("key"), num("call"), num("lane"), num("n"), raw("cells"), raw("units"), raw("tree"),
+          raw("ids"), raw("state"));
+}

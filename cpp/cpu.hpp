@@ -1,0 +1,49 @@
+// The function table: baseline kernels, and faster ones where this CPU has what they need and EQUIPOISE_DISABLE_CPU_FEATURES does not
+// name it. Every path gives the same bytes. AVX2 is not a path: without a 64-bit multiplication it measured slower than scalar code.
+#pragma once
+
+#include <cctype>
+#include <cstdlib>
+#include <string>
+
+#include "alias.hpp"
+#include "rng.hpp"
+
+namespace equipoise {
+
+inline void alias_draw_baseline(u64 key, const u64* cells, u64 n, i64 start, i64 count, i64* out) {
+    alias_draw<false>(key, cells, n, start, count, out);
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define EQUIPOISE_HAS_AVX512 1
+__attribute__((target("avx512f,avx512dq,avx512vl"))) inline void alias_draw_avx512(u64 key, const u64* cells, u64 n, i64 start,
+                                                                                  i64 count, i64* out) {
+    alias_draw<true>(key, cells, n, start, count, out);
+}
+#endif
+
+struct CpuPath {
+    const char* name;
+    const char* disabled;  // a feature that is there and was switched off, or ""
+    void (*alias_draw)(u64, const u64*, u64, i64, i64, i64*);
+};
+
+inline CpuPath choose_cpu_path() {
+    CpuPath path{"baseline", "", alias_draw_baseline};
+#ifdef EQUIPOISE_HAS_AVX512
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+        const char* variable = std::getenv("EQUIPOISE_DISABLE_CPU_FEATURES");
+        std::string off = variable ? variable : "";
+        for (char& c : off) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        if (off.find("avx512") == std::string::npos) {
+            path = {"avx512", "", alias_draw_avx512};
+        } else {
+            path.disabled = "avx512";
+        }
+    }
+#endif
+    return path;
+}
+
+}  // namespace equipoise

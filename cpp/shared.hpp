@@ -1,0 +1,83 @@
+// One set of negatives for a whole batch, distinct if asked: rejection while it is quick, then exact draws (rng.py, "Shared negatives").
+#pragma once
+
+#include <algorithm>
+
+#include "alias.hpp"
+#include "elementary.hpp"
+#include "negatives.hpp"
+#include "rng.hpp"
+
+namespace equipoise {
+
+// What a call has come to; it lies in an array, so that the caller can come back.
+enum SharedState { kFilled = 0, kNextWord = 1, kTries = 2, kTreeBuilt = 3 };
+constexpr i64 kChunk = i64{1} << 18;  // words between two looks at Ctrl-C
+constexpr u64 kMostTries = u64{1} << 62;
+
+EQUIPOISE_INLINE u64 shared_pick(const Proposer& table, u64 word) {
+    return table.units ? alias_pick(table.cells, table.n, word) : below(word, table.n);
+}
+
+// Slots start .. start + count - 1 of a call that may repeat ids.
+inline void shared_draw(u64 key, u64 call, u64 lane, const Proposer& table, i64 start, i64 count, i64* ids) {
+    const Run run(key, call, lane);
+    for (i64 j = 0; j < count; ++j) ids[j] = static_cast<i64>(shared_pick(table, run.word(static_cast<u64>(start + j))));
+}
+
+// Distinct ids by rejection, against an open-addressing set (size a power of two, -1 = free). True: a slot met only known ids, go on with shared_exact.
+inline bool shared_unique(u64 key, u64 call, u64 lane, const Proposer& table, i64* seen, u64 seen_mask, i64* ids, i64 count, u64* state) {
+    const Run run(key, call, lane);
+    const u64 stop = state[kNextWord] + static_cast<u64>(kChunk);
+    while (state[kFilled] < static_cast<u64>(count) && state[kNextWord] < stop) {
+        bool known = true;
+        for (int redraw = 0; known && redraw <= kRedraws; ++redraw) {
+            const i64 id = static_cast<i64>(shared_pick(table, run.word(state[kNextWord]++)));
+            ++state[kTries];
+            u64 at = mix64(static_cast<u64>(id)) & seen_mask;
+            while (seen[at] >= 0 && seen[at] != id) at = (at + 1) & seen_mask;
+            known = seen[at] == id;
+            if (!known) ids[state[kFilled]++] = seen[at] = id;
+        }
+        if (known) return true;
+    }
+    return false;
+}
+
+// The rest exactly: a Fenwick tree over the units of the ids not yet got, O(n) once and O(log n) a slot.
+inline void shared_exact(u64 key, u64 call, u64 lane, const Proposer& table, u64* tree, i64* ids, i64 count, u64* state) {
+    const Run run(key, call, lane);
+    const u64 n = table.n;
+    u64 top = 1;
+    while (top * 2 <= n) top *= 2;
+    if (!state[kTreeBuilt]) {
+        for (u64 i = 0; i < n; ++i) tree[i + 1] = table.units_of(i);
+        for (u64 i = 0; i < state[kFilled]; ++i) tree[ids[i] + 1] = 0;
+        tree[0] = 0;  // the units left
+        for (u64 i = 1; i <= n; ++i) tree[0] += tree[i];
+        for (u64 i = 1; i <= n; ++i) {
+            const u64 parent = i + (i & (~i + 1));
+            if (parent <= n) tree[parent] += tree[i];
+        }
+        state[kTreeBuilt] = 1;
+    }
+    const u64 stop = state[kFilled] + static_cast<u64>(kChunk / 8);
+    while (state[kFilled] < static_cast<u64>(count) && state[kFilled] < stop) {
+        const double p = static_cast<double>(tree[0]) / static_cast<double>(table.total);
+        const double more = std::floor(log(unit_real(run.word(state[kNextWord]++))) / log1p(-p));
+        state[kTries] = more < 0x1p62 ? std::min(state[kTries] + 1 + static_cast<u64>(more), kMostTries) : kMostTries;
+        u64 target = below(run.word(state[kNextWord]++), tree[0]), id = 0;
+        for (u64 step = top; step; step /= 2) {
+            if (id + step <= n && tree[id + step] <= target) {
+                id += step;
+                target -= tree[id];
+            }
+        }
+        const u64 units = table.units_of(id);
+        tree[0] -= units;
+        for (u64 i = id + 1; i <= n; i += i & (~i + 1)) tree[i] -= units;
+        ids[state[kFilled]++] = static_cast<i64>(id);
+    }
+}
+
+}  // namespace equipoise

@@ -1,0 +1,59 @@
+"""Which kernels run: the compiled ones of ``_core``, or their Numba twins. Chosen once, when equipoise is imported."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import os
+from types import ModuleType
+
+__all__ = ["backend", "kernels"]
+
+
+def _choose(wanted: str) -> str:
+    if wanted not in ("auto", "cpp", "numba"):
+        raise ImportError(f"EQUIPOISE_BACKEND must be 'auto', 'cpp' or 'numba', got {wanted!r}")
+    has_core = importlib.util.find_spec("equipoise._core") is not None
+    if wanted == "cpp" and not has_core:
+        raise ImportError(
+            "EQUIPOISE_BACKEND=cpp, but this installation has no compiled kernels: install a wheel that has them, "
+            "or build one with a C++ compiler and without EQUIPOISE_NO_EXTENSION"
+        )
+    if has_core and wanted != "numba":
+        return "cpp"
+    if importlib.util.find_spec("numba") is None:
+        raise ImportError(
+            "equipoise needs Numba here, since "
+            + ("EQUIPOISE_BACKEND=numba" if wanted == "numba" else "this installation has no compiled kernels")
+            + ": python -m pip install 'equipoise[numba]'"
+        )
+    return "numba"
+
+
+_NAME = _choose(os.environ.get("EQUIPOISE_BACKEND") or "auto")
+
+
+def backend() -> str:
+    """Name of the kernels in use.
+
+    Returns
+    -------
+    str
+        ``"cpp"`` (compiled) or ``"numba"`` (just-in-time compiled twins). Both return the same bytes. The environment
+        variable ``EQUIPOISE_BACKEND`` (``cpp``, ``numba`` or ``auto``), read when equipoise is imported, chooses; a forced backend that
+        is missing raises ``ImportError`` there.
+
+    Examples
+    --------
+    >>> import equipoise
+    >>> equipoise.backend() in ("cpp", "numba")
+    True
+    """
+    return _NAME
+
+
+@functools.cache
+def kernels() -> ModuleType:
+    # Importing Numba takes longer than all the rest: not before the first draw.
+    return importlib.import_module("equipoise._core" if _NAME == "cpp" else "equipoise._numba")

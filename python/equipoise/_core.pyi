@@ -1,0 +1,98 @@
+"""The kernels of cpp/, bound as they are; equipoise._numba has the same names and arguments (tests/test_codebase.py)."""
+
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+def cpu_path() -> tuple[str, str]: ...
+def call_key(seed: int, epoch: int, purpose: int, stream: int) -> int: ...
+def philox(counters: NDArray[np.uint32], keys: NDArray[np.uint32], out: NDArray[np.uint32]) -> None: ...
+def log(x: NDArray[np.float64], out: NDArray[np.float64]) -> None: ...
+def exp(x: NDArray[np.float64], out: NDArray[np.float64]) -> None: ...
+def log1p(x: NDArray[np.float64], out: NDArray[np.float64]) -> None: ...
+def expm1(x: NDArray[np.float64], out: NDArray[np.float64]) -> None: ...
+@overload
+def unit_sum(weights: NDArray[np.float64], grid: int) -> tuple[int, int]: ...
+@overload
+def unit_sum(weights: NDArray[np.int64], grid: int) -> tuple[int, int]: ...
+@overload
+def unit_floor(
+    weights: NDArray[np.float64], high: int, low: int, point: int, units: NDArray[np.uint64]
+) -> tuple[int, int]: ...
+@overload
+def unit_floor(
+    weights: NDArray[np.int64], high: int, low: int, point: int, units: NDArray[np.uint64]
+) -> tuple[int, int]: ...
+def unit_settle(units: NDArray[np.uint64], surplus: int) -> None: ...
+def alias_build(units: NDArray[np.uint64], cells: NDArray[np.uint64]) -> None: ...
+def alias_draw(key: int, cells: NDArray[np.uint64], start: int, out: NDArray[np.int64]) -> None: ...
+def uniform_draw(key: int, n: int, start: int, out: NDArray[np.int64]) -> None: ...
+def exclusion_sort(indptr: NDArray[np.int64], ids: NDArray[np.uint32]) -> int: ...
+def exclusion_units(
+    indptr: NDArray[np.int64], ids: NDArray[np.uint32], units: NDArray[np.uint64], sums: NDArray[np.uint64]
+) -> None: ...
+def exclusion_hits(
+    indptr: NDArray[np.int64],
+    ids: NDArray[np.uint32],
+    rows: NDArray[np.int64],
+    candidates: NDArray[np.int64],
+    order: NDArray[np.int64],
+    out: NDArray[np.bool_],
+) -> None: ...
+def negatives_draw(
+    key: int,
+    lane: int,
+    first: int,
+    row_keys: NDArray[np.uint64],
+    rows: NDArray[np.int64],
+    exclude_ids: NDArray[np.int64],
+    indptr: NDArray[np.int64],
+    excluded: NDArray[np.uint32],
+    excluded_units: NDArray[np.uint64],
+    n: int,
+    cells: NDArray[np.uint64],
+    units: NDArray[np.uint64],
+    prefix: NDArray[np.uint64],
+    unique: bool,
+    on_exhausted: int,
+    begin: int,
+    end: int,
+    budget: int,
+    scratch: NDArray[np.uint64],
+    ids: NDArray[np.int64],
+    log_q: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+) -> tuple[int, int, int]: ...
+def shared_draw(
+    key: int,
+    call: int,
+    lane: int,
+    n: int,
+    cells: NDArray[np.uint64],
+    units: NDArray[np.uint64],
+    start: int,
+    ids: NDArray[np.int64],
+) -> None: ...
+def shared_unique(
+    key: int,
+    call: int,
+    lane: int,
+    n: int,
+    cells: NDArray[np.uint64],
+    units: NDArray[np.uint64],
+    seen: NDArray[np.int64],
+    ids: NDArray[np.int64],
+    state: NDArray[np.uint64],
+) -> bool: ...
+def shared_exact(
+    key: int,
+    call: int,
+    lane: int,
+    n: int,
+    cells: NDArray[np.uint64],
+    units: NDArray[np.uint64],
+    tree: NDArray[np.uint64],
+    ids: NDArray[np.int64],
+    state: NDArray[np.uint64],
+) -> None: ...

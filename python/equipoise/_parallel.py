@@ -1,0 +1,72 @@
+"""Chunks of at most some milliseconds, on threads that are made and joined within the call.
+
+The chunk loop is Python's for both backends: kernels release the GIL, so these are real threads, and between two chunks Python sees Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+
+from equipoise import _validate
+
+__all__ = ["for_chunks", "num_threads"]
+
+
+def num_threads(n_threads: int | None) -> int:
+    """``n_threads``, else ``EQUIPOISE_NUM_THREADS``, else 1."""
+    if n_threads is not None:
+        return _validate.as_count(n_threads, "n_threads", least=1)
+    variable = os.environ.get("EQUIPOISE_NUM_THREADS")
+    if not variable:
+        return 1
+    if not (variable.isascii() and variable.isdigit() and int(variable) >= 1):
+        raise ValueError(f"EQUIPOISE_NUM_THREADS must be a whole number >= 1, got {variable!r}")
+    return int(variable)
+
+
+def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int], None]) -> None:
+    """Call ``work(begin, end)`` for the pieces of ``range(count)``; thread t of T takes pieces t, t + T, ..
+
+    The first exception stops all threads, after the chunk in hand, and is raised here.
+    """
+    chunks = -(-count // size)
+    threads = min(n_threads, chunks)
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def body(first: int) -> None:
+        for chunk in range(first, chunks, threads):
+            if stop.is_set():
+                return
+            work(chunk * size, min(count, (chunk + 1) * size))
+
+    if threads <= 1:
+        if chunks:
+            threads = 1
+            body(0)
+        return
+
+    def guarded(first: int) -> None:
+        try:
+            body(first)
+        except BaseException as failure:
+            failures.append(failure)
+            stop.set()
+
+    helpers = [threading.Thread(target=guarded, args=(t,), name=f"equipoise-{t}") for t in range(1, threads)]
+    started: list[threading.Thread] = []
+    try:
+        for helper in helpers:
+            helper.start()
+            started.append(helper)
+        body(0)
+        for helper in started:
+            helper.join()
+    finally:
+        stop.set()
+        for helper in started:
+            helper.join()
+    if failures:
+        raise failures[0]

@@ -1,0 +1,204 @@
+"""Every user-facing error is born here, above both backends: argument, first bad position, wanted, got.
+
+Wrong type or dtype: ``TypeError``. Wrong value or shape: ``ValueError``. An id out of range: ``IndexError``.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "as_array",
+    "as_count",
+    "as_exclude",
+    "as_ids",
+    "as_real",
+    "as_row_keys",
+    "as_shape",
+    "as_weights",
+    "check_out",
+]
+
+Int64s = NDArray[np.int64]
+Weights = NDArray[np.float64] | NDArray[np.int64]
+
+_CPU_DEVICES = (1, 3)  # DLPack's kDLCPU and kDLCUDAHost (pinned)
+
+
+def _kind(x: object) -> str:
+    return f"{x.dtype} array" if isinstance(x, np.ndarray) else type(x).__name__
+
+
+def _at(name: str, index: tuple[np.intp, ...]) -> str:
+    return f"{name}[{', '.join(str(int(i)) for i in index)}]" if index else name
+
+
+def _first(bad: NDArray[np.bool_]) -> tuple[np.intp, ...]:
+    return np.unravel_index(int(bad.argmax()), bad.shape)
+
+
+def as_array(x: Any, name: str) -> NDArray[Any]:
+    """``x`` as a NumPy array, without a copy where it is one, a torch CPU tensor or any DLPack object in CPU memory."""
+    if type(x) is np.ndarray:
+        return x
+    if type(x).__module__.startswith("numpy.ma"):
+        raise TypeError(f"{name} must be a plain array, got a masked array: fill or drop its masked entries first")
+    if isinstance(x, np.ndarray | np.generic):
+        return np.asarray(x)
+    if hasattr(x, "__dlpack__") and hasattr(x, "__dlpack_device__"):
+        try:
+            on_cpu = int(x.__dlpack_device__()[0]) in _CPU_DEVICES
+        except (BufferError, RuntimeError, ValueError):  # torch's meta tensors have no device at all
+            on_cpu = False
+        if not on_cpu:
+            raise TypeError(f"{name} must be in CPU memory, got a {type(x).__name__} on another device: call .cpu() first")
+        try:
+            return np.from_dlpack(x)
+        except (BufferError, RuntimeError, TypeError, ValueError) as failure:
+            raise TypeError(f"{name} must be an array that NumPy can read, got a {type(x).__name__}: {failure}") from None
+    try:
+        return np.asarray(x)
+    except (ValueError, OverflowError) as failure:
+        raise ValueError(f"{name} must be a rectangular array of numbers, got {type(x).__name__}: {failure}") from None
+
+
+def as_count(x: Any, name: str, *, least: int = 0, most: int | None = None) -> int:
+    """An integer ``least <= x <= most``."""
+    try:
+        count = operator.index(x)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {_kind(x)}") from None
+    if isinstance(x, bool | np.bool_):
+        raise TypeError(f"{name} must be an integer, got bool")
+    if count < least or (most is not None and count > most):
+        wanted = f">= {least}" if most is None else f"in [{least}, {most}]"
+        raise ValueError(f"{name} must be {wanted}, got {count}")
+    return count
+
+
+def as_real(x: Any, name: str, *, least: float = -math.inf) -> float:
+    """A finite real number ``>= least``."""
+    if isinstance(x, bool | np.bool_ | str | bytes) or not hasattr(x, "__float__") or np.ndim(x) != 0:
+        raise TypeError(f"{name} must be a real number, got {_kind(x)}")
+    try:
+        real = float(x)
+    except (TypeError, ValueError, OverflowError) as failure:
+        raise TypeError(f"{name} must be a real number, got {_kind(x)}: {failure}") from None
+    if not math.isfinite(real) or real < least:
+        wanted = "finite" if least == -math.inf else f"finite and >= {least:g}"
+        raise ValueError(f"{name} must be {wanted}, got {real}")
+    return real
+
+
+def as_shape(size: Any, name: str = "size") -> tuple[int, ...]:
+    """An integer or a tuple of integers, each >= 0."""
+    if isinstance(size, tuple | list):
+        return tuple(as_count(s, f"{name}[{i}]") for i, s in enumerate(size))
+    return (as_count(size, name),)
+
+
+def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> Weights:
+    """Finite, >= 0, one-dimensional, not empty, with a finite sum, and (unless ``zeros``) not all zero; as float64, integers as int64."""
+    w = as_array(weights, name)
+    if w.dtype.kind not in "fiu" or w.dtype.itemsize > 8:
+        raise TypeError(f"{name} must be float32, float64, int32, int64 or uint32, got {_kind(w)}")
+    if w.ndim != 1:
+        raise ValueError(f"{name} must be 1-D, not {w.ndim}-D (shape {w.shape})")
+    if not 1 <= w.size < 2**32:
+        raise ValueError(f"{name} must have between 1 and 2^32 - 1 entries, got {w.size}")
+    least, most = w.min(), w.max()
+    if not (least >= 0 and most < math.inf):  # NaN fails here, too
+        at = _first(~(w >= 0) | (w == math.inf))
+        raise ValueError(f"{_at(name, at)} must be finite and >= 0, got {w[at]}")
+    if w.dtype.kind == "f":
+        real: NDArray[np.float64] = np.ascontiguousarray(w, dtype=np.float64)
+        if not np.isfinite(real.sum()):
+            raise ValueError(f"{name} must have a finite sum, got more than {np.finfo(np.float64).max:.3g}")
+        w = real
+    else:
+        if most > np.iinfo(np.int64).max:
+            at = _first(w > np.iinfo(np.int64).max)
+            raise ValueError(f"{_at(name, at)} must be below 2^63, got {w[at]}")
+        w = np.ascontiguousarray(w, dtype=np.int64)
+    if most == 0 and not zeros:
+        raise ValueError(f"{name} must not all be zero, got {w.size} zeros")
+    return w
+
+
+def _integers(x: Any, name: str, ndim: tuple[int, ...]) -> NDArray[Any]:
+    a = as_array(x, name)
+    if a.dtype.kind not in "iu" and not (a.size == 0 and isinstance(x, list | tuple)):  # an empty list has no dtype
+        raise TypeError(f"{name} must be integers, got {_kind(a)}")
+    if a.ndim not in ndim:
+        raise ValueError(f"{name} must be {' or '.join(f'{d}-D' for d in ndim)}, not {a.ndim}-D (shape {a.shape})")
+    return a
+
+
+def _check_range(a: NDArray[Any], name: str, lower: int, upper: int) -> None:
+    if a.size and (a.min() < lower or a.max() >= upper):
+        at = _first((a < lower) | (a >= upper))
+        raise IndexError(f"{_at(name, at)} must be in [{lower}, {upper}), got {a[at]}")
+
+
+def as_ids(
+    x: Any, name: str, *, upper: int = 2**63, lower: int = 0, ndim: tuple[int, ...] = (1,), length: int | None = None
+) -> Int64s:
+    """Integers in [lower, upper) as a C-contiguous, writable int64 array; ``length`` is that of axis 0."""
+    a = _integers(x, name, ndim)
+    if length is not None and a.shape[0] != length:
+        raise ValueError(f"{name} must have {length} entries, one for each row, got {a.shape[0]}")
+    _check_range(a, name, lower, upper)
+    if a.dtype == np.int64 and a.flags.carray:
+        return a
+    return np.array(a, dtype=np.int64, order="C")
+
+
+def as_row_keys(x: Any, length: int) -> NDArray[np.uint64]:
+    """One 64-bit integer for each row, as two's complement."""
+    a = _integers(x, "row_keys", (1,))
+    if a.shape[0] != length:
+        raise ValueError(f"row_keys must have {length} entries, one for each row, got {a.shape[0]}")
+    return np.array(a, dtype=np.uint64 if a.dtype == np.uint64 else np.int64, order="C").view(np.uint64)
+
+
+def as_exclude(exclude: Any, n: int) -> tuple[Int64s, NDArray[np.uint32]]:
+    """``(indptr, indices)`` or a CSR matrix to a private (int64, uint32) copy."""
+    if getattr(exclude, "format", None) is not None and hasattr(exclude, "shape"):
+        if exclude.format != "csr":
+            raise TypeError(f"exclude must be in CSR format, got {exclude.format!r}: call .tocsr() first")
+        if len(exclude.shape) != 2 or exclude.shape[1] != n:
+            raise ValueError(f"exclude must have {n} columns, one for each item, got shape {tuple(exclude.shape)}")
+        exclude = (exclude.indptr, exclude.indices)
+    if not isinstance(exclude, tuple | list) or len(exclude) != 2:
+        raise TypeError(f"exclude must be a pair (indptr, indices) or a SciPy CSR matrix, got {_kind(exclude)}")
+    indptr = as_ids(exclude[0], "exclude indptr", lower=-(2**63))
+    if indptr.size == 0 or indptr[0] != 0:
+        raise ValueError(f"exclude indptr[0] must be 0, got {indptr[0] if indptr.size else 'an empty array'}")
+    falls = indptr[1:] < indptr[:-1]
+    if falls.any():
+        at = int(falls.argmax()) + 1
+        raise ValueError(f"exclude indptr[{at}] must be >= indptr[{at - 1}] = {indptr[at - 1]}, got {indptr[at]}")
+    indices = _integers(exclude[1], "exclude indices", (1,))
+    _check_range(indices, "exclude indices", 0, n)
+    if indptr[-1] != indices.size:
+        raise ValueError(f"exclude indptr[{indptr.size - 1}] must be {indices.size}, the number of indices, got {indptr[-1]}")
+    return np.array(indptr), indices.astype(np.uint32)
+
+
+def check_out(out: Any, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
+    """``out`` can be written in place: dtype, shape, C-contiguous, writable."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{name} must be a NumPy array (a torch tensor's .numpy() shares its memory), got {_kind(out)}")
+    if out.dtype != dtype or not out.dtype.isnative:
+        raise TypeError(f"{name} must be of dtype {np.dtype(dtype)}, got {out.dtype}")
+    if out.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {out.shape}")
+    if not (out.flags.c_contiguous and out.flags.aligned):
+        raise ValueError(f"{name} must be C-contiguous, got strides {out.strides}")
+    if not out.flags.writeable:
+        raise ValueError(f"{name} must be writable, got a read-only array")
