@@ -25,7 +25,8 @@ EQUIPOISE_INLINE bool contains(const Id* ids, i64 n, u64 x) {
     return rank < n && static_cast<u64>(ids[rank]) == x;
 }
 
-// Everything that a slot of one row cannot give: the row's exclusions, and its exclude_ids and earlier picks, sorted too.
+// Everything that a slot of one row cannot give: the row's exclusions, and its exclude_ids and earlier picks, sorted too. A uniform table keeps
+// of the latter the position among the ids that are not excluded.
 struct Blocked {
     const u32* excluded;
     i64 num_excluded;

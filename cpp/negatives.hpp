@@ -14,6 +14,8 @@ namespace equipoise {
 constexpr int kRedraws = 32;
 constexpr i64 kGroup = 16;     // rows in flight
 constexpr i64 kInFlight = 256;  // proposals in flight
+constexpr i64 kBuffer = 64;     // ratios that wait for their logarithms
+constexpr i64 kLine = 16, kPrefetched = 16 * kLine;  // exclusions a cache line; how many are asked for ahead
 
 enum OnExhausted { kRaise = 0, kMask = 1, kReplace = 2 };
 enum Status { kDone = 0, kNeedsPrefix = 1, kExhausted = 2 };
@@ -76,19 +78,16 @@ inline u64 exact_pick(const Proposer& table, const Blocked& blocked, const Scrat
     return low;
 }
 
-// The (rank + 1)-th smallest unblocked id: rank, shifted by the blocked ids up to it.
-inline u64 unblocked_at(const Blocked& blocked, u64 rank) {
-    u64 low = rank, high = rank + static_cast<u64>(blocked.num_excluded + blocked.num_more);
-    while (low < high) {
-        const u64 id = low + (high - low) / 2;
-        const i64 skipped = rank_of(blocked.excluded, blocked.num_excluded, id + 1) + rank_of(blocked.more, blocked.num_more, id + 1);
-        if (id + 1 - static_cast<u64>(skipped) > rank) {
-            high = id;
-        } else {
-            low = id + 1;
-        }
+// The (rank + 1)-th smallest number that is not among the sorted, distinct ids: rank, shifted by the ids with ids[i] - i <= rank.
+template <class Id>
+EQUIPOISE_INLINE u64 shifted(const Id* ids, i64 n, u64 rank) {
+    i64 base = 0;
+    while (n > 1) {
+        const i64 half = n / 2, last = base + half - 1;
+        base += ids[last] - static_cast<u64>(last) <= rank ? half : 0;
+        n -= half;
     }
-    return low;
+    return rank + static_cast<u64>(base + (n == 1 && ids[base] - static_cast<u64>(base) <= rank));
 }
 
 EQUIPOISE_INLINE Blocked open_row(const Proposer& table, const Batch& batch, i64 b, u64* more) {
@@ -100,10 +99,40 @@ EQUIPOISE_INLINE Blocked open_row(const Proposer& table, const Batch& batch, i64
         blocked.left -= batch.excluded_units ? batch.excluded_units[row] : static_cast<u64>(blocked.num_excluded);
     }
     for (i64 i = 0; i < batch.m; ++i) {
-        const i64 id = batch.exclude_ids[b * batch.m + i];
-        if (id >= 0 && !blocked.has(static_cast<u64>(id))) blocked.add(static_cast<u64>(id), table.units_of(static_cast<u64>(id)));
+        if (batch.exclude_ids[b * batch.m + i] < 0) continue;
+        const u64 id = static_cast<u64>(batch.exclude_ids[b * batch.m + i]);
+        const i64 below_id = rank_of(blocked.excluded, blocked.num_excluded, id);
+        if (below_id < blocked.num_excluded && blocked.excluded[below_id] == id) continue;
+        const u64 entry = table.units ? id : id - static_cast<u64>(below_id);
+        if (!contains(blocked.more, blocked.num_more, entry)) blocked.add(entry, table.units_of(id));
     }
     return blocked;
+}
+
+EQUIPOISE_INLINE void prefetch_row(const Batch& batch, i64 b) {
+    if (!batch.indptr) return;
+    const i64 row = batch.rows[b], from = batch.indptr[row], to = std::min(batch.indptr[row + 1], from + kPrefetched);
+    for (i64 i = from; i < to; i += kLine) EQUIPOISE_PREFETCH(batch.excluded + i);
+    EQUIPOISE_PREFETCH(batch.excluded_units + row);
+}
+
+// log q of the slots from .. to - 1, whose ratios wait in a buffer: apart from the draws, a loop that is vectorised.
+EQUIPOISE_INLINE void log_ratios(const double* ratios, i64 from, i64 to, float* log_q) {
+    for (i64 j = from; j < to; ++j) log_q[j] = static_cast<float>(log_normal(ratios[j - from]));
+}
+
+// The id of one slot that proposed a blocked one; n where it takes an exact draw for which the prefix sums are missing.
+inline u64 redraw(const Proposer& table, const Blocked& blocked, const Run& run, const Scratch& scratch, u64* cursor, bool* summed, i64* work) {
+    for (int i = 0; i < kRedraws; ++i) {
+        const u64 id = alias_pick(table.cells, table.n, run.word((*cursor)++));
+        if (!blocked.has(id)) return id;
+    }
+    if (!table.prefix) return table.n;
+    if (!*summed) sum_before(blocked.excluded, blocked.num_excluded, table.units, scratch.before_excluded);
+    sum_before(blocked.more, blocked.num_more, table.units, scratch.before_more);
+    *work += (*summed ? 0 : blocked.num_excluded / 8) + blocked.num_more / 8 + 64;
+    *summed = true;
+    return exact_pick(table, blocked, scratch, below(run.word((*cursor)++), blocked.left));
 }
 
 // One row, whose ids hold the resolved proposals of its slots.
@@ -112,84 +141,77 @@ inline Progress settle_row(const Proposer& table, const Batch& batch, i64 b, con
     Blocked blocked = open_row(table, batch, b, scratch.more);
     bool unique = batch.unique, summed = false;
     u64 cursor = static_cast<u64>(batch.k);
-    for (i64 j = 0; j < batch.k; ++j) {
+    double ratios[kBuffer];
+    i64 j = 0, waiting = 0;
+    for (; j < batch.k; ++j) {
         if (blocked.left == 0) {
-            if (batch.on_exhausted == kMask) {
-                for (; j < batch.k; ++j) ids[j] = -1, log_q[j] = 0.0f, mask[j] = false;
-                break;
-            }
+            if (batch.on_exhausted == kMask) break;
             const bool again = unique && batch.on_exhausted == kReplace;
             if (again) blocked = open_row(table, batch, b, scratch.more);
             if (!again || blocked.left == 0) return {b, kExhausted, j};
             unique = false;
         }
-        u64 id = static_cast<u64>(ids[j]);
+        u64 id = static_cast<u64>(ids[j]), entry = id;
         if (!table.units) {
-            id = unblocked_at(blocked, below(run.word(static_cast<u64>(j)), blocked.left));
+            entry = shifted(blocked.more, blocked.num_more, below(run.word(static_cast<u64>(j)), blocked.left));
+            id = shifted(blocked.excluded, blocked.num_excluded, entry);
         } else if (blocked.has(id)) {
-            bool hit = true;
-            for (int redraw = 0; hit && redraw < kRedraws; ++redraw) {
-                id = alias_pick(table.cells, table.n, run.word(cursor++));
-                hit = blocked.has(id);
-            }
-            if (hit) {
-                if (!table.prefix) return {b, kNeedsPrefix, 0};
-                if (!summed) sum_before(blocked.excluded, blocked.num_excluded, table.units, scratch.before_excluded);
-                sum_before(blocked.more, blocked.num_more, table.units, scratch.before_more);
-                id = exact_pick(table, blocked, scratch, below(run.word(cursor++), blocked.left));
-                *work += (summed ? 0 : blocked.num_excluded / 8) + blocked.num_more / 8 + 64;
-                summed = true;
-            }
+            id = entry = redraw(table, blocked, run, scratch, &cursor, &summed, work);
+            if (id == table.n) return {b, kNeedsPrefix, 0};
         }
         const u64 units = table.units_of(id);
         ids[j] = static_cast<i64>(id);
-        log_q[j] = static_cast<float>(log_normal(static_cast<double>(units) / static_cast<double>(blocked.left)));
         mask[j] = true;
+        ratios[waiting++] = static_cast<double>(units) / static_cast<double>(blocked.left);
+        if (waiting == kBuffer) {
+            log_ratios(ratios, j + 1 - waiting, j + 1, log_q);
+            waiting = 0;
+        }
         if (unique) {
-            blocked.add(id, units);
+            blocked.add(entry, units);
             *work += 1 + blocked.num_more / 16;
         }
     }
+    log_ratios(ratios, j - waiting, j, log_q);
+    for (; j < batch.k; ++j) ids[j] = -1, log_q[j] = 0.0f, mask[j] = false;
     *work += static_cast<i64>(cursor) + 8;
     return {b + 1, kDone, 0};
 }
 
 // Rows begin .. end - 1, or fewer once the work passes the budget: the caller comes back for the rest, and sees Ctrl-C in between.
+// While a group of rows proposes, the exclusions of the next group are on their way, and the offsets of the one after that.
 inline Progress negatives_draw(const Proposer& table, const Batch& batch, i64 begin, i64 end, i64 budget, const Scratch& scratch,
                                i64* ids, float* log_q, bool* mask) {
-    const i64 k = batch.k, together = std::max<i64>(1, std::min<i64>(kGroup, kInFlight / std::max<i64>(k, 1)));
+    const i64 k = batch.k, group = std::max<i64>(1, std::min<i64>(kGroup, kInFlight / std::max<i64>(k, 1)));
     Run runs[kGroup];
-    i64 work = 0, b = begin;
-    while (b < end && work < budget) {
-        const i64 size = std::min(together, end - b);
-        for (i64 g = 0; g < size; ++g) {
-            runs[g] = Run(batch.key, batch.row_keys ? batch.row_keys[b + g] : batch.first + static_cast<u64>(b + g), batch.lane);
-            if (batch.indptr) {
-                EQUIPOISE_PREFETCH(batch.excluded + batch.indptr[batch.rows[b + g]]);
-                EQUIPOISE_PREFETCH(batch.excluded_units + batch.rows[b + g]);
-                if (b + size + g < end) EQUIPOISE_PREFETCH(batch.indptr + batch.rows[b + size + g]);
-            }
-            i64* slots = ids + (b + g) * k;
+    i64 work = 0;
+    for (i64 b = begin; b < std::min(end, begin + group); ++b) prefetch_row(batch, b);
+    for (i64 b = begin; b < end; b += group) {
+        if (work >= budget) return {b, kDone, 0};
+        const i64 stop = std::min(end, b + group);
+        for (i64 row = b; row < stop; ++row) {
+            if (row + group < end) prefetch_row(batch, row + group);
+            if (batch.indptr && row + 2 * group < end) EQUIPOISE_PREFETCH(batch.indptr + batch.rows[row + 2 * group]);
+            runs[row - b] = Run(batch.key, batch.row_keys ? batch.row_keys[row] : batch.first + static_cast<u64>(row), batch.lane);
             for (i64 j = 0; table.units && j < k; ++j) {
-                const u64 proposal = column_and_coin(runs[g].word(static_cast<u64>(j)), table.n);
+                const u64 proposal = column_and_coin(runs[row - b].word(static_cast<u64>(j)), table.n);
                 EQUIPOISE_PREFETCH(table.cells + (proposal >> 32));
-                slots[j] = static_cast<i64>(proposal);
+                ids[row * k + j] = static_cast<i64>(proposal);
             }
         }
-        for (i64 i = b * k; table.units && i < (b + size) * k; ++i) {
+        for (i64 i = b * k; table.units && i < stop * k; ++i) {
             const u64 proposal = static_cast<u64>(ids[i]);
             const u32 id = resolve(proposal, table.cells[proposal >> 32]);
             EQUIPOISE_PREFETCH(table.units + id);
             ids[i] = id;
         }
-        for (i64 g = 0; g < size; ++g) {
-            const i64 at = (b + g) * k;
-            const Progress row = settle_row(table, batch, b + g, runs[g], scratch, &work, ids + at, log_q + at, mask + at);
-            if (row.status != kDone) return row;
+        for (i64 row = b; row < stop; ++row) {
+            const i64 at = row * k;
+            const Progress progress = settle_row(table, batch, row, runs[row - b], scratch, &work, ids + at, log_q + at, mask + at);
+            if (progress.status != kDone) return progress;
         }
-        b += size;
     }
-    return {b, kDone, 0};
+    return {end, kDone, 0};
 }
 
 }  // namespace equipoise

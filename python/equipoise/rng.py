@@ -26,13 +26,16 @@ is (lo32, hi32) of the seed; the counter is (epoch, purpose + 2^16 version, lo32
 
 All SplitMix64 runs share one cycle; m, from the same Philox block as s, makes an overlap of two runs harmless.
 
-| purpose | row or block                                 | lane                                          |
-| ------- | -------------------------------------------- | --------------------------------------------- |
-| TABLE   | block of 128 draws: draw i is word i mod 128 | 0                                             |
-|         | of block i // 128                            |                                               |
-| KEYED   | the row key, as 64-bit two's complement      | 0                                             |
-| COUNTED | the row's number since the epoch began       | ``get_worker_info().seed`` in a torch worker, |
-| SHARED  | the call's number since the epoch began      | else 0                                        |
+| purpose   | row or block                                 | lane                                          |
+| --------- | -------------------------------------------- | --------------------------------------------- |
+| 1 TABLE   | block of 128 draws: draw i is word i mod 128 | 0                                             |
+|           | of block i // 128                            |                                               |
+| 2 KEYED   | the row key, as 64-bit two's complement      | 0                                             |
+| 3 COUNTED | the row's number since the epoch began       | ``get_worker_info().seed`` in a torch worker, |
+| 4 SHARED  | the call's number since the epoch began      | else 0                                        |
+
+A sampler's calls take its (seed, epoch, stream). A table's call takes seed = the key of its ``rng`` (``key_from_rng``), epoch 0, stream 0.
+Keyed rows do not move the counter of rows; a call that raises leaves it where it was.
 
 Words to numbers
 ----------------
@@ -52,16 +55,16 @@ Weights become integers once. A cell of the alias table is 2^32 units, the table
 
 1. A weight is m * 2^x: a float64's 53-bit integer significand and its exponent, or an integer and x = 0. With 2^(e-1) <= max w < 2^e, let
    g = e + ceil(log2 n) - 126 and S = sum of floor(w_i / 2^g): the sum on a grid so fine that S <= 2^126 still holds it to some 100 bits.
-2. r = ceil(T * 2^h / S), h the integer for which 2^127 <= r < 2^128 (where rounding up would give 2^128, h is one less).
+2. r = ceil(T * 2^h / S), h the integer for which 2^127 <= r < 2^128.
 3. units_i = floor(w_i * r / 2^(g + h)), or 1 where that is 0 and w_i > 0. This is exactly floor(w_i * T / sum w) whenever the weights are whole
-   multiples of one number and add up to at most 2^63 of it.
+   multiples of one power of two and add up to at most 2^63 of it.
 4. Units left over, T - sum units > 0, go one each to the first ids of positive weight, round after round. Missing ones come from
    the heaviest, the H ids that have at least 2^32 units after step 3: each gives floor(missing / H) and the first
    (missing mod H) of them one more.
 
 The weights of step 1 are the given ones where power = 1 and smoothing = 0 (integers never pass through a float), else, in float64 and with
 v = w + smoothing: v for power 1; sqrt(v) for 0.5; sqrt(sqrt(v)) for 0.25; sqrt(v) * sqrt(sqrt(v)) for 0.75; 1 for 0; otherwise exp(max(l - max l, -700)) with
-l = power * log(v). Where v = 0 the weight is 0 for every power. LogUniformTable has w_i = log1p(1 / (i + 1)).
+l = power * log(v), which must be finite. Where v = 0 the weight is 0 for every power. LogUniformTable has w_i = log1p(1 / (i + 1)).
 
 The alias table
 ---------------
@@ -88,8 +91,8 @@ row's exclusions and ``exclude_ids`` alone blocked.
 Shared negatives
 ----------------
 A call is one run. Not unique: slot j is the draw of word(j), num_tries = C. Unique: slot after slot takes the next words, a try each, until one is new;
-after 33 known ones in a row this slot and all later ones are drawn exactly, by two words each: with left = T - units of the ids got so
-far and p = float64(left) / float64(T), tries grows by 1 + floor(log(real(word)) / log1p(-p)) (at most 2^62 in all) and the id is the smallest with
+after 33 known ones for one slot this slot and all later ones are drawn exactly, by two words each: with left = T - units of the ids got so
+far and p = float64(left) / float64(T), tries grows by 1 + floor(log(real(word)) / log1p(-p)), to at most 2^62, and the id is the smallest with
 (units of ids not yet got <= id) > below(next word, left). A uniform table has 1 unit an id and T = n here.
 
 ``log_q`` of an id with p = float64(units) / float64(T) is float32(log(float64(C) * p)), and with unique float32(log(-expm1(float64(tries) * log1p(-p)))).
@@ -105,7 +108,7 @@ fused. LN2_HI = floor(ln 2 * 2^40) / 2^40 and LN2_LO = ln 2 - LN2_HI, rounded.
 - exp(x): k = floor(x * (1 / ln 2) + 0.5), r = (x - k * LN2_HI) - k * LN2_LO, P = the Horner sum of r^i / i!, i = 0 .. 13, exp(x) = P * 2^k;
   0 for x < -708 and inf for x > 709.
 - log1p(x) = x if u = 1 + x is 1, else log(u) * x / (u - 1) (the product first), -inf for x = -1. expm1(x) = x if u = exp(x) is 1, -1 if u - 1 is -1,
-  else (u - 1) * x / log(u) (Kahan).
+  else (u - 1) * x / log(u), the product first again (Kahan).
 
 What is stable
 --------------

@@ -421,7 +421,11 @@ def _powered(w: Weights, power: float, smoothing: float) -> Weights:
     else:
         v[zero] = 1.0
         kernels().log(v, v)
-        v *= power
+        with np.errstate(over="ignore"):
+            v *= power
+        if not np.isfinite(v).all():
+            at = int(np.isfinite(v).argmin())
+            raise ValueError(f"power must leave power * log(weights + smoothing) finite, got {power} and weights[{at}] = {w[at]}")
         v[zero] = -math.inf
         v -= v.max()
         np.maximum(v, -700.0, out=v)
@@ -442,9 +446,6 @@ def _whole_units(w: Weights) -> Units:
     if -(-(total << h) // s) < 1 << 127:
         h += 1
     r = -(-(total << h) // s)
-    if r >> 128:
-        h -= 1
-        r = -(-(total << h) // s)
     units = np.empty(n, np.uint64)
     high, low = kernels().unit_floor(w, np.uint64(r >> 64), np.uint64(r % 2**64), grid + h, units)
     kernels().unit_settle(units, total - (int(high) << 64 | int(low)))
