@@ -26,26 +26,28 @@ def num_threads(n_threads: int | None) -> int:
     return int(variable)
 
 
-def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int], None]) -> None:
+def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int], int | None]) -> None:
     """Call ``work(begin, end)`` for the pieces of ``range(count)``; thread t of T takes pieces t, t + T, ..
 
-    The first exception stops all threads, after the chunk in hand, and is raised here.
+    ``work`` may stop early and return how far it came: it is called again for the rest of its piece. Between two calls Ctrl-C is seen. The first
+    exception stops all threads, after the call in hand, and is raised here.
     """
     chunks = -(-count // size)
-    threads = min(n_threads, chunks)
+    threads = max(1, min(n_threads, chunks))
     stop = threading.Event()
     failures: list[BaseException] = []
 
     def body(first: int) -> None:
         for chunk in range(first, chunks, threads):
-            if stop.is_set():
-                return
-            work(chunk * size, min(count, (chunk + 1) * size))
+            at: int | None = chunk * size
+            end = min(count, (chunk + 1) * size)
+            while at is not None and at < end:
+                if stop.is_set():
+                    return
+                at = work(at, end)
 
-    if threads <= 1:
-        if chunks:
-            threads = 1
-            body(0)
+    if threads == 1:
+        body(0)
         return
 
     def guarded(first: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,17 @@ from numpy.typing import NDArray
 
 __all__ = [
     "as_array",
+    "as_choice",
     "as_count",
     "as_exclude",
+    "as_flag",
     "as_ids",
     "as_real",
     "as_row_keys",
     "as_shape",
     "as_weights",
     "check_out",
+    "check_sum",
 ]
 
 Int64s = NDArray[np.int64]
@@ -81,6 +85,22 @@ def as_count(x: Any, name: str, *, least: int = 0, most: int | None = None) -> i
     return count
 
 
+def as_flag(x: Any, name: str) -> bool:
+    """True or False, and nothing that merely looks so."""
+    if not isinstance(x, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {_kind(x)}")
+    return bool(x)
+
+
+def as_choice(x: Any, name: str, choices: Iterable[str]) -> str:
+    """One of some words."""
+    if not isinstance(x, str):
+        raise TypeError(f"{name} must be a string, got {_kind(x)}")
+    if x not in choices:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {x!r}")
+    return x
+
+
 def as_real(x: Any, name: str, *, least: float = -math.inf) -> float:
     """A finite real number ``>= least``."""
     if isinstance(x, bool | np.bool_ | str | bytes) or not hasattr(x, "__float__") or np.ndim(x) != 0:
@@ -102,6 +122,13 @@ def as_shape(size: Any, name: str = "size") -> tuple[int, ...]:
     return (as_count(size, name),)
 
 
+def check_sum(w: NDArray[np.float64], name: str) -> None:
+    """The float64 sum is finite."""
+    with np.errstate(over="ignore"):
+        if not np.isfinite(w.sum()):
+            raise ValueError(f"{name} must have a finite sum, got more than {np.finfo(np.float64).max:.3g}")
+
+
 def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> Weights:
     """Finite, >= 0, one-dimensional, not empty, with a finite sum, and (unless ``zeros``) not all zero; as float64, integers as int64."""
     w = as_array(weights, name)
@@ -117,8 +144,7 @@ def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> W
         raise ValueError(f"{_at(name, at)} must be finite and >= 0, got {w[at]}")
     if w.dtype.kind == "f":
         real: NDArray[np.float64] = np.ascontiguousarray(w, dtype=np.float64)
-        if not np.isfinite(real.sum()):
-            raise ValueError(f"{name} must have a finite sum, got more than {np.finfo(np.float64).max:.3g}")
+        check_sum(real, name)
         w = real
     else:
         if most > np.iinfo(np.int64).max:

@@ -255,19 +255,19 @@ def throughput(log: OpenBandit, seed: int) -> list[Row]:
         (
             f"items by popularity^{POWER}, n = {proposal.size}",
             DRAWS,
-            lambda: items.sample(DRAWS, rng=rng),
+            lambda: items.sample(DRAWS, rng=rng, n_threads=1),
             lambda: numpy_rng.choice(proposal.size, size=DRAWS, p=proposal),
         ),
         (
             f"log rows by inverse propensity, n = {weights.size:,}",
             DRAWS,
-            lambda: rows.sample(DRAWS, rng=rng),
+            lambda: rows.sample(DRAWS, rng=rng, n_threads=1),
             lambda: numpy_rng.choice(weights.size, size=DRAWS, p=propensity_share),
         ),
         (
             f"negatives with log_q, {BATCH[0]} rows x {BATCH[1]}",
             BATCH[0] * BATCH[1],
-            lambda: sampler.sample(batch, BATCH[1]),
+            lambda: sampler.sample(batch, BATCH[1], n_threads=1),
             choice_with_exclusion,
         ),
     ]
@@ -361,9 +361,9 @@ def render(result: dict[str, Any]) -> str:
             ("drawn_share", "share drawn", ".2%"),
         ),
         *_note(
-            f"{classes['ratio']:.0f} to 1. Of {classes['draws']:,} rows drawn by the balanced weight half "
-            f"are clicks. They are worth {classes['effective_sample_size']:,.0f} equally weighted rows: the same "
-            f"{log['clicks']} clicks come again and again."
+            f"{classes['ratio']:.0f} to 1. Of {classes['draws']:,} rows drawn by the balanced "
+            f"weight half are clicks. They are worth {classes['effective_sample_size']:,.0f} equally "
+            f"weighted rows: the same {log['clicks']} clicks come again and again."
         ),
         "",
         *_table(
@@ -434,16 +434,16 @@ def render(result: dict[str, Any]) -> str:
             ("effective_sample_size", "worth rows", ",.0f"),
         ),
         *_note(
-            f"{weighted['draws']:,} draws from the {weighted['arms'][0]['rows']:,} bts rows of each "
-            "campaign, with the weights as they are and cut at sqrt(rows). Random arm: the rows that were logged "
-            "uniformly, the Gini to reach. Worth rows: the effective sample size."
+            f"{weighted['draws']:,} draws from the {weighted['arms'][0]['rows']:,} bts rows of "
+            "each campaign, with the weights as they are and cut at sqrt(rows). Random arm: the rows that "
+            "were logged uniformly, the Gini to reach. Worth rows: the effective sample size."
         ),
         *(
             line
             for arm in outweighing
             for line in _note(
-                f"Campaign {arm['campaign']}: one row, of propensity {arm['least_propensity']:.0e}, outweighs "
-                "all the others together."
+                f"Campaign {arm['campaign']}: one row, of propensity {arm['least_propensity']:.0e}, "
+                "outweighs all the others together."
             )
         ),
         "",
@@ -458,8 +458,8 @@ def render(result: dict[str, Any]) -> str:
             ("ratio", "ratio", ".1f"),
         ),
         *_note(
-            f"Medians of {speed['repeats']} calls, taking turns. NumPy: Generator.choice with p; for negatives "
-            "also rejection by a dense matrix of what each segment clicked, and a table of log_q."
+            f"Medians of {speed['repeats']} calls, taking turns. NumPy: Generator.choice with p; for "
+            "negatives also rejection by a dense matrix of what each segment clicked, and a table of log_q."
         ),
     ]
     return "\n".join(lines)

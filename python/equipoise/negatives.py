@@ -25,6 +25,8 @@ _NEEDS_PREFIX, _EXHAUSTED = 1, 2
 
 # A kernel returns to Python after about this much work (a draw, a redraw, a lookup each), some milliseconds, so that Ctrl-C is seen.
 _BUDGET = 1 << 17
+_ROWS_CHUNK = 1 << 15  # negatives that one thread takes at a time
+_SHARED_CHUNK = 1 << 18
 _HIT_CHUNK = 1 << 22  # candidates tested between two looks
 
 # Guards the counters of all samplers: two threads must not take the same rows' words. A child of fork gets a fresh one.
@@ -137,11 +139,11 @@ class NegativeSampler:
 
     def __init__(self, items: Any, *, exclude: Any = None, seed: int = 0, stream: int = 0) -> None:
         if isinstance(items, _Table):
-            self._table = items
-        elif np.ndim(items) == 0 and not hasattr(items, "__dlpack__"):
+            self._table: _Table = items
+        elif _validate.as_array(items, "items").ndim == 0:
             self._table = UniformTable(_validate.as_count(items, "items", least=1, most=2**32 - 1))
         else:
-            self._table = AliasTable(items)
+            self._table = AliasTable(_validate.as_weights(items, "items"))
         self._seed = _validate.as_count(seed, "seed", most=2**64 - 1)
         self._stream = _validate.as_count(stream, "stream", most=2**64 - 1)
         self._indptr = np.empty(0, np.int64)
@@ -253,8 +255,8 @@ class NegativeSampler:
         rows = _validate.as_ids(rows, "rows", upper=num_rows) if num_rows >= 0 else _validate.as_ids(rows, "rows", lower=-(2**63))
         size, k = rows.size, _validate.as_count(num_negatives, "num_negatives")
         more = self._as_exclude_ids(exclude_ids, size)
-        if on_exhausted not in _POLICIES:
-            raise ValueError(f"on_exhausted must be 'raise', 'mask' or 'replace', got {on_exhausted!r}")
+        unique = _validate.as_flag(unique, "unique")
+        on_exhausted = _validate.as_choice(on_exhausted, "on_exhausted", _POLICIES)
         if on_exhausted == "replace" and not unique:
             raise ValueError("on_exhausted='replace' must come with unique=True, got unique=False")
         keys = _validate.as_row_keys(row_keys, size) if row_keys is not None else np.empty(0, np.uint64)
@@ -270,7 +272,7 @@ class NegativeSampler:
         keyed = row_keys is not None
         first = 0 if keyed else self._take("_rows_drawn", size)
         try:
-            self._fill(rows, more, keys, first, keyed, bool(unique), on_exhausted, out, threads)
+            self._fill(rows, more, keys, first, keyed, unique, on_exhausted, out, threads)
         except BaseException:
             if not keyed:
                 self._give_back("_rows_drawn", first, size)
@@ -305,24 +307,24 @@ class NegativeSampler:
         room = self._longest + 2 * (more.shape[1] + k) + 2
         exhausted: list[tuple[int, int]] = []
 
-        def settle(begin: int, end: int) -> None:
-            scratch = np.empty(room, np.uint64)
-            while begin < end:
-                begin, status, left = draw(
-                    key, lane, counter, keys, rows, more, self._indptr, self._excluded, self._excluded_units,
-                    n, table._cells, table._units, table._prefix, unique, policy, begin, end, _BUDGET,
-                    scratch, out.ids, out.log_q, out.mask,
-                )  # fmt: skip
-                if status == _NEEDS_PREFIX:
-                    table._prefix_sums()
-                elif status == _EXHAUSTED:
-                    exhausted.append((begin, left))
-                    return
+        rooms = threading.local()
 
-        if threads == 1:
-            settle(0, size)
-        else:
-            for_chunks(size, max(1, (1 << 15) // k), threads, settle)
+        def settle(begin: int, end: int) -> int:
+            if not hasattr(rooms, "scratch"):
+                rooms.scratch = np.empty(room, np.uint64)
+            begin, status, left = draw(
+                key, lane, counter, keys, rows, more, self._indptr, self._excluded, self._excluded_units,
+                n, table._cells, table._units, table._prefix, unique, policy, begin, end, _BUDGET,
+                rooms.scratch, out.ids, out.log_q, out.mask,
+            )  # fmt: skip
+            if status == _NEEDS_PREFIX:
+                table._prefix_sums()
+            elif status == _EXHAUSTED:
+                exhausted.append((begin, left))
+                return end
+            return int(begin)
+
+        for_chunks(size, size if threads == 1 else max(1, _ROWS_CHUNK // k), threads, settle)
         if exhausted:
             row, left = min(exhausted)
             wanted = f"unique=True wants {k}" if unique else f"num_negatives={k} wants at least one"
@@ -360,6 +362,7 @@ class NegativeSampler:
         [0, 1, 2, 3]
         """
         count = _validate.as_count(num_samples, "num_samples")
+        unique = _validate.as_flag(unique, "unique")
         table = self._table
         if unique and count > table._num_positive():
             raise ValueError(
@@ -385,7 +388,7 @@ class NegativeSampler:
         return SharedNegatives(ids, p.astype(np.float32), tries)
 
     def _shared_any(self, address: tuple[Any, ...], proposer: tuple[Any, ...], ids: NDArray[np.int64]) -> int:
-        for_chunks(ids.size, 1 << 18, 1, lambda begin, end: kernels().shared_draw(*address, *proposer, begin, ids[begin:end]))
+        for_chunks(ids.size, _SHARED_CHUNK, 1, lambda begin, end: kernels().shared_draw(*address, *proposer, begin, ids[begin:end]))
         return ids.size
 
     def _shared_unique(self, address: tuple[Any, ...], proposer: tuple[Any, ...], ids: NDArray[np.int64]) -> int:
@@ -542,8 +545,8 @@ class NegativeSampler:
         if self._digest is None:
             digest = hashlib.blake2b(self._table._fingerprint(), digest_size=16)
             digest.update(self._seed.to_bytes(8, "little") + self._stream.to_bytes(8, "little"))
-            digest.update(self._indptr.astype("<i8", copy=False))
-            digest.update(self._excluded.astype("<u4", copy=False))
+            digest.update(self._indptr.astype("<i8", copy=False).data)
+            digest.update(self._excluded.astype("<u4", copy=False).data)
             self._digest = digest.hexdigest()
         return self._digest
 
