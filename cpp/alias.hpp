@@ -11,7 +11,8 @@
 
 namespace equipoise {
 
-// Two sweeping indices (Huebschle-Schneider and Sanders 2022): light ids are filled up by the heavy id under the second index.
+// Two sweeping indices (Huebschle-Schneider and Sanders 2022): light ids are filled up by the heavy id under
+// the second index.
 inline void alias_build(const u64* units, i64 n, u64* cells) {
     constexpr u64 kCell = u64{1} << 32;
     i64 light = 0, heavy = 0;
@@ -40,10 +41,13 @@ inline void alias_build(const u64* units, i64 n, u64* cells) {
 }
 
 // The middle 64 bits of word * n, for n < 2^32: the column above, the coin below.
-EQUIPOISE_INLINE u64 column_and_coin(u64 word, u64 n) { return (word >> 32) * n + (((word & 0xFFFFFFFFu) * n) >> 32); }
+EQUIPOISE_INLINE u64 column_and_coin(u64 word, u64 n) {
+    return (word >> 32) * n + (((word & 0xFFFFFFFFu) * n) >> 32);
+}
 
 EQUIPOISE_INLINE u32 resolve(u64 proposal, u64 cell) {
-    return static_cast<u32>(proposal) < static_cast<u32>(cell >> 32) ? static_cast<u32>(proposal >> 32) : static_cast<u32>(cell);
+    return static_cast<u32>(proposal) < static_cast<u32>(cell >> 32) ? static_cast<u32>(proposal >> 32)
+                                                                     : static_cast<u32>(cell);
 }
 
 EQUIPOISE_INLINE u32 alias_pick(const u64* cells, u64 n, u64 word) {
@@ -51,8 +55,9 @@ EQUIPOISE_INLINE u32 alias_pick(const u64* cells, u64 n, u64 word) {
     return resolve(proposal, cells[proposal >> 32]);
 }
 
-// Draws start .. start + count - 1 of a call; start is a multiple of kBlock. A block's cells are asked for while the block before is
-// resolved. With vector multiplication the words come first and the prefetches after; without it, one loop keeps both ports busy.
+// Draws start .. start + count - 1 of a call; start is a multiple of kBlock. A block's cells are asked for
+// while the block before is resolved. With vector multiplication the words come first and the prefetches
+// after; without it, one loop keeps both ports busy.
 template <bool kVector>
 EQUIPOISE_INLINE void alias_draw(u64 key, const u64* cells, u64 n, i64 start, i64 count, i64* out) {
     u64 proposals[2][kBlock];

@@ -1,5 +1,6 @@
-// The only file that knows Python. One rhythm: take arrays as they are (never converted), check shapes, release the GIL, call.
-// Users never come here with bad input: equipoise/_validate.py stands above. What is checked again is what would touch foreign memory.
+// The only file that knows Python. One rhythm: take arrays as they are (never converted), check shapes,
+// release the GIL, call. Users never come here with bad input: equipoise/_validate.py stands above. What is
+// checked again is what would touch foreign memory.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
@@ -41,7 +42,9 @@ const eq::CpuPath& cpu_path() {
     return path;
 }
 
-py::tuple cpu_path_names() { return py::make_tuple(cpu_path().name, cpu_path().disabled); }
+py::tuple cpu_path_names() {
+    return py::make_tuple(cpu_path().name, cpu_path().disabled);
+}
 
 void philox(const Array<u32>& counters, const Array<u32>& keys, Array<u32>& out) {
     require(counters.size() == out.size() && keys.size() * 2 == out.size(), "philox: shapes differ");
@@ -108,7 +111,8 @@ void alias_build(const Array<u64>& units, Array<u64>& cells) {
 }
 
 void alias_draw(u64 key, const Array<u64>& cells, i64 start, Array<i64>& out) {
-    require(cells.size() > 0 && start >= 0 && start % eq::kBlock == 0, "alias_draw: no cells, or start within a block");
+    require(cells.size() > 0 && start >= 0 && start % eq::kBlock == 0,
+            "alias_draw: no cells, or start within a block");
     const u64* c = cells.data();
     i64* o = out.mutable_data();
     const i64 count = out.size();
@@ -135,7 +139,8 @@ i64 exclusion_sort(Array<i64>& indptr, Array<u32>& ids) {
     return eq::exclusion_sort(p, rows, i);
 }
 
-void exclusion_units(const Array<i64>& indptr, const Array<u32>& ids, const Array<u64>& units, Array<u64>& sums) {
+void exclusion_units(const Array<i64>& indptr, const Array<u32>& ids, const Array<u64>& units,
+                     Array<u64>& sums) {
     require(indptr.size() == sums.size() + 1, "exclusion_units: shapes differ");
     const i64* p = indptr.data();
     const u32* i = ids.data();
@@ -146,9 +151,10 @@ void exclusion_units(const Array<i64>& indptr, const Array<u32>& ids, const Arra
     eq::exclusion_units(p, rows, i, u, s);
 }
 
-void exclusion_hits(const Array<i64>& indptr, const Array<u32>& ids, const Array<i64>& rows, const Array<i64>& candidates,
-                    const Array<i64>& order, Array<bool>& out) {
-    require(candidates.size() == order.size() && rows.size() * order.size() == out.size(), "exclusion_hits: shapes differ");
+void exclusion_hits(const Array<i64>& indptr, const Array<u32>& ids, const Array<i64>& rows,
+                    const Array<i64>& candidates, const Array<i64>& order, Array<bool>& out) {
+    require(candidates.size() == order.size() && rows.size() * order.size() == out.size(),
+            "exclusion_hits: shapes differ");
     const i64 *p = indptr.data(), *r = rows.data(), *c = candidates.data(), *at = order.data();
     const u32* i = ids.data();
     bool* o = out.mutable_data();
@@ -159,20 +165,24 @@ void exclusion_hits(const Array<i64>& indptr, const Array<u32>& ids, const Array
 
 eq::Proposer proposer(u64 n, const Array<u64>& cells, const Array<u64>& units, const Array<u64>& prefix) {
     const u64 size = static_cast<u64>(units.size());
-    require(n > 0 && cells.size() == units.size() && (size == 0 || size == n), "table: cells, units and n differ");
-    require(prefix.size() == 0 || static_cast<u64>(prefix.size()) == n + 1, "table: prefix must have n + 1 entries");
+    require(n > 0 && cells.size() == units.size() && (size == 0 || size == n),
+            "table: cells, units and n differ");
+    require(prefix.size() == 0 || static_cast<u64>(prefix.size()) == n + 1,
+            "table: prefix must have n + 1 entries");
     return {n, size ? n << 32 : n, data_or_null(cells), data_or_null(units), data_or_null(prefix)};
 }
 
 py::tuple negatives_draw(u64 key, u64 lane, u64 first, const Array<u64>& row_keys, const Array<i64>& rows,
                          const Array<i64>& exclude_ids, const Array<i64>& indptr, const Array<u32>& excluded,
-                         const Array<u64>& excluded_units, u64 n, const Array<u64>& cells, const Array<u64>& units,
-                         const Array<u64>& prefix, bool unique, int on_exhausted, i64 begin, i64 end, i64 budget,
-                         Array<u64>& scratch, Array<i64>& ids, Array<float>& log_q, Array<bool>& mask) {
+                         const Array<u64>& excluded_units, u64 n, const Array<u64>& cells,
+                         const Array<u64>& units, const Array<u64>& prefix, bool unique, int on_exhausted,
+                         i64 begin, i64 end, i64 budget, Array<u64>& scratch, Array<i64>& ids,
+                         Array<float>& log_q, Array<bool>& mask) {
     require(ids.ndim() == 2 && exclude_ids.ndim() == 2, "negatives_draw: ids and exclude_ids must be 2-D");
     const i64 size = rows.size(), k = ids.shape(1), m = exclude_ids.shape(1);
-    require(ids.shape(0) == size && log_q.size() == ids.size() && mask.size() == ids.size() && exclude_ids.shape(0) == size &&
-                (row_keys.size() == 0 || row_keys.size() == size) && 0 <= begin && end <= size,
+    require(ids.shape(0) == size && log_q.size() == ids.size() && mask.size() == ids.size() &&
+                exclude_ids.shape(0) == size && (row_keys.size() == 0 || row_keys.size() == size) &&
+                0 <= begin && end <= size,
             "negatives_draw: shapes differ");
     const i64 longest = scratch.size() - 2 * (m + k) - 2;
     require(longest >= 0, "negatives_draw: scratch is too small");
@@ -203,7 +213,8 @@ py::tuple negatives_draw(u64 key, u64 lane, u64 first, const Array<u64>& row_key
     return py::make_tuple(progress.rows, progress.status, progress.left);
 }
 
-void shared_draw(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, const Array<u64>& units, i64 start, Array<i64>& ids) {
+void shared_draw(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, const Array<u64>& units,
+                 i64 start, Array<i64>& ids) {
     const eq::Proposer table = proposer(n, cells, units, Array<u64>(0));
     i64* i = ids.mutable_data();
     const i64 count = ids.size();
@@ -211,10 +222,11 @@ void shared_draw(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, co
     eq::shared_draw(key, call, lane, table, start, count, i);
 }
 
-bool shared_unique(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, const Array<u64>& units, Array<i64>& seen,
-                   Array<i64>& ids, Array<u64>& state) {
+bool shared_unique(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, const Array<u64>& units,
+                   Array<i64>& seen, Array<i64>& ids, Array<u64>& state) {
     const u64 slots = static_cast<u64>(seen.size());
-    require(state.size() == 4 && seen.size() > ids.size() && (slots & (slots - 1)) == 0, "shared_unique: shapes");
+    require(state.size() == 4 && seen.size() > ids.size() && (slots & (slots - 1)) == 0,
+            "shared_unique: shapes");
     const eq::Proposer table = proposer(n, cells, units, Array<u64>(0));
     i64 *s = seen.mutable_data(), *i = ids.mutable_data();
     u64* st = state.mutable_data();
@@ -223,8 +235,8 @@ bool shared_unique(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, 
     return eq::shared_unique(key, call, lane, table, s, slots - 1, i, count, st);
 }
 
-void shared_exact(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, const Array<u64>& units, Array<u64>& tree,
-                  Array<i64>& ids, Array<u64>& state) {
+void shared_exact(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, const Array<u64>& units,
+                  Array<u64>& tree, Array<i64>& ids, Array<u64>& state) {
     require(state.size() == 4 && static_cast<u64>(tree.size()) == n + 1, "shared_exact: shapes");
     const eq::Proposer table = proposer(n, cells, units, Array<u64>(0));
     u64 *t = tree.mutable_data(), *st = state.mutable_data();
@@ -235,9 +247,13 @@ void shared_exact(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, c
 }
 
 // An array is taken as it is: no silent conversion, no copy that an output would be written into.
-py::arg raw(const char* name) { return py::arg(name).noconvert(); }
+py::arg raw(const char* name) {
+    return py::arg(name).noconvert();
+}
 // A number may be a NumPy scalar.
-py::arg num(const char* name) { return py::arg(name); }
+py::arg num(const char* name) {
+    return py::arg(name);
+}
 
 }  // namespace
 
@@ -252,23 +268,26 @@ PYBIND11_MODULE(_core, m) {
     m.def("expm1", &elementwise<eq::expm1>, raw("x"), raw("out"));
     m.def("unit_sum", &unit_sum<double>, raw("weights"), num("grid"));
     m.def("unit_sum", &unit_sum<i64>, raw("weights"), num("grid"));
-    m.def("unit_floor", &unit_floor<double>, raw("weights"), num("high"), num("low"), num("point"), raw("units"));
-    m.def("unit_floor", &unit_floor<i64>, raw("weights"), num("high"), num("low"), num("point"), raw("units"));
+    m.def("unit_floor", &unit_floor<double>, raw("weights"), num("high"), num("low"), num("point"),
+          raw("units"));
+    m.def("unit_floor", &unit_floor<i64>, raw("weights"), num("high"), num("low"), num("point"),
+          raw("units"));
     m.def("unit_settle", &unit_settle, raw("units"), num("surplus"));
     m.def("alias_build", &alias_build, raw("units"), raw("cells"));
     m.def("alias_draw", &alias_draw, num("key"), raw("cells"), num("start"), raw("out"));
     m.def("uniform_draw", &uniform_draw, num("key"), num("n"), num("start"), raw("out"));
     m.def("exclusion_sort", &exclusion_sort, raw("indptr"), raw("ids"));
     m.def("exclusion_units", &exclusion_units, raw("indptr"), raw("ids"), raw("units"), raw("sums"));
-    m.def("exclusion_hits", &exclusion_hits, raw("indptr"), raw("ids"), raw("rows"), raw("candidates"), raw("order"), raw("out"));
-    m.def("negatives_draw", &negatives_draw, num("key"), num("lane"), num("first"), raw("row_keys"), raw("rows"),
-          raw("exclude_ids"), raw("indptr"), raw("excluded"), raw("excluded_units"), num("n"), raw("cells"), raw("units"),
-          raw("prefix"), num("unique"), num("on_exhausted"), num("begin"), num("end"), num("budget"), raw("scratch"),
-          raw("ids"), raw("log_q"), raw("mask"));
-    m.def("shared_draw", &shared_draw, num("key"), num("call"), num("lane"), num("n"), raw("cells"), raw("units"), num("start"),
-          raw("ids"));
-    m.def("shared_unique", &shared_unique, num("key"), num("call"), num("lane"), num("n"), raw("cells"), raw("units"),
-          raw("seen"), raw("ids"), raw("state"));
-    m.def("shared_exact", &shared_exact, num("key"), num("call"), num("lane"), num("n"), raw("cells"), raw("units"), raw("tree"),
-          raw("ids"), raw("state"));
+    m.def("exclusion_hits", &exclusion_hits, raw("indptr"), raw("ids"), raw("rows"), raw("candidates"),
+          raw("order"), raw("out"));
+    m.def("negatives_draw", &negatives_draw, num("key"), num("lane"), num("first"), raw("row_keys"),
+          raw("rows"), raw("exclude_ids"), raw("indptr"), raw("excluded"), raw("excluded_units"), num("n"),
+          raw("cells"), raw("units"), raw("prefix"), num("unique"), num("on_exhausted"), num("begin"),
+          num("end"), num("budget"), raw("scratch"), raw("ids"), raw("log_q"), raw("mask"));
+    m.def("shared_draw", &shared_draw, num("key"), num("call"), num("lane"), num("n"), raw("cells"),
+          raw("units"), num("start"), raw("ids"));
+    m.def("shared_unique", &shared_unique, num("key"), num("call"), num("lane"), num("n"), raw("cells"),
+          raw("units"), raw("seen"), raw("ids"), raw("state"));
+    m.def("shared_exact", &shared_exact, num("key"), num("call"), num("lane"), num("n"), raw("cells"),
+          raw("units"), raw("tree"), raw("ids"), raw("state"));
 }

@@ -1,5 +1,6 @@
-// The function table: baseline kernels, and faster ones where this CPU has what they need and EQUIPOISE_DISABLE_CPU_FEATURES does not
-// name it. Every path gives the same bytes. AVX2 is not a path: without a 64-bit multiplication it measured slower than scalar code.
+// The function table: baseline kernels, and faster ones where this CPU has what they need and
+// EQUIPOISE_DISABLE_CPU_FEATURES does not name it. Every path gives the same bytes. AVX2 is not a path:
+// without a 64-bit multiplication it measured slower than scalar code.
 #pragma once
 
 #include <cctype>
@@ -17,8 +18,9 @@ inline void alias_draw_baseline(u64 key, const u64* cells, u64 n, i64 start, i64
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define EQUIPOISE_HAS_AVX512 1
-__attribute__((target("avx512f,avx512dq,avx512vl"))) inline void alias_draw_avx512(u64 key, const u64* cells, u64 n, i64 start,
-                                                                                  i64 count, i64* out) {
+__attribute__((target("avx512f,avx512dq,avx512vl"))) inline void alias_draw_avx512(u64 key, const u64* cells,
+                                                                                   u64 n, i64 start,
+                                                                                   i64 count, i64* out) {
     alias_draw<true>(key, cells, n, start, count, out);
 }
 #endif
@@ -32,7 +34,8 @@ struct CpuPath {
 inline CpuPath choose_cpu_path() {
     CpuPath path{"baseline", "", alias_draw_baseline};
 #ifdef EQUIPOISE_HAS_AVX512
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl")) {
         const char* variable = std::getenv("EQUIPOISE_DISABLE_CPU_FEATURES");
         std::string off = variable ? variable : "";
         for (char& c : off) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));

@@ -1,5 +1,6 @@
-// The logarithm and exponential that promised bytes are made of: series in one fixed order, so that no libm and no CPU path can
-// change a bit. Within 1.5 units in the last place. The twin does the same operations in the same order.
+// The logarithm and exponential that promised bytes are made of: series in one fixed order, so that no libm
+// and no CPU path can change a bit. Within 1.5 units in the last place. The twin does the same operations in
+// the same order.
 #pragma once
 
 #include <cmath>

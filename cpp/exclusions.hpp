@@ -25,8 +25,8 @@ EQUIPOISE_INLINE bool contains(const Id* ids, i64 n, u64 x) {
     return rank < n && static_cast<u64>(ids[rank]) == x;
 }
 
-// Everything that a slot of one row cannot give: the row's exclusions, and its exclude_ids and earlier picks, sorted too. A uniform table keeps
-// of the latter the position among the ids that are not excluded.
+// Everything that a slot of one row cannot give: the row's exclusions, and its exclude_ids and earlier picks,
+// sorted too. A uniform table keeps of the latter the position among the ids that are not excluded.
 struct Blocked {
     const u32* excluded;
     i64 num_excluded;
@@ -70,9 +70,10 @@ inline void exclusion_units(const i64* indptr, i64 rows, const u32* ids, const u
     }
 }
 
-// out[b, order[c]] = candidate c is an id of rows[b]; candidates are sorted, order tells where they stood. The shorter list is looked up in the longer.
-inline void exclusion_hits(const i64* indptr, const u32* ids, const i64* rows, i64 batch, const i64* candidates,
-                           const i64* order, i64 count, bool* out) {
+// out[b, order[c]] = candidate c is an id of rows[b]; candidates are sorted, order tells where they stood.
+// The shorter list is looked up in the longer.
+inline void exclusion_hits(const i64* indptr, const u32* ids, const i64* rows, i64 batch,
+                           const i64* candidates, const i64* order, i64 count, bool* out) {
     std::fill(out, out + batch * count, false);
     for (i64 b = 0; b < batch; ++b) {
         const u32* row = ids + indptr[rows[b]];
@@ -81,10 +82,13 @@ inline void exclusion_hits(const i64* indptr, const u32* ids, const i64* rows, i
         if (size < count) {
             for (i64 i = 0; i < size; ++i) {
                 const i64 id = row[i];
-                for (i64 c = rank_of(candidates, count, static_cast<u64>(id)); c < count && candidates[c] == id; ++c) hits[order[c]] = true;
+                for (i64 c = rank_of(candidates, count, static_cast<u64>(id));
+                     c < count && candidates[c] == id; ++c)
+                    hits[order[c]] = true;
             }
         } else {
-            for (i64 c = 0; c < count; ++c) hits[order[c]] = contains(row, size, static_cast<u64>(candidates[c]));
+            for (i64 c = 0; c < count; ++c)
+                hits[order[c]] = contains(row, size, static_cast<u64>(candidates[c]));
         }
     }
 }

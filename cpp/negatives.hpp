@@ -1,5 +1,5 @@
-// Rows of negatives: proposals from the table, at most 32 redraws a slot, then an exact draw from the complement. Nothing excluded is
-// ever given, and no loop is without an end (rng.py, "A row of negatives").
+// Rows of negatives: proposals from the table, at most 32 redraws a slot, then an exact draw from the
+// complement. Nothing excluded is ever given, and no loop is without an end (rng.py, "A row of negatives").
 #pragma once
 
 #include <algorithm>
@@ -12,9 +12,9 @@
 namespace equipoise {
 
 constexpr int kRedraws = 32;
-constexpr i64 kGroup = 16;     // rows in flight
-constexpr i64 kInFlight = 256;  // proposals in flight
-constexpr i64 kBuffer = 64;     // ratios that wait for their logarithms
+constexpr i64 kGroup = 16;                           // rows in flight
+constexpr i64 kInFlight = 256;                       // proposals in flight
+constexpr i64 kBuffer = 64;                          // ratios that wait for their logarithms
 constexpr i64 kLine = 16, kPrefetched = 16 * kLine;  // exclusions a cache line; how many are asked for ahead
 
 enum OnExhausted { kRaise = 0, kMask = 1, kReplace = 2 };
@@ -67,7 +67,8 @@ inline u64 exact_pick(const Proposer& table, const Blocked& blocked, const Scrat
     u64 low = 0, high = table.n - 1;
     while (low < high) {
         const u64 id = low + (high - low) / 2;
-        const u64 upto = table.prefix[id + 1] - scratch.before_excluded[rank_of(blocked.excluded, blocked.num_excluded, id + 1)] -
+        const u64 upto = table.prefix[id + 1] -
+                         scratch.before_excluded[rank_of(blocked.excluded, blocked.num_excluded, id + 1)] -
                          scratch.before_more[rank_of(blocked.more, blocked.num_more, id + 1)];
         if (upto > target) {
             high = id;
@@ -78,7 +79,8 @@ inline u64 exact_pick(const Proposer& table, const Blocked& blocked, const Scrat
     return low;
 }
 
-// The (rank + 1)-th smallest number that is not among the sorted, distinct ids: rank, shifted by the ids with ids[i] - i <= rank.
+// The (rank + 1)-th smallest number that is not among the sorted, distinct ids: rank, shifted by the ids with
+// ids[i] - i <= rank.
 template <class Id>
 EQUIPOISE_INLINE u64 shifted(const Id* ids, i64 n, u64 rank) {
     i64 base = 0;
@@ -96,7 +98,8 @@ EQUIPOISE_INLINE Blocked open_row(const Proposer& table, const Batch& batch, i64
         const i64 row = batch.rows[b], from = batch.indptr[row];
         blocked.excluded = batch.excluded + from;
         blocked.num_excluded = batch.indptr[row + 1] - from;
-        blocked.left -= batch.excluded_units ? batch.excluded_units[row] : static_cast<u64>(blocked.num_excluded);
+        blocked.left -=
+            batch.excluded_units ? batch.excluded_units[row] : static_cast<u64>(blocked.num_excluded);
     }
     for (i64 i = 0; i < batch.m; ++i) {
         if (batch.exclude_ids[b * batch.m + i] < 0) continue;
@@ -111,18 +114,22 @@ EQUIPOISE_INLINE Blocked open_row(const Proposer& table, const Batch& batch, i64
 
 EQUIPOISE_INLINE void prefetch_row(const Batch& batch, i64 b) {
     if (!batch.indptr) return;
-    const i64 row = batch.rows[b], from = batch.indptr[row], to = std::min(batch.indptr[row + 1], from + kPrefetched);
+    const i64 row = batch.rows[b], from = batch.indptr[row],
+              to = std::min(batch.indptr[row + 1], from + kPrefetched);
     for (i64 i = from; i < to; i += kLine) EQUIPOISE_PREFETCH(batch.excluded + i);
     EQUIPOISE_PREFETCH(batch.excluded_units + row);
 }
 
-// log q of the slots from .. to - 1, whose ratios wait in a buffer: apart from the draws, a loop that is vectorised.
+// log q of the slots from .. to - 1, whose ratios wait in a buffer: apart from the draws, a loop that is
+// vectorised.
 EQUIPOISE_INLINE void log_ratios(const double* ratios, i64 from, i64 to, float* log_q) {
     for (i64 j = from; j < to; ++j) log_q[j] = static_cast<float>(log_normal(ratios[j - from]));
 }
 
-// The id of one slot that proposed a blocked one; n where it takes an exact draw for which the prefix sums are missing.
-inline u64 redraw(const Proposer& table, const Blocked& blocked, const Run& run, const Scratch& scratch, u64* cursor, bool* summed, i64* work) {
+// The id of one slot that proposed a blocked one; n where it takes an exact draw for which the prefix sums
+// are missing.
+inline u64 redraw(const Proposer& table, const Blocked& blocked, const Run& run, const Scratch& scratch,
+                  u64* cursor, bool* summed, i64* work) {
     for (int i = 0; i < kRedraws; ++i) {
         const u64 id = alias_pick(table.cells, table.n, run.word((*cursor)++));
         if (!blocked.has(id)) return id;
@@ -136,8 +143,8 @@ inline u64 redraw(const Proposer& table, const Blocked& blocked, const Run& run,
 }
 
 // One row, whose ids hold the resolved proposals of its slots.
-inline Progress settle_row(const Proposer& table, const Batch& batch, i64 b, const Run& run, const Scratch& scratch, i64* work,
-                           i64* ids, float* log_q, bool* mask) {
+inline Progress settle_row(const Proposer& table, const Batch& batch, i64 b, const Run& run,
+                           const Scratch& scratch, i64* work, i64* ids, float* log_q, bool* mask) {
     Blocked blocked = open_row(table, batch, b, scratch.more);
     bool unique = batch.unique, summed = false;
     u64 cursor = static_cast<u64>(batch.k);
@@ -153,7 +160,8 @@ inline Progress settle_row(const Proposer& table, const Batch& batch, i64 b, con
         }
         u64 id = static_cast<u64>(ids[j]), entry = id;
         if (!table.units) {
-            entry = shifted(blocked.more, blocked.num_more, below(run.word(static_cast<u64>(j)), blocked.left));
+            entry =
+                shifted(blocked.more, blocked.num_more, below(run.word(static_cast<u64>(j)), blocked.left));
             id = shifted(blocked.excluded, blocked.num_excluded, entry);
         } else if (blocked.has(id)) {
             id = entry = redraw(table, blocked, run, scratch, &cursor, &summed, work);
@@ -178,10 +186,11 @@ inline Progress settle_row(const Proposer& table, const Batch& batch, i64 b, con
     return {b + 1, kDone, 0};
 }
 
-// Rows begin .. end - 1, or fewer once the work passes the budget: the caller comes back for the rest, and sees Ctrl-C in between.
-// While a group of rows proposes, the exclusions of the next group are on their way, and the offsets of the one after that.
-inline Progress negatives_draw(const Proposer& table, const Batch& batch, i64 begin, i64 end, i64 budget, const Scratch& scratch,
-                               i64* ids, float* log_q, bool* mask) {
+// Rows begin .. end - 1, or fewer once the work passes the budget: the caller comes back for the rest, and
+// sees Ctrl-C in between. While a group of rows proposes, the exclusions of the next group are on their way,
+// and the offsets of the one after that.
+inline Progress negatives_draw(const Proposer& table, const Batch& batch, i64 begin, i64 end, i64 budget,
+                               const Scratch& scratch, i64* ids, float* log_q, bool* mask) {
     const i64 k = batch.k, group = std::max<i64>(1, std::min<i64>(kGroup, kInFlight / std::max<i64>(k, 1)));
     Run runs[kGroup];
     i64 work = 0;
@@ -191,8 +200,11 @@ inline Progress negatives_draw(const Proposer& table, const Batch& batch, i64 be
         const i64 stop = std::min(end, b + group);
         for (i64 row = b; row < stop; ++row) {
             if (row + group < end) prefetch_row(batch, row + group);
-            if (batch.indptr && row + 2 * group < end) EQUIPOISE_PREFETCH(batch.indptr + batch.rows[row + 2 * group]);
-            runs[row - b] = Run(batch.key, batch.row_keys ? batch.row_keys[row] : batch.first + static_cast<u64>(row), batch.lane);
+            if (batch.indptr && row + 2 * group < end)
+                EQUIPOISE_PREFETCH(batch.indptr + batch.rows[row + 2 * group]);
+            runs[row - b] =
+                Run(batch.key, batch.row_keys ? batch.row_keys[row] : batch.first + static_cast<u64>(row),
+                    batch.lane);
             for (i64 j = 0; table.units && j < k; ++j) {
                 const u64 proposal = column_and_coin(runs[row - b].word(static_cast<u64>(j)), table.n);
                 EQUIPOISE_PREFETCH(table.cells + (proposal >> 32));
@@ -207,7 +219,8 @@ inline Progress negatives_draw(const Proposer& table, const Batch& batch, i64 be
         }
         for (i64 row = b; row < stop; ++row) {
             const i64 at = row * k;
-            const Progress progress = settle_row(table, batch, row, runs[row - b], scratch, &work, ids + at, log_q + at, mask + at);
+            const Progress progress =
+                settle_row(table, batch, row, runs[row - b], scratch, &work, ids + at, log_q + at, mask + at);
             if (progress.status != kDone) return progress;
         }
     }

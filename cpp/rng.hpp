@@ -49,7 +49,9 @@ EQUIPOISE_INLINE void philox(u32 c[4], u32 k0, u32 k1) {
     }
 }
 
-EQUIPOISE_INLINE u64 join(u32 low, u32 high) { return low | (u64{high} << 32); }
+EQUIPOISE_INLINE u64 join(u32 low, u32 high) {
+    return low | (u64{high} << 32);
+}
 
 EQUIPOISE_INLINE u64 mix64(u64 z) {
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
@@ -80,7 +82,9 @@ EQUIPOISE_INLINE u64 call_key(u64 seed, u64 epoch, u64 purpose, u64 stream) {
 }
 
 // An integer in [0, n).
-EQUIPOISE_INLINE u64 below(u64 word, u64 n) { return mulhi(word, n); }
+EQUIPOISE_INLINE u64 below(u64 word, u64 n) {
+    return mulhi(word, n);
+}
 
 // A real in (0, 1].
 EQUIPOISE_INLINE double unit_real(u64 word) {

@@ -1,4 +1,5 @@
-// One set of negatives for a whole batch, distinct if asked: rejection while it is quick, then exact draws (rng.py, "Shared negatives").
+// One set of negatives for a whole batch, distinct if asked: rejection while it is quick, then exact draws
+// (rng.py, "Shared negatives").
 #pragma once
 
 #include <algorithm>
@@ -22,11 +23,14 @@ EQUIPOISE_INLINE u64 shared_pick(const Proposer& table, u64 word) {
 // Slots start .. start + count - 1 of a call that may repeat ids.
 inline void shared_draw(u64 key, u64 call, u64 lane, const Proposer& table, i64 start, i64 count, i64* ids) {
     const Run run(key, call, lane);
-    for (i64 j = 0; j < count; ++j) ids[j] = static_cast<i64>(shared_pick(table, run.word(static_cast<u64>(start + j))));
+    for (i64 j = 0; j < count; ++j)
+        ids[j] = static_cast<i64>(shared_pick(table, run.word(static_cast<u64>(start + j))));
 }
 
-// Distinct ids by rejection, against an open-addressing set (size a power of two, -1 = free). True: a slot met only known ids, go on with shared_exact.
-inline bool shared_unique(u64 key, u64 call, u64 lane, const Proposer& table, i64* seen, u64 seen_mask, i64* ids, i64 count, u64* state) {
+// Distinct ids by rejection, against an open-addressing set (size a power of two, -1 = free). True: a slot
+// met only known ids, go on with shared_exact.
+inline bool shared_unique(u64 key, u64 call, u64 lane, const Proposer& table, i64* seen, u64 seen_mask,
+                          i64* ids, i64 count, u64* state) {
     const Run run(key, call, lane);
     const u64 stop = state[kNextWord] + static_cast<u64>(kChunk);
     while (state[kFilled] < static_cast<u64>(count) && state[kNextWord] < stop) {
@@ -45,7 +49,8 @@ inline bool shared_unique(u64 key, u64 call, u64 lane, const Proposer& table, i6
 }
 
 // The rest exactly: a Fenwick tree over the units of the ids not yet got, O(n) once and O(log n) a slot.
-inline void shared_exact(u64 key, u64 call, u64 lane, const Proposer& table, u64* tree, i64* ids, i64 count, u64* state) {
+inline void shared_exact(u64 key, u64 call, u64 lane, const Proposer& table, u64* tree, i64* ids, i64 count,
+                         u64* state) {
     const Run run(key, call, lane);
     const u64 n = table.n;
     u64 top = 1;
@@ -65,7 +70,8 @@ inline void shared_exact(u64 key, u64 call, u64 lane, const Proposer& table, u64
     while (state[kFilled] < static_cast<u64>(count) && state[kFilled] < stop) {
         const double p = static_cast<double>(tree[0]) / static_cast<double>(table.total);
         const double more = std::floor(log(unit_real(run.word(state[kNextWord]++))) / log1p(-p));
-        state[kTries] = more < 0x1p62 ? std::min(state[kTries] + 1 + static_cast<u64>(more), kMostTries) : kMostTries;
+        state[kTries] =
+            more < 0x1p62 ? std::min(state[kTries] + 1 + static_cast<u64>(more), kMostTries) : kMostTries;
         u64 target = below(run.word(state[kNextWord]++), tree[0]), id = 0;
         for (u64 step = top; step; step /= 2) {
             if (id + step <= n && tree[id + step] <= target) {

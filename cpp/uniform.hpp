@@ -10,7 +10,8 @@ inline void uniform_draw(u64 key, u64 n, i64 start, i64 count, i64* out) {
     for (i64 from = 0; from < count; from += kBlock) {
         const Run run(key, static_cast<u64>((start + from) / kBlock), 0);
         const i64 size = count - from < kBlock ? count - from : kBlock;
-        for (i64 j = 0; j < size; ++j) out[from + j] = static_cast<i64>(below(run.word(static_cast<u64>(j)), n));
+        for (i64 j = 0; j < size; ++j)
+            out[from + j] = static_cast<i64>(below(run.word(static_cast<u64>(j)), n));
     }
 }
 

@@ -25,7 +25,9 @@ struct Scaled {
     int x;
 };
 
-EQUIPOISE_INLINE Scaled scaled(i64 w) { return {static_cast<u64>(w), 0}; }
+EQUIPOISE_INLINE Scaled scaled(i64 w) {
+    return {static_cast<u64>(w), 0};
+}
 
 EQUIPOISE_INLINE Scaled scaled(double w) {
     const u64 bits = bits_of(w), fraction = bits & 0xFFFFFFFFFFFFFu;
@@ -61,7 +63,8 @@ Wide unit_sum(const Weight* weights, i64 n, int grid) {
     return sum;
 }
 
-// units_i = floor(w_i * r / 2^point), at least 1 where w_i > 0; r = (high, low) has its top bit set. Returns their sum.
+// units_i = floor(w_i * r / 2^point), at least 1 where w_i > 0; r = (high, low) has its top bit set. Returns
+// their sum.
 template <class Weight>
 Wide unit_floor(const Weight* weights, i64 n, u64 high, u64 low, int point, u64* units) {
     Wide sum{0, 0};
@@ -73,7 +76,8 @@ Wide unit_floor(const Weight* weights, i64 n, u64 high, u64 low, int point, u64*
         }
         const int zeros = leading_zeros(w.m);
         const u64 m = w.m << zeros;
-        const int shift = point - (w.x - zeros);  // >= 127: m * r has 191 or 192 bits, a unit count at most 64
+        const int shift =
+            point - (w.x - zeros);  // >= 127: m * r has 191 or 192 bits, a unit count at most 64
         const u64 carry = mulhi(m, low), p1 = m * high + carry;
         const u64 p2 = mulhi(m, high) + (p1 < carry);
         const u64 count = shift >= 192 ? 0 : shift >= 128 ? p2 >> (shift - 128) : (p2 << 1) | (p1 >> 63);
@@ -83,7 +87,8 @@ Wide unit_floor(const Weight* weights, i64 n, u64 high, u64 low, int point, u64*
     return sum;
 }
 
-// Units left over go one each to the first ids of positive weight; missing ones (surplus < 0) come from the heaviest.
+// Units left over go one each to the first ids of positive weight; missing ones (surplus < 0) come from the
+// heaviest.
 inline void unit_settle(u64* units, i64 n, i64 surplus) {
     while (surplus > 0) {
         for (i64 i = 0; i < n && surplus > 0; ++i) {

@@ -1,4 +1,4 @@
-"""Bad input gets a clear error and loses nothing: the right class, the argument's name, the first bad position, wanted and got."""
+"""Bad input gets a clear error and loses nothing: right class, argument, first bad position, wanted, got."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ NAN, INF = float("nan"), float("inf")
 
 
 def sampler(**settings):
-    return equipoise.NegativeSampler([4, 3, 2, 1, 0], exclude=([0, 2, 2, 7], [0, 1, 4, 3, 2, 1, 0]), **settings)
+    return equipoise.NegativeSampler(
+        [4, 3, 2, 1, 0], exclude=([0, 2, 2, 7], [0, 1, 4, 3, 2, 1, 0]), **settings
+    )
 
 
 def frozen(a):
@@ -57,7 +59,11 @@ BAD_WEIGHTS = [
     ([[1], [1, 2]], ValueError, "weights must be a rectangular array"),
     (np.ones(3, np.longdouble), TypeError, "weights must be"),
     (np.ma.masked_array([1.0, 2.0], [0, 1]), TypeError, "weights must be a plain array, got a masked array"),
-    (CudaTensor(), TypeError, r"weights must be in CPU memory, got a CudaTensor on another device: call \.cpu\(\) first"),
+    (
+        CudaTensor(),
+        TypeError,
+        r"weights must be in CPU memory, got a CudaTensor on another device: call \.cpu\(\) first",
+    ),
     (None, TypeError, "weights"),
     ("abc", TypeError, "weights"),
     ({}, TypeError, "weights"),
@@ -74,9 +80,17 @@ CALLS = [
     (lambda: equipoise.AliasTable([1], power="a"), TypeError, "power must be a real number, got str"),
     (lambda: equipoise.AliasTable([1], power=NAN), ValueError, "power must be finite, got nan"),
     (lambda: equipoise.AliasTable([1, 100], power=1e308), ValueError, "power must leave"),
-    (lambda: equipoise.AliasTable([1], smoothing=-1), ValueError, "smoothing must be finite and >= 0, got -1"),
+    (
+        lambda: equipoise.AliasTable([1], smoothing=-1),
+        ValueError,
+        "smoothing must be finite and >= 0, got -1",
+    ),
     (lambda: equipoise.AliasTable([0, 0], smoothing=0), ValueError, "weights must not all be zero"),
-    (lambda: equipoise.AliasTable([1e308, 1e308], smoothing=1e308), ValueError, "weights must have a finite sum|weights \\+ smoothing"),
+    (
+        lambda: equipoise.AliasTable([1e308, 1e308], smoothing=1e308),
+        ValueError,
+        "weights must have a finite sum|weights \\+ smoothing",
+    ),
     (lambda: equipoise.UniformTable(0), ValueError, r"n must be in \[1, 4294967295\], got 0"),
     (lambda: equipoise.UniformTable(2**32), ValueError, r"n must be in \[1, 4294967295\]"),
     (lambda: equipoise.UniformTable(2.0), TypeError, "n must be an integer, got float"),
@@ -90,31 +104,91 @@ CALLS = [
     (lambda: equipoise.UniformTable(5).sample(2, n_threads=0), ValueError, "n_threads must be >= 1, got 0"),
     (lambda: equipoise.UniformTable(5).sample(2, n_threads=1.0), TypeError, "n_threads must be an integer"),
     (lambda: equipoise.UniformTable(5).sample(2, out=[0, 0]), TypeError, "out must be a NumPy array"),
-    (lambda: equipoise.UniformTable(5).sample(2, out=np.zeros(2, np.int32)), TypeError, "out must be of dtype int64, got int32"),
-    (lambda: equipoise.UniformTable(5).sample(2, out=np.zeros(2, ">i8")), TypeError, "out must be of dtype int64"),
-    (lambda: equipoise.UniformTable(5).sample(2, out=np.zeros(3, np.int64)), ValueError, r"out must have shape \(2,\), got \(3,\)"),
-    (lambda: equipoise.UniformTable(5).sample(2, out=np.zeros(4, np.int64)[::2]), ValueError, "out must be C-contiguous"),
-    (lambda: equipoise.UniformTable(5).sample(2, out=frozen(np.zeros(2, np.int64))), ValueError, "out must be writable"),
+    (
+        lambda: equipoise.UniformTable(5).sample(2, out=np.zeros(2, np.int32)),
+        TypeError,
+        "out must be of dtype int64, got int32",
+    ),
+    (
+        lambda: equipoise.UniformTable(5).sample(2, out=np.zeros(2, ">i8")),
+        TypeError,
+        "out must be of dtype int64",
+    ),
+    (
+        lambda: equipoise.UniformTable(5).sample(2, out=np.zeros(3, np.int64)),
+        ValueError,
+        r"out must have shape \(2,\), got \(3,\)",
+    ),
+    (
+        lambda: equipoise.UniformTable(5).sample(2, out=np.zeros(4, np.int64)[::2]),
+        ValueError,
+        "out must be C-contiguous",
+    ),
+    (
+        lambda: equipoise.UniformTable(5).sample(2, out=frozen(np.zeros(2, np.int64))),
+        ValueError,
+        "out must be writable",
+    ),
     (lambda: equipoise.UniformTable(5).prob([0.0]), TypeError, "ids must be integers, got float64 array"),
     (lambda: equipoise.UniformTable(5).prob([0, 5]), IndexError, r"ids\[1\] must be in \[0, 5\), got 5"),
-    (lambda: equipoise.AliasTable([1, 2]).log_prob([[0], [-1]]), IndexError, r"ids\[1, 0\] must be in \[0, 2\), got -1"),
+    (
+        lambda: equipoise.AliasTable([1, 2]).log_prob([[0], [-1]]),
+        IndexError,
+        r"ids\[1, 0\] must be in \[0, 2\), got -1",
+    ),
     (lambda: equipoise.NegativeSampler(0), ValueError, "items must be in"),
     (lambda: equipoise.NegativeSampler(2.5), TypeError, "items must be an integer, got float"),
     (lambda: equipoise.NegativeSampler(None), TypeError, "items must be"),
     (lambda: equipoise.NegativeSampler([1, -1]), ValueError, r"items\[1\] must be finite and >= 0, got -1"),
     (lambda: equipoise.NegativeSampler([[1], []]), ValueError, "items must be a rectangular array"),
-    (lambda: equipoise.NegativeSampler(5, seed=-1), ValueError, r"seed must be in \[0, 18446744073709551615\], got -1"),
+    (
+        lambda: equipoise.NegativeSampler(5, seed=-1),
+        ValueError,
+        r"seed must be in \[0, 18446744073709551615\], got -1",
+    ),
     (lambda: equipoise.NegativeSampler(5, seed=2**64), ValueError, "seed must be in"),
     (lambda: equipoise.NegativeSampler(5, seed="1"), TypeError, "seed must be an integer, got str"),
     (lambda: equipoise.NegativeSampler(5, stream=1.0), TypeError, "stream must be an integer, got float"),
-    (lambda: equipoise.NegativeSampler(5, exclude=7), TypeError, r"exclude must be a pair \(indptr, indices\)"),
-    (lambda: equipoise.NegativeSampler(5, exclude=([0, 2, 1], [0, 1])), ValueError, r"exclude indptr\[2\] must be >= indptr\[1\] = 2, got 1"),
-    (lambda: equipoise.NegativeSampler(5, exclude=([1, 2], [0, 1])), ValueError, r"exclude indptr\[0\] must be 0, got 1"),
-    (lambda: equipoise.NegativeSampler(5, exclude=([], [])), ValueError, r"exclude indptr\[0\] must be 0, got an empty array"),
-    (lambda: equipoise.NegativeSampler(5, exclude=([0, 3], [0, 1])), ValueError, r"exclude indptr\[1\] must be 2, the number of indices, got 3"),
-    (lambda: equipoise.NegativeSampler(5, exclude=([0, 2], [0, 5])), IndexError, r"exclude indices\[1\] must be in \[0, 5\), got 5"),
-    (lambda: equipoise.NegativeSampler(5, exclude=([0, 1], [0.0])), TypeError, "exclude indices must be integers"),
-    (lambda: equipoise.NegativeSampler(5, exclude=([0, 1], [[0]])), ValueError, "exclude indices must be 1-D"),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=7),
+        TypeError,
+        r"exclude must be a pair \(indptr, indices\)",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=([0, 2, 1], [0, 1])),
+        ValueError,
+        r"exclude indptr\[2\] must be >= indptr\[1\] = 2, got 1",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=([1, 2], [0, 1])),
+        ValueError,
+        r"exclude indptr\[0\] must be 0, got 1",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=([], [])),
+        ValueError,
+        r"exclude indptr\[0\] must be 0, got an empty array",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=([0, 3], [0, 1])),
+        ValueError,
+        r"exclude indptr\[1\] must be 2, the number of indices, got 3",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=([0, 2], [0, 5])),
+        IndexError,
+        r"exclude indices\[1\] must be in \[0, 5\), got 5",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=([0, 1], [0.0])),
+        TypeError,
+        "exclude indices must be integers",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=([0, 1], [[0]])),
+        ValueError,
+        "exclude indices must be 1-D",
+    ),
     (lambda: sampler().sample([0.0], 2), TypeError, "rows must be integers, got float64 array"),
     (lambda: sampler().sample([True], 2), TypeError, "rows must be integers, got bool array"),
     (lambda: sampler().sample([0, 3], 2), IndexError, r"rows\[1\] must be in \[0, 3\), got 3"),
@@ -124,50 +198,134 @@ CALLS = [
     (lambda: sampler().sample(CudaTensor(), 2), TypeError, r"rows must be in CPU memory.*\.cpu\(\)"),
     (lambda: sampler().sample([0], -1), ValueError, "num_negatives must be >= 0, got -1"),
     (lambda: sampler().sample([0], 2.0), TypeError, "num_negatives must be an integer, got float"),
-    (lambda: sampler().sample([0], 2, exclude_ids=[5]), IndexError, r"exclude_ids\[0\] must be in \[-1, 5\), got 5"),
-    (lambda: sampler().sample([0], 2, exclude_ids=[-2]), IndexError, r"exclude_ids\[0\] must be in \[-1, 5\), got -2"),
-    (lambda: sampler().sample([0], 2, exclude_ids=[1, 2]), ValueError, "exclude_ids must have 1 entries, one for each row, got 2"),
-    (lambda: sampler().sample([0], 2, exclude_ids=[[[1]]]), ValueError, "exclude_ids must be 1-D or 2-D, not 3-D"),
+    (
+        lambda: sampler().sample([0], 2, exclude_ids=[5]),
+        IndexError,
+        r"exclude_ids\[0\] must be in \[-1, 5\), got 5",
+    ),
+    (
+        lambda: sampler().sample([0], 2, exclude_ids=[-2]),
+        IndexError,
+        r"exclude_ids\[0\] must be in \[-1, 5\), got -2",
+    ),
+    (
+        lambda: sampler().sample([0], 2, exclude_ids=[1, 2]),
+        ValueError,
+        "exclude_ids must have 1 entries, one for each row, got 2",
+    ),
+    (
+        lambda: sampler().sample([0], 2, exclude_ids=[[[1]]]),
+        ValueError,
+        "exclude_ids must be 1-D or 2-D, not 3-D",
+    ),
     (lambda: sampler().sample([0], 2, exclude_ids=[0.5]), TypeError, "exclude_ids must be integers"),
     (lambda: sampler().sample([0], 2, row_keys=[1, 2]), ValueError, "row_keys must have 1 entries"),
     (lambda: sampler().sample([0], 2, row_keys=[1.0]), TypeError, "row_keys must be integers"),
-    (lambda: sampler().sample([0], 2, on_exhausted="skip"), ValueError, "on_exhausted must be 'raise' or 'mask' or 'replace', got 'skip'"),
-    (lambda: sampler().sample([0], 2, on_exhausted=["mask"]), TypeError, "on_exhausted must be a string, got list"),
-    (lambda: sampler().sample([0], 2, on_exhausted="replace"), ValueError, "on_exhausted='replace' must come with unique=True"),
+    (
+        lambda: sampler().sample([0], 2, on_exhausted="skip"),
+        ValueError,
+        "on_exhausted must be 'raise' or 'mask' or 'replace', got 'skip'",
+    ),
+    (
+        lambda: sampler().sample([0], 2, on_exhausted=["mask"]),
+        TypeError,
+        "on_exhausted must be a string, got list",
+    ),
+    (
+        lambda: sampler().sample([0], 2, on_exhausted="replace"),
+        ValueError,
+        "on_exhausted='replace' must come with unique=True",
+    ),
     (lambda: sampler().sample([0], 2, unique="yes"), TypeError, "unique must be True or False, got str"),
-    (lambda: sampler().sample([1, 0, 2], 1), ValueError, r"rows\[2\] = 2 has 0 ids of positive weight left, num_negatives=1"),
-    (lambda: sampler().sample([1, 0], 3, unique=True), ValueError, r"rows\[1\] = 0 has 2 ids of positive weight left, unique=True wants 3"),
-    (lambda: sampler().sample([2], 1, unique=True, on_exhausted="replace"), ValueError, r"rows\[0\] = 2 has 0 ids"),
+    (
+        lambda: sampler().sample([1, 0, 2], 1),
+        ValueError,
+        r"rows\[2\] = 2 has 0 ids of positive weight left, num_negatives=1",
+    ),
+    (
+        lambda: sampler().sample([1, 0], 3, unique=True),
+        ValueError,
+        r"rows\[1\] = 0 has 2 ids of positive weight left, unique=True wants 3",
+    ),
+    (
+        lambda: sampler().sample([2], 1, unique=True, on_exhausted="replace"),
+        ValueError,
+        r"rows\[0\] = 2 has 0 ids",
+    ),
     (lambda: sampler().sample([0], 1, out=3), TypeError, "out must be a Negatives of three arrays, got int"),
     (
-        lambda: sampler().sample([0], 1, out=equipoise.Negatives(np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)))),
+        lambda: sampler().sample(
+            [0], 1, out=equipoise.Negatives(np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)))
+        ),
         TypeError,
         "out.ids must be of dtype int64, got float64",
     ),
     (
-        lambda: sampler().sample([0], 1, out=equipoise.Negatives(np.zeros((1, 1), np.int64), np.zeros((1, 1)), np.zeros((1, 1)))),
+        lambda: sampler().sample(
+            [0], 1, out=equipoise.Negatives(np.zeros((1, 1), np.int64), np.zeros((1, 1)), np.zeros((1, 1)))
+        ),
         TypeError,
         "out.log_q must be of dtype float32, got float64",
     ),
-    (lambda: sampler().sample_shared(5), ValueError, "num_samples must be at most 4, the ids of positive weight.* got 5"),
+    (
+        lambda: sampler().sample_shared(5),
+        ValueError,
+        "num_samples must be at most 4, the ids of positive weight.* got 5",
+    ),
     (lambda: sampler().sample_shared(-1), ValueError, "num_samples must be >= 0, got -1"),
     (lambda: sampler().sample_shared(1.0), TypeError, "num_samples must be an integer"),
     (lambda: sampler().sample_shared(1, unique=1), TypeError, "unique must be True or False, got int"),
     (lambda: sampler().accidental_hits([3], [0]), IndexError, r"rows\[0\] must be in \[0, 3\), got 3"),
-    (lambda: sampler().accidental_hits([0], [5]), IndexError, r"candidate_ids\[0\] must be in \[0, 5\), got 5"),
-    (lambda: sampler().accidental_hits([0], [0], keep=[1]), IndexError, r"keep\[0\] must be in \[0, 1\), got 1"),
+    (
+        lambda: sampler().accidental_hits([0], [5]),
+        IndexError,
+        r"candidate_ids\[0\] must be in \[0, 5\), got 5",
+    ),
+    (
+        lambda: sampler().accidental_hits([0], [0], keep=[1]),
+        IndexError,
+        r"keep\[0\] must be in \[0, 1\), got 1",
+    ),
     (lambda: sampler().accidental_hits([0], [0], keep=[0, 0]), ValueError, "keep must have 1 entries"),
     (lambda: sampler().accidental_hits([0], [0.0]), TypeError, "candidate_ids must be integers"),
     (lambda: sampler().set_epoch(-1), ValueError, r"epoch must be in \[0, 4294967295\], got -1"),
     (lambda: sampler().set_epoch(0.5), TypeError, "epoch must be an integer"),
     (lambda: sampler().load_state_dict(3), TypeError, "state must be a mapping"),
-    (lambda: sampler().load_state_dict({}), ValueError, r"state\['sampler'\] must be 'NegativeSampler', got no such key"),
-    (lambda: sampler().load_state_dict({**sampler().state_dict(), "version": 2}), ValueError, r"state\['version'\] must be 1"),
-    (lambda: sampler().load_state_dict(sampler(seed=1).state_dict()), ValueError, r"state\['fingerprint'\] must be"),
-    (lambda: sampler().load_state_dict(sampler(stream=1).state_dict()), ValueError, r"state\['fingerprint'\] must be"),
-    (lambda: sampler().load_state_dict(equipoise.NegativeSampler([4, 3, 2, 1, 0]).state_dict()), ValueError, "fingerprint"),
-    (lambda: sampler().load_state_dict({**sampler().state_dict(), "rows_drawn": -1}), ValueError, r"state\['rows_drawn'\] must be in"),
-    (lambda: sampler().load_state_dict({**sampler().state_dict(), "epoch": "0"}), TypeError, r"state\['epoch'\] must be an integer"),
+    (
+        lambda: sampler().load_state_dict({}),
+        ValueError,
+        r"state\['sampler'\] must be 'NegativeSampler', got no such key",
+    ),
+    (
+        lambda: sampler().load_state_dict({**sampler().state_dict(), "version": 2}),
+        ValueError,
+        r"state\['version'\] must be 1",
+    ),
+    (
+        lambda: sampler().load_state_dict(sampler(seed=1).state_dict()),
+        ValueError,
+        r"state\['fingerprint'\] must be",
+    ),
+    (
+        lambda: sampler().load_state_dict(sampler(stream=1).state_dict()),
+        ValueError,
+        r"state\['fingerprint'\] must be",
+    ),
+    (
+        lambda: sampler().load_state_dict(equipoise.NegativeSampler([4, 3, 2, 1, 0]).state_dict()),
+        ValueError,
+        "fingerprint",
+    ),
+    (
+        lambda: sampler().load_state_dict({**sampler().state_dict(), "rows_drawn": -1}),
+        ValueError,
+        r"state\['rows_drawn'\] must be in",
+    ),
+    (
+        lambda: sampler().load_state_dict({**sampler().state_dict(), "epoch": "0"}),
+        TypeError,
+        r"state\['epoch'\] must be an integer",
+    ),
 ]
 
 
@@ -183,13 +341,17 @@ def test_scipy(form):
     sparse = pytest.importorskip("scipy.sparse", reason="scipy is not installed")
     dense = np.array([[0, 1, 0], [1, 0, 1]])
     if form == "wide":
-        with pytest.raises(ValueError, match=r"exclude must have 4 columns, one for each item, got shape \(2, 3\)"):
+        with pytest.raises(
+            ValueError, match=r"exclude must have 4 columns, one for each item, got shape \(2, 3\)"
+        ):
             equipoise.NegativeSampler(4, exclude=sparse.csr_array(dense))
     elif form == "explicit zero":  # the pattern counts
         csr = sparse.csr_array((np.zeros(1), np.array([2]), np.array([0, 1])), shape=(1, 3))
         assert 2 not in equipoise.NegativeSampler(3, exclude=csr).sample([0], 50).ids
     else:
-        with pytest.raises(TypeError, match=rf"exclude must be in CSR format, got '{form}': call .tocsr\(\) first"):
+        with pytest.raises(
+            TypeError, match=rf"exclude must be in CSR format, got '{form}': call .tocsr\(\) first"
+        ):
             equipoise.NegativeSampler(3, exclude=getattr(sparse, f"{form}_array")(dense))
         got = equipoise.NegativeSampler(3, exclude=sparse.csr_array(dense)).sample([0, 1], 30).ids
         assert 1 not in got[0]
@@ -213,30 +375,60 @@ def test_an_error_loses_nothing():
         assert json.dumps(s.state_dict()) == before
 
 
-# Any mixture of good and bad arguments: what comes out is an answer or one of the documented errors, and both backends say the same.
+# Any mixture of good and bad arguments: what comes out is an answer or one of the documented errors, and both
+# backends say the same.
 good_ids = st.lists(st.integers(0, 4), max_size=6)
-numbers = st.one_of(st.integers(-3, 8), st.integers(-(2**70), 2**70), st.floats(), st.booleans(), st.none(), st.text(max_size=2))
+numbers = st.one_of(
+    st.integers(-3, 8),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.booleans(),
+    st.none(),
+    st.text(max_size=2),
+)
 arrays = st.one_of(
     good_ids,
     st.lists(numbers, max_size=5),
     st.lists(good_ids, max_size=3),
-    st.sampled_from(["int8", "uint64", ">i8", "float32", "bool", "complex64", "datetime64[s]", "S3", "O"]).map(lambda d: np.zeros(3, d)),
+    st.sampled_from(
+        ["int8", "uint64", ">i8", "float32", "bool", "complex64", "datetime64[s]", "S3", "O"]
+    ).map(lambda d: np.zeros(3, d)),
     st.just(np.zeros((0, 3), np.int64)),
     st.just(np.array([], np.float64)),
     numbers,
 )
 weights = st.one_of(st.lists(st.floats(0, 10), min_size=5, max_size=5), arrays)
-pairs = st.one_of(st.none(), st.tuples(arrays, arrays), st.just(([0, 2, 2, 7], [0, 1, 4, 3, 2, 1, 0])), numbers)
+pairs = st.one_of(
+    st.none(), st.tuples(arrays, arrays), st.just(([0, 2, 2, 7], [0, 1, 4, 3, 2, 1, 0])), numbers
+)
 flags = st.one_of(st.booleans(), st.booleans(), numbers)
 words = st.sampled_from(["raise", "mask", "replace", "x", 3, None])
 calls = st.one_of(
     st.tuples(st.just("table"), weights, numbers, numbers, numbers),
     st.tuples(st.just("prob"), weights, arrays),
     st.tuples(st.just("sampler"), weights, pairs, numbers, numbers),
-    st.tuples(st.just("sample"), pairs, arrays, numbers, st.one_of(st.none(), arrays), flags, words, st.one_of(st.none(), arrays)),
+    st.tuples(
+        st.just("sample"),
+        pairs,
+        arrays,
+        numbers,
+        st.one_of(st.none(), arrays),
+        flags,
+        words,
+        st.one_of(st.none(), arrays),
+    ),
     st.tuples(st.just("shared"), numbers, flags),
     st.tuples(st.just("hits"), pairs, arrays, arrays, st.one_of(st.none(), arrays)),
-    st.tuples(st.just("state"), st.dictionaries(st.sampled_from(["sampler", "version", "fingerprint", "epoch", "rows_drawn"]), numbers)),
+    st.tuples(
+        st.just("state"),
+        st.dictionaries(
+            st.sampled_from(["sampler", "version", "fingerprint", "epoch", "rows_drawn"]), numbers
+        ),
+    ),
+)
+NAMES = (
+    *("weights", "power", "smoothing", "size", "ids", "items", "exclude", "seed", "stream", "rows", "rng"),
+    *("num_negatives", "unique", "on_exhausted", "row_keys", "num_samples", "candidate_ids", "keep", "state"),
 )
 DOCUMENTED = (TypeError, ValueError, IndexError)
 
@@ -248,11 +440,17 @@ def outcome(call) -> str:
         if kind == "table":
             power, smoothing, size = a[1:]
             size = min(size, 100) if isinstance(size, int) else size
-            return repr(equipoise.AliasTable(a[0], power=power, smoothing=smoothing).sample(size, rng=1).tolist())
+            return repr(
+                equipoise.AliasTable(a[0], power=power, smoothing=smoothing).sample(size, rng=1).tolist()
+            )
         if kind == "prob":
             return repr(equipoise.AliasTable(a[0]).log_prob(a[1]).tolist())
         if kind == "sampler":
-            return repr(equipoise.NegativeSampler(a[0], exclude=a[1], seed=a[2], stream=a[3]).sample([0], 3).ids.tolist())
+            return repr(
+                equipoise.NegativeSampler(a[0], exclude=a[1], seed=a[2], stream=a[3])
+                .sample([0], 3)
+                .ids.tolist()
+            )
         if kind == "sample":
             k = min(a[2], 50) if isinstance(a[2], int) else a[2]
             s = equipoise.NegativeSampler([4, 3, 2, 1, 0], exclude=a[0], seed=1)
@@ -263,7 +461,9 @@ def outcome(call) -> str:
             got = sampler().sample_shared(count, unique=a[1])
             return repr((got.ids.tolist(), got.log_q.tolist(), got.num_tries))
         if kind == "hits":
-            return repr(equipoise.NegativeSampler(5, exclude=a[0]).accidental_hits(a[1], a[2], keep=a[3]).tolist())
+            return repr(
+                equipoise.NegativeSampler(5, exclude=a[0]).accidental_hits(a[1], a[2], keep=a[3]).tolist()
+            )
         return repr(sampler().load_state_dict(a[0]))
     except DOCUMENTED as error:
         return f"{type(error).__name__}: {error}"
@@ -274,10 +474,7 @@ def outcome(call) -> str:
 def test_nothing_but_the_documented_errors(call):
     said = outcome(call)
     if "Error: " in said:
-        assert any(name in said for name in (
-            "weights", "power", "smoothing", "size", "ids", "exclude", "seed", "stream", "rows", "num_negatives", "unique", "on_exhausted",
-            "row_keys", "num_samples", "candidate_ids", "keep", "state", "rng", "items",
-        )), said  # fmt: skip
+        assert any(name in said for name in NAMES), said
 
 
 EVERYTHING = """
@@ -289,7 +486,8 @@ import test_bad_input as t
 from hypothesis import Phase, HealthCheck, given, seed, settings
 said = []
 @seed(20261124)
-@settings(max_examples=2000, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=2000, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None,
+          deadline=None)
 @given(t.calls)
 def record(call):
     said.append(t.outcome(call))
@@ -301,7 +499,10 @@ print(len(said), hashlib.sha256("\\n".join(said).encode()).hexdigest(), sum("Err
 
 def test_both_backends_say_the_same():
     pytest.importorskip("numba", reason="numba is not installed (extra 'numba')")
-    if equipoise.backend() != "cpp" and subprocess.run([sys.executable, "-c", "import equipoise._core"], check=False).returncode:
+    if (
+        equipoise.backend() != "cpp"
+        and subprocess.run([sys.executable, "-c", "import equipoise._core"], check=False).returncode
+    ):
         pytest.skip("this installation has no compiled kernels to compare with")
     outputs = [
         subprocess.run(
@@ -315,10 +516,16 @@ def test_both_backends_say_the_same():
     assert int(outputs[0][2]) >= 500
 
 
-@pytest.mark.parametrize(("wanted", "text"), [("fortran", "EQUIPOISE_BACKEND must be 'auto', 'cpp' or 'numba', got 'fortran'")])
+@pytest.mark.parametrize(
+    ("wanted", "text"), [("fortran", "EQUIPOISE_BACKEND must be 'auto', 'cpp' or 'numba', got 'fortran'")]
+)
 def test_backend_variable(wanted, text):
     done = subprocess.run(
-        [sys.executable, "-c", "import equipoise"], env={**os.environ, "EQUIPOISE_BACKEND": wanted}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", "import equipoise"],
+        env={**os.environ, "EQUIPOISE_BACKEND": wanted},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1
     assert f"ImportError: {text}" in done.stderr

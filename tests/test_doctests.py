@@ -13,7 +13,9 @@ import pytest
 import equipoise
 
 MODULES = ["equipoise"] + [
-    f"equipoise.{m.name}" for m in pkgutil.iter_modules(equipoise.__path__) if m.name not in ("_core", "__main__")
+    f"equipoise.{m.name}"
+    for m in pkgutil.iter_modules(equipoise.__path__)
+    if m.name not in ("_core", "__main__")
 ]
 
 
@@ -37,5 +39,9 @@ def test_readme():
 
 def test_the_readme_names_every_public_name():
     text = (Path(__file__).parents[1] / "README.md").read_text()
-    missing = [n for n in equipoise.__all__ if n not in text and n not in ("Negatives", "SharedNegatives", "__version__", "backend")]
+    missing = [
+        n
+        for n in equipoise.__all__
+        if n not in text and n not in ("Negatives", "SharedNegatives", "__version__", "backend")
+    ]
     assert not missing

@@ -14,7 +14,8 @@ import numpy as np, equipoise
 what, threads = sys.argv[1], int(sys.argv[2])
 table = equipoise.AliasTable(np.ones(1000))
 rows = np.zeros(200_000, np.int64)
-hard = equipoise.NegativeSampler(np.arange(1, 1_000_001)[::-1].copy(), exclude=([0, 999_999], np.arange(999_999)))
+most = ([0, 999_999], np.arange(999_999))
+hard = equipoise.NegativeSampler(np.arange(1, 1_000_001)[::-1].copy(), exclude=most)
 plain = equipoise.NegativeSampler(1000)
 state = plain.state_dict()
 work = {
@@ -27,7 +28,8 @@ work = {
 }[what]
 big = np.empty(400_000_000, np.int64) if what in ("table", "uniform") else None
 for warm in (lambda: table.sample(5), lambda: plain.sample([0], 2), lambda: plain.sample([0], 2, unique=True),
-             lambda: hard.sample([0], 1), lambda: plain.sample_shared(3, unique=False), lambda: equipoise.UniformTable(9).sample(2)):
+             lambda: hard.sample([0], 1), lambda: plain.sample_shared(3, unique=False),
+             lambda: equipoise.UniformTable(9).sample(2)):
     warm()
 plain.load_state_dict(state)
 pressed = []
@@ -48,13 +50,16 @@ else:
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way here")
 @pytest.mark.parametrize(
-    ("what", "threads"), [(what, n) for what in ("table", "uniform", "rows", "unique", "exact") for n in (1, 3)] + [("shared", 1)]
+    ("what", "threads"),
+    [(what, n) for what in ("table", "uniform", "rows", "unique", "exact") for n in (1, 3)] + [("shared", 1)],
 )
 def test_ctrl_c(what, threads):
-    # Promised: 0.2 s. A machine that shares its cores may sleep for longer than that, so the best of three counts.
+    # Promised: 0.2 s. A machine that shares its cores may sleep for longer, so the best of three counts.
     best = float("inf")
     for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", PROGRAM, what, str(threads)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, what, str(threads)], capture_output=True, text=True, check=False
+        )
         words = done.stdout.split()
         assert words[:1] == ["interrupted"], done.stdout + done.stderr
         assert words[2:] == ["1", "True"]  # no thread left; the counters as before

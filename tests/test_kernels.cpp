@@ -1,5 +1,5 @@
-// The kernels without Python: Random123's known answers from the file that the Python tests read, and what must not matter.
-// Usage: test_kernels kat_vectors.txt
+// The kernels without Python: Random123's known answers from the file that the Python tests read, and what
+// must not matter. Usage: test_kernels kat_vectors.txt
 #include <cinttypes>
 #include <cstdio>
 #include <fstream>
@@ -121,21 +121,27 @@ void rows_keep_out(const std::vector<u64>& units) {
 
     const eq::Proposer table{n, n << 32, cells.data(), units.data(), prefix.data()};
     const i64 row = 0, k = 5;
-    const eq::Batch batch{7, 0, 0, nullptr, &row, nullptr, 0, k, indptr.data(), excluded.data(), &mass, false, eq::kRaise};
+    const eq::Batch batch{
+        7, 0, 0, nullptr, &row, nullptr, 0, k, indptr.data(), excluded.data(), &mass, false, eq::kRaise};
     const eq::Scratch room{scratch.data(), scratch.data() + n + 1, scratch.data() + 2 * n + 50};
     std::vector<i64> ids(k);
     std::vector<float> log_q(k);
     bool mask[k];
-    const eq::Progress progress = eq::negatives_draw(table, batch, 0, 1, 1 << 20, room, ids.data(), log_q.data(), mask);
+    const eq::Progress progress =
+        eq::negatives_draw(table, batch, 0, 1, 1 << 20, room, ids.data(), log_q.data(), mask);
     check(progress.status == eq::kDone && progress.rows == 1, "the row is done");
-    for (i64 j = 0; j < k; ++j) check(ids[j] == static_cast<i64>(n) - 1 && log_q[j] == 0.0f && mask[j], "only the lightest is left");
+    for (i64 j = 0; j < k; ++j)
+        check(ids[j] == static_cast<i64>(n) - 1 && log_q[j] == 0.0f && mask[j], "only the lightest is left");
 }
 
 void elementary() {
-    check(eq::log(1.0) == 0.0 && eq::log(0.0) == -eq::kInfinity && eq::exp(0.0) == 1.0, "log and exp at their ends");
-    check(eq::exp(-709.0) == 0.0 && eq::expm1(-800.0) == -1.0 && eq::log1p(-1.0) == -eq::kInfinity, "far out");
+    check(eq::log(1.0) == 0.0 && eq::log(0.0) == -eq::kInfinity && eq::exp(0.0) == 1.0,
+          "log and exp at their ends");
+    check(eq::exp(-709.0) == 0.0 && eq::expm1(-800.0) == -1.0 && eq::log1p(-1.0) == -eq::kInfinity,
+          "far out");
     for (double x = 1e-300; x < 1e300; x *= 7.3) {
-        check(std::fabs(eq::log(x) - std::log(x)) <= 3e-16 * std::fabs(std::log(x)) + 1e-18, "log near libm's");
+        check(std::fabs(eq::log(x) - std::log(x)) <= 3e-16 * std::fabs(std::log(x)) + 1e-18,
+              "log near libm's");
     }
     check(std::fabs(eq::log(5e-324) - std::log(5e-324)) < 1e-12, "log of the smallest subnormal");
 }

@@ -1,4 +1,4 @@
-"""In real torch DataLoaders: no two workers, epochs or restarts share words, and keyed rows do not notice workers at all."""
+"""In real torch DataLoaders: no two workers or epochs share words, and keyed rows do not notice workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  #
 
 from torch.utils.data import DataLoader, Dataset, get_worker_info  # noqa: E402
 
-N, K = 2**32 - 1, 8  # so many ids that two honest runs of words do not meet: 6e4 draws, P(any equal 8-id row) < 1e-60
+N, K = (
+    2**32 - 1,
+    8,
+)  # so many ids that two honest runs of words do not meet: 6e4 draws, P(any equal 8-id row) < 1e-60
 ROWS = 24
 
 
@@ -30,7 +33,11 @@ class Drawing(Dataset):
     def __getitem__(self, index: int):
         keys = [index] if self.keyed else None
         info = get_worker_info()
-        return index, (-1 if info is None else info.id), torch.from_numpy(self.sampler.sample([index], K, row_keys=keys).ids[0])
+        return (
+            index,
+            (-1 if info is None else info.id),
+            torch.from_numpy(self.sampler.sample([index], K, row_keys=keys).ids[0]),
+        )
 
 
 def epochs(dataset: Dataset, count: int = 3, **settings):
@@ -45,11 +52,13 @@ def epochs(dataset: Dataset, count: int = 3, **settings):
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize("persistent", [False, True])
 def test_no_two_workers_or_epochs_share_words(method, persistent):
-    drawn = list(epochs(Drawing(), num_workers=2, persistent_workers=persistent, multiprocessing_context=method))
+    drawn = list(
+        epochs(Drawing(), num_workers=2, persistent_workers=persistent, multiprocessing_context=method)
+    )
     assert len(drawn) == 3 * ROWS
     assert {(epoch, worker) for epoch, worker, _, _ in drawn} == {(e, w) for e in range(3) for w in range(2)}
     assert len({row for *_, row in drawn}) == len(drawn)
-    # Rows of different runs share no id at all: 576 ids of 2^32 collide by chance with P < 4e-5, and the seed is fixed.
+    # Rows of different runs share no id at all: 576 ids of 2^32 collide by chance with P < 4e-5.
     ids = [i for *_, row in drawn for i in row]
     assert len(set(ids)) == len(ids)
 
@@ -74,7 +83,9 @@ class Collate:
     """Whole batches, as LOADERS-style code does it; lives in the worker."""
 
     def __init__(self) -> None:
-        self.sampler = equipoise.NegativeSampler(np.arange(1, 1001), exclude=(np.arange(ROWS + 1), np.arange(ROWS)), seed=5)
+        self.sampler = equipoise.NegativeSampler(
+            np.arange(1, 1001), exclude=(np.arange(ROWS + 1), np.arange(ROWS)), seed=5
+        )
 
     def __call__(self, indices):
         got = self.sampler.sample(np.array(indices), K)
@@ -85,7 +96,12 @@ class Collate:
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_tensors_come_out_of_workers(method):
     loader = DataLoader(
-        range(ROWS), batch_size=6, num_workers=2, collate_fn=Collate(), multiprocessing_context=method, persistent_workers=True
+        range(ROWS),
+        batch_size=6,
+        num_workers=2,
+        collate_fn=Collate(),
+        multiprocessing_context=method,
+        persistent_workers=True,
     )
     for _ in range(2):
         for rows, ids, log_q in loader:
@@ -95,8 +111,12 @@ def test_tensors_come_out_of_workers(method):
 
 
 def test_torch_tensors_go_in():
-    sampler = equipoise.NegativeSampler(torch.tensor([1.0, 2.0, 3.0]), exclude=(torch.tensor([0, 1]), torch.tensor([2])), seed=1)
-    a = sampler.sample(torch.tensor([0, 0]), 4, exclude_ids=torch.tensor([-1, 0]), row_keys=torch.tensor([5, 6]))
+    sampler = equipoise.NegativeSampler(
+        torch.tensor([1.0, 2.0, 3.0]), exclude=(torch.tensor([0, 1]), torch.tensor([2])), seed=1
+    )
+    a = sampler.sample(
+        torch.tensor([0, 0]), 4, exclude_ids=torch.tensor([-1, 0]), row_keys=torch.tensor([5, 6])
+    )
     b = sampler.sample(np.array([0, 0]), 4, exclude_ids=np.array([-1, 0]), row_keys=np.array([5, 6]))
     assert a.ids.tolist() == b.ids.tolist()
     assert (a.ids[1] == 1).all()
@@ -128,7 +148,13 @@ def test_torch_is_not_imported_for_it():
     import sys
 
     code = (
-        "import sys, equipoise; equipoise.NegativeSampler(5).sample([0], 2); equipoise.AliasTable([1, 2]).sample(3); "
+        "import sys, equipoise; equipoise.NegativeSampler(5).sample([0], 2); "
+        "equipoise.AliasTable([1, 2]).sample(3); "
         "print([m for m in ('torch', 'scipy', 'pandas') if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )

@@ -1,4 +1,4 @@
-"""A mapped table is one copy in memory, however many worker processes read it and however they were started."""
+"""A mapped table is one copy in memory, however many processes read it and however they were started."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ N, WORKERS = 1 << 21, 8  # 32 MiB of table
 
 
 def proportional_kib(path: str) -> tuple[float, float]:
-    """(resident, proportional) KiB of the pages of ``path`` in this process: the kernel divides each page by the processes that map it."""
+    """(resident, proportional) KiB of ``path``'s pages here: a page counts 1 / (processes that map it)."""
     resident = proportional = 0.0
     mine = False
     with open("/proc/self/smaps") as file:

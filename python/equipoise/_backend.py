@@ -1,4 +1,4 @@
-"""Which kernels run: the compiled ones of ``_core``, or their Numba twins. Chosen once, when equipoise is imported."""
+"""Which kernels run: the compiled ones of ``_core``, or their Numba twins; chosen once, at import."""
 
 from __future__ import annotations
 
@@ -17,17 +17,14 @@ def _choose(wanted: str) -> str:
     has_core = importlib.util.find_spec("equipoise._core") is not None
     if wanted == "cpp" and not has_core:
         raise ImportError(
-            "EQUIPOISE_BACKEND=cpp, but this installation has no compiled kernels: install a wheel that has them, "
-            "or build one with a C++ compiler and without EQUIPOISE_NO_EXTENSION"
+            "EQUIPOISE_BACKEND=cpp, but this installation has no compiled kernels: install a wheel that has "
+            "them, or build one with a C++ compiler and without EQUIPOISE_NO_EXTENSION"
         )
     if has_core and wanted != "numba":
         return "cpp"
     if importlib.util.find_spec("numba") is None:
-        raise ImportError(
-            "equipoise needs Numba here, since "
-            + ("EQUIPOISE_BACKEND=numba" if wanted == "numba" else "this installation has no compiled kernels")
-            + ": python -m pip install 'equipoise[numba]'"
-        )
+        reason = "EQUIPOISE_BACKEND=numba" if has_core else "this installation has no compiled kernels"
+        raise ImportError(f"equipoise needs Numba, since {reason}: python -m pip install 'equipoise[numba]'")
     return "numba"
 
 
@@ -40,9 +37,9 @@ def backend() -> str:
     Returns
     -------
     str
-        ``"cpp"`` (compiled) or ``"numba"`` (just-in-time compiled twins). Both return the same bytes. The environment
-        variable ``EQUIPOISE_BACKEND`` (``cpp``, ``numba`` or ``auto``), read when equipoise is imported, chooses; a forced backend that
-        is missing raises ``ImportError`` there.
+        ``"cpp"`` (compiled) or ``"numba"`` (just-in-time compiled twins). Both return the same bytes. The
+        environment variable ``EQUIPOISE_BACKEND`` (``cpp``, ``numba`` or ``auto``), read when equipoise is
+        imported, chooses; a forced backend that is missing raises ``ImportError`` there.
 
     Examples
     --------

@@ -1,6 +1,7 @@
 """Chunks of at most some milliseconds, on threads that are made and joined within the call.
 
-The chunk loop is Python's for both backends: kernels release the GIL, so these are real threads, and between two chunks Python sees Ctrl-C.
+The chunk loop is Python's for both backends: kernels release the GIL, so these are real threads, and between
+two chunks Python sees Ctrl-C.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ def num_threads(n_threads: int | None) -> int:
 def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int], int | None]) -> None:
     """Call ``work(begin, end)`` for the pieces of ``range(count)``; thread t of T takes pieces t, t + T, ..
 
-    ``work`` may stop early and return how far it came: it is called again for the rest of its piece. Between two calls Ctrl-C is seen. The first
-    exception stops all threads, after the call in hand, and is raised here.
+    ``work`` may stop early and return how far it came: it is called again for the rest of its piece. Between
+    two calls Ctrl-C is seen. The first exception stops all threads, after the call in hand, and is raised
+    here.
     """
     chunks = -(-count // size)
     threads = max(1, min(n_threads, chunks))

@@ -47,11 +47,13 @@ def _first(bad: NDArray[np.bool_]) -> tuple[np.intp, ...]:
 
 
 def as_array(x: Any, name: str) -> NDArray[Any]:
-    """``x`` as a NumPy array, without a copy where it is one, a torch CPU tensor or any DLPack object in CPU memory."""
+    """``x`` as a NumPy array; no copy of an array, a torch CPU tensor or any DLPack object in CPU memory."""
     if type(x) is np.ndarray:
         return x
     if type(x).__module__.startswith("numpy.ma"):
-        raise TypeError(f"{name} must be a plain array, got a masked array: fill or drop its masked entries first")
+        raise TypeError(
+            f"{name} must be a plain array, got a masked array: fill or drop its masked entries first"
+        )
     if isinstance(x, np.ndarray | np.generic):
         return np.asarray(x)
     if hasattr(x, "__dlpack__") and hasattr(x, "__dlpack_device__"):
@@ -60,15 +62,21 @@ def as_array(x: Any, name: str) -> NDArray[Any]:
         except (BufferError, RuntimeError, ValueError):  # torch's meta tensors have no device at all
             on_cpu = False
         if not on_cpu:
-            raise TypeError(f"{name} must be in CPU memory, got a {type(x).__name__} on another device: call .cpu() first")
+            raise TypeError(
+                f"{name} must be in CPU memory, got a {type(x).__name__} on another device: call .cpu() first"
+            )
         try:
             return np.from_dlpack(x)
         except (BufferError, RuntimeError, TypeError, ValueError) as failure:
-            raise TypeError(f"{name} must be an array that NumPy can read, got a {type(x).__name__}: {failure}") from None
+            raise TypeError(
+                f"{name} must be an array that NumPy can read, got a {type(x).__name__}: {failure}"
+            ) from None
     try:
         return np.asarray(x)
     except (ValueError, OverflowError) as failure:
-        raise ValueError(f"{name} must be a rectangular array of numbers, got {type(x).__name__}: {failure}") from None
+        raise ValueError(
+            f"{name} must be a rectangular array of numbers, got {type(x).__name__}: {failure}"
+        ) from None
 
 
 def as_count(x: Any, name: str, *, least: int = 0, most: int | None = None) -> int:
@@ -130,7 +138,7 @@ def check_sum(w: NDArray[np.float64], name: str) -> None:
 
 
 def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> Weights:
-    """Finite, >= 0, one-dimensional, not empty, with a finite sum, and (unless ``zeros``) not all zero; as float64, integers as int64."""
+    """Finite, >= 0, 1-D, not empty, of finite sum and (unless ``zeros``) not all zero; float64 or int64."""
     w = as_array(weights, name)
     if w.dtype.kind not in "fiu" or w.dtype.itemsize > 8:
         raise TypeError(f"{name} must be float32, float64, int32, int64 or uint32, got {_kind(w)}")
@@ -158,10 +166,13 @@ def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> W
 
 def _integers(x: Any, name: str, ndim: tuple[int, ...]) -> NDArray[Any]:
     a = as_array(x, name)
-    if a.dtype.kind not in "iu" and not (a.size == 0 and isinstance(x, list | tuple)):  # an empty list has no dtype
+    untyped = a.size == 0 and isinstance(x, list | tuple)  # an empty list has no dtype
+    if a.dtype.kind not in "iu" and not untyped:
         raise TypeError(f"{name} must be integers, got {_kind(a)}")
     if a.ndim not in ndim:
-        raise ValueError(f"{name} must be {' or '.join(f'{d}-D' for d in ndim)}, not {a.ndim}-D (shape {a.shape})")
+        raise ValueError(
+            f"{name} must be {' or '.join(f'{d}-D' for d in ndim)}, not {a.ndim}-D (shape {a.shape})"
+        )
     return a
 
 
@@ -172,7 +183,13 @@ def _check_range(a: NDArray[Any], name: str, lower: int, upper: int) -> None:
 
 
 def as_ids(
-    x: Any, name: str, *, upper: int = 2**63, lower: int = 0, ndim: tuple[int, ...] = (1,), length: int | None = None
+    x: Any,
+    name: str,
+    *,
+    upper: int = 2**63,
+    lower: int = 0,
+    ndim: tuple[int, ...] = (1,),
+    length: int | None = None,
 ) -> Int64s:
     """Integers in [lower, upper) as a C-contiguous, writable int64 array; ``length`` is that of axis 0."""
     a = _integers(x, name, ndim)
@@ -198,28 +215,39 @@ def as_exclude(exclude: Any, n: int) -> tuple[Int64s, NDArray[np.uint32]]:
         if exclude.format != "csr":
             raise TypeError(f"exclude must be in CSR format, got {exclude.format!r}: call .tocsr() first")
         if len(exclude.shape) != 2 or exclude.shape[1] != n:
-            raise ValueError(f"exclude must have {n} columns, one for each item, got shape {tuple(exclude.shape)}")
+            raise ValueError(
+                f"exclude must have {n} columns, one for each item, got shape {tuple(exclude.shape)}"
+            )
         exclude = (exclude.indptr, exclude.indices)
     if not isinstance(exclude, tuple | list) or len(exclude) != 2:
-        raise TypeError(f"exclude must be a pair (indptr, indices) or a SciPy CSR matrix, got {_kind(exclude)}")
+        raise TypeError(
+            f"exclude must be a pair (indptr, indices) or a SciPy CSR matrix, got {_kind(exclude)}"
+        )
     indptr = as_ids(exclude[0], "exclude indptr", lower=-(2**63))
     if indptr.size == 0 or indptr[0] != 0:
         raise ValueError(f"exclude indptr[0] must be 0, got {indptr[0] if indptr.size else 'an empty array'}")
     falls = indptr[1:] < indptr[:-1]
     if falls.any():
         at = int(falls.argmax()) + 1
-        raise ValueError(f"exclude indptr[{at}] must be >= indptr[{at - 1}] = {indptr[at - 1]}, got {indptr[at]}")
+        raise ValueError(
+            f"exclude indptr[{at}] must be >= indptr[{at - 1}] = {indptr[at - 1]}, got {indptr[at]}"
+        )
     indices = _integers(exclude[1], "exclude indices", (1,))
     _check_range(indices, "exclude indices", 0, n)
     if indptr[-1] != indices.size:
-        raise ValueError(f"exclude indptr[{indptr.size - 1}] must be {indices.size}, the number of indices, got {indptr[-1]}")
+        raise ValueError(
+            f"exclude indptr[{indptr.size - 1}] must be {indices.size}, the number of indices, "
+            f"got {indptr[-1]}"
+        )
     return np.array(indptr), indices.astype(np.uint32)
 
 
 def check_out(out: Any, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
     """``out`` can be written in place: dtype, shape, C-contiguous, writable."""
     if not isinstance(out, np.ndarray):
-        raise TypeError(f"{name} must be a NumPy array (a torch tensor's .numpy() shares its memory), got {_kind(out)}")
+        raise TypeError(
+            f"{name} must be a NumPy array (a torch tensor's .numpy() shares its memory), got {_kind(out)}"
+        )
     if out.dtype != dtype or not out.dtype.isnative:
         raise TypeError(f"{name} must be of dtype {np.dtype(dtype)}, got {out.dtype}")
     if out.shape != shape:

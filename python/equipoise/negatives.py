@@ -1,4 +1,4 @@
-"""Negative samples for recommenders and retrieval: popularity-weighted, never a row's own positives, with the probability of each."""
+"""Negative samples for recommenders and retrieval, never a row's own positives, with the log q of each."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ __all__ = ["NegativeSampler", "Negatives", "SharedNegatives"]
 _POLICIES = {"raise": 0, "mask": 1, "replace": 2}
 _NEEDS_PREFIX, _EXHAUSTED = 1, 2
 
-# A kernel returns to Python after about this much work (a draw, a redraw, a lookup each), some milliseconds, so that Ctrl-C is seen.
+# A kernel returns to Python after about this much work (a draw, a redraw, a lookup each), some milliseconds,
+# so that Ctrl-C is seen.
 _BUDGET = 1 << 17
 _ROWS_CHUNK = 1 << 15  # negatives that one thread takes at a time
 _SHARED_CHUNK = 1 << 18
 _HIT_CHUNK = 1 << 22  # candidates tested between two looks
 
-# Guards the counters of all samplers: two threads must not take the same rows' words. A child of fork gets a fresh one.
+# Guards the counters of all samplers: two threads must not take the same rows' words. A child of fork gets a
+# fresh one.
 _counting = threading.Lock()
 
 
@@ -94,17 +96,20 @@ class SharedNegatives:
 class NegativeSampler:
     """Draws negatives for rows of a batch, excluding each row's positives exactly.
 
-    An id marked valid is never an excluded one: a slot that hits an exclusion is redrawn at most 32 times, then drawn exactly, in integers, from what
-    is left. ``log_q`` is exact for what was done, including the exclusions. The answer depends on the arguments and (seed, stream, epoch, row key or
-    counter) alone: not on threads, on how batches are cut, or on the backend.
+    An id marked valid is never an excluded one: a slot that hits an exclusion is redrawn at most 32 times,
+    then drawn exactly, in integers, from what is left. ``log_q`` is exact for what was done, including the
+    exclusions. The answer depends on the arguments and (seed, stream, epoch, row key or counter) alone: not
+    on threads, on how batches are cut, or on the backend.
 
     Parameters
     ----------
     items : int, array of weights, or table
-        What proposes: a uniform table over n items, an alias table over weights, or a table with its power and smoothing.
+        What proposes: a uniform table over n items, an alias table over weights, or a table with its power
+        and smoothing.
     exclude : (indptr, indices) or SciPy CSR matrix, optional
-        Row r must never get ``indices[indptr[r]:indptr[r + 1]]``: usually each user's positives. Unsorted and with duplicates
-        allowed; of a CSR matrix the pattern counts. Held in 4 bytes a pair and 16 a row. Without it any int64 is a row.
+        Row r must never get ``indices[indptr[r]:indptr[r + 1]]``: usually each user's positives. Unsorted and
+        with duplicates allowed; of a CSR matrix the pattern counts. Held in 4 bytes a pair and 16 a row.
+        Without it any int64 is a row.
     seed : int
         In [0, 2^64).
     stream : int
@@ -117,21 +122,25 @@ class NegativeSampler:
 
     Notes
     -----
-    Without ``row_keys`` a counter of rows since the epoch began keys them, so consecutive calls go on in the stream; ``state_dict`` carries it. In a
-    torch DataLoader worker ``get_worker_info().seed`` is part of the address as well, so that workers differ from each other and from epoch to epoch. With
-    ``row_keys`` nothing else is: the same key gives the same words in every worker and every process.
+    Without ``row_keys`` a counter of rows since the epoch began keys them, so consecutive calls go on
+    in the stream; ``state_dict`` carries it. In a torch DataLoader worker ``get_worker_info().seed`` is part
+    of the address as well, so that workers differ from each other and from epoch to epoch. With ``row_keys``
+    nothing else is: the same key gives the same words in every worker and every process.
 
     References
     ----------
-    T. Mikolov et al., "Distributed representations of words and phrases and their compositionality", NeurIPS 2013 (popularity^0.75).
-    Y. Bengio and J.-S. Senecal, "Adaptive importance sampling to accelerate training of a neural probabilistic language model", 2008 (log q).
+    - T. Mikolov et al., "Distributed representations of words and phrases and their compositionality",
+      NeurIPS 2013 (popularity^0.75).
+    - Y. Bengio and J.-S. Senecal, "Adaptive importance sampling to accelerate training of a neural
+      probabilistic language model", IEEE Transactions on Neural Networks 19, 2008 (log q).
 
     Examples
     --------
     >>> import numpy as np, equipoise
     >>> clicks = np.array([50, 30, 15, 4, 1])
     >>> positives = (np.array([0, 2, 3]), np.array([0, 1, 4]))  # row 0: items 0 and 1; row 1: item 4
-    >>> sampler = equipoise.NegativeSampler(equipoise.AliasTable(clicks, power=0.75), exclude=positives, seed=3)
+    >>> table = equipoise.AliasTable(clicks, power=0.75)
+    >>> sampler = equipoise.NegativeSampler(table, exclude=positives, seed=3)
     >>> negatives = sampler.sample([0, 1, 1], 4)
     >>> bool(np.isin(negatives.ids[0], [0, 1]).any())
     False
@@ -156,7 +165,9 @@ class NegativeSampler:
             self._excluded = excluded if kept == excluded.size else excluded[:kept].copy()
             if self._table._units.size:
                 self._excluded_units = np.empty(self._indptr.size - 1, np.uint64)
-                kernels().exclusion_units(self._indptr, self._excluded, self._table._units, self._excluded_units)
+                kernels().exclusion_units(
+                    self._indptr, self._excluded, self._table._units, self._excluded_units
+                )
             self._longest = int(np.diff(self._indptr).max(initial=0))
         self._digest: str | None = None
         self.set_epoch(0)
@@ -187,7 +198,9 @@ class NegativeSampler:
         self._rows_drawn = 0
         self._calls_shared = 0
         self._keys = {
-            purpose: np.uint64(kernels().call_key(np.uint64(self._seed), self._epoch, purpose, np.uint64(self._stream)))
+            purpose: np.uint64(
+                kernels().call_key(np.uint64(self._seed), self._epoch, purpose, np.uint64(self._stream))
+            )
             for purpose in (KEYED, COUNTED, SHARED)
         }
 
@@ -214,11 +227,13 @@ class NegativeSampler:
         exclude_ids : integer array of shape (B,) or (B, m), optional
             More ids that the row must not get, -1 = none; one that is excluded already counts once.
         unique : bool
-            Sequential sampling without replacement within the row. Made for k up to some thousands (time grows with k^2).
+            Sequential sampling without replacement within the row. Made for k up to some thousands (time
+            grows with k^2).
         on_exhausted : {"raise", "mask", "replace"}
-            For a row that has no id (with ``unique``: fewer than k ids) of positive weight left. "raise": ValueError. "mask": what is left fills the
-            first slots, the others get id -1, log_q 0 and mask False. "replace" (with ``unique`` only): the others are drawn with replacement from
-            what is left; a row with nothing left raises.
+            For a row that has no id (with ``unique``: fewer than k ids) of positive weight left. "raise":
+            ValueError. "mask": what is left fills the first slots, the others get id -1, log_q 0 and mask
+            False. "replace" (with ``unique`` only): the others are drawn with replacement from what is left;
+            a row with nothing left raises.
         row_keys : integer array of shape (B,), optional
             What keys each row's words instead of the counter: an example's index, say.
         out : Negatives, optional
@@ -229,16 +244,17 @@ class NegativeSampler:
         Returns
         -------
         Negatives
-            ids int64, log_q float32, mask bool, each of shape (B, k). ``log_q[b, j] = log(p_i / (1 - q))``, i the id and q the probability of all that
-            slot j could not give: the row's exclusions, ``exclude_ids`` and, with ``unique``, the ids in the slots before. Never clipped.
+            ids int64, log_q float32, mask bool, each of shape (B, k). ``log_q[b, j] = log(p_i / (1 - q))``, i
+            the id and q the probability of all that slot j could not give: the row's exclusions,
+            ``exclude_ids`` and, with ``unique``, the ids in the slots before. Never clipped.
 
         Raises
         ------
         IndexError
             A row outside ``exclude``; an id in ``exclude_ids`` outside [-1, n).
         TypeError, ValueError
-            Arguments of the wrong type, or of the wrong value or shape; an exhausted row, as ``on_exhausted`` says.
-            The counter is then where it was.
+            Arguments of the wrong type, or of the wrong value or shape; an exhausted row, as ``on_exhausted``
+            says. The counter is then where it was.
 
         Examples
         --------
@@ -251,8 +267,7 @@ class NegativeSampler:
         >>> sorted(got.ids[0].tolist())
         [-1, 1, 2, 3]
         """
-        num_rows = self._indptr.size - 1
-        rows = _validate.as_ids(rows, "rows", upper=num_rows) if num_rows >= 0 else _validate.as_ids(rows, "rows", lower=-(2**63))
+        rows = self._as_rows(rows)
         size, k = rows.size, _validate.as_count(num_negatives, "num_negatives")
         more = self._as_exclude_ids(exclude_ids, size)
         unique = _validate.as_flag(unique, "unique")
@@ -262,7 +277,9 @@ class NegativeSampler:
         keys = _validate.as_row_keys(row_keys, size) if row_keys is not None else np.empty(0, np.uint64)
         threads = num_threads(n_threads)
         if out is None:
-            out = Negatives(np.empty((size, k), np.int64), np.empty((size, k), np.float32), np.empty((size, k), np.bool_))
+            out = Negatives(
+                np.empty((size, k), np.int64), np.empty((size, k), np.float32), np.empty((size, k), np.bool_)
+            )
         else:
             if not isinstance(out, Negatives):
                 raise TypeError(f"out must be a Negatives of three arrays, got {type(out).__name__}")
@@ -279,10 +296,17 @@ class NegativeSampler:
             raise
         return out
 
+    def _as_rows(self, rows: Any) -> NDArray[np.int64]:
+        if self._indptr.size:
+            return _validate.as_ids(rows, "rows", upper=self._indptr.size - 1)
+        return _validate.as_ids(rows, "rows", lower=-(2**63))
+
     def _as_exclude_ids(self, exclude_ids: Any, size: int) -> NDArray[np.int64]:
         if exclude_ids is None:
             return np.empty((size, 0), np.int64)
-        ids = _validate.as_ids(exclude_ids, "exclude_ids", lower=-1, upper=len(self._table), ndim=(1, 2), length=size)
+        ids = _validate.as_ids(
+            exclude_ids, "exclude_ids", lower=-1, upper=len(self._table), ndim=(1, 2), length=size
+        )
         return ids.reshape(size, -1) if size else np.empty((0, 0), np.int64)
 
     def _fill(
@@ -331,23 +355,23 @@ class NegativeSampler:
             raise ValueError(f"rows[{row}] = {rows[row]} has {left} ids of positive weight left, {wanted}")
 
     def sample_shared(self, num_samples: int, *, unique: bool = True) -> SharedNegatives:
-        """One set of negatives for a whole batch, as TensorFlow's candidate samplers make it; no row's positives are excluded.
+        """One set of negatives for a whole batch, as TensorFlow's candidate samplers make it.
 
-        Mask what is a positive of a row with :meth:`accidental_hits`.
+        No row's positives are excluded: mask them with :meth:`accidental_hits`.
 
         Parameters
         ----------
         num_samples : int
             C >= 0.
         unique : bool
-            Draw until C ids are distinct, and count the tries. An id that is hard to find is drawn exactly, and the tries that finding it would have
-            taken are drawn as well, so there is no long wait.
+            Draw until C ids are distinct, and count the tries. An id that is hard to find is drawn exactly,
+            and the tries that finding it would have taken are drawn as well, so there is no long wait.
 
         Returns
         -------
         SharedNegatives
-            ids int64 of shape (C,); log_q float32 of shape (C,), the log of the expected count: ``log(C p)``, with ``unique``
-            ``log(-expm1(num_tries * log1p(-p)))``; num_tries.
+            ids int64 of shape (C,); log_q float32 of shape (C,), the log of the expected count: ``log(C p)``,
+            with ``unique`` ``log(-expm1(num_tries * log1p(-p)))``; num_tries.
 
         Raises
         ------
@@ -366,14 +390,19 @@ class NegativeSampler:
         table = self._table
         if unique and count > table._num_positive():
             raise ValueError(
-                f"num_samples must be at most {table._num_positive()}, the ids of positive weight, with unique=True, got {count}"
+                f"num_samples must be at most {table._num_positive()}, the ids of positive weight, with "
+                f"unique=True, got {count}"
             )
         ids = np.empty(count, np.int64)
         call = self._take("_calls_shared", 1)
         address = (self._keys[SHARED], np.uint64(call), np.uint64(worker_lane()))
         proposer = (np.uint64(len(table)), table._cells, table._units)
         try:
-            tries = self._shared_unique(address, proposer, ids) if unique else self._shared_any(address, proposer, ids)
+            tries = (
+                self._shared_unique(address, proposer, ids)
+                if unique
+                else self._shared_any(address, proposer, ids)
+            )
         except BaseException:
             self._give_back("_calls_shared", call, 1)
             raise
@@ -388,10 +417,17 @@ class NegativeSampler:
         return SharedNegatives(ids, p.astype(np.float32), tries)
 
     def _shared_any(self, address: tuple[Any, ...], proposer: tuple[Any, ...], ids: NDArray[np.int64]) -> int:
-        for_chunks(ids.size, _SHARED_CHUNK, 1, lambda begin, end: kernels().shared_draw(*address, *proposer, begin, ids[begin:end]))
+        for_chunks(
+            ids.size,
+            _SHARED_CHUNK,
+            1,
+            lambda begin, end: kernels().shared_draw(*address, *proposer, begin, ids[begin:end]),
+        )
         return ids.size
 
-    def _shared_unique(self, address: tuple[Any, ...], proposer: tuple[Any, ...], ids: NDArray[np.int64]) -> int:
+    def _shared_unique(
+        self, address: tuple[Any, ...], proposer: tuple[Any, ...], ids: NDArray[np.int64]
+    ) -> int:
         state = np.zeros(4, np.uint64)
         seen = np.full(1 << (2 * ids.size).bit_length(), -1, np.int64)
         exact = False
@@ -404,7 +440,7 @@ class NegativeSampler:
         return int(state[2])
 
     def accidental_hits(self, rows: Any, candidate_ids: Any, *, keep: Any = None) -> NDArray[np.bool_]:
-        """Which candidates are known positives of which rows: the pairs to mask out of a loss over shared or in-batch negatives.
+        """Which candidates are known positives of which rows: what a loss over shared negatives masks out.
 
         Parameters
         ----------
@@ -435,18 +471,21 @@ class NegativeSampler:
         array([[False, False,  True],
                [False, False, False]])
         """
-        num_rows = self._indptr.size - 1
-        rows = _validate.as_ids(rows, "rows", upper=num_rows) if num_rows >= 0 else _validate.as_ids(rows, "rows", lower=-(2**63))
+        rows = self._as_rows(rows)
         candidates = _validate.as_ids(candidate_ids, "candidate_ids", upper=len(self._table))
-        columns = None if keep is None else _validate.as_ids(keep, "keep", upper=candidates.size, length=rows.size)
-        if num_rows < 0:
+        columns = (
+            None if keep is None else _validate.as_ids(keep, "keep", upper=candidates.size, length=rows.size)
+        )
+        if not self._indptr.size:
             return np.zeros((rows.size, candidates.size), np.bool_)
         hits = np.empty((rows.size, candidates.size), np.bool_)
         order = np.argsort(candidates, kind="stable").astype(np.int64, copy=False)
         in_order = candidates[order]
 
         def test(begin: int, end: int) -> None:
-            kernels().exclusion_hits(self._indptr, self._excluded, rows[begin:end], in_order, order, hits[begin:end])
+            kernels().exclusion_hits(
+                self._indptr, self._excluded, rows[begin:end], in_order, order, hits[begin:end]
+            )
 
         for_chunks(rows.size, max(1, _HIT_CHUNK // max(1, candidates.size)), 1, test)
         if columns is not None:
@@ -454,7 +493,9 @@ class NegativeSampler:
         return hits
 
     def log_prob(self, ids: Any) -> NDArray[np.float64]:
-        """Log of the probability that the table proposes each id, without any exclusion: ``logits - log_prob`` corrects in-batch negatives.
+        """Log of the probability that the table proposes each id, without any exclusion.
+
+        ``logits - log_prob`` corrects in-batch negatives, whose ids come by popularity.
 
         Parameters
         ----------
@@ -485,7 +526,8 @@ class NegativeSampler:
         Returns
         -------
         dict
-            JSON-able: version, a fingerprint of the configuration, epoch, and the counters of rows and of shared calls.
+            JSON-able: version, a fingerprint of the configuration, epoch, and the counters of rows and of
+            shared calls.
 
         Examples
         --------
@@ -519,7 +561,8 @@ class NegativeSampler:
         Raises
         ------
         TypeError, ValueError
-            No mapping; a key missing; a state of another version or another configuration. The sampler is then as it was.
+            No mapping; a key missing; a state of another version or another configuration. The sampler is
+            then as it was.
 
         Examples
         --------
@@ -527,11 +570,18 @@ class NegativeSampler:
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a mapping, as state_dict returns it, got {type(state).__name__}")
-        for name, wanted in (("sampler", "NegativeSampler"), ("version", 1), ("fingerprint", self._fingerprint())):
+        for name, wanted in (
+            ("sampler", "NegativeSampler"),
+            ("version", 1),
+            ("fingerprint", self._fingerprint()),
+        ):
             if name not in state:
                 raise ValueError(f"state[{name!r}] must be {wanted!r}, got no such key")
             if state[name] != wanted:
-                raise ValueError(f"state[{name!r}] must be {wanted!r}, that of this sampler's configuration, got {state[name]!r}")
+                raise ValueError(
+                    f"state[{name!r}] must be {wanted!r}, that of this sampler's configuration, "
+                    f"got {state[name]!r}"
+                )
         for name in ("epoch", "rows_drawn", "calls_shared"):
             if name not in state:
                 raise ValueError(f"state[{name!r}] must be an integer, got no such key")

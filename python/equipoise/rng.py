@@ -1,22 +1,25 @@
 """The stream contract: which word answers which question, on every machine, for ever.
 
-A draw is a pure function of an address ``(seed, epoch, purpose, row or block, index)``. Threads, workers, chunks, ranks,
-backends and restarts are no part of an address, so they cannot change an answer; to resume is to set a counter.
-This text is normative: ``cpp/`` and ``_numba/`` implement it twice, ``tests/reference.py`` a third time, slowly.
+A draw is a pure function of an address ``(seed, epoch, purpose, row or block, index)``. Threads, workers,
+chunks, ranks, backends and restarts are no part of an address, so they cannot change an answer; to resume is
+to set a counter. This text is normative: ``cpp/`` and ``_numba/`` implement it twice, ``tests/reference.py``
+a third time, slowly.
 
 Layout (version 1)
 ------------------
-All integers are unsigned; ``lo32``/``hi32`` are the halves of a 64-bit number; arithmetic on words is modulo 2^64.
+All integers are unsigned; ``lo32``/``hi32`` are the halves of a 64-bit number; arithmetic
+on words is modulo 2^64.
 
-**Philox** is Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), held to
-Random123's known answers (``tests/kat_vectors.txt``). Its four 32-bit results o0..o3 are read as two 64-bit numbers,
-``o0 + 2^32 o1`` and ``o2 + 2^32 o3``.
+**Philox** is Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3"
+(SC 2011), held to Random123's known answers (``tests/kat_vectors.txt``). Its four 32-bit results o0..o3 are
+read as two 64-bit numbers, ``o0 + 2^32 o1`` and ``o2 + 2^32 o3``.
 
-**Call key**: the first 64 bits of Philox(key = seed, counter = (epoch 32, purpose and version 32, stream 64)), once a call. The key
-is (lo32, hi32) of the seed; the counter is (epoch, purpose + 2^16 version, lo32(stream), hi32(stream)).
+**Call key**: the first 64 bits of Philox(key = seed, counter = (epoch 32, purpose and version 32, stream
+64)), once a call. The key is (lo32, hi32) of the seed; the counter is (epoch, purpose + 2^16 version,
+lo32(stream), hi32(stream)).
 
-**Run**: a row or block starts at (s, m) = Philox(key = call key, counter = (row key or block 64, lane 64)), the counter being
-(lo32(row), hi32(row), lo32(lane), hi32(lane)). Its word j = 0, 1, 2, .. is
+**Run**: a row or block starts at (s, m) = Philox(key = call key, counter = (row key or block 64, lane 64)),
+the counter being (lo32(row), hi32(row), lo32(lane), hi32(lane)). Its word j = 0, 1, 2, .. is
 
     word(j) = mix64(s + (j + 1) * 0x9E3779B97F4A7C15) ^ m
 
@@ -24,7 +27,8 @@ is (lo32, hi32) of the seed; the counter is (epoch, purpose + 2^16 version, lo32
                z = (z ^ (z >> 27)) * 0x94D049BB133111EB
                return z ^ (z >> 31)                        (Steele, Lea and Flood, SplitMix64, OOPSLA 2014)
 
-All SplitMix64 runs share one cycle; m, from the same Philox block as s, makes an overlap of two runs harmless.
+All SplitMix64 runs share one cycle; m, from the same Philox block as s, makes an overlap of two runs
+harmless.
 
 | purpose   | row or block                                 | lane                                          |
 | --------- | -------------------------------------------- | --------------------------------------------- |
@@ -34,15 +38,17 @@ All SplitMix64 runs share one cycle; m, from the same Philox block as s, makes a
 | 3 COUNTED | the row's number since the epoch began       | ``get_worker_info().seed`` in a torch worker, |
 | 4 SHARED  | the call's number since the epoch began      | else 0                                        |
 
-A sampler's calls take its (seed, epoch, stream). A table's call takes seed = the key of its ``rng`` (``key_from_rng``), epoch 0, stream 0.
-Keyed rows do not move the counter of rows; a call that raises leaves it where it was.
+A sampler's calls take its (seed, epoch, stream). A table's call takes seed = the key of its ``rng``
+(``key_from_rng``), epoch 0, stream 0. Keyed rows do not move the counter of rows; a call that raises leaves
+it where it was.
 
 Words to numbers
 ----------------
-*below(word, n)* = the high half of the 128-bit product ``word * n``: an integer in [0, n), off uniform by at most n / 2^64.
+*below(word, n)* = the high half of the 128-bit product ``word * n``: an integer in [0, n),
+off uniform by at most n / 2^64.
 
-*An alias draw* takes one word: of ``word * n`` the high half is the column, the top 32 bits of the low half are the coin. The
-answer is the column if coin < threshold[column], else alias[column].
+*An alias draw* takes one word: of ``word * n`` the high half is the column, the top 32 bits of the low half
+are the coin. The answer is the column if coin < threshold[column], else alias[column].
 
 *A uniform draw* is below(word, n).
 
@@ -53,67 +59,78 @@ Whole units
 Weights become integers once. A cell of the alias table is 2^32 units, the table T = n * 2^32; id i has
 ``floor(w_i * T / sum w)`` units, at least 1 where w_i > 0. Sum and quotient are integers:
 
-1. A weight is m * 2^x: a float64's 53-bit integer significand and its exponent, or an integer and x = 0. With 2^(e-1) <= max w < 2^e, let
-   g = e + ceil(log2 n) - 126 and S = sum of floor(w_i / 2^g): the sum on a grid so fine that S <= 2^126 still holds it to some 100 bits.
+1. A weight is m * 2^x: a float64's 53-bit integer significand and its exponent, or an integer and x = 0. With
+   2^(e-1) <= max w < 2^e, let g = e + ceil(log2 n) - 126 and S = sum of floor(w_i / 2^g): the sum on a grid
+   so fine that S <= 2^126 still holds it to some 100 bits.
 2. r = ceil(T * 2^h / S), h the integer for which 2^127 <= r < 2^128.
-3. units_i = floor(w_i * r / 2^(g + h)), or 1 where that is 0 and w_i > 0. This is exactly floor(w_i * T / sum w) whenever the weights are whole
-   multiples of one power of two and add up to at most 2^63 of it.
-4. Units left over, T - sum units > 0, go one each to the first ids of positive weight, round after round. Missing ones come from
-   the heaviest, the H ids that have at least 2^32 units after step 3: each gives floor(missing / H) and the first
-   (missing mod H) of them one more.
+3. units_i = floor(w_i * r / 2^(g + h)), or 1 where that is 0 and w_i > 0. This is exactly floor(w_i * T / sum
+   w) whenever the weights are whole multiples of one power of two and add up to at most 2^63 of it.
+4. Units left over, T - sum units > 0, go one each to the first ids of positive weight, round after round.
+   Missing ones come from the heaviest, the H ids that have at least 2^32 units after step 3: each gives
+   floor(missing / H) and the first (missing mod H) of them one more.
 
-The weights of step 1 are the given ones where power = 1 and smoothing = 0 (integers never pass through a float), else, in float64 and with
-v = w + smoothing: v for power 1; sqrt(v) for 0.5; sqrt(sqrt(v)) for 0.25; sqrt(v) * sqrt(sqrt(v)) for 0.75; 1 for 0; otherwise exp(max(l - max l, -700)) with
-l = power * log(v), which must be finite. Where v = 0 the weight is 0 for every power. LogUniformTable has w_i = log1p(1 / (i + 1)).
+The weights of step 1 are the given ones where power = 1 and smoothing = 0 (integers never pass through a
+float), else, in float64 and with v = w + smoothing: v for power 1; sqrt(v) for 0.5; sqrt(sqrt(v)) for 0.25;
+sqrt(v) * sqrt(sqrt(v)) for 0.75; 1 for 0; otherwise exp(max(l - max l, -700)) with l = power * log(v), which
+must be finite. Where v = 0 the weight is 0 for every power. LogUniformTable has w_i = log1p(1 / (i + 1)).
 
 The alias table
 ---------------
-Light ids have less than 2^32 units, heavy ids the rest. Both are swept in ascending order: let j be the first heavy id and
-r = units_j. While r >= 2^32: the next light id i gets cell (threshold units_i, alias j), and r loses 2^32 - units_i. When r < 2^32: j
-gets cell (threshold r, alias j'), j' the next heavy id, and then r = units_j' - (2^32 - r), j = j'. When no light id is left, j and
-all heavy ids after it have 2^32 units and get (threshold 0, alias itself). A cell is stored as threshold * 2^32 + alias.
+Light ids have less than 2^32 units, heavy ids the rest. Both are swept in ascending order:
+let j be the first heavy id and r = units_j. While r >= 2^32: the next light id i gets cell (threshold
+units_i, alias j), and r loses 2^32 - units_i. When r < 2^32: j gets cell (threshold r, alias j'), j' the next
+heavy id, and then r = units_j' - (2^32 - r), j = j'. When no light id is left, j and all heavy ids after it
+have 2^32 units and get (threshold 0, alias itself). A cell is stored as threshold * 2^32 + alias.
 
 A row of negatives
 ------------------
-Words 0 .. k-1 propose for the slots 0 .. k-1. Redraws take the words from k on, slot by slot, at most 32 a slot; then the exact draw takes the
-next word. With *blocked* = the row's exclusions, its ``exclude_ids`` and, if unique, what the slots before have got, and left = T - units
-of all blocked ids:
+Words 0 .. k-1 propose for the slots 0 .. k-1. Redraws take the words from k on, slot by
+slot, at most 32 a slot; then the exact draw takes the next word. With *blocked* = the row's exclusions, its
+``exclude_ids`` and, if unique, what the slots before have got, and left = T - units of all blocked ids:
 
     if left = 0: the row is exhausted from this slot on
-    id = alias draw of word(slot); while id is blocked, up to 32 times: id = alias draw of the next redraw word
-    if it is still blocked: t = below(next redraw word, left); id = the smallest with (units of unblocked ids <= id) > t
+    id = alias draw of word(slot)
+    while id is blocked, up to 32 times: id = alias draw of the next redraw word
+    if id is still blocked: id = the smallest with
+        (units of unblocked ids <= id) > below(next redraw word, left)
     log_q = float32(log(float64(units_id) / float64(left)))
 
-A uniform table has 1 unit an id, T = n, and needs no redraw: id = the (r + 1)-th smallest unblocked id, r = below(word(slot), left); log_q as above,
-log(1 / left). An exhausted row's slots are masked (-1, 0, False), or, with "replace", drawn on as above with the
-row's exclusions and ``exclude_ids`` alone blocked.
+A uniform table has 1 unit an id, T = n, and needs no redraw: id = the (r + 1)-th smallest unblocked id, r =
+below(word(slot), left); log_q as above, log(1 / left). An exhausted row's slots are masked (-1, 0, False),
+or, with "replace", drawn on as above with the row's exclusions and ``exclude_ids`` alone blocked.
 
 Shared negatives
 ----------------
-A call is one run. Not unique: slot j is the draw of word(j), num_tries = C. Unique: slot after slot takes the next words, a try each, until one is new;
-after 33 known ones for one slot this slot and all later ones are drawn exactly, by two words each: with left = T - units of the ids got so
-far and p = float64(left) / float64(T), tries grows by 1 + floor(log(real(word)) / log1p(-p)), to at most 2^62, and the id is the smallest with
-(units of ids not yet got <= id) > below(next word, left). A uniform table has 1 unit an id and T = n here.
+A call is one run. Not unique: slot j is the draw of word(j), num_tries = C. Unique: slot
+after slot takes the next words, a try each, until one is new; after 33 known ones for one slot this slot and
+all later ones are drawn exactly, by two words each: with left = T - units of the ids got so far and p =
+float64(left) / float64(T), tries grows by 1 + floor(log(real(word)) / log1p(-p)), to at most 2^62, and the id
+is the smallest with (units of ids not yet got <= id) > below(next word, left). A uniform table has 1 unit an
+id and T = n here.
 
-``log_q`` of an id with p = float64(units) / float64(T) is float32(log(float64(C) * p)), and with unique float32(log(-expm1(float64(tries) * log1p(-p)))).
+``log_q`` of an id with p = float64(units) / float64(T) is float32(log(float64(C) * p)), and with unique
+float32(log(-expm1(float64(tries) * log1p(-p)))).
 
 Logarithm and exponential
 -------------------------
-These reach promised bytes, so neither libm's nor NumPy's are used. Every operation is one correctly rounded float64 operation, in the order written; none is
-fused. LN2_HI = floor(ln 2 * 2^40) / 2^40 and LN2_LO = ln 2 - LN2_HI, rounded.
+These reach promised bytes, so neither libm's nor NumPy's are used. Every operation
+is one correctly rounded float64 operation, in the order written; none is fused. LN2_HI = floor(ln 2 * 2^40) /
+2^40 and LN2_LO = ln 2 - LN2_HI, rounded.
 
-- log(x): x = m * 2^k with sqrt(1/2) <= m < sqrt(2) (the bound 0x3FE6A09E667F3BCD is compared as bits); f = m - 1, s = f / (2 + f), z = s * s;
-  P = the Horner sum of z^i / (2 i + 3), i = 0 .. 9 (coefficients rounded, highest first: P = P * z + c);
-  log(x) = k * LN2_HI + ((s + s) + ((s + s) * (z * P) + k * LN2_LO)). log(0) = -inf; of a negative number or NaN it is NaN, of inf inf.
-- exp(x): k = floor(x * (1 / ln 2) + 0.5), r = (x - k * LN2_HI) - k * LN2_LO, P = the Horner sum of r^i / i!, i = 0 .. 13, exp(x) = P * 2^k;
-  0 for x < -708 and inf for x > 709.
-- log1p(x) = x if u = 1 + x is 1, else log(u) * x / (u - 1) (the product first), -inf for x = -1. expm1(x) = x if u = exp(x) is 1, -1 if u - 1 is -1,
-  else (u - 1) * x / log(u), the product first again (Kahan).
+- log(x): x = m * 2^k with sqrt(1/2) <= m < sqrt(2) (the bound 0x3FE6A09E667F3BCD is compared as bits);
+  f = m - 1, s = f / (2 + f), z = s * s; P = the Horner sum of z^i / (2 i + 3), i = 0 .. 9 (coefficients
+  rounded, highest first: P = P * z + c); log(x) = k * LN2_HI + ((s + s) + ((s + s) * (z * P) + k * LN2_LO)).
+  log(0) = -inf; of a negative number or NaN it is NaN, of inf inf.
+- exp(x): k = floor(x * (1 / ln 2) + 0.5), r = (x - k * LN2_HI) - k * LN2_LO, P = the Horner sum of r^i / i!,
+  i = 0 .. 13, exp(x) = P * 2^k; 0 for x < -708 and inf for x > 709.
+- log1p(x) = x if u = 1 + x is 1, else log(u) * x / (u - 1) (the product first), -inf for x = -1. expm1(x) = x
+  if u = exp(x) is 1, -1 if u - 1 is -1, else (u - 1) * x / log(u), the product first again (Kahan).
 
 What is stable
 --------------
-The same seed, library version and call give the same bytes on every platform, backend, CPU path and number of threads. A change of the layout
-changes the version above, is named in the changelog, and happens only in a minor release (0.1 -> 0.2), never in a patch; after NumPy's NEP 19.
+The same seed, library version and call give the same bytes on every platform, backend, CPU
+path and number of threads. A change of the layout changes the version above, is named in the changelog, and
+happens only in a minor release (0.1 -> 0.2), never in a patch; after NumPy's NEP 19.
 
 Examples
 --------
@@ -129,21 +146,21 @@ from typing import Any
 
 import numpy as np
 
-from equipoise import _validate
-
 __all__ = ["COUNTED", "KEYED", "RNG", "SHARED", "TABLE", "key_from_rng", "worker_lane"]
 
 VERSION = 1
 TABLE, KEYED, COUNTED, SHARED = (purpose + (VERSION << 16) for purpose in (1, 2, 3, 4))
 
+_WANTED = "None, an int >= 0, a SeedSequence, a BitGenerator or a Generator"
 RNG = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
 
 
 def key_from_rng(rng: RNG) -> int:
     """One 64-bit key from whatever ``numpy.random.default_rng`` takes (SPEC 7).
 
-    The key is the bit generator's next raw output: NumPy freezes those, not ``Generator.integers``. MT19937's raw output has 32 bits, so
-    it gives two, the low half first. A generator that is passed in moves on; the same int gives the same key each time.
+    The key is the bit generator's next raw output: NumPy freezes those, not ``Generator.integers``. MT19937's
+    raw output has 32 bits, so it gives two, the low half first. A generator that is passed in moves on; the
+    same int gives the same key each time.
 
     Parameters
     ----------
@@ -168,21 +185,21 @@ def key_from_rng(rng: RNG) -> int:
     True
     """
     if isinstance(rng, float | bool | str):
-        raise TypeError(f"rng must be None, an int, a SeedSequence, a BitGenerator or a Generator, got {type(rng).__name__}")
+        raise TypeError(f"rng must be {_WANTED}, got {type(rng).__name__}")
     try:
         bits: Any = np.random.default_rng(rng).bit_generator
     except (TypeError, ValueError) as failure:
-        raise type(failure)(f"rng must be None, an int >= 0, a SeedSequence, a BitGenerator or a Generator: {failure}") from None
+        raise type(failure)(f"rng must be {_WANTED}: {failure}") from None
     if isinstance(bits, np.random.MT19937):
         return int(bits.random_raw()) | int(bits.random_raw()) << 32
     return int(bits.random_raw())
 
 
 def worker_lane() -> int:
-    """``get_worker_info().seed`` in a torch DataLoader worker, else 0; torch is asked only if somebody has imported it.
+    """``get_worker_info().seed`` in a torch DataLoader worker, else 0.
 
-    The seed, not the worker's id: workers that are made anew each epoch start from the parent's unmoved counter, so with the id alone
-    epoch 2 would repeat epoch 1.
+    Torch is asked only if somebody has imported it. The seed, not the worker's id: workers that are made anew each epoch start from the parent's unmoved
+    counter, so with the id alone epoch 2 would repeat epoch 1.
 
     Examples
     --------

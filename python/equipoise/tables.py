@@ -1,6 +1,6 @@
 """Tables to draw from: alias tables over weights, and the two that need no weights.
 
-Every table draws ids 0 .. n - 1 with replacement, in O(1) a draw, and says the exact probability it draws with.
+Every table draws ids 0 .. n - 1 with replacement, in O(1) a draw, and says its exact probabilities.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ __all__ = ["AliasTable", "LogUniformTable", "UniformTable"]
 
 Units = NDArray[np.uint64]
 
-_CHUNK = 1 << 18  # draws between two looks at Ctrl-C: some milliseconds; a multiple of the stream's block of 128
+# Draws between two looks at Ctrl-C, some milliseconds; a multiple of the stream's block of 128.
+_CHUNK = 1 << 18
 _MAGIC = b"equipoise alias\n"
 _HEADER = struct.Struct("<16sIIQ32s")  # magic, version, 0, n, BLAKE2b of the units; then zeros up to a page
 _PAGE = 4096
@@ -220,14 +221,16 @@ class UniformTable(_Table):
 class AliasTable(_Table):
     """Draws ids in proportion to weights, in O(1) a draw (Walker 1974; Vose 1991).
 
-    Weights become whole units once, n * 2^32 in all (``equipoise.rng``, "Whole units"): the table holds them without any rounding, so that
-    the probability of every id is within 2^-31 / n of its normalised weight, for the heaviest and for the lightest, and :meth:`prob` says it
-    exactly. Ids of weight zero are never drawn; ids of positive weight have at least one unit.
+    Weights become whole units once, n * 2^32 in all (``equipoise.rng``, "Whole units"): the table holds them
+    without any rounding, so that the probability of every id is within 2^-31 / n of its normalised weight,
+    for the heaviest and for the lightest, and :meth:`prob` says it exactly. Ids of weight zero are never
+    drawn; ids of positive weight have at least one unit.
 
     Parameters
     ----------
     weights : array of shape (n,)
-        float32, float64, int32, int64 or uint32; finite, >= 0, with a finite sum, not all zero, not normalised; 1 <= n < 2^32.
+        float32, float64, int32, int64 or uint32; finite, >= 0, with a finite sum, not all zero, not
+        normalised; 1 <= n < 2^32.
     power : float
         p_i is proportional to ``(weights_i + smoothing) ** power``; word2vec's negatives take 0.75.
     smoothing : float
@@ -242,9 +245,12 @@ class AliasTable(_Table):
 
     References
     ----------
-    A. J. Walker, "New fast method for generating discrete random numbers with arbitrary frequency distributions", Electronics Letters 10, 1974.
-    M. D. Vose, "A linear algorithm for generating random numbers with a given distribution", IEEE TSE 17, 1991.
-    L. Huebschle-Schneider and P. Sanders, "Parallel weighted random sampling", ACM TOMS 48, 2022 (the sweep that builds it).
+    - A. J. Walker, "New fast method for generating discrete random numbers with arbitrary frequency
+      distributions", Electronics Letters 10, 1974.
+    - M. D. Vose, "A linear algorithm for generating random numbers with a given distribution", IEEE
+      Transactions on Software Engineering 17, 1991.
+    - L. Huebschle-Schneider and P. Sanders, "Parallel weighted random sampling", ACM TOMS 48, 2022 (the sweep
+      that builds it).
 
     Examples
     --------
@@ -274,7 +280,8 @@ class AliasTable(_Table):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table to a file that :meth:`load` can map.
 
-        The file has a page of header, then cells and units, little-endian. It is written under a temporary name and renamed.
+        The file has a page of header, then cells and units, little-endian. It is written under a temporary
+        name and renamed.
 
         Parameters
         ----------
@@ -317,8 +324,8 @@ class AliasTable(_Table):
         ----------
         path : path-like
         mmap : bool
-            Map the file: it opens at once, all processes of a machine share one copy, and the table pickles as path and fingerprint.
-            Otherwise it is read into memory and its checksum is verified.
+            Map the file: it opens at once, all processes of a machine share one copy, and the table pickles
+            as path and fingerprint. Otherwise it is read into memory and its checksum is verified.
 
         Returns
         -------
@@ -345,7 +352,9 @@ class AliasTable(_Table):
         if version != 1:
             raise ValueError(f"path must name a table of version 1, got version {version} in {path!r}")
         if n < 1 or size != _PAGE + 16 * n:
-            raise ValueError(f"path must name a whole table, {_PAGE + 16 * n} bytes for {n} items, got {size} in {path!r}")
+            raise ValueError(
+                f"path must name a whole table, {_PAGE + 16 * n} bytes for {n} items, got {size} in {path!r}"
+            )
         # Mode "c" maps pages that are shared until written to, and nothing writes to them.
         words = (
             np.asarray(np.memmap(path, "<u8", "c", _PAGE, (2, n)))
@@ -376,9 +385,10 @@ class AliasTable(_Table):
 
 
 class LogUniformTable(AliasTable):
-    """Log-uniform (Zipf-like) ids, as TensorFlow's ``log_uniform_candidate_sampler``: P(k) = (log(k + 2) - log(k + 1)) / log(n + 1).
+    """Log-uniform (Zipf-like) ids: P(k) = (log(k + 2) - log(k + 1)) / log(n + 1).
 
-    For ids sorted by falling frequency, as vocabularies are. Held as an alias table, 16 bytes an item.
+    The law of TensorFlow's ``log_uniform_candidate_sampler``, for ids sorted by falling frequency, as
+    vocabularies are. Held as an alias table, 16 bytes an item.
 
     Parameters
     ----------
@@ -426,7 +436,10 @@ def _powered(w: Weights, power: float, smoothing: float) -> Weights:
             v *= power
         if not np.isfinite(v).all():
             at = int(np.isfinite(v).argmin())
-            raise ValueError(f"power must leave power * log(weights + smoothing) finite, got {power} and weights[{at}] = {w[at]}")
+            raise ValueError(
+                f"power must leave power * log(weights + smoothing) finite, got {power} "
+                f"and weights[{at}] = {w[at]}"
+            )
         v[zero] = -math.inf
         v -= v.max()
         np.maximum(v, -700.0, out=v)
