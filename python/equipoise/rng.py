@@ -198,8 +198,8 @@ def key_from_rng(rng: RNG) -> int:
 def worker_lane() -> int:
     """``get_worker_info().seed`` in a torch DataLoader worker, else 0.
 
-    Torch is asked only if somebody has imported it. The seed, not the worker's id: workers that are made anew each epoch start from the parent's unmoved
-    counter, so with the id alone epoch 2 would repeat epoch 1.
+    Torch is asked only if somebody has imported it. The seed, not the worker's id: workers that are made anew
+    each epoch start from the parent's unmoved counter, so with the id alone epoch 2 would repeat epoch 1.
 
     Examples
     --------
