@@ -208,7 +208,7 @@ py::tuple negatives_draw(u64 key, u64 lane, u64 first, const Array<u64>& row_key
     eq::Progress progress{};
     {
         Release release;
-        progress = eq::negatives_draw(table, batch, begin, end, budget, parts, i, q, ok);
+        progress = cpu_path().negatives_draw(table, batch, begin, end, budget, parts, i, q, ok);
     }
     return py::make_tuple(progress.rows, progress.status, progress.left);
 }

@@ -12,9 +12,10 @@
 namespace equipoise {
 
 constexpr int kRedraws = 32;
-constexpr i64 kGroup = 16;                           // rows in flight
-constexpr i64 kInFlight = 256;                       // proposals in flight
-constexpr i64 kBuffer = 64;                          // ratios that wait for their logarithms
+constexpr i64 kGroup = 16;      // rows in flight
+constexpr i64 kInFlight = 256;  // proposals in flight
+constexpr i64 kScanned = 128;   // exclusions up to which a slot is compared with all of them
+constexpr i64 kBuffer = 64;     // ratios that wait for their logarithms
 constexpr i64 kLine = 16, kPrefetched = 16 * kLine;  // exclusions a cache line; how many are asked for ahead
 
 enum OnExhausted { kRaise = 0, kMask = 1, kReplace = 2 };
@@ -186,11 +187,86 @@ inline Progress settle_row(const Proposer& table, const Batch& batch, i64 b, con
     return {b + 1, kDone, 0};
 }
 
+// Slots that are drawn independently: a table with weights, neither unique nor exclude_ids. A group of rows
+// goes through one loop after the other, and each loop is vectorised or waits for memory that an earlier one
+// has asked for.
+EQUIPOISE_INLINE Progress draw_apart(const Proposer& table, const Batch& batch, i64 begin, i64 end,
+                                     i64 budget, const Scratch& scratch, i64* ids, float* log_q, bool* mask) {
+    const i64 k = batch.k, group = std::max<i64>(1, std::min<i64>(kGroup, kInFlight / std::max<i64>(k, 1)));
+    Run runs[kGroup];
+    u64 proposals[kInFlight];
+    u32 id[kInFlight], hits[kInFlight];
+    double ratios[kInFlight];
+    i64 work = 0;
+    for (i64 b = begin; b < std::min(end, begin + group); ++b) prefetch_row(batch, b);
+    for (i64 b = begin; b < end; b += group) {
+        if (work >= budget) return {b, kDone, 0};
+        const i64 stop = std::min(end, b + group), size = (stop - b) * k;
+        for (i64 row = b; row < stop; ++row) {
+            if (row + group < end) prefetch_row(batch, row + group);
+            if (batch.indptr && row + 2 * group < end)
+                EQUIPOISE_PREFETCH(batch.indptr + batch.rows[row + 2 * group]);
+            const Run run(batch.key,
+                          batch.row_keys ? batch.row_keys[row] : batch.first + static_cast<u64>(row),
+                          batch.lane);
+            u64* p = proposals + (row - b) * k;
+            for (i64 j = 0; j < k; ++j) p[j] = column_and_coin(run.word(static_cast<u64>(j)), table.n);
+            runs[row - b] = run;
+        }
+        for (i64 i = 0; i < size; ++i) EQUIPOISE_PREFETCH(table.cells + (proposals[i] >> 32));
+        for (i64 i = 0; i < size; ++i) id[i] = resolve(proposals[i], table.cells[proposals[i] >> 32]);
+        for (i64 i = 0; i < size; ++i) EQUIPOISE_PREFETCH(table.units + id[i]);
+        for (i64 row = b; row < stop; ++row) {
+            const Blocked blocked = open_row(table, batch, row, scratch.more);
+            if (blocked.left == 0) {  // nothing can be drawn for it: the general way knows what to do
+                for (i64 i = (row - b) * k; i < (row - b + 1) * k; ++i) ratios[i] = 1.0;
+                continue;
+            }
+            u32 *const drawn = id + (row - b) * k, *const hit = hits + (row - b) * k;
+            if (blocked.num_excluded <= kScanned) {
+                scan_slots(blocked.excluded, blocked.num_excluded, drawn, k, hit);
+            } else {
+                for (i64 j = 0; j < k; ++j)
+                    hit[j] = contains(blocked.excluded, blocked.num_excluded, drawn[j]);
+            }
+            u32 any = 0;
+            for (i64 j = 0; j < k; ++j) any |= hit[j];
+            u64 cursor = static_cast<u64>(k);
+            bool summed = false;
+            for (i64 j = 0; any && j < k; ++j) {
+                if (!hit[j]) continue;
+                const u64 got = redraw(table, blocked, runs[row - b], scratch, &cursor, &summed, &work);
+                if (got == table.n) return {b, kNeedsPrefix, 0};
+                drawn[j] = static_cast<u32>(got);
+            }
+            const double left = static_cast<double>(blocked.left);
+            for (i64 j = 0; j < k; ++j)
+                ratios[(row - b) * k + j] = static_cast<double>(table.units[drawn[j]]) / left;
+            work += static_cast<i64>(cursor) + 8;
+        }
+        log_ratios(ratios, b * k, stop * k, log_q);
+        for (i64 i = 0; i < size; ++i) ids[b * k + i] = id[i];
+        std::fill(mask + b * k, mask + stop * k, true);
+        for (i64 row = b; row < stop; ++row) {
+            if (batch.excluded_units && batch.excluded_units[batch.rows[row]] == table.total) {
+                const Progress progress = settle_row(table, batch, row, runs[row - b], scratch, &work,
+                                                     ids + row * k, log_q + row * k, mask + row * k);
+                if (progress.status != kDone) return progress;
+            }
+        }
+    }
+    return {end, kDone, 0};
+}
+
 // Rows begin .. end - 1, or fewer once the work passes the budget: the caller comes back for the rest, and
 // sees Ctrl-C in between. While a group of rows proposes, the exclusions of the next group are on their way,
 // and the offsets of the one after that.
-inline Progress negatives_draw(const Proposer& table, const Batch& batch, i64 begin, i64 end, i64 budget,
-                               const Scratch& scratch, i64* ids, float* log_q, bool* mask) {
+EQUIPOISE_INLINE Progress negatives_draw(const Proposer& table, const Batch& batch, i64 begin, i64 end,
+                                         i64 budget, const Scratch& scratch, i64* ids, float* log_q,
+                                         bool* mask) {
+    if (table.units && !batch.unique && batch.m == 0 && batch.k <= kInFlight) {
+        return draw_apart(table, batch, begin, end, budget, scratch, ids, log_q, mask);
+    }
     const i64 k = batch.k, group = std::max<i64>(1, std::min<i64>(kGroup, kInFlight / std::max<i64>(k, 1)));
     Run runs[kGroup];
     i64 work = 0;

@@ -1,6 +1,7 @@
 // Draws from 0 .. n - 1, all alike: no table at all.
 #pragma once
 
+#include "alias.hpp"
 #include "rng.hpp"
 
 namespace equipoise {
@@ -11,7 +12,7 @@ inline void uniform_draw(u64 key, u64 n, i64 start, i64 count, i64* out) {
         const Run run(key, static_cast<u64>((start + from) / kBlock), 0);
         const i64 size = count - from < kBlock ? count - from : kBlock;
         for (i64 j = 0; j < size; ++j)
-            out[from + j] = static_cast<i64>(below(run.word(static_cast<u64>(j)), n));
+            out[from + j] = static_cast<i64>(column_and_coin(run.word(static_cast<u64>(j)), n) >> 32);
     }
 }
 
