@@ -9,6 +9,7 @@ import math
 import pickle
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import numpy as np
@@ -166,6 +167,34 @@ def test_shared_is_the_reference_on_anything(data):
         assert answer.ids.tolist() == ids.tolist()
         assert answer.log_q.tobytes() == log_q.tobytes()
         assert answer.num_tries == tries
+
+
+@pytest.mark.parametrize("unique", [False, True])
+@pytest.mark.parametrize("uniform", [False, True])
+@pytest.mark.parametrize(
+    ("n", "b", "k", "most"),
+    [(50, 2000, 16, 30), (700, 200, 60, 640), (3000, 30, 150, 2800), (70_000, 6, 20, 69_000)],
+)
+def test_the_reference_on_larger_batches(n, b, k, most, uniform, unique):
+    """Long rows of exclusions, short ones, many slots, many rows: more than a kernel handles in one go."""
+    draw = np.random.default_rng(n)
+    w = cases.pareto(n)
+    table = reference.uniform_table(n) if uniform else reference.alias_table(w)
+    by_weight = np.argsort(-w)
+    # Half of the rows exclude from the head, where most draws go.
+    lists = [
+        (by_weight[:size] if i % 2 else draw.integers(0, n, size)).tolist()
+        for i, size in enumerate(draw.integers(0, most, b))
+    ]
+    exclude = cases.csr(lists)
+    extra = draw.integers(-1, n, (b, 7))
+    sampler = NegativeSampler(n if uniform else w, exclude=exclude, seed=5)
+    rows = draw.permutation(b)
+    how = {"exclude_ids": extra, "unique": unique, "on_exhausted": "mask"}
+    wanted = reference.negatives(table, rows, k, exclude=exclude, seed=5, **how)
+    same(sampler.sample(rows, k, **how), wanted)
+    sampler.set_epoch(0)
+    same(sampler.sample(rows, k, n_threads=2, **how), wanted)
 
 
 def test_uniform_rows_of_very_many_items():
@@ -515,6 +544,26 @@ def test_counted_rows_do_not_care_how_batches_are_split(n_threads):
     split = [sampler.sample([5] * size, 4, n_threads=n_threads) for size in (1, 0, 30, 2, 67)]
     assert np.array_equal(np.concatenate([part.ids for part in split]), whole.ids)
     assert np.array_equal(np.concatenate([part.log_q for part in split]), whole.log_q)
+
+
+def test_python_threads_share_a_sampler():
+    """Keyed calls from eight threads at once, one of which makes the prefix sums, are those of one thread."""
+    w = cases.pareto(20_000)
+    exclude = cases.csr([np.argsort(w)[5:].tolist()])
+
+    def sampler():
+        return NegativeSampler(w, exclude=exclude, seed=3)
+
+    shared, keys = sampler(), np.arange(4000).reshape(40, 100)
+    rows = np.zeros(100, dtype=np.int64)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda some: shared.sample(rows, 3, row_keys=some), keys))
+    alone = sampler().sample(np.zeros(4000, dtype=np.int64), 3, row_keys=keys.ravel())
+    assert np.array_equal(np.concatenate([answer.ids for answer in answers]), alone.ids)
+    # Counted calls take each number of a row once, in whatever order.
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: shared.sample([0], 3).ids[0].tolist(), range(400)))
+    assert sorted(answers) == sorted(sampler().sample([0] * 400, 3).ids.tolist())
 
 
 def test_addresses_differ():

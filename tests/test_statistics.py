@@ -282,17 +282,3 @@ def test_shared_with_replacement(any_seed):
     check_counts(counted(sampler.sample_shared(200_000, unique=False).ids), normalized(w), any_seed)
     pairs = np.array([sampler.sample_shared(2, unique=False).ids for _ in range(10_000)])
     check_counts(counted(pairs), independent(normalized(w), 2), any_seed)
-
-
-def test_shared_log_q_is_the_chance_of_being_in_the_set(any_seed):
-    """Presence weighted by exp(-log q) has a mean of about 1 for each id."""
-    n, c, calls = 200, 5, 3000
-    w = cases.zipf(n)
-    sampler = NegativeSampler(w, seed=any_seed)
-    head = np.zeros(calls)
-    for call in range(calls):
-        shared = sampler.sample_shared(c)
-        head[call] = np.exp(-shared.log_q[shared.ids < 20].astype(float)).sum()
-    checks[any_seed] += 1
-    # About: TensorFlow's formula takes num_tries for given, which the ids have a part in. Hence some room.
-    assert abs(head.mean() - 20) < 0.6 + 6.5 * head.std() / math.sqrt(calls)

@@ -106,10 +106,15 @@ def test_units_and_cells_are_the_reference(name, n):
 @pytest.mark.parametrize("name", [name for name in cases.WEIGHTS if name not in ("wide", "one_crushing")])
 def test_dtypes(name, dtype):
     w = cases.as_dtype(cases.WEIGHTS[name](777), dtype)
-    table, slow = AliasTable(w), reference.alias_table(w)
-    assert np.asarray(table._units).tolist() == slow.units
-    if np.dtype(dtype).kind == "f":
-        check_units(table, w)
+    table = AliasTable(w)
+    assert np.asarray(table._units).tolist() == reference.alias_table(w).units
+    check_units(table, w)
+
+
+@pytest.mark.parametrize("dtype", cases.DTYPES, ids=lambda d: d.__name__)
+def test_dtypes_of_many(dtype):
+    w = cases.as_dtype(cases.pareto(10**6), dtype)
+    check_units(AliasTable(w), w)
 
 
 def test_integers_never_pass_through_a_float():
@@ -127,14 +132,15 @@ def test_integers_never_pass_through_a_float():
 def test_the_last_bits_of_the_sum(zeros):
     """Where the grid of step 1 stops seeing the lightest: a hundred-odd bits below the heaviest."""
     for bit in range(105, 135):
-        w = [1.0, 1.0, 2.0**-bit, 1.5 * 2.0**-bit] + [0.0] * zeros
+        w = [1.0, 1.0, 2.0**-bit] + [0.0] * zeros
         assert np.asarray(AliasTable(w)._units).tolist() == reference.units_of(w), bit
 
 
 def test_an_id_of_exactly_one_cell_pays_like_the_heavier():
     """Three ids are lifted to a unit, one unit is missing, and the first that has 2^32 gives it."""
     w = np.array([1, 1, 1, 2**33, 4 * 2**33 - 3])
-    assert np.asarray(AliasTable(w)._units).tolist() == [1, 1, 1, CELL - 1, 4 * CELL - 2]
+    wanted = [1, 1, 1, CELL - 1, 4 * CELL - 2]
+    assert np.asarray(AliasTable(w)._units).tolist() == wanted == reference.alias_table(w).units
 
 
 def test_integer_weights_have_exactly_their_floor():
@@ -508,6 +514,8 @@ def test_other_refusals():
     for smoothing in (-1.0, math.nan, math.inf):
         with pytest.raises(ValueError, match="smoothing"):
             AliasTable([1.0, 2.0], smoothing=smoothing)
+    with pytest.raises(ValueError, match="smoothing"):  # the error alone, no warning of an overflow before it
+        AliasTable([1e308, 1.0], smoothing=1e308)
     for make in (UniformTable, LogUniformTable):
         for n in (0, -1, 2**32):
             with pytest.raises(ValueError, match="n"):

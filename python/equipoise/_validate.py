@@ -24,6 +24,7 @@ __all__ = [
     "as_row_keys",
     "as_shape",
     "as_weights",
+    "check_addressable",
     "check_out",
     "check_sum",
 ]
@@ -31,6 +32,7 @@ __all__ = [
 Int64s = NDArray[np.int64]
 Weights = NDArray[np.float64] | NDArray[np.int64]
 
+_MOST_DIMENSIONS = 32  # NumPy 1's limit
 _CPU_DEVICES = (1, 3)  # DLPack's kDLCPU and kDLCUDAHost (pinned)
 
 
@@ -126,8 +128,19 @@ def as_real(x: Any, name: str, *, least: float = -math.inf) -> float:
 def as_shape(size: Any, name: str = "size") -> tuple[int, ...]:
     """An integer or a tuple of integers, each >= 0."""
     if isinstance(size, tuple | list):
-        return tuple(as_count(s, f"{name}[{i}]") for i, s in enumerate(size))
-    return (as_count(size, name),)
+        shape = tuple(as_count(s, f"{name}[{i}]") for i, s in enumerate(size))
+        if len(shape) > _MOST_DIMENSIONS:
+            raise ValueError(f"{name} must have at most {_MOST_DIMENSIONS} dimensions, got {len(shape)}")
+    else:
+        shape = (as_count(size, name),)
+    check_addressable(math.prod(max(s, 1) for s in shape), name)
+    return shape
+
+
+def check_addressable(entries: int, name: str) -> None:
+    """So many 8-byte entries have addresses, though perhaps no memory."""
+    if entries >= 2**60:
+        raise ValueError(f"{name} must ask for fewer than 2^60 entries, got {entries}")
 
 
 def check_sum(w: NDArray[np.float64], name: str) -> None:
@@ -164,12 +177,12 @@ def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> W
     return w
 
 
-def _integers(x: Any, name: str, ndim: tuple[int, ...]) -> NDArray[Any]:
+def _integers(x: Any, name: str, ndim: tuple[int, ...] | None) -> NDArray[Any]:
     a = as_array(x, name)
     untyped = a.size == 0 and isinstance(x, list | tuple)  # an empty list has no dtype
     if a.dtype.kind not in "iu" and not untyped:
         raise TypeError(f"{name} must be integers, got {_kind(a)}")
-    if a.ndim not in ndim:
+    if ndim is not None and a.ndim not in ndim:
         raise ValueError(
             f"{name} must be {' or '.join(f'{d}-D' for d in ndim)}, not {a.ndim}-D (shape {a.shape})"
         )
@@ -188,10 +201,11 @@ def as_ids(
     *,
     upper: int = 2**63,
     lower: int = 0,
-    ndim: tuple[int, ...] = (1,),
+    ndim: tuple[int, ...] | None = (1,),
     length: int | None = None,
 ) -> Int64s:
-    """Integers in [lower, upper) as a C-contiguous, writable int64 array; ``length`` is that of axis 0."""
+    """Integers in [lower, upper) as a C-contiguous, writable int64 array; ``length`` is that of axis 0, and
+    ``ndim=None`` takes any shape."""
     a = _integers(x, name, ndim)
     if length is not None and a.shape[0] != length:
         raise ValueError(f"{name} must have {length} entries, one for each row, got {a.shape[0]}")

@@ -269,6 +269,7 @@ class NegativeSampler:
         """
         rows = self._as_rows(rows)
         size, k = rows.size, _validate.as_count(num_negatives, "num_negatives")
+        _validate.check_addressable(max(size, 1) * k, "num_negatives")
         more = self._as_exclude_ids(exclude_ids, size)
         unique = _validate.as_flag(unique, "unique")
         on_exhausted = _validate.as_choice(on_exhausted, "on_exhausted", _POLICIES)
@@ -386,6 +387,7 @@ class NegativeSampler:
         [0, 1, 2, 3]
         """
         count = _validate.as_count(num_samples, "num_samples")
+        _validate.check_addressable(count, "num_samples")
         unique = _validate.as_flag(unique, "unique")
         table = self._table
         if unique and count > table._num_positive():

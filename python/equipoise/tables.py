@@ -134,7 +134,7 @@ class _Table:
         >>> equipoise.AliasTable([0.0, 3.0, 1.0]).prob([0, 1, 2])
         array([0.  , 0.75, 0.25])
         """
-        ids = _validate.as_ids(ids, "ids", upper=self._n, ndim=tuple(range(33)))
+        ids = _validate.as_ids(ids, "ids", upper=self._n, ndim=None)
         return self._units_of(ids).astype(np.float64) / float(self._total)
 
     def log_prob(self, ids: Any) -> NDArray[np.float64]:
@@ -419,7 +419,8 @@ def _powered(w: Weights, power: float, smoothing: float) -> Weights:
     """(w + smoothing)^power up to a factor, 0 where w + smoothing is 0; the contract's step 1."""
     if power == 1.0 and smoothing == 0.0:
         return w
-    v: NDArray[np.float64] = w.astype(np.float64) + smoothing
+    with np.errstate(over="ignore"):
+        v: NDArray[np.float64] = w.astype(np.float64) + smoothing
     _validate.check_sum(v, "weights + smoothing")
     zero = v == 0.0
     if power == 1.0:

@@ -1,0 +1,394 @@
+"""The stream contract a third time: slow, obvious, and written from the text of ``equipoise/rng.py`` alone.
+
+Python integers never overflow and Python floats are IEEE doubles, so every line below is the sentence of the
+contract it comes from. Nothing here is fast and nothing is validated: the library is. Only the last section
+packs answers into arrays, for a comparison byte by byte.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+
+import numpy as np
+
+M32, M64 = 2**32 - 1, 2**64 - 1
+CELL = 2**32  # the units of one cell of an alias table
+VERSION = 1
+TABLE, KEYED, COUNTED, SHARED = 1, 2, 3, 4
+
+
+class Exhausted(Exception):
+    """A row has nothing of positive weight left for `slot`: the library's ValueError."""
+
+    def __init__(self, row, slot):
+        super().__init__(f"row {row}: nothing left for slot {slot}")
+        self.row, self.slot = row, slot
+
+
+# ---- words -----------------------------------------------------------------------------------------------
+
+
+def philox(counter, key):
+    """Philox4x32-10: ten rounds on four 32-bit words, the key bumped between rounds."""
+    (c0, c1, c2, c3), (k0, k1) = counter, key
+    for _ in range(10):
+        a, b = 0xD2511F53 * c0, 0xCD9E8D57 * c2
+        c0, c1, c2, c3 = (b >> 32) ^ c1 ^ k0, b & M32, (a >> 32) ^ c3 ^ k1, a & M32
+        k0, k1 = (k0 + 0x9E3779B9) & M32, (k1 + 0xBB67AE85) & M32
+    return c0, c1, c2, c3
+
+
+def halves(x):
+    return x & M32, x >> 32
+
+
+def call_key(seed, epoch, purpose, stream):
+    """The first 64 bits of one Philox block, which stand for the whole call."""
+    o = philox((epoch, purpose + (VERSION << 16), *halves(stream & M64)), halves(seed))
+    return o[0] + (o[1] << 32)
+
+
+def mix64(z):
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & M64
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB & M64
+    return z ^ (z >> 31)
+
+
+class Run:
+    """The words of one row or block. A negative row key is its 64-bit two's complement."""
+
+    def __init__(self, key, row, lane=0):
+        o = philox((*halves(row & M64), *halves(lane & M64)), halves(key))
+        self.s, self.m = o[0] + (o[1] << 32), o[2] + (o[3] << 32)
+
+    def word(self, j):
+        return mix64((self.s + (j + 1) * 0x9E3779B97F4A7C15) & M64) ^ self.m
+
+
+def below(word, n):
+    """An integer in [0, n)."""
+    return word * n >> 64
+
+
+def real(word):
+    """A float in (0, 1]."""
+    return ((word >> 11) + 1) * 2.0**-53
+
+
+def key_from_rng(rng):
+    """What rng= comes down to. MT19937 alone has raw words of 32 bits: it gives two, the low one first."""
+    bits = np.random.default_rng(rng).bit_generator
+    first = int(bits.random_raw())
+    return first + (int(bits.random_raw()) << 32) if isinstance(bits, np.random.MT19937) else first
+
+
+# ---- logarithm and exponential ---------------------------------------------------------------------------
+
+with localcontext() as _context:
+    _context.prec = 60
+    _LN2 = Decimal(2).ln()
+    LN2_HI = float(math.floor(_LN2 * 2**40)) / 2**40
+    LN2_LO = float(_LN2 - Decimal(LN2_HI))
+    INV_LN2 = float(1 / _LN2)
+
+
+def bits_of(x):
+    return struct.unpack("<Q", struct.pack("<d", x))[0]
+
+
+def log(x):
+    if math.isnan(x) or x < 0:
+        return math.nan
+    if x == 0:
+        return -math.inf
+    if x == math.inf:
+        return math.inf
+    m, k = math.frexp(x)  # 1/2 <= m < 1
+    if bits_of(m) < 0x3FE6A09E667F3BCD:
+        m, k = 2 * m, k - 1
+    f = m - 1
+    s = f / (2 + f)
+    z = s * s
+    p = 0.0
+    for i in range(9, -1, -1):
+        p = p * z + 1 / (2 * i + 3)
+    return k * LN2_HI + ((s + s) + ((s + s) * (z * p) + k * LN2_LO))
+
+
+def exp(x):
+    if x < -708:
+        return 0.0
+    if x > 709:
+        return math.inf
+    k = math.floor(x * INV_LN2 + 0.5)
+    r = (x - k * LN2_HI) - k * LN2_LO
+    p = 0.0
+    for i in range(13, -1, -1):
+        p = p * r + 1 / math.factorial(i)
+    return math.ldexp(p, k)
+
+
+def log1p(x):
+    if x == -1:
+        return -math.inf
+    u = 1 + x
+    return x if u == 1 else log(u) * x / (u - 1)
+
+
+def expm1(x):
+    u = exp(x)
+    if u == 1:
+        return x
+    return -1.0 if u - 1 == -1 else (u - 1) * x / log(u)
+
+
+# ---- weights, units, cells -------------------------------------------------------------------------------
+
+
+def raised(weights, power=1.0, smoothing=0.0):
+    """The weights that step 1 takes: integers stay integers unless power or smoothing asks for arithmetic."""
+    w = np.asarray(weights)
+    w = [int(x) for x in w] if w.dtype.kind in "iu" else [float(x) for x in w]
+    if power == 1 and smoothing == 0:
+        return w
+    v = [float(x) + smoothing for x in w]
+    sqrt = math.sqrt
+    if power == 1:
+        return v
+    if power == 0:
+        return [1.0 if x > 0 else 0.0 for x in v]
+    if power == 0.25:
+        return [sqrt(sqrt(x)) for x in v]
+    if power == 0.5:
+        return [sqrt(x) for x in v]
+    if power == 0.75:
+        return [sqrt(x) * sqrt(sqrt(x)) for x in v]
+    logs = [power * log(x) if x > 0 else None for x in v]
+    top = max(l for l in logs if l is not None)
+    return [0.0 if l is None else exp(max(l - top, -700.0)) for l in logs]
+
+
+def significand(w):
+    """(m, x) with w = m * 2^x, both integers."""
+    if isinstance(w, int):
+        return w, 0
+    m, e = math.frexp(w)
+    return int(m * 2**53), e - 53
+
+
+def scaled(m, x):
+    """floor(m * 2^x)"""
+    return m << x if x >= 0 else m >> -x
+
+
+def units_of(weights):
+    """Whole units, steps 1 to 4."""
+    parts = [significand(w) for w in weights]
+    n, total = len(parts), len(parts) * CELL
+    e = max(m.bit_length() + x for m, x in parts if m > 0)
+    g = e + (n - 1).bit_length() - 126
+    s = sum(scaled(m, x - g) for m, x in parts)
+    h = 127 - (total.bit_length() - s.bit_length())
+    while not 2**127 <= (r := -((-total << h) // s)) < 2**128:
+        h += 1 if r < 2**127 else -1
+    units = [max(scaled(m * r, x - g - h), 1) if m > 0 else 0 for m, x in parts]
+    spare = total - sum(units)
+    positive = [i for i in range(n) if units[i] > 0]
+    for k in range(max(spare, 0)):
+        units[positive[k % len(positive)]] += 1
+    if spare < 0:
+        heaviest = [i for i in range(n) if units[i] >= CELL]
+        each, more = divmod(-spare, len(heaviest))
+        for k, i in enumerate(heaviest):
+            units[i] -= each + (k < more)
+    return units
+
+
+def alias_cells(units):
+    """Cells (threshold, alias): every light id is topped up by a heavy one, both swept in ascending order."""
+    light = [i for i, u in enumerate(units) if u < CELL]
+    heavy = iter([i for i, u in enumerate(units) if u >= CELL])
+    cells = [(0, i) for i in range(len(units))]
+    j = next(heavy)
+    r = units[j]
+    for i in light:
+        cells[i] = (units[i], j)
+        r -= CELL - units[i]
+        while r < CELL:
+            following = next(heavy)
+            cells[j] = (r, following)
+            r = units[following] - (CELL - r)
+            j = following
+    return cells
+
+
+@dataclass(frozen=True)
+class Table:
+    """Units add up to `total`. A uniform table has one unit an id and no cells: it needs no coin."""
+
+    units: list
+    total: int
+    cells: list | None
+
+    def draw(self, word):
+        n = len(self.units)
+        column = below(word, n)
+        if self.cells is None:
+            return column
+        coin = (word * n & M64) >> 32
+        threshold, alias = self.cells[column]
+        return column if coin < threshold else alias
+
+    def prob(self, i):
+        return float(self.units[i]) / float(self.total)
+
+
+def alias_table(weights, power=1.0, smoothing=0.0):
+    units = units_of(raised(weights, power, smoothing))
+    return Table(units, len(units) * CELL, alias_cells(units))
+
+
+def uniform_table(n):
+    return Table([1] * n, n, None)
+
+
+def log_uniform_table(n):
+    return alias_table(np.array([log1p(1 / (i + 1)) for i in range(n)]))
+
+
+def table_sample(table, key, size):
+    """`size` draws: blocks of 128 words, one word a draw."""
+    key = call_key(key, 0, TABLE, 0)
+    runs = [Run(key, block) for block in range(-(-size // 128))]
+    return np.array([table.draw(runs[i // 128].word(i % 128)) for i in range(size)], dtype=np.int64)
+
+
+# ---- negatives -------------------------------------------------------------------------------------------
+
+
+def exact(units, known, t):
+    """The smallest id with (units of unknown ids up to and including it) > t."""
+    for i, u in enumerate(units):
+        if i not in known:
+            t -= u
+        if t < 0:
+            return i
+    raise AssertionError("t is not below the units that are left")
+
+
+def negatives_row(table, run, k, excluded, *, unique=False, on_exhausted="raise", row=None):
+    """One row: k triples (id, log q, valid). `excluded` holds the row's exclusions and its exclude_ids."""
+    blocked, next_word, answer = set(excluded), k, []
+    for slot in range(k):
+        left = table.total - sum(table.units[i] for i in blocked)
+        if left == 0 and unique and on_exhausted == "replace":
+            blocked, unique = set(excluded), False
+            left = table.total - sum(table.units[i] for i in blocked)
+        if left == 0:
+            if on_exhausted != "mask":
+                raise Exhausted(row, slot)
+            answer.append((-1, np.float32(0), False))
+            continue
+        if table.cells is None:
+            i = exact(table.units, blocked, below(run.word(slot), left))
+        else:
+            i = table.draw(run.word(slot))
+            for _ in range(32):
+                if i not in blocked:
+                    break
+                i = table.draw(run.word(next_word))
+                next_word += 1
+            if i in blocked:
+                i = exact(table.units, blocked, below(run.word(next_word), left))
+                next_word += 1
+        answer.append((i, np.float32(log(float(table.units[i]) / float(left))), True))
+        if unique:
+            blocked.add(i)
+    return answer
+
+
+def shared_negatives(table, run, c, unique=True):
+    """One call: (ids, log q, num_tries)."""
+    units, n_units, got, tries, j, in_order = table.units, table.total, set(), 0, 0, []
+    if not unique:
+        in_order, tries = [table.draw(run.word(j)) for j in range(c)], c
+    by_proposal = True
+    while len(in_order) < c:
+        known = 0
+        while by_proposal and known < 33:
+            i = table.draw(run.word(j))
+            j, tries = j + 1, tries + 1
+            if i not in got:
+                break
+            known += 1
+        by_proposal = by_proposal and known < 33
+        if not by_proposal:
+            left = n_units - sum(units[i] for i in got)
+            p = float(left) / float(n_units)
+            # 1 - p may round to 0: log1p gives -inf, the quotient -0.0, and the id is found at the first try.
+            tries = min(tries + 1 + math.floor(log(real(run.word(j))) / log1p(-p)), 2**62)
+            i = exact(units, got, below(run.word(j + 1), left))
+            j += 2
+        got.add(i)
+        in_order.append(i)
+    p = [table.prob(i) for i in in_order]
+    log_q = [log(-expm1(float(tries) * log1p(-x))) if unique else log(float(c) * x) for x in p]
+    return np.array(in_order, dtype=np.int64), np.array(log_q, dtype=np.float32), tries
+
+
+# ---- the library's calls, as arrays ----------------------------------------------------------------------
+
+
+def negatives(
+    table,
+    rows,
+    k,
+    *,
+    exclude=None,
+    exclude_ids=None,
+    unique=False,
+    on_exhausted="raise",
+    row_keys=None,
+    seed=0,
+    stream=0,
+    epoch=0,
+    first_row=0,
+    lane=0,
+):
+    """NegativeSampler.sample: (ids, log_q, mask), each (B, k). `first_row`: the epoch's rows before."""
+    key = call_key(seed, epoch, COUNTED if row_keys is None else KEYED, stream)
+    ids = np.empty((len(rows), k), dtype=np.int64)
+    log_q, mask = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=bool)
+    for b, row in enumerate(rows):
+        excluded = set()
+        if exclude is not None:
+            indptr, indices = exclude
+            excluded.update(int(i) for i in indices[indptr[row] : indptr[row + 1]])
+        if exclude_ids is not None:
+            excluded.update(int(i) for i in np.atleast_1d(exclude_ids[b]) if i != -1)
+        run = Run(key, first_row + b, lane) if row_keys is None else Run(key, int(row_keys[b]))
+        answers = negatives_row(
+            table, run, k, excluded, unique=unique, on_exhausted=on_exhausted, row=int(row)
+        )
+        for slot, answer in enumerate(answers):
+            ids[b, slot], log_q[b, slot], mask[b, slot] = answer
+    return ids, log_q, mask
+
+
+def shared(table, c, *, unique=True, seed=0, stream=0, epoch=0, call=0, lane=0):
+    """NegativeSampler.sample_shared: (ids, log_q, num_tries). `call`: the epoch's calls before."""
+    return shared_negatives(table, Run(call_key(seed, epoch, SHARED, stream), call, lane), c, unique)
+
+
+def accidental_hits(rows, candidates, exclude, keep=None):
+    """True where a candidate is a known positive of the row, except in the row's own column."""
+    indptr, indices = exclude
+    hits = np.zeros((len(rows), len(candidates)), dtype=bool)
+    for b, row in enumerate(rows):
+        positives = {int(i) for i in indices[indptr[row] : indptr[row + 1]]}
+        for c, candidate in enumerate(candidates):
+            hits[b, c] = int(candidate) in positives and not (keep is not None and keep[b] == c)
+    return hits
