@@ -1,4 +1,4 @@
-"""Promises that can be checked by reading the source: mirrored backends, a light import, documented names."""
+"""Promises that can be kept by reading the source: mirrored backends, a light import, documented names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import inspect
 import re
 import subprocess
 import sys
-import tokenize
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,11 @@ import equipoise
 
 PACKAGE = Path(equipoise.__file__).parent
 ROOT = Path(__file__).parents[1]
-STUB = PACKAGE / "_core.pyi"
+CPP = ROOT / "cpp"
+HEADERS = {
+    p.stem: p for p in CPP.glob("*.hpp") if p.stem != "cpu"
+}  # which CPU path: Numba compiles for its own
+TWINS = {p.stem: p for p in (PACKAGE / "_numba").glob("*.py") if not p.stem.startswith("_")}
 
 needs_core = pytest.mark.skipif(
     importlib.util.find_spec("equipoise._core") is None, reason="this installation has no compiled kernels"
@@ -26,18 +29,34 @@ needs_core = pytest.mark.skipif(
 needs_numba = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="numba is not installed (extra 'numba')"
 )
-needs_checkout = pytest.mark.skipif(not (ROOT / "cpp").is_dir(), reason="the C++ sources are not beside the tests")
+needs_checkout = pytest.mark.skipif(not CPP.is_dir(), reason="the C++ sources are not beside the tests")
 
 
 def stub():
-    """Kernel -> argument names, as _core.pyi declares them; overloads must agree."""
+    """Kernel -> argument names, as _core.pyi declares them; overloads agree."""
     kernels = {}
-    for node in ast.parse(STUB.read_text()).body:
+    for node in ast.parse((PACKAGE / "_core.pyi").read_text()).body:
         if isinstance(node, ast.FunctionDef):
+            assert not any((node.args.posonlyargs, node.args.kwonlyargs, node.args.vararg, node.args.kwarg))
             arguments = [a.arg for a in node.args.args]
-            assert not (node.args.posonlyargs or node.args.kwonlyargs or node.args.vararg or node.args.kwarg)
             assert kernels.setdefault(node.name, arguments) == arguments, node.name
     return kernels
+
+
+def functions_of(header):
+    """Names of the functions that a header defines at its top level."""
+    text = re.sub(r"//[^\n]*", "", header.read_text())
+    heads = re.findall(r"^(?:\w+ )*?[\w:]+(?:<[^<>]*>)?[ *&]+(\w+)\([^;{}]*\)\s*\{", text, re.M)
+    return set(heads)
+
+
+def functions_in(twin):
+    return {node.name for node in ast.parse(twin.read_text()).body if isinstance(node, ast.FunctionDef)}
+
+
+def modules():
+    """The package's own sources, twins included."""
+    return sorted(PACKAGE.rglob("*.py"))
 
 
 # ---- two backends, one interface --------------------------------------------------------------------------
@@ -46,11 +65,10 @@ def stub():
 @needs_core
 def test_the_compiled_kernels_are_those_of_the_stub():
     core = importlib.import_module("equipoise._core")
-    names = {name for name in vars(core) if not name.startswith("_")}
-    assert names == set(stub())
+    assert {name for name in vars(core) if not name.startswith("_")} == set(stub())
     for name, arguments in stub().items():
         # pybind11 writes the signature into the docstring, once for each overload.
-        signatures = re.findall(rf"{name}\((.*)\) -> ", getattr(core, name).__doc__)
+        signatures = re.findall(rf"\b{name}\((.*)\) -> ", getattr(core, name).__doc__)
         assert signatures, name
         for signature in signatures:
             assert re.findall(r"(\w+): ", signature) == arguments, name
@@ -66,41 +84,196 @@ def test_the_twins_are_those_of_the_stub():
 
 
 @needs_checkout
-def test_the_files_mirror_each_other():
-    """What is only C++'s: the binding and the choice of a CPU path. What is only Numba's: the JIT policy."""
-    headers = {p.stem for p in (ROOT / "cpp").glob("*.hpp")} - {"cpu"}
-    twins = {p.stem for p in (PACKAGE / "_numba").glob("*.py")} - {"__init__", "_jit"}
-    assert headers == twins
-
-
-# What a language gives the other twin: structs and their constructors, Numba's own instruments.
-ONLY_CPP = {
-    "rng": {"Run"}, "units": {"Wide", "Scaled"}, "alias": set(), "uniform": set(), "elementary": set(),
-    "exclusions": {"Blocked"}, "negatives": {"OnExhausted", "Status", "Progress", "Proposer", "Batch", "Scratch"},
-    "shared": {"SharedState"},
-}  # fmt: skip
-ONLY_NUMBA = {
-    "rng": {"prefetch", "open_run", "word", "call_key"}, "units": {"add", "_scaled"}, "alias": set(),
-    "uniform": set(), "elementary": set(), "exclusions": {"if_less", "has", "add", "sort"},
-    "negatives": {"proposer", "units_of"}, "shared": set(),
-}  # fmt: skip
+def test_a_file_for_a_file():
+    assert sorted(HEADERS) == sorted(TWINS)
 
 
 @needs_checkout
-@pytest.mark.parametrize("name", sorted(ONLY_NUMBA))
-def test_functions_mirror_each_other(name):
-    """Every function of a header stands in its twin under the same name, and the other way round."""
-    header = (ROOT / "cpp" / f"{name}.hpp").read_text()
-    functions = set(re.findall(r"^(?:template[^\n]*\n)?(?!using|constexpr|struct|enum|namespace|#)(?:EQUIPOISE_INLINE |inline )*[\w:<>\*]+[ &]+(\w+)\(", header, re.M))
-    tree = ast.parse((PACKAGE / "_numba" / f"{name}.py").read_text())
-    twins = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    assert functions - twins == ONLY_CPP[name] & functions
-    assert twins - functions <= ONLY_NUMBA[name], twins - functions - ONLY_NUMBA[name]
+@pytest.mark.parametrize("name", sorted(HEADERS))
+def test_a_name_for_a_name(name):
+    """A function of a header stands in its twin under the same name; a struct's becomes a function, too."""
+    names = functions_of(HEADERS[name])
+    assert names, "no function was recognised"
+    assert names <= functions_in(TWINS[name]), names - functions_in(TWINS[name])
 
 
 @needs_checkout
-def test_python_is_known_to_the_binding_alone():
-    for path in (ROOT / "cpp").glob("*.hpp"):
+def test_a_kernel_stands_in_the_file_of_its_name():
+    """alias_build in alias, unit_sum in units, ..: found where it is looked for, in both languages."""
+    numbers = {"cpu_path", "philox", "log", "exp", "log1p", "expm1"}  # loops around a number: the binding's
+    for kernel in set(stub()) - numbers:
+        cpp = [name for name, path in HEADERS.items() if kernel in functions_of(path)]
+        numba = [name for name, path in TWINS.items() if kernel in functions_in(path)]
+        assert len(cpp) == 1, kernel
+        assert cpp == numba, kernel
+
+
+@needs_checkout
+def test_only_the_binding_knows_python():
+    for path in CPP.glob("*.hpp"):
+        assert not re.search(r"pybind11|Python\.h|PyObject", path.read_text()), path.name
+
+
+# ---- bytes that are promised ------------------------------------------------------------------------------
+
+# Of the functions of NumPy and of math these differ from CPU to CPU, or from one libm to the next.
+UNSTABLE = {
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "exp",
+    "exp2",
+    "expm1",
+    "pow",
+    "power",
+    "float_power",
+    "logaddexp",
+}
+PROMISED = ["rng.py", "tables.py", "negatives.py", *(f"_numba/{p.name}" for p in TWINS.values())]
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_no_function_of_a_libm(name):
+    """Logarithms are the kernels' own; powers are of constants; a square root is exact everywhere."""
+    for node in ast.walk(ast.parse((PACKAGE / name).read_text())):
+        where = f"{name}:{getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            assert node.value.id not in ("np", "math") or node.attr not in UNSTABLE, where
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+            for operand in (node.left, node.right):
+                sign = operand.operand if isinstance(operand, ast.UnaryOp) else operand
+                assert isinstance(sign, ast.Constant), where
+
+
+@needs_checkout
+def test_no_function_of_a_libm_in_cpp():
+    for path in HEADERS.values():
+        text = re.sub(r"//[^\n]*", "", path.read_text())
+        assert not re.search(r"(std::|\b__builtin_)(log|exp|pow|fma)\w*\(", text), path.name
+        assert "<random>" not in text, path.name
+
+
+@needs_checkout
+def test_no_flag_that_changes_floats():
+    text = re.sub(r"#[^\n]*", "", (ROOT / "CMakeLists.txt").read_text())
+    assert "-ffp-contract=off" in text
+    assert not re.search(r"fast-math|-Ofast|march=native", text)
+
+
+def test_one_decorator_holds_the_jit_policy():
+    for path in TWINS.values():
         text = path.read_text()
-        assert "pybind11" not in text, path
-        assert "Python.h" not in text, path
+        assert not re.search(r"\bnjit\b|numba\.jit|prange|fastmath|parallel", text), path.name
+    policy = (PACKAGE / "_numba" / "_jit.py").read_text()
+    assert not re.search(r"fastmath|parallel|prange", policy)
+    assert '"nogil": True' in policy
+    assert '"error_model": "numpy"' in policy
+
+
+# ---- a good guest -----------------------------------------------------------------------------------------
+
+LOADED = """
+import sys
+import numpy.random
+before = set(sys.modules)
+import equipoise
+equipoise.NegativeSampler(5)
+{then}
+new = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+print(*sorted(new - set(sys.stdlib_module_names) - {{"equipoise", "numpy"}}))
+"""
+
+
+def loaded(then=""):
+    program = LOADED.format(then=then)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_importing_the_package_imports_numpy_and_nothing_else():
+    assert loaded() == []
+
+
+@needs_core
+def test_drawing_with_compiled_kernels_imports_nothing_more():
+    if equipoise.backend() == "cpp":
+        assert loaded("equipoise.NegativeSampler(5).sample([0], 3)") == []
+
+
+ADAPTERS = {"torch", "losses", "imblearn", "dask", "ray", "plot", "cli"}  # may import what they adapt to
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_who_imports_whom(path):
+    """Numba is imported by the twins alone, anything else beside NumPy by an adapter alone."""
+    allowed = {"numpy", "equipoise", *sys.stdlib_module_names}
+    if path.parent.name == "_numba":
+        allowed |= {"numba", "llvmlite"}
+    if path.parent == PACKAGE and path.stem in ADAPTERS:
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+            assert node.level == 0, f"{path.name}:{node.lineno}: a relative import"
+        else:
+            continue
+        for name in names:
+            assert name.partition(".")[0] in allowed, f"{path.name}:{node.lineno}: {name}"
+
+
+def test_no_drawer_for_leftovers():
+    folders = [PACKAGE, *(ROOT / name for name in ("cpp", "tests", "bench"))]
+    stems = {p.stem.strip("_") for folder in folders for p in folder.rglob("*.*")}
+    assert not stems & {"utils", "util", "helpers", "helper", "common", "misc", "tools"}
+
+
+# ---- what users read --------------------------------------------------------------------------------------
+
+
+def public():
+    """(name, object) of everything public: names of the package, then their own methods and properties."""
+    for name in equipoise.__all__:
+        thing = getattr(equipoise, name)
+        if isinstance(thing, str):  # the version
+            continue
+        yield name, thing
+        if inspect.isclass(thing):
+            for member in dir(thing):
+                value = inspect.getattr_static(thing, member)
+                kind = property | staticmethod | classmethod
+                if not member.startswith("_") and (isinstance(value, kind) or inspect.isfunction(value)):
+                    yield f"{name}.{member}", value
+
+
+@pytest.mark.parametrize(("name", "thing"), list(public()), ids=[name for name, _ in public()])
+def test_every_public_name_has_a_docstring_with_an_example(name, thing):
+    thing = getattr(thing, "__func__", thing)
+    text = inspect.getdoc(thing)
+    assert text, f"{name} has no docstring"
+    if not isinstance(thing, property):
+        assert ">>> " in text or re.search(r"Examples\n-+\nSee ", text), f"{name} has no example"
+
+
+@pytest.mark.parametrize(("name", "thing"), list(public()), ids=[name for name, _ in public()])
+def test_every_parameter_is_described(name, thing):
+    thing = getattr(thing, "__func__", thing)
+    if isinstance(thing, property):
+        return
+    text = inspect.getdoc(thing) or ""
+    described = {
+        w for line in re.findall(r"^([\w, *]+?) ?(?::|$)", text, re.M) for w in re.findall(r"\w+", line)
+    }
+    for parameter in inspect.signature(thing).parameters:
+        assert parameter in described | {"self", "cls"}, f"{name} says nothing about {parameter}"
+
+
+def test_the_public_names_are_those_that_are_exported():
+    assert equipoise.__all__ == sorted(equipoise.__all__)
+    for path in PACKAGE.glob("*.py"):
+        if path.stem.startswith("_") and path.stem not in ("_backend", "_parallel", "_validate"):
+            continue
+        module = importlib.import_module(f"equipoise.{path.stem}")
+        assert all(hasattr(module, name) for name in getattr(module, "__all__", [])), path.name
