@@ -187,15 +187,50 @@ inline Progress settle_row(const Proposer& table, const Batch& batch, i64 b, con
     return {b + 1, kDone, 0};
 }
 
-// Slots that are drawn independently: a table with weights, neither unique nor exclude_ids. A group of rows
-// goes through one loop after the other, and each loop is vectorised or waits for memory that an earlier one
-// has asked for.
-EQUIPOISE_INLINE Progress draw_apart(const Proposer& table, const Batch& batch, i64 begin, i64 end,
-                                     i64 budget, const Scratch& scratch, i64* ids, float* log_q, bool* mask) {
-    const i64 k = batch.k, group = std::max<i64>(1, std::min<i64>(kGroup, kInFlight / std::max<i64>(k, 1)));
+// The words of a row; on the way, what rows one and two groups further on will need is asked for.
+EQUIPOISE_INLINE Run start_row(const Batch& batch, i64 row, i64 group, i64 end) {
+    if (row + group < end) prefetch_row(batch, row + group);
+    if (batch.indptr && row + 2 * group < end) EQUIPOISE_PREFETCH(batch.indptr + batch.rows[row + 2 * group]);
+    return Run(batch.key, batch.row_keys ? batch.row_keys[row] : batch.first + static_cast<u64>(row),
+               batch.lane);
+}
+
+// Redraws those of a row's independent proposals that are excluded. False: prefix sums are missing.
+EQUIPOISE_INLINE bool redraw_row(const Proposer& table, const Blocked& blocked, const Run& run, i64 k,
+                                 const Scratch& scratch, u32* ids, i64* work) {
+    u32 hits[kInFlight], any = 0;
+    if (blocked.num_excluded <= kScanned) {
+        scan_slots(blocked.excluded, blocked.num_excluded, ids, k, hits);
+    } else {
+        for (i64 j = 0; j < k; ++j) hits[j] = contains(blocked.excluded, blocked.num_excluded, ids[j]);
+    }
+    for (i64 j = 0; j < k; ++j) any |= hits[j];
+    u64 cursor = static_cast<u64>(k);
+    bool summed = false;
+    for (i64 j = 0; any && j < k; ++j) {
+        if (!hits[j]) continue;
+        const u64 id = redraw(table, blocked, run, scratch, &cursor, &summed, work);
+        if (id == table.n) return false;
+        ids[j] = static_cast<u32>(id);
+    }
+    *work += static_cast<i64>(cursor) + 8;
+    return true;
+}
+
+constexpr i64 rows_in_flight(i64 k) {
+    return k >= kInFlight ? 1 : k * kGroup <= kInFlight ? kGroup : kInFlight / k;
+}
+
+// Slots that are drawn independently: a table with weights, neither unique nor exclude_ids, k <= kInFlight. A
+// group of rows goes through one loop after the other; each is vectorised, or waits for memory that the loop
+// before has asked for.
+EQUIPOISE_INLINE Progress draw_independent(const Proposer& table, const Batch& batch, i64 begin, i64 end,
+                                           i64 budget, const Scratch& scratch, i64* ids, float* log_q,
+                                           bool* mask) {
+    const i64 k = batch.k, group = rows_in_flight(k);
     Run runs[kGroup];
     u64 proposals[kInFlight];
-    u32 id[kInFlight], hits[kInFlight];
+    u32 drawn[kInFlight];
     double ratios[kInFlight];
     i64 work = 0;
     for (i64 b = begin; b < std::min(end, begin + group); ++b) prefetch_row(batch, b);
@@ -203,71 +238,41 @@ EQUIPOISE_INLINE Progress draw_apart(const Proposer& table, const Batch& batch, 
         if (work >= budget) return {b, kDone, 0};
         const i64 stop = std::min(end, b + group), size = (stop - b) * k;
         for (i64 row = b; row < stop; ++row) {
-            if (row + group < end) prefetch_row(batch, row + group);
-            if (batch.indptr && row + 2 * group < end)
-                EQUIPOISE_PREFETCH(batch.indptr + batch.rows[row + 2 * group]);
-            const Run run(batch.key,
-                          batch.row_keys ? batch.row_keys[row] : batch.first + static_cast<u64>(row),
-                          batch.lane);
+            const Run run = runs[row - b] = start_row(batch, row, group, end);
             u64* p = proposals + (row - b) * k;
             for (i64 j = 0; j < k; ++j) p[j] = column_and_coin(run.word(static_cast<u64>(j)), table.n);
-            runs[row - b] = run;
         }
         for (i64 i = 0; i < size; ++i) EQUIPOISE_PREFETCH(table.cells + (proposals[i] >> 32));
-        for (i64 i = 0; i < size; ++i) id[i] = resolve(proposals[i], table.cells[proposals[i] >> 32]);
-        for (i64 i = 0; i < size; ++i) EQUIPOISE_PREFETCH(table.units + id[i]);
+        for (i64 i = 0; i < size; ++i) drawn[i] = resolve(proposals[i], table.cells[proposals[i] >> 32]);
+        for (i64 i = 0; i < size; ++i) EQUIPOISE_PREFETCH(table.units + drawn[i]);
         for (i64 row = b; row < stop; ++row) {
             const Blocked blocked = open_row(table, batch, row, scratch.more);
-            if (blocked.left == 0) {  // nothing can be drawn for it: the general way knows what to do
-                for (i64 i = (row - b) * k; i < (row - b + 1) * k; ++i) ratios[i] = 1.0;
-                continue;
-            }
-            u32 *const drawn = id + (row - b) * k, *const hit = hits + (row - b) * k;
-            if (blocked.num_excluded <= kScanned) {
-                scan_slots(blocked.excluded, blocked.num_excluded, drawn, k, hit);
-            } else {
-                for (i64 j = 0; j < k; ++j)
-                    hit[j] = contains(blocked.excluded, blocked.num_excluded, drawn[j]);
-            }
-            u32 any = 0;
-            for (i64 j = 0; j < k; ++j) any |= hit[j];
-            u64 cursor = static_cast<u64>(k);
-            bool summed = false;
-            for (i64 j = 0; any && j < k; ++j) {
-                if (!hit[j]) continue;
-                const u64 got = redraw(table, blocked, runs[row - b], scratch, &cursor, &summed, &work);
-                if (got == table.n) return {b, kNeedsPrefix, 0};
-                drawn[j] = static_cast<u32>(got);
-            }
-            const double left = static_cast<double>(blocked.left);
-            for (i64 j = 0; j < k; ++j)
-                ratios[(row - b) * k + j] = static_cast<double>(table.units[drawn[j]]) / left;
-            work += static_cast<i64>(cursor) + 8;
+            const i64 at = (row - b) * k;
+            if (blocked.left && !redraw_row(table, blocked, runs[row - b], k, scratch, drawn + at, &work))
+                return {b, kNeedsPrefix, 0};
+            // A row with nothing left gets anything here: settle_row, below, says what becomes of it.
+            const double left = blocked.left ? static_cast<double>(blocked.left) : 1.0;
+            for (i64 i = at; i < at + k; ++i) ratios[i] = static_cast<double>(table.units[drawn[i]]) / left;
         }
         log_ratios(ratios, b * k, stop * k, log_q);
-        for (i64 i = 0; i < size; ++i) ids[b * k + i] = id[i];
+        for (i64 i = 0; i < size; ++i) ids[b * k + i] = drawn[i];
         std::fill(mask + b * k, mask + stop * k, true);
-        for (i64 row = b; row < stop; ++row) {
-            if (batch.excluded_units && batch.excluded_units[batch.rows[row]] == table.total) {
-                const Progress progress = settle_row(table, batch, row, runs[row - b], scratch, &work,
-                                                     ids + row * k, log_q + row * k, mask + row * k);
-                if (progress.status != kDone) return progress;
-            }
+        for (i64 row = b; row < stop && batch.excluded_units; ++row) {
+            if (batch.excluded_units[batch.rows[row]] != table.total) continue;
+            const i64 at = row * k;
+            const Progress progress =
+                settle_row(table, batch, row, runs[row - b], scratch, &work, ids + at, log_q + at, mask + at);
+            if (progress.status != kDone) return progress;
         }
     }
     return {end, kDone, 0};
 }
 
-// Rows begin .. end - 1, or fewer once the work passes the budget: the caller comes back for the rest, and
-// sees Ctrl-C in between. While a group of rows proposes, the exclusions of the next group are on their way,
-// and the offsets of the one after that.
-EQUIPOISE_INLINE Progress negatives_draw(const Proposer& table, const Batch& batch, i64 begin, i64 end,
-                                         i64 budget, const Scratch& scratch, i64* ids, float* log_q,
-                                         bool* mask) {
-    if (table.units && !batch.unique && batch.m == 0 && batch.k <= kInFlight) {
-        return draw_apart(table, batch, begin, end, budget, scratch, ids, log_q, mask);
-    }
-    const i64 k = batch.k, group = std::max<i64>(1, std::min<i64>(kGroup, kInFlight / std::max<i64>(k, 1)));
+// Slots that depend on those before them, or on a row's own exclude_ids; and uniform tables.
+EQUIPOISE_INLINE Progress draw_in_order(const Proposer& table, const Batch& batch, i64 begin, i64 end,
+                                        i64 budget, const Scratch& scratch, i64* ids, float* log_q,
+                                        bool* mask) {
+    const i64 k = batch.k, group = rows_in_flight(k);
     Run runs[kGroup];
     i64 work = 0;
     for (i64 b = begin; b < std::min(end, begin + group); ++b) prefetch_row(batch, b);
@@ -275,14 +280,9 @@ EQUIPOISE_INLINE Progress negatives_draw(const Proposer& table, const Batch& bat
         if (work >= budget) return {b, kDone, 0};
         const i64 stop = std::min(end, b + group);
         for (i64 row = b; row < stop; ++row) {
-            if (row + group < end) prefetch_row(batch, row + group);
-            if (batch.indptr && row + 2 * group < end)
-                EQUIPOISE_PREFETCH(batch.indptr + batch.rows[row + 2 * group]);
-            runs[row - b] =
-                Run(batch.key, batch.row_keys ? batch.row_keys[row] : batch.first + static_cast<u64>(row),
-                    batch.lane);
+            const Run run = runs[row - b] = start_row(batch, row, group, end);
             for (i64 j = 0; table.units && j < k; ++j) {
-                const u64 proposal = column_and_coin(runs[row - b].word(static_cast<u64>(j)), table.n);
+                const u64 proposal = column_and_coin(run.word(static_cast<u64>(j)), table.n);
                 EQUIPOISE_PREFETCH(table.cells + (proposal >> 32));
                 ids[row * k + j] = static_cast<i64>(proposal);
             }
@@ -301,6 +301,16 @@ EQUIPOISE_INLINE Progress negatives_draw(const Proposer& table, const Batch& bat
         }
     }
     return {end, kDone, 0};
+}
+
+// Rows begin .. end - 1, or fewer once the work passes the budget: the caller comes back for the rest, and
+// sees Ctrl-C in between.
+EQUIPOISE_INLINE Progress negatives_draw(const Proposer& table, const Batch& batch, i64 begin, i64 end,
+                                         i64 budget, const Scratch& scratch, i64* ids, float* log_q,
+                                         bool* mask) {
+    const bool independent = table.units && !batch.unique && batch.m == 0 && batch.k <= kInFlight;
+    if (independent) return draw_independent(table, batch, begin, end, budget, scratch, ids, log_q, mask);
+    return draw_in_order(table, batch, begin, end, budget, scratch, ids, log_q, mask);
 }
 
 }  // namespace equipoise
