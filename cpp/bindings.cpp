@@ -126,7 +126,7 @@ void uniform_draw(u64 key, u64 n, i64 start, Array<i64>& out) {
     i64* o = out.mutable_data();
     const i64 count = out.size();
     Release release;
-    eq::uniform_draw(key, n, start, count, o);
+    cpu_path().uniform_draw(key, n, start, count, o);
 }
 
 i64 exclusion_sort(Array<i64>& indptr, Array<u32>& ids) {

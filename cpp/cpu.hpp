@@ -10,11 +10,16 @@
 #include "alias.hpp"
 #include "negatives.hpp"
 #include "rng.hpp"
+#include "uniform.hpp"
 
 namespace equipoise {
 
 inline void alias_draw_baseline(u64 key, const u64* cells, u64 n, i64 start, i64 count, i64* out) {
     alias_draw<false>(key, cells, n, start, count, out);
+}
+
+inline void uniform_draw_baseline(u64 key, u64 n, i64 start, i64 count, i64* out) {
+    uniform_draw(key, n, start, count, out);
 }
 
 inline Progress negatives_draw_baseline(const Proposer& table, const Batch& batch, i64 begin, i64 end,
@@ -24,16 +29,19 @@ inline Progress negatives_draw_baseline(const Proposer& table, const Batch& batc
 }
 
 #if defined(__x86_64__) && defined(__GNUC__)
-#define EQUIPOISE_HAS_AVX512 1
-__attribute__((target("avx512f,avx512dq,avx512vl"))) inline void alias_draw_avx512(u64 key, const u64* cells,
-                                                                                   u64 n, i64 start,
-                                                                                   i64 count, i64* out) {
+#define EQUIPOISE_AVX512 __attribute__((target("avx512f,avx512dq,avx512vl")))
+EQUIPOISE_AVX512 inline void alias_draw_avx512(u64 key, const u64* cells, u64 n, i64 start, i64 count,
+                                               i64* out) {
     alias_draw<true>(key, cells, n, start, count, out);
 }
 
-__attribute__((target("avx512f,avx512dq,avx512vl"))) inline Progress negatives_draw_avx512(
-    const Proposer& table, const Batch& batch, i64 begin, i64 end, i64 budget, const Scratch& scratch,
-    i64* ids, float* log_q, bool* mask) {
+EQUIPOISE_AVX512 inline void uniform_draw_avx512(u64 key, u64 n, i64 start, i64 count, i64* out) {
+    uniform_draw(key, n, start, count, out);
+}
+
+EQUIPOISE_AVX512 inline Progress negatives_draw_avx512(const Proposer& table, const Batch& batch, i64 begin,
+                                                       i64 end, i64 budget, const Scratch& scratch, i64* ids,
+                                                       float* log_q, bool* mask) {
     return negatives_draw(table, batch, begin, end, budget, scratch, ids, log_q, mask);
 }
 #endif
@@ -42,20 +50,21 @@ struct CpuPath {
     const char* name;
     const char* disabled;  // a feature that is there and was switched off, or ""
     void (*alias_draw)(u64, const u64*, u64, i64, i64, i64*);
+    void (*uniform_draw)(u64, u64, i64, i64, i64*);
     Progress (*negatives_draw)(const Proposer&, const Batch&, i64, i64, i64, const Scratch&, i64*, float*,
                                bool*);
 };
 
 inline CpuPath choose_cpu_path() {
-    CpuPath path{"baseline", "", alias_draw_baseline, negatives_draw_baseline};
-#ifdef EQUIPOISE_HAS_AVX512
+    CpuPath path{"baseline", "", alias_draw_baseline, uniform_draw_baseline, negatives_draw_baseline};
+#ifdef EQUIPOISE_AVX512
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl")) {
         const char* variable = std::getenv("EQUIPOISE_DISABLE_CPU_FEATURES");
         std::string off = variable ? variable : "";
         for (char& c : off) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
         if (off.find("avx512") == std::string::npos) {
-            path = {"avx512", "", alias_draw_avx512, negatives_draw_avx512};
+            path = {"avx512", "", alias_draw_avx512, uniform_draw_avx512, negatives_draw_avx512};
         } else {
             path.disabled = "avx512";
         }

@@ -85,6 +85,20 @@ inline void exclusion_units(const i64* indptr, i64 rows, const u32* ids, const u
     }
 }
 
+constexpr i64 kLockstep = 8;
+
+// rank_of for up to kLockstep ids at once: a search alone waits for each of its loads.
+EQUIPOISE_INLINE void ranks_of(const i64* sorted, i64 n, const u32* ids, i64 count, i64* ranks) {
+    i64 x[kLockstep];
+    for (i64 s = 0; s < kLockstep; ++s) x[s] = ids[s < count ? s : 0], ranks[s] = 0;
+    while (n > 1) {
+        const i64 half = n / 2;
+        for (i64 s = 0; s < kLockstep; ++s) ranks[s] += sorted[ranks[s] + half - 1] < x[s] ? half : 0;
+        n -= half;
+    }
+    for (i64 s = 0; s < kLockstep; ++s) ranks[s] += n == 1 && sorted[ranks[s]] < x[s];
+}
+
 // out[b, order[c]] = candidate c is an id of rows[b]; candidates are sorted, order tells where they stood.
 // The shorter list is looked up in the longer.
 inline void exclusion_hits(const i64* indptr, const u32* ids, const i64* rows, i64 batch,
@@ -95,11 +109,13 @@ inline void exclusion_hits(const i64* indptr, const u32* ids, const i64* rows, i
         const i64 size = indptr[rows[b] + 1] - indptr[rows[b]];
         bool* hits = out + b * count;
         if (size < count) {
-            for (i64 i = 0; i < size; ++i) {
-                const i64 id = row[i];
-                for (i64 c = rank_of(candidates, count, static_cast<u64>(id));
-                     c < count && candidates[c] == id; ++c)
-                    hits[order[c]] = true;
+            for (i64 i = 0; i < size; i += kLockstep) {
+                i64 at[kLockstep];
+                const i64 some = std::min(kLockstep, size - i);
+                ranks_of(candidates, count, row + i, some, at);
+                for (i64 s = 0; s < some; ++s) {
+                    for (i64 c = at[s]; c < count && candidates[c] == row[i + s]; ++c) hits[order[c]] = true;
+                }
             }
         } else {
             for (i64 c = 0; c < count; ++c)

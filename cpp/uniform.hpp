@@ -7,7 +7,7 @@
 namespace equipoise {
 
 // Draws start .. start + count - 1 of a call; start is a multiple of kBlock.
-inline void uniform_draw(u64 key, u64 n, i64 start, i64 count, i64* out) {
+EQUIPOISE_INLINE void uniform_draw(u64 key, u64 n, i64 start, i64 count, i64* out) {
     for (i64 from = 0; from < count; from += kBlock) {
         const Run run(key, static_cast<u64>((start + from) / kBlock), 0);
         const i64 size = count - from < kBlock ? count - from : kBlock;
