@@ -1,4 +1,4 @@
-"""The kernels of cpp/, bound as they are; equipoise._numba has the same names and arguments (tests/test_codebase.py)."""
+"""The kernels of cpp/, as they are bound; equipoise._numba has the same names and arguments."""
 
 from typing import overload
 
