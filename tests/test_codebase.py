@@ -178,7 +178,6 @@ import sys
 import numpy.random
 before = set(sys.modules)
 import equipoise
-equipoise.NegativeSampler(5)
 {then}
 new = {{name.partition(".")[0] for name in set(sys.modules) - before}}
 print(*sorted(new - set(sys.stdlib_module_names) - {{"equipoise", "numpy"}}))
@@ -195,10 +194,9 @@ def test_importing_the_package_imports_numpy_and_nothing_else():
     assert loaded() == []
 
 
-@needs_core
-def test_drawing_with_compiled_kernels_imports_nothing_more():
-    if equipoise.backend() == "cpp":
-        assert loaded("equipoise.NegativeSampler(5).sample([0], 3)") == []
+@pytest.mark.skipif(equipoise.backend() != "cpp", reason="Numba imports what it likes, at the first draw")
+def test_drawing_imports_nothing_more():
+    assert loaded("equipoise.NegativeSampler([2, 1]).sample([0], 3)") == []
 
 
 ADAPTERS = {"torch", "losses", "imblearn", "dask", "ray", "plot", "cli"}  # may import what they adapt to

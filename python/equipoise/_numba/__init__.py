@@ -1,0 +1,83 @@
+"""The twins of cpp/, in Numba: file for file, name for name, argument for argument, and byte for byte.
+
+Here stands what bindings.cpp adds to the headers: loops around what is a number there, the list of kernels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise._numba import elementary, rng
+from equipoise._numba._jit import f64, jit, reads, u32, writes
+from equipoise._numba.alias import alias_build, alias_draw
+from equipoise._numba.exclusions import exclusion_hits, exclusion_sort, exclusion_units
+from equipoise._numba.negatives import negatives_draw
+from equipoise._numba.rng import call_key
+from equipoise._numba.shared import shared_draw, shared_exact, shared_unique
+from equipoise._numba.uniform import uniform_draw
+from equipoise._numba.units import unit_floor, unit_settle, unit_sum
+
+__all__ = [
+    "alias_build",
+    "alias_draw",
+    "call_key",
+    "cpu_path",
+    "exclusion_hits",
+    "exclusion_sort",
+    "exclusion_units",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "negatives_draw",
+    "philox",
+    "shared_draw",
+    "shared_exact",
+    "shared_unique",
+    "uniform_draw",
+    "unit_floor",
+    "unit_settle",
+    "unit_sum",
+]
+
+
+def cpu_path():
+    return "numba", ""
+
+
+@jit((reads(u32), reads(u32), writes(u32)))
+def _philox(counters, keys, out):
+    if counters.size != out.size or keys.size * 2 != out.size:
+        raise ValueError("philox: shapes differ")
+    c, k = counters, keys
+    for i in range(0, out.size - 3, 4):
+        c0, c1, c2, c3 = np.uint64(c[i]), np.uint64(c[i + 1]), np.uint64(c[i + 2]), np.uint64(c[i + 3])
+        k0, k1 = np.uint64(k[i // 2]), np.uint64(k[i // 2 + 1])
+        out[i], out[i + 1], out[i + 2], out[i + 3] = rng.philox(c0, c1, c2, c3, k0, k1)
+
+
+def philox(counters, keys, out):
+    _philox(_flat(counters), _flat(keys), _flat(out))
+
+
+def _flat(array):
+    """An array of any shape as one row, never a copy, into which an answer would be lost."""
+    if not array.flags.c_contiguous:
+        raise TypeError(f"arrays must be C-contiguous, got strides {array.strides}")
+    return array.reshape(-1)
+
+
+def _elementwise(function):
+    def each(x, out):
+        if x.size != out.size:
+            raise ValueError("elementwise: shapes differ")
+        for i in range(x.size):
+            out[i] = function(x[i])
+
+    each.__name__ = function.__name__  # by which the disk cache tells one from the other
+    each = jit((reads(f64), writes(f64)))(each)
+    return lambda x, out: each(_flat(x), _flat(out))
+
+
+log, exp = _elementwise(elementary.log), _elementwise(elementary.exp)
+log1p, expm1 = _elementwise(elementary.log1p), _elementwise(elementary.expm1)
