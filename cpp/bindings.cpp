@@ -122,7 +122,8 @@ void alias_draw(u64 key, const Array<u64>& cells, i64 start, Array<i64>& out) {
 }
 
 void uniform_draw(u64 key, u64 n, i64 start, Array<i64>& out) {
-    require(n > 0 && start >= 0 && start % eq::kBlock == 0, "uniform_draw: n = 0, or start within a block");
+    require(n > 0 && n >> 32 == 0 && start >= 0 && start % eq::kBlock == 0,
+            "uniform_draw: n outside [1, 2^32), or start within a block");
     i64* o = out.mutable_data();
     const i64 count = out.size();
     Release release;

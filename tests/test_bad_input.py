@@ -490,7 +490,7 @@ EVERYTHING = """
 import random, sys, warnings
 warnings.simplefilter("error")
 sys.path.insert(0, sys.argv[1])
-import numpy as np
+import equipoise._numba  # both processes: Hypothesis draws constants from the modules that are loaded
 import test_bad_input as t
 from hypothesis import Phase, HealthCheck, given, seed, settings
 said = []

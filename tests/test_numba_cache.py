@@ -116,21 +116,8 @@ def test_no_home(tmp_path, answer):
     assert entries(tmp_path) == []
 
 
-@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0, reason="root may write everywhere")
-def test_a_full_cache_that_is_read_only(tmp_path, answer):
-    run(NUMBA_CACHE_DIR=tmp_path)
-    folders = [p for p in [tmp_path, *tmp_path.rglob("*")] if p.is_dir()]
-    for folder in folders:
-        folder.chmod(0o500)
-    try:
-        assert run(NUMBA_CACHE_DIR=tmp_path) == (answer, LOADED)
-    finally:
-        for folder in folders:
-            folder.chmod(0o700)
-
-
 def test_a_read_only_cache_is_read(tmp_path, answer):
-    """The same for whoever may write everywhere: saving fails, loading goes on."""
+    """Saving fails, loading goes on: shown without file modes, which mean nothing to root."""
     run(NUMBA_CACHE_DIR=tmp_path)
     (gone,) = (p for p in entries(tmp_path) if p.name.startswith("call_key"))
     gone.unlink()

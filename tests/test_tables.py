@@ -476,6 +476,23 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
         AliasTable.load(tmp_path / "nowhere")
 
 
+def test_a_damaged_file_does_not_lead_out_of_the_table(tmp_path):
+    path = tmp_path / "table"
+    table = AliasTable(cases.pareto(300))
+    table.save(path)
+    whole = path.read_bytes()
+    cells, units = 4096, 4096 + 8 * 300
+    path.write_bytes(
+        whole[: cells + 8 * 7] + b"\xff" * 4 + whole[cells + 8 * 7 + 4 :]
+    )  # an alias of 2^32 - 1
+    with pytest.raises(ValueError, match="path must name an undamaged table, got a cell that no table has"):
+        AliasTable.load(path)
+    assert AliasTable.load(path, mmap=False).sample(99, rng=1).tolist() == table.sample(99, rng=1).tolist()
+    path.write_bytes(whole[: units + 8 * 7] + b"\xff" * 4 + whole[units + 8 * 7 + 4 :])
+    with pytest.raises(ValueError, match="path must name an undamaged table, got another checksum"):
+        AliasTable.load(path, mmap=False)
+
+
 @pytest.mark.parametrize("table", [UniformTable(99), LogUniformTable(99)], ids=["uniform", "log uniform"])
 def test_other_tables_pickle(table):
     copy = pickle.loads(pickle.dumps(table))

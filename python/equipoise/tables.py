@@ -324,8 +324,9 @@ class AliasTable(_Table):
         ----------
         path : path-like
         mmap : bool
-            Map the file: it opens at once, all processes of a machine share one copy, and the table pickles
-            as path and fingerprint. Otherwise it is read into memory and its checksum is verified.
+            Map the file: all processes of a machine share one copy, and the table pickles as path and
+            fingerprint. Its cells are looked through once, so that a damaged one cannot lead out of the table.
+            Otherwise the units are read into memory and their checksum is verified.
 
         Returns
         -------
@@ -363,10 +364,17 @@ class AliasTable(_Table):
         ).astype(np.uint64, copy=False)
         table = cls.__new__(cls)
         table._n, table._cells, table._units, table._digest = n, words[0], words[1], digest
-        if mmap:
-            table._path = path
-        elif _digest(n, table._units) != digest:
-            raise ValueError(f"path must name an undamaged table, got another checksum in {path!r}")
+        if not mmap:
+            if _digest(n, table._units) != digest:
+                raise ValueError(f"path must name an undamaged table, got another checksum in {path!r}")
+            kernels().alias_build(table._units, table._cells)
+            return table
+        for begin in range(0, n, _CHUNK):  # an alias beyond the table would be read beyond the table
+            if int((table._cells[begin : begin + _CHUNK] & np.uint64(0xFFFFFFFF)).max()) >= n:
+                raise ValueError(
+                    f"path must name an undamaged table, got a cell that no table has in {path!r}"
+                )
+        table._path = path
         return table
 
     def __getstate__(self) -> tuple[str, bytes] | Units:
