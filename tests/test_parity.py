@@ -290,6 +290,7 @@ def test_what_a_kernel_refuses():
         ("alias_draw", 1, u, 1, i),
         ("alias_draw", 1, u, -128, i),
         ("uniform_draw", 1, 0, 0, i),
+        ("uniform_draw", 1, 2**32, 0, i),
         ("uniform_draw", 1, 5, 64, i),
         ("exclusion_sort", i[:0], ids),
         ("exclusion_sort", i, ids),

@@ -12,8 +12,8 @@ from equipoise._numba.rng import BLOCK, S32, ZERO, open_run, word
 @jit((u64, u64, i64, writes(i64)))
 def uniform_draw(key, n, start, out):
     """Draws start .. start + len(out) - 1 of a call; start is a multiple of BLOCK."""
-    if n == ZERO or start < 0 or np.uint64(start) % BLOCK:
-        raise ValueError("uniform_draw: n = 0, or start within a block")
+    if n == ZERO or n >> S32 or start < 0 or np.uint64(start) % BLOCK:
+        raise ValueError("uniform_draw: n outside [1, 2^32), or start within a block")
     count, first = np.uint64(out.size), np.uint64(start) // BLOCK
     for at in range(ZERO, count, BLOCK):
         run = open_run(key, first + at // BLOCK, ZERO)
