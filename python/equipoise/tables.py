@@ -325,8 +325,8 @@ class AliasTable(_Table):
         path : path-like
         mmap : bool
             Map the file: all processes of a machine share one copy, and the table pickles as path and
-            fingerprint. Its cells are looked through once, so that a damaged one cannot lead out of the table.
-            Otherwise the units are read into memory and their checksum is verified.
+            fingerprint. Its cells are looked through once, so that a damaged one cannot lead out of the
+            table. Otherwise the units are read into memory and their checksum is verified.
 
         Returns
         -------
