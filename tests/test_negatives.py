@@ -925,3 +925,26 @@ def test_pairs_of_rows_are_not_alike():
     """Neighbouring keys share no run: over 200 rows of 8 from 10^9 items not one id repeats."""
     ids = NegativeSampler(10**9).sample([0] * 200, 8, row_keys=range(200)).ids
     assert len(set(itertools.chain.from_iterable(ids.tolist()))) >= 1598
+
+
+# ---- memory and upkeep ------------------------------------------------------------------------------------
+
+
+def test_exclusions_take_4_bytes_a_pair_and_16_a_row():
+    rows, each = 1000, 30
+    indices = np.random.default_rng(0).integers(0, 300, (rows, each))  # with duplicates
+    sampler = NegativeSampler(
+        np.ones(300), exclude=(np.arange(0, rows * each + 1, each), indices.reshape(-1))
+    )
+    held = [a for a in vars(sampler).values() if isinstance(a, np.ndarray)]
+    distinct = sum(len(set(row)) for row in indices.tolist())
+    assert sum(a.nbytes for a in held) == 4 * distinct + 16 * rows + 8
+    assert all(a.base is None for a in held)
+
+
+def test_the_fingerprint_is_computed_once(monkeypatch):
+    sampler = NegativeSampler([1, 2, 3], exclude=([0, 1], [0]))
+    first = sampler.state_dict()
+    monkeypatch.setattr("hashlib.blake2b", None)
+    assert sampler.state_dict() == first
+    sampler.load_state_dict(first)
