@@ -11,6 +11,7 @@ import pytest
 PROGRAM = """
 import os, signal, sys, threading, time
 import numpy as np, equipoise
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in jobs in the background
 what, threads = sys.argv[1], int(sys.argv[2])
 table = equipoise.AliasTable(np.ones(1000))
 rows = np.zeros(200_000, np.int64)
