@@ -159,6 +159,11 @@ CALLS = [
     (lambda: equipoise.NegativeSampler(5, seed="1"), TypeError, "seed must be an integer, got str"),
     (lambda: equipoise.NegativeSampler(5, stream=1.0), TypeError, "stream must be an integer, got float"),
     (
+        lambda: equipoise.NegativeSampler(5, exclude=[[0, 2], [1, 2]]),
+        TypeError,
+        "exclude must be a pair.*list",
+    ),
+    (
         lambda: equipoise.NegativeSampler(5, exclude=7),
         TypeError,
         r"exclude must be a pair \(indptr, indices\)",
@@ -547,7 +552,7 @@ def test_a_missing_backend_says_how_to_get_it():
         "import equipoise"
     )
     for missing, wanted, text in (
-        ("numba", "numba", "python -m pip install 'equipoise[numba]'"),
+        ("numba", "numba", "python -m pip install numba"),
         ("equipoise._core", "cpp", "this installation has no compiled kernels"),
     ):
         done = subprocess.run(

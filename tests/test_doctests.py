@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import pkgutil
 import re
 from pathlib import Path
@@ -12,10 +13,10 @@ import pytest
 
 import equipoise
 
+# A compiled wheel is also tested where Numba is not installed.
+NOT_IMPORTED = {"_core", "__main__"} | ({"_numba"} if importlib.util.find_spec("numba") is None else set())
 MODULES = ["equipoise"] + [
-    f"equipoise.{m.name}"
-    for m in pkgutil.iter_modules(equipoise.__path__)
-    if m.name not in ("_core", "__main__")
+    f"equipoise.{m.name}" for m in pkgutil.iter_modules(equipoise.__path__) if m.name not in NOT_IMPORTED
 ]
 
 
@@ -29,12 +30,18 @@ def test_docstrings(name):
         assert result.attempted > 0
 
 
-def test_readme():
-    text = (Path(__file__).parents[1] / "README.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
-    assert blocks
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
+BLOCKS = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[1] / "README.md").read_text(), re.S)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{len(block)} characters")
+def test_readme(block):
+    if "import torch" in block:
+        pytest.importorskip("torch", reason="torch is not installed")
+    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+
+
+def test_the_readme_has_examples():
+    assert len(BLOCKS) >= 2
 
 
 def test_the_readme_names_every_public_name():

@@ -7,7 +7,7 @@ import pytest
 
 import equipoise
 
-torch = pytest.importorskip("torch", reason="torch is not installed (extra 'torch')")
+torch = pytest.importorskip("torch", reason="torch is not installed")
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # a machine of one core
 

@@ -330,7 +330,7 @@ def test_exclude_of_any_integer_dtype(dtype):
     indptr, indices = cases.csr(lists, dtype)
     wanted = NegativeSampler(EXACT, exclude=cases.csr(lists)).sample([0, 1, 2], 5)
     assert equal(NegativeSampler(EXACT, exclude=(indptr, indices)).sample([0, 1, 2], 5), wanted)
-    assert equal(NegativeSampler(EXACT, exclude=[indptr, indices.tolist()]).sample([0, 1, 2], 5), wanted)
+    assert equal(NegativeSampler(EXACT, exclude=(indptr, indices.tolist())).sample([0, 1, 2], 5), wanted)
     bad = indices.copy()
     bad[1] = 4
     with pytest.raises(IndexError, match="exclude"):

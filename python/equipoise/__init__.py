@@ -8,6 +8,7 @@
 """
 
 from equipoise._backend import backend
+from equipoise._versions import show_versions
 from equipoise.negatives import Negatives, NegativeSampler, SharedNegatives
 from equipoise.tables import AliasTable, LogUniformTable, UniformTable
 
@@ -20,6 +21,7 @@ __all__ = [
     "UniformTable",
     "__version__",
     "backend",
+    "show_versions",
 ]
 
 __version__ = "0.1.0"

@@ -8,7 +8,7 @@ import importlib.util
 import os
 from types import ModuleType
 
-__all__ = ["backend", "kernels"]
+__all__ = ["backend", "kernels", "reason"]
 
 
 def _choose(wanted: str) -> str:
@@ -24,11 +24,12 @@ def _choose(wanted: str) -> str:
         return "cpp"
     if importlib.util.find_spec("numba") is None:
         reason = "EQUIPOISE_BACKEND=numba" if has_core else "this installation has no compiled kernels"
-        raise ImportError(f"equipoise needs Numba, since {reason}: python -m pip install 'equipoise[numba]'")
+        raise ImportError(f"equipoise needs Numba, since {reason}: python -m pip install numba")
     return "numba"
 
 
-_NAME = _choose(os.environ.get("EQUIPOISE_BACKEND") or "auto")
+_WANTED = os.environ.get("EQUIPOISE_BACKEND") or "auto"
+_NAME = _choose(_WANTED)
 
 
 def backend() -> str:
@@ -48,6 +49,13 @@ def backend() -> str:
     True
     """
     return _NAME
+
+
+def reason() -> str:
+    """Why these kernels were chosen."""
+    if _WANTED != "auto":
+        return f"EQUIPOISE_BACKEND={_WANTED}"
+    return "compiled kernels are installed" if _NAME == "cpp" else "this installation has no compiled kernels"
 
 
 @functools.cache

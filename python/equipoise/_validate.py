@@ -154,7 +154,8 @@ def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> W
     """Finite, >= 0, 1-D, not empty, of finite sum and (unless ``zeros``) not all zero; float64 or int64."""
     w = as_array(weights, name)
     if w.dtype.kind not in "fiu" or w.dtype.itemsize > 8:
-        raise TypeError(f"{name} must be float32, float64, int32, int64 or uint32, got {_kind(w)}")
+        got = _kind(w) if isinstance(weights, np.ndarray) or w.ndim else type(weights).__name__
+        raise TypeError(f"{name} must be float32, float64, int32, int64 or uint32, got {got}")
     if w.ndim != 1:
         raise ValueError(f"{name} must be 1-D, not {w.ndim}-D (shape {w.shape})")
     if not 1 <= w.size < 2**32:
@@ -179,7 +180,7 @@ def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> W
 
 def _integers(x: Any, name: str, ndim: tuple[int, ...] | None) -> NDArray[Any]:
     a = as_array(x, name)
-    untyped = a.size == 0 and isinstance(x, list | tuple)  # an empty list has no dtype
+    untyped = a.size == 0 and a.dtype == np.float64  # an empty list has no dtype, nor has np.array([])
     if a.dtype.kind not in "iu" and not untyped:
         raise TypeError(f"{name} must be integers, got {_kind(a)}")
     if ndim is not None and a.ndim not in ndim:
@@ -233,7 +234,7 @@ def as_exclude(exclude: Any, n: int) -> tuple[Int64s, NDArray[np.uint32]]:
                 f"exclude must have {n} columns, one for each item, got shape {tuple(exclude.shape)}"
             )
         exclude = (exclude.indptr, exclude.indices)
-    if not isinstance(exclude, tuple | list) or len(exclude) != 2:
+    if not isinstance(exclude, tuple) or len(exclude) != 2:  # a list would be some users' lists
         raise TypeError(
             f"exclude must be a pair (indptr, indices) or a SciPy CSR matrix, got {_kind(exclude)}"
         )

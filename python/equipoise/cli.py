@@ -48,6 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     demo.add_argument("--seed", type=_seed, default=0, help="of every draw, in [0, 2^64); default 0")
     demo.set_defaults(run=_demo)
+    info = commands.add_parser(
+        "info",
+        help="versions, backend, CPU path and threads, and why: for bug reports",
+        description="Print what runs here and why: versions, backend, CPU path, threads.",
+    )
+    info.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    info.set_defaults(run=_info)
     return parser
 
 
@@ -69,3 +76,10 @@ def _demo(options: argparse.Namespace) -> None:
 
     result = demo.run(options.seed, progress)
     print(json.dumps(result, indent=2, allow_nan=False) if options.json else demo.render(result))
+
+
+def _info(options: argparse.Namespace) -> None:
+    from equipoise import _versions
+
+    info = _versions.collect()
+    print(json.dumps(info, indent=2, allow_nan=False) if options.json else _versions.render(info))

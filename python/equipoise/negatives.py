@@ -175,6 +175,9 @@ class NegativeSampler:
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of an epoch: each has its own words, for keyed rows and for counted ones.
 
+        This sampler alone goes there: copies in other processes, such as persistent DataLoader workers, stay
+        where they are. Where those draw, put the epoch into ``row_keys``.
+
         Parameters
         ----------
         epoch : int
@@ -235,7 +238,8 @@ class NegativeSampler:
             False. "replace" (with ``unique`` only): the others are drawn with replacement from what is left;
             a row with nothing left raises.
         row_keys : integer array of shape (B,), optional
-            What keys each row's words instead of the counter: an example's index, say.
+            What keys each row's words instead of the counter: an example's index, say. Equal keys get equal
+            words, in every call until ``set_epoch``; keys that hold the epoch as well never repeat.
         out : Negatives, optional
             Three C-contiguous, writable arrays, filled in place and returned.
         n_threads : int, optional
@@ -353,7 +357,10 @@ class NegativeSampler:
         if exhausted:
             row, left = min(exhausted)
             wanted = f"unique=True wants {k}" if unique else f"num_negatives={k} wants at least one"
-            raise ValueError(f"rows[{row}] = {rows[row]} has {left} ids of positive weight left, {wanted}")
+            ways = "on_exhausted='mask'" + (" or 'replace'" if unique and left else "")
+            raise ValueError(
+                f"rows[{row}] = {rows[row]} has {left} ids of positive weight left, {wanted} ({ways} goes on)"
+            )
 
     def sample_shared(self, num_samples: int, *, unique: bool = True) -> SharedNegatives:
         """One set of negatives for a whole batch, as TensorFlow's candidate samplers make it.
@@ -497,7 +504,8 @@ class NegativeSampler:
     def log_prob(self, ids: Any) -> NDArray[np.float64]:
         """Log of the probability that the table proposes each id, without any exclusion.
 
-        ``logits - log_prob`` corrects in-batch negatives, whose ids come by popularity.
+        Of a table of the counts themselves (power 1) this corrects in-batch negatives, which come by
+        popularity: ``logits - log_prob``.
 
         Parameters
         ----------
@@ -523,7 +531,7 @@ class NegativeSampler:
         return self._table.log_prob(ids)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the stream is, for a checkpoint.
+        """Where this sampler's stream is, for a checkpoint; rows that workers drew have moved their copies.
 
         Returns
         -------
@@ -581,8 +589,8 @@ class NegativeSampler:
                 raise ValueError(f"state[{name!r}] must be {wanted!r}, got no such key")
             if state[name] != wanted:
                 raise ValueError(
-                    f"state[{name!r}] must be {wanted!r}, that of this sampler's configuration, "
-                    f"got {state[name]!r}"
+                    f"state[{name!r}] must be {wanted!r}, that of this sampler's items, exclude, seed and "
+                    f"stream, got {state[name]!r}"
                 )
         for name in ("epoch", "rows_drawn", "calls_shared"):
             if name not in state:

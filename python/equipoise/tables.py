@@ -71,7 +71,8 @@ class _Table:
         size : int or tuple of int
             Shape of the result.
         rng : None, int, SeedSequence, BitGenerator or Generator
-            One 64-bit key is taken from it (SPEC 7). The same int gives the same answer each call.
+            As ``numpy.random.default_rng`` takes it (Scientific Python's SPEC 7); one 64-bit key is drawn
+            from it. The same int gives the same answer each call.
         out : int64 ndarray of shape ``size``, optional
             C-contiguous and writable; filled in place and returned.
         n_threads : int, optional
@@ -234,7 +235,8 @@ class AliasTable(_Table):
     power : float
         p_i is proportional to ``(weights_i + smoothing) ** power``; word2vec's negatives take 0.75.
     smoothing : float
-        >= 0. Where ``weights_i + smoothing`` is 0 the probability is 0 for every power.
+        >= 0, added to every weight before the power, so that items without a count can be drawn. Where
+        ``weights_i + smoothing`` is 0 the probability is 0 for every power.
 
     Raises
     ------
