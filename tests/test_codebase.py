@@ -194,9 +194,9 @@ def test_importing_the_package_imports_numpy_and_nothing_else():
     assert loaded() == []
 
 
-@pytest.mark.skipif(equipoise.backend() != "cpp", reason="Numba imports what it likes, at the first draw")
 def test_drawing_imports_nothing_more():
-    assert loaded("equipoise.NegativeSampler([2, 1]).sample([0], 3)") == []
+    new = loaded("equipoise.NegativeSampler([2, 1]).sample([0], 3)")
+    assert new == [] if equipoise.backend() == "cpp" else "numba" in new  # which imports what it likes
 
 
 ADAPTERS = {"torch", "losses", "imblearn", "dask", "ray", "plot", "cli"}  # may import what they adapt to
