@@ -210,10 +210,10 @@ def as_ids(
     a = _integers(x, name, ndim)
     if length is not None and a.shape[0] != length:
         raise ValueError(f"{name} must have {length} entries, one for each row, got {a.shape[0]}")
+    # A copy, and the copy is checked: the caller's array may be ``out``, or another thread's to write to.
+    a = np.array(a, order="C")
     _check_range(a, name, lower, upper)
-    if a.dtype == np.int64 and a.flags.carray:
-        return a
-    return np.array(a, dtype=np.int64, order="C")
+    return a.astype(np.int64, copy=False)
 
 
 def as_row_keys(x: Any, length: int) -> NDArray[np.uint64]:

@@ -291,6 +291,9 @@ class NegativeSampler:
             _validate.check_out(out.ids, "out.ids", np.int64, (size, k))
             _validate.check_out(out.log_q, "out.log_q", np.float32, (size, k))
             _validate.check_out(out.mask, "out.mask", np.bool_, (size, k))
+            parts = (out.ids, out.log_q, out.mask)
+            if any(np.may_share_memory(parts[i], parts[j]) for i, j in ((0, 1), (0, 2), (1, 2))):
+                raise ValueError("out must be three arrays apart, got some that share memory")
         keyed = row_keys is not None
         first = 0 if keyed else self._take("_rows_drawn", size)
         try:
