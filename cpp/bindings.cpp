@@ -185,7 +185,7 @@ py::tuple negatives_draw(u64 key, u64 lane, u64 first, const Array<u64>& row_key
                 exclude_ids.shape(0) == size && (row_keys.size() == 0 || row_keys.size() == size) &&
                 0 <= begin && end <= size,
             "negatives_draw: shapes differ");
-    const i64 longest = scratch.size() - 2 * (m + k) - 2;
+    const i64 longest = scratch.size() - 2 * (m + k) - 2 - eq::kPausedWords;
     require(longest >= 0, "negatives_draw: scratch is too small");
     const eq::Proposer table = proposer(n, cells, units, prefix);
     const eq::Batch batch{key,
@@ -202,7 +202,8 @@ py::tuple negatives_draw(u64 key, u64 lane, u64 first, const Array<u64>& row_key
                           unique,
                           on_exhausted};
     u64* room = scratch.mutable_data();
-    const eq::Scratch parts{room, room + longest + 1, room + longest + 1 + m + k};
+    const eq::Scratch parts{room, room + longest + 1, room + longest + 1 + m + k,
+                            room + scratch.size() - eq::kPausedWords};
     i64* i = ids.mutable_data();
     float* q = log_q.mutable_data();
     bool* ok = mask.mutable_data();

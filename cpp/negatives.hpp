@@ -50,11 +50,22 @@ struct Batch {
     int on_exhausted;
 };
 
-// Room for one row's exact draws: units of the blocked ids before each.
+// A row that is longer than a call's budget is left in the middle, and the next call goes on from there.
+enum Paused {
+    kSlot = 0,
+    kCursor = 1,
+    kNumMore = 2,
+    kLeft = 3,
+    kFlags = 4,
+    kPausedWords = 5
+};  // kSlot 0: no row
+
+// Room for one row: units of the blocked ids before each, for its exact draws, and where it was left.
 struct Scratch {
     u64* before_excluded;  // longest row of exclusions + 1
     u64* more;             // m + k
     u64* before_more;      // m + k + 1
+    u64* paused;           // kPausedWords
 };
 
 template <class Id>
@@ -93,7 +104,9 @@ EQUIPOISE_INLINE u64 shifted(const Id* ids, i64 n, u64 rank) {
     return rank + static_cast<u64>(base + (n == 1 && ids[base] - static_cast<u64>(base) <= rank));
 }
 
-EQUIPOISE_INLINE Blocked open_row(const Proposer& table, const Batch& batch, i64 b, u64* more) {
+// What row b must not get. exclude_ids are sorted, so that adding them one by one takes no time.
+EQUIPOISE_INLINE Blocked open_row(const Proposer& table, const Batch& batch, i64 b, u64* more, i64* work,
+                                  bool paused) {
     Blocked blocked{nullptr, 0, more, 0, table.total};
     if (batch.indptr) {
         const i64 row = batch.rows[b], from = batch.indptr[row];
@@ -102,6 +115,8 @@ EQUIPOISE_INLINE Blocked open_row(const Proposer& table, const Batch& batch, i64
         blocked.left -=
             batch.excluded_units ? batch.excluded_units[row] : static_cast<u64>(blocked.num_excluded);
     }
+    if (paused) return blocked;  // more is as it was left
+    *work += batch.m;
     for (i64 i = 0; i < batch.m; ++i) {
         if (batch.exclude_ids[b * batch.m + i] < 0) continue;
         const u64 id = static_cast<u64>(batch.exclude_ids[b * batch.m + i]);
@@ -118,7 +133,7 @@ EQUIPOISE_INLINE void prefetch_row(const Batch& batch, i64 b) {
     const i64 row = batch.rows[b], from = batch.indptr[row],
               to = std::min(batch.indptr[row + 1], from + kPrefetched);
     for (i64 i = from; i < to; i += kLine) EQUIPOISE_PREFETCH(batch.excluded + i);
-    EQUIPOISE_PREFETCH(batch.excluded_units + row);
+    if (batch.excluded_units) EQUIPOISE_PREFETCH(batch.excluded_units + row);
 }
 
 // log q of the slots from .. to - 1, whose ratios wait in a buffer: apart from the draws, a loop that is
@@ -127,12 +142,26 @@ EQUIPOISE_INLINE void log_ratios(const double* ratios, i64 from, i64 to, float* 
     for (i64 j = from; j < to; ++j) log_q[j] = static_cast<float>(log_normal(ratios[j - from]));
 }
 
+// What slots from .. to - 1 of a row propose, not yet resolved.
+EQUIPOISE_INLINE void propose(const Proposer& table, const Run& run, i64 from, i64 to, u64* proposals) {
+    for (i64 j = from; j < to; ++j)
+        proposals[j - from] = column_and_coin(run.word(static_cast<u64>(j)), table.n);
+}
+
+// Their ids; each loop waits for memory that the loop before has asked for.
+EQUIPOISE_INLINE void resolve_all(const Proposer& table, const u64* proposals, i64 size, u32* drawn) {
+    for (i64 i = 0; i < size; ++i) EQUIPOISE_PREFETCH(table.cells + (proposals[i] >> 32));
+    for (i64 i = 0; i < size; ++i) drawn[i] = resolve(proposals[i], table.cells[proposals[i] >> 32]);
+    for (i64 i = 0; i < size; ++i) EQUIPOISE_PREFETCH(table.units + drawn[i]);
+}
+
 // The id of one slot that proposed a blocked one; n where it takes an exact draw for which the prefix sums
 // are missing.
 inline u64 redraw(const Proposer& table, const Blocked& blocked, const Run& run, const Scratch& scratch,
                   u64* cursor, bool* summed, i64* work) {
     for (int i = 0; i < kRedraws; ++i) {
         const u64 id = alias_pick(table.cells, table.n, run.word((*cursor)++));
+        ++*work;
         if (!blocked.has(id)) return id;
     }
     if (!table.prefix) return table.n;
@@ -143,47 +172,85 @@ inline u64 redraw(const Proposer& table, const Blocked& blocked, const Run& run,
     return exact_pick(table, blocked, scratch, below(run.word((*cursor)++), blocked.left));
 }
 
-// One row, whose ids hold the resolved proposals of its slots.
+// One row, slot after slot. drawn holds what its first kInFlight slots propose, and has room for as many as
+// come after them. Nothing is read from the results: they are the caller's, who may write to them.
 inline Progress settle_row(const Proposer& table, const Batch& batch, i64 b, const Run& run,
-                           const Scratch& scratch, i64* work, i64* ids, float* log_q, bool* mask) {
-    Blocked blocked = open_row(table, batch, b, scratch.more);
+                           const Scratch& scratch, i64 budget, i64* work, u32* drawn, i64* ids, float* log_q,
+                           bool* mask) {
+    u64* paused = scratch.paused;
+    i64 j = static_cast<i64>(paused[kSlot]), from = 0, to = j ? 0 : std::min(batch.k, kInFlight), waiting = 0;
+    Blocked blocked = open_row(table, batch, b, scratch.more, work, j > 0);
     bool unique = batch.unique, summed = false;
     u64 cursor = static_cast<u64>(batch.k);
+    if (j) {
+        cursor = paused[kCursor];
+        blocked.num_more = static_cast<i64>(paused[kNumMore]);
+        blocked.left = paused[kLeft];
+        unique = paused[kFlags] & 1;
+        summed = paused[kFlags] & 2;
+        paused[kSlot] = 0;
+    }
+    const auto pause = [&](u64 next_cursor) {
+        paused[kSlot] = static_cast<u64>(j);
+        paused[kCursor] = next_cursor;
+        paused[kNumMore] = static_cast<u64>(blocked.num_more);
+        paused[kLeft] = blocked.left;
+        paused[kFlags] = (unique ? 1 : 0) | (summed ? 2 : 0);
+    };
     double ratios[kBuffer];
-    i64 j = 0, waiting = 0;
+    u64 proposals[kInFlight];
     for (; j < batch.k; ++j) {
+        if (waiting == kBuffer) {
+            log_ratios(ratios, j - waiting, j, log_q);
+            waiting = 0;
+            if (*work >= budget) {
+                pause(cursor);
+                return {b, kDone, 0};
+            }
+        }
         if (blocked.left == 0) {
             if (batch.on_exhausted == kMask) break;
             const bool again = unique && batch.on_exhausted == kReplace;
-            if (again) blocked = open_row(table, batch, b, scratch.more);
+            if (again) blocked = open_row(table, batch, b, scratch.more, work, false);
             if (!again || blocked.left == 0) return {b, kExhausted, j};
             unique = false;
         }
-        u64 id = static_cast<u64>(ids[j]), entry = id;
+        u64 id, entry;
         if (!table.units) {
             entry =
                 shifted(blocked.more, blocked.num_more, below(run.word(static_cast<u64>(j)), blocked.left));
             id = shifted(blocked.excluded, blocked.num_excluded, entry);
-        } else if (blocked.has(id)) {
-            id = entry = redraw(table, blocked, run, scratch, &cursor, &summed, work);
-            if (id == table.n) return {b, kNeedsPrefix, 0};
+        } else {
+            if (j >= to) {
+                from = j;
+                to = std::min(batch.k, j + kInFlight);
+                propose(table, run, from, to, proposals);
+                resolve_all(table, proposals, to - from, drawn);
+            }
+            id = entry = drawn[j - from];
+            if (blocked.has(id)) {
+                const u64 before = cursor;
+                id = entry = redraw(table, blocked, run, scratch, &cursor, &summed, work);
+                if (id == table.n) {
+                    log_ratios(ratios, j - waiting, j, log_q);
+                    pause(before);
+                    return {b, kNeedsPrefix, 0};
+                }
+            }
         }
         const u64 units = table.units_of(id);
         ids[j] = static_cast<i64>(id);
         mask[j] = true;
         ratios[waiting++] = static_cast<double>(units) / static_cast<double>(blocked.left);
-        if (waiting == kBuffer) {
-            log_ratios(ratios, j + 1 - waiting, j + 1, log_q);
-            waiting = 0;
-        }
+        ++*work;
         if (unique) {
             blocked.add(entry, units);
             *work += 1 + blocked.num_more / 16;
         }
     }
     log_ratios(ratios, j - waiting, j, log_q);
+    *work += batch.k - j + 8;
     for (; j < batch.k; ++j) ids[j] = -1, log_q[j] = 0.0f, mask[j] = false;
-    *work += static_cast<i64>(cursor) + 8;
     return {b + 1, kDone, 0};
 }
 
@@ -213,7 +280,28 @@ EQUIPOISE_INLINE bool redraw_row(const Proposer& table, const Blocked& blocked, 
         if (id == table.n) return false;
         ids[j] = static_cast<u32>(id);
     }
-    *work += static_cast<i64>(cursor) + 8;
+    *work += k + 8;
+    return true;
+}
+
+// Rows whose slots are drawn independently, from b to stop - 1: one loop after the other, each vectorised.
+// False: prefix sums are missing. A row with nothing left gets anything: settle_row says what becomes of it.
+EQUIPOISE_INLINE bool settle_group(const Proposer& table, const Batch& batch, i64 b, i64 stop,
+                                   const Run* runs, const Scratch& scratch, i64* work, u32* drawn, i64* ids,
+                                   float* log_q, bool* mask) {
+    const i64 k = batch.k, size = (stop - b) * k;
+    double ratios[kInFlight];
+    for (i64 row = b; row < stop; ++row) {
+        const Blocked blocked = open_row(table, batch, row, scratch.more, work, false);
+        const i64 at = (row - b) * k;
+        if (blocked.left && !redraw_row(table, blocked, runs[row - b], k, scratch, drawn + at, work))
+            return false;
+        const double left = blocked.left ? static_cast<double>(blocked.left) : 1.0;
+        for (i64 i = at; i < at + k; ++i) ratios[i] = static_cast<double>(table.units[drawn[i]]) / left;
+    }
+    log_ratios(ratios, b * k, stop * k, log_q);
+    for (i64 i = 0; i < size; ++i) ids[b * k + i] = drawn[i];
+    std::fill(mask + b * k, mask + stop * k, true);
     return true;
 }
 
@@ -221,59 +309,17 @@ constexpr i64 rows_in_flight(i64 k) {
     return k >= kInFlight ? 1 : k * kGroup <= kInFlight ? kGroup : kInFlight / k;
 }
 
-// Slots that are drawn independently: a table with weights, neither unique nor exclude_ids, k <= kInFlight. A
-// group of rows goes through one loop after the other; each is vectorised, or waits for memory that the loop
-// before has asked for.
-EQUIPOISE_INLINE Progress draw_independent(const Proposer& table, const Batch& batch, i64 begin, i64 end,
-                                           i64 budget, const Scratch& scratch, i64* ids, float* log_q,
-                                           bool* mask) {
-    const i64 k = batch.k, group = rows_in_flight(k);
+// Rows begin .. end - 1, or fewer once the work passes the budget: the caller comes back for the rest, and
+// sees Ctrl-C in between. A group of rows proposes at once. Slots are independent of each other if the table
+// has weights, and the call neither unique nor exclude_ids; else they are settled in order.
+EQUIPOISE_INLINE Progress negatives_draw(const Proposer& table, const Batch& batch, i64 begin, i64 end,
+                                         i64 budget, const Scratch& scratch, i64* ids, float* log_q,
+                                         bool* mask) {
+    const i64 k = batch.k, width = std::min(k, kInFlight), group = rows_in_flight(k);
+    const bool independent = table.units && !batch.unique && batch.m == 0 && k <= kInFlight;
     Run runs[kGroup];
     u64 proposals[kInFlight];
     u32 drawn[kInFlight];
-    double ratios[kInFlight];
-    i64 work = 0;
-    for (i64 b = begin; b < std::min(end, begin + group); ++b) prefetch_row(batch, b);
-    for (i64 b = begin; b < end; b += group) {
-        if (work >= budget) return {b, kDone, 0};
-        const i64 stop = std::min(end, b + group), size = (stop - b) * k;
-        for (i64 row = b; row < stop; ++row) {
-            const Run run = runs[row - b] = start_row(batch, row, group, end);
-            u64* p = proposals + (row - b) * k;
-            for (i64 j = 0; j < k; ++j) p[j] = column_and_coin(run.word(static_cast<u64>(j)), table.n);
-        }
-        for (i64 i = 0; i < size; ++i) EQUIPOISE_PREFETCH(table.cells + (proposals[i] >> 32));
-        for (i64 i = 0; i < size; ++i) drawn[i] = resolve(proposals[i], table.cells[proposals[i] >> 32]);
-        for (i64 i = 0; i < size; ++i) EQUIPOISE_PREFETCH(table.units + drawn[i]);
-        for (i64 row = b; row < stop; ++row) {
-            const Blocked blocked = open_row(table, batch, row, scratch.more);
-            const i64 at = (row - b) * k;
-            if (blocked.left && !redraw_row(table, blocked, runs[row - b], k, scratch, drawn + at, &work))
-                return {b, kNeedsPrefix, 0};
-            // A row with nothing left gets anything here: settle_row, below, says what becomes of it.
-            const double left = blocked.left ? static_cast<double>(blocked.left) : 1.0;
-            for (i64 i = at; i < at + k; ++i) ratios[i] = static_cast<double>(table.units[drawn[i]]) / left;
-        }
-        log_ratios(ratios, b * k, stop * k, log_q);
-        for (i64 i = 0; i < size; ++i) ids[b * k + i] = drawn[i];
-        std::fill(mask + b * k, mask + stop * k, true);
-        for (i64 row = b; row < stop && batch.excluded_units; ++row) {
-            if (batch.excluded_units[batch.rows[row]] != table.total) continue;
-            const i64 at = row * k;
-            const Progress progress =
-                settle_row(table, batch, row, runs[row - b], scratch, &work, ids + at, log_q + at, mask + at);
-            if (progress.status != kDone) return progress;
-        }
-    }
-    return {end, kDone, 0};
-}
-
-// Slots that depend on those before them, or on a row's own exclude_ids; and uniform tables.
-EQUIPOISE_INLINE Progress draw_in_order(const Proposer& table, const Batch& batch, i64 begin, i64 end,
-                                        i64 budget, const Scratch& scratch, i64* ids, float* log_q,
-                                        bool* mask) {
-    const i64 k = batch.k, group = rows_in_flight(k);
-    Run runs[kGroup];
     i64 work = 0;
     for (i64 b = begin; b < std::min(end, begin + group); ++b) prefetch_row(batch, b);
     for (i64 b = begin; b < end; b += group) {
@@ -281,36 +327,22 @@ EQUIPOISE_INLINE Progress draw_in_order(const Proposer& table, const Batch& batc
         const i64 stop = std::min(end, b + group);
         for (i64 row = b; row < stop; ++row) {
             const Run run = runs[row - b] = start_row(batch, row, group, end);
-            for (i64 j = 0; table.units && j < k; ++j) {
-                const u64 proposal = column_and_coin(run.word(static_cast<u64>(j)), table.n);
-                EQUIPOISE_PREFETCH(table.cells + (proposal >> 32));
-                ids[row * k + j] = static_cast<i64>(proposal);
-            }
+            if (table.units) propose(table, run, 0, width, proposals + (row - b) * width);
         }
-        for (i64 i = b * k; table.units && i < stop * k; ++i) {
-            const u64 proposal = static_cast<u64>(ids[i]);
-            const u32 id = resolve(proposal, table.cells[proposal >> 32]);
-            EQUIPOISE_PREFETCH(table.units + id);
-            ids[i] = id;
-        }
+        if (table.units) resolve_all(table, proposals, (stop - b) * width, drawn);
+        if (independent &&
+            !settle_group(table, batch, b, stop, runs, scratch, &work, drawn, ids, log_q, mask))
+            return {b, kNeedsPrefix, 0};
+        if (independent && !batch.excluded_units) continue;
         for (i64 row = b; row < stop; ++row) {
+            if (independent && batch.excluded_units[batch.rows[row]] != table.total) continue;
             const i64 at = row * k;
-            const Progress progress =
-                settle_row(table, batch, row, runs[row - b], scratch, &work, ids + at, log_q + at, mask + at);
-            if (progress.status != kDone) return progress;
+            const Progress progress = settle_row(table, batch, row, runs[row - b], scratch, budget, &work,
+                                                 drawn + (row - b) * width, ids + at, log_q + at, mask + at);
+            if (progress.status != kDone || progress.rows == row) return progress;
         }
     }
     return {end, kDone, 0};
-}
-
-// Rows begin .. end - 1, or fewer once the work passes the budget: the caller comes back for the rest, and
-// sees Ctrl-C in between.
-EQUIPOISE_INLINE Progress negatives_draw(const Proposer& table, const Batch& batch, i64 begin, i64 end,
-                                         i64 budget, const Scratch& scratch, i64* ids, float* log_q,
-                                         bool* mask) {
-    const bool independent = table.units && !batch.unique && batch.m == 0 && batch.k <= kInFlight;
-    if (independent) return draw_independent(table, batch, begin, end, budget, scratch, ids, log_q, mask);
-    return draw_in_order(table, batch, begin, end, budget, scratch, ids, log_q, mask);
 }
 
 }  // namespace equipoise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import subprocess
@@ -68,13 +69,182 @@ def test_the_first_exhausted_row_is_named_for_any_threads():
     assert sampler.state_dict()["rows_drawn"] == 0
 
 
-@pytest.mark.parametrize("budget", [1, 100, 10_000])
-def test_chunks(budget, monkeypatch):
-    whole = make().sample(ROWS, 7, unique=True)
-    monkeypatch.setattr(negatives, "_BUDGET", budget)
+# Each case below spans several chunks once the constants are as small as they may be. The answers that
+# nothing cut come from the usual constants, which are larger than the case.
+TABLES = {"alias": equipoise.AliasTable(WEIGHTS), "uniform": equipoise.UniformTable(N)}
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_chunks_of_a_table(name, threads, monkeypatch):
+    assert tables._CHUNK > 1000
+    whole = TABLES[name].sample(1000, rng=3)
+    assert len({whole[i : i + 128].tobytes() for i in range(0, 1000, 128)}) == 8  # no block repeats another
     monkeypatch.setattr(tables, "_CHUNK", 128)
-    assert same(make().sample(ROWS, 7, unique=True), whole)
-    assert same(make().sample(ROWS, 7, unique=True, n_threads=2), whole)
+    assert TABLES[name].sample(1000, rng=3, n_threads=threads).tobytes() == whole.tobytes()
+
+
+def test_chunks_of_a_table_are_not_each_others(monkeypatch):
+    """With the constant as it is: the second chunk is not the first again."""
+    drawn = TABLES["uniform"].sample(3 * tables._CHUNK, rng=3).reshape(3, -1)
+    assert (drawn[0] != drawn[1]).mean() > 0.99
+    assert (drawn[1] != drawn[2]).mean() > 0.99
+
+
+@pytest.mark.parametrize("items", [WEIGHTS, N], ids=["alias", "uniform"])
+@pytest.mark.parametrize("k", [7, 64, 65, 255, 256, 257, 600])
+@pytest.mark.parametrize("unique", [False, True])
+def test_chunks_of_rows(items, k, unique, monkeypatch):
+    """Rows, and slots in the middle of a row, resumed after the least work there is."""
+    rows, more = ROWS[:40], np.arange(80).reshape(40, 2)
+    settings = {"unique": unique, "exclude_ids": more if k % 2 else None, "on_exhausted": "mask"}
+    whole = make(items).sample(rows, k, **settings)
+    for budget in (1, 100, 10_000):
+        monkeypatch.setattr(negatives, "_BUDGET", budget)
+        assert same(make(items).sample(rows, k, **settings), whole)
+        assert same(make(items).sample(rows, k, n_threads=3, **settings), whole)
+
+
+@pytest.mark.parametrize("policy", ["mask", "replace"])
+def test_chunks_of_exhausted_rows(policy, monkeypatch):
+    """A row of 100 ids that wants 300 unique ones: exact draws, prefix sums and a pause on the way."""
+    weights = np.where(np.arange(120) < 100, 2.0 ** -np.arange(120), 0)
+    settings = {"unique": True, "on_exhausted": policy, "exclude_ids": np.arange(6).reshape(3, 2)}
+    whole = equipoise.NegativeSampler(weights, seed=3).sample([0, 1, 2], 300, **settings)
+    monkeypatch.setattr(negatives, "_BUDGET", 1)
+    assert same(equipoise.NegativeSampler(weights, seed=3).sample([0, 1, 2], 300, **settings), whole)
+    assert (whole.mask.sum(axis=1) == (300 if policy == "replace" else 98)).all()
+
+
+@pytest.mark.parametrize("unique", [False, True])
+def test_chunks_of_a_shared_set(unique, monkeypatch):
+    whole = make().sample_shared(4000, unique=unique)
+    monkeypatch.setattr(negatives, "_SHARED_CHUNK", 64)
+    cut = make().sample_shared(4000, unique=unique)
+    assert (cut.ids.tobytes(), cut.log_q.tobytes()) == (whole.ids.tobytes(), whole.log_q.tobytes())
+    assert cut.num_tries == whole.num_tries
+
+
+def test_chunks_of_hits(monkeypatch):
+    candidates = np.arange(0, 400, 3)
+    whole = make().accidental_hits(ROWS[:50], candidates)
+    positives = [set(INDICES[INDPTR[r] : INDPTR[r + 1]].tolist()) for r in ROWS[:50]]
+    assert whole.tolist() == [[c in mine for c in candidates.tolist()] for mine in positives]
+    monkeypatch.setattr(negatives, "_HIT_CHUNK", 1)
+    assert make().accidental_hits(ROWS[:50], candidates).tobytes() == whole.tobytes()
+
+
+def test_threads_are_made_and_are_gone(monkeypatch):
+    monkeypatch.setattr(tables, "_CHUNK", 128)
+    seen = set()
+    kernels = tables.kernels()
+
+    class Watched:
+        def __getattr__(self, name):
+            seen.add(threading.current_thread().name)
+            return getattr(kernels, name)
+
+    monkeypatch.setattr(tables, "kernels", Watched)
+    TABLES["uniform"].sample(128 * 300, rng=1, n_threads=3)
+    assert {"MainThread", "equipoise-1", "equipoise-2"} == seen
+    assert threading.active_count() == 1
+
+
+def test_a_forked_child_has_a_lock_of_its_own():
+    if not hasattr(os, "fork"):
+        return  # nothing to show where nobody forks
+    sampler = make()
+    with negatives._counting:
+        child = os.fork()
+        if child == 0:
+            import signal
+
+            signal.alarm(20)
+            os._exit(0 if sampler.sample([0], 1).ids.shape == (1, 1) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_only_what_was_taken_last_is_given_back():
+    sampler = make()
+    first = sampler._take("_rows_drawn", 5)
+    sampler._take("_rows_drawn", 3)
+    sampler._give_back("_rows_drawn", first, 5)
+    assert sampler.state_dict()["rows_drawn"] == 8
+    sampler._give_back("_rows_drawn", 5, 3)
+    assert sampler.state_dict()["rows_drawn"] == 5
+
+
+def test_counters_are_taken_under_the_lock():
+    sampler = make()
+    with negatives._counting:
+        other = threading.Thread(target=sampler.sample, args=([0], 1))
+        other.start()
+        other.join(0.2)
+        assert other.is_alive()
+        assert sampler.state_dict()["rows_drawn"] == 0
+    other.join()
+    assert sampler.state_dict()["rows_drawn"] == 1
+
+
+def test_prefix_sums_come_with_the_first_exact_draw():
+    table = equipoise.AliasTable(np.arange(1, 101))
+    sampler = equipoise.NegativeSampler(table, exclude=([0, 0, 99], np.arange(99)[::-1] + 1))
+    sampler.sample([0, 0], 50)
+    assert table.nbytes == 16 * 100
+    assert (sampler.sample([1], 3).ids == 0).all()
+    assert table.nbytes == 24 * 100 + 8
+
+
+# ---- memory that the caller also holds --------------------------------------------------------------------
+
+
+def test_what_goes_in_may_be_what_comes_out():
+    sampler = equipoise.NegativeSampler(np.arange(1, 41), seed=1)
+    out = sampler.sample(np.arange(64), 8)
+    old = out.ids.copy()
+    state = sampler.state_dict()
+    wanted = sampler.sample(np.arange(64), 8, exclude_ids=old)
+    sampler.load_state_dict(state)
+    assert same(sampler.sample(np.arange(64), 8, exclude_ids=out.ids, out=out), wanted)
+    assert not any(set(a) & set(b) for a, b in zip(old.tolist(), out.ids.tolist(), strict=True))
+
+    rows = np.arange(20)
+    room = equipoise.Negatives(
+        rows.reshape(-1, 1), np.empty((20, 1), np.float32), np.empty((20, 1), np.bool_)
+    )
+    wanted = make().sample(np.arange(20), 1)
+    assert same(make().sample(rows, 1, out=room), wanted)
+
+
+def test_parts_of_out_lie_apart():
+    memory = np.zeros(100, np.int64)
+    ids = memory[:50].reshape(10, 5)
+    log_q, mask = np.zeros((10, 5), np.float32), np.zeros((10, 5), np.bool_)
+    for parts in (
+        (ids, memory.view(np.float32)[:50].reshape(10, 5), mask),
+        (ids, log_q, memory.view(np.bool_)[9:59].reshape(10, 5)),
+        (ids, log_q, log_q.view(np.bool_).reshape(-1)[:50].reshape(10, 5)),
+    ):
+        with pytest.raises(ValueError, match="out must be three arrays apart"):
+            make().sample(ROWS[:10], 5, out=equipoise.Negatives(*parts))
+
+
+def test_threads_that_write_to_one_out():
+    """The answers are nobody's, but nothing falls over: kernels read nothing back from where they write."""
+    sampler, shape = make(), (4000, 20)
+    out = equipoise.Negatives(
+        np.empty(shape, np.int64), np.empty(shape, np.float32), np.empty(shape, np.bool_)
+    )
+    for unique in (False, True):
+        draw = functools.partial(sampler.sample, ROWS, 20, unique=unique, out=out)
+        jobs = [threading.Thread(target=lambda draw=draw: [draw() for _ in range(5)]) for _ in range(3)]
+        for job in jobs:
+            job.start()
+        for _ in range(50):
+            out.ids[:] = 2**40
+        for job in jobs:
+            job.join()
+    assert same(sampler.sample(ROWS, 20, row_keys=ROWS, out=out), make().sample(ROWS, 20, row_keys=ROWS))
 
 
 @pytest.mark.parametrize("items", [WEIGHTS, N], ids=["alias", "uniform"])

@@ -123,7 +123,8 @@ void rows_keep_out(const std::vector<u64>& units) {
     const i64 row = 0, k = 5;
     const eq::Batch batch{
         7, 0, 0, nullptr, &row, nullptr, 0, k, indptr.data(), excluded.data(), &mass, false, eq::kRaise};
-    const eq::Scratch room{scratch.data(), scratch.data() + n + 1, scratch.data() + 2 * n + 50};
+    u64 paused[eq::kPausedWords] = {};
+    const eq::Scratch room{scratch.data(), scratch.data() + n + 1, scratch.data() + 2 * n + 50, paused};
     std::vector<i64> ids(k);
     std::vector<float> log_q(k);
     bool mask[k];

@@ -217,11 +217,12 @@ def test_rows_of_negatives(seed):
     for kernels in both():  # each comes back when it likes; where it ends and what it leaves are one
         out = [np.zeros((batch, k), dtype) for dtype in (np.int64, np.float32, np.bool_)]
         at, status, left, known_prefix = start, 0, 0, NONE
+        scratch = np.zeros(longest + 2 * (m + k) + 7, np.uint64)  # a row that is paused goes on from here
         while at < stop and status < 2:
             at, status, left = kernels.negatives_draw(
                 *address, row_keys, frozen(rows), frozen(more), frozen(indptr), frozen(excluded), sums,
                 n, frozen(cells), frozen(units), known_prefix, unique, policy, at, stop, budget,
-                np.empty(longest + 2 * (m + k) + 2, np.uint64), *out,
+                scratch, *out,
             )  # fmt: skip
             if status == 1:
                 assert not known_prefix.size

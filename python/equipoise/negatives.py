@@ -26,6 +26,7 @@ _NEEDS_PREFIX, _EXHAUSTED = 1, 2
 # A kernel returns to Python after about this much work (a draw, a redraw, a lookup each), some milliseconds,
 # so that Ctrl-C is seen.
 _BUDGET = 1 << 17
+_PAUSED_WORDS = 5  # at the scratch's end: where a row was left that is longer than a budget
 _ROWS_CHUNK = 1 << 15  # negatives that one thread takes at a time
 _SHARED_CHUNK = 1 << 18
 _HIT_CHUNK = 1 << 22  # candidates tested between two looks
@@ -315,7 +316,8 @@ class NegativeSampler:
         ids = _validate.as_ids(
             exclude_ids, "exclude_ids", lower=-1, upper=len(self._table), ndim=(1, 2), length=size
         )
-        return ids.reshape(size, -1) if size else np.empty((0, 0), np.int64)
+        # Sorted, each row's ids are taken in without moving any.
+        return np.sort(ids.reshape(size, -1), axis=1) if size else np.empty((0, 0), np.int64)
 
     def _fill(
         self,
@@ -336,7 +338,7 @@ class NegativeSampler:
         draw, policy = kernels().negatives_draw, _POLICIES[on_exhausted]
         key, lane = self._keys[KEYED if keyed else COUNTED], np.uint64(0 if keyed else worker_lane())
         counter, n = np.uint64(first), np.uint64(len(table))
-        room = self._longest + 2 * (more.shape[1] + k) + 2
+        room = self._longest + 2 * (more.shape[1] + k) + 2 + _PAUSED_WORDS
         exhausted: list[tuple[int, int]] = []
 
         rooms = threading.local()
@@ -344,6 +346,7 @@ class NegativeSampler:
         def settle(begin: int, end: int) -> int:
             if not hasattr(rooms, "scratch"):
                 rooms.scratch = np.empty(room, np.uint64)
+                rooms.scratch[-_PAUSED_WORDS:] = 0
             begin, status, left = draw(
                 key, lane, counter, keys, rows, more, self._indptr, self._excluded, self._excluded_units,
                 n, table._cells, table._units, table._prefix, unique, policy, begin, end, _BUDGET,

@@ -34,9 +34,13 @@ Batch = namedtuple(
     "key, lane, first, row_keys, rows, exclude_ids, indptr, excluded, excluded_units, unique, on_exhausted",
 )
 
-# Room for one row's exact draws: units of the blocked ids before each, from 0 on for the excluded ones, from
-# before_more on for the others, which lie from more on.
-Scratch = namedtuple("Scratch", "room, more, before_more")
+# A row that is longer than a call's budget is left in the middle, and the next call goes on from there.
+SLOT, CURSOR, NUM_MORE, LEFT, FLAGS = (np.uint64(i) for i in range(5))  # SLOT 0: no row
+PAUSED_WORDS = 5
+
+# Room for one row: units of the blocked ids before each, for its exact draws, from 0 on for the excluded
+# ones, from before_more on for the others, which lie from more on; and, from paused on, where it was left.
+Scratch = namedtuple("Scratch", "room, more, before_more, paused")
 
 stack_runs, stack_proposals = stack(u64, 2 * int(GROUP)), stack(u64, int(IN_FLIGHT))
 stack_ids, stack_ratios = stack(u32, int(IN_FLIGHT)), stack(f64, int(IN_FLIGHT))
@@ -97,7 +101,8 @@ def shifted(ids, start, n, rank):
 
 
 @jit()
-def open_row(table, batch, b, scratch):
+def open_row(table, batch, b, scratch, work, paused):
+    """What row b must not get, and the work done. exclude_ids are sorted, so adding them takes no time."""
     start, num_excluded, left = ZERO, ZERO, table.total
     if batch.indptr.size:
         row = np.uint64(batch.rows[b])
@@ -105,6 +110,9 @@ def open_row(table, batch, b, scratch):
         num_excluded = np.uint64(batch.indptr[row + ONE]) - start
         left -= batch.excluded_units[row] if batch.excluded_units.size else num_excluded
     blocked = Blocked(batch.excluded, start, num_excluded, scratch.room, scratch.more, ZERO, left)
+    if paused:
+        return blocked, work  # more is as it was left
+    work += np.uint64(batch.exclude_ids.shape[1])
     for i in range(np.uint64(batch.exclude_ids.shape[1])):
         if batch.exclude_ids[b, i] < 0:
             continue
@@ -115,7 +123,7 @@ def open_row(table, batch, b, scratch):
         entry = id if table.units.size else id - below_id
         if not contains(blocked.room, blocked.more, blocked.num_more, entry):
             blocked = add(blocked, entry, units_of(table, id))
-    return blocked
+    return blocked, work
 
 
 @jit()
@@ -125,7 +133,8 @@ def prefetch_row(batch, b):
         start = np.uint64(batch.indptr[row])
         for i in range(start, min(np.uint64(batch.indptr[row + ONE]), start + PREFETCHED), LINE):
             prefetch(batch.excluded, i)
-        prefetch(batch.excluded_units, row)
+        if batch.excluded_units.size:
+            prefetch(batch.excluded_units, row)
 
 
 @jit()
@@ -139,6 +148,24 @@ def log_ratios(ratios, at, b, start, end, log_q):
 
 
 @jit()
+def propose(table, run, start, end, proposals, at):
+    """What slots start .. end - 1 of a row propose, not yet resolved, from at on."""
+    for j in range(end - start):
+        proposals[at + j] = column_and_coin(word(run, start + j), table.n)
+
+
+@jit()
+def resolve_all(table, proposals, size, drawn, at):
+    """Their ids; each loop waits for memory that the loop before has asked for."""
+    for i in range(size):
+        prefetch(table.cells, proposals[i] >> S32)
+    for i in range(size):
+        drawn[at + i] = np.uint32(resolve(proposals[i], table.cells[proposals[i] >> S32]))
+    for i in range(size):
+        prefetch(table.units, np.uint64(drawn[at + i]))
+
+
+@jit()
 def redraw(table, blocked, run, scratch, cursor, summed, work):
     """The id of one slot that proposed a blocked one, and where cursor, summed and work then stand.
 
@@ -146,7 +173,7 @@ def redraw(table, blocked, run, scratch, cursor, summed, work):
     """
     for _ in range(REDRAWS):
         id = alias_pick(table.cells, table.n, word(run, cursor))
-        cursor += ONE
+        cursor, work = cursor + ONE, work + ONE
         if not has(blocked, id):
             return id, cursor, summed, work
     if not table.prefix.size:
@@ -162,50 +189,83 @@ def redraw(table, blocked, run, scratch, cursor, summed, work):
 
 
 @jit()
-def settle_row(table, batch, b, run, scratch, ratios, work, ids, log_q, mask):
-    """One row, whose ids hold the resolved proposals of its slots.
+def pause(scratch, slot, cursor, blocked, unique, summed):
+    room, paused = scratch.room, scratch.paused
+    room[paused + SLOT], room[paused + CURSOR], room[paused + LEFT] = slot, cursor, blocked.left
+    room[paused + NUM_MORE] = blocked.num_more
+    room[paused + FLAGS] = (ONE if unique else ZERO) | (TWO if summed else ZERO)
 
-    Returns its status, how many ids an exhausted row had, and the work done.
+
+@jit()
+def settle_row(
+    table, batch, b, run, scratch, budget, ratios, proposals, work, drawn, at, ids, log_q, mask
+):  # fmt: skip
+    """One row, slot after slot.
+
+    drawn holds, from at on, what its first IN_FLIGHT slots propose, and has room for as many as come after
+    them. Nothing is read from the results: they are the caller's, who may write to them. Returns how many
+    rows are settled, this one's status, how many ids an exhausted row had, and the work done.
     """
-    blocked = open_row(table, batch, b, scratch)
-    unique, summed, k = batch.unique, False, np.uint64(ids.shape[1])
-    cursor, waiting, j = k, ZERO, ZERO
+    room, paused, k = scratch.room, scratch.paused, np.uint64(ids.shape[1])
+    j = room[paused + SLOT]
+    start, end, waiting = ZERO, ZERO if j else min(k, IN_FLIGHT), ZERO
+    blocked, work = open_row(table, batch, b, scratch, work, j > ZERO)
+    unique, summed, cursor = batch.unique, False, k
+    if j:
+        cursor = room[paused + CURSOR]
+        blocked = Blocked(
+            blocked.excluded, blocked.start, blocked.num_excluded,
+            room, scratch.more, room[paused + NUM_MORE], room[paused + LEFT],
+        )  # fmt: skip
+        unique = room[paused + FLAGS] & ONE != ZERO
+        summed = room[paused + FLAGS] & TWO != ZERO
+        room[paused + SLOT] = ZERO
     while j < k:
+        if waiting == BUFFER:
+            log_ratios(ratios, ZERO, b, j - waiting, j, log_q)
+            waiting = ZERO
+            if work >= budget:
+                pause(scratch, j, cursor, blocked, unique, summed)
+                return b, DONE, ZERO, work
         if blocked.left == ZERO:
             if batch.on_exhausted == MASK:
                 break
             again = unique and batch.on_exhausted == REPLACE
             if again:
-                blocked = open_row(table, batch, b, scratch)
+                blocked, work = open_row(table, batch, b, scratch, work, False)
             if not again or blocked.left == ZERO:
-                return EXHAUSTED, j, work
+                return b, EXHAUSTED, j, work
             unique = False
-        id = np.uint64(ids[b, j])
-        entry = id
         if not table.units.size:
-            entry = shifted(scratch.room, scratch.more, blocked.num_more, below(word(run, j), blocked.left))
+            entry = shifted(room, scratch.more, blocked.num_more, below(word(run, j), blocked.left))
             id = shifted(blocked.excluded, blocked.start, blocked.num_excluded, entry)
-        elif has(blocked, id):
-            id, cursor, summed, work = redraw(table, blocked, run, scratch, cursor, summed, work)
+        else:
+            if j >= end:
+                start, end = j, min(k, j + IN_FLIGHT)
+                propose(table, run, start, end, proposals, ZERO)
+                resolve_all(table, proposals, end - start, drawn, at)
+            id = np.uint64(drawn[at + j - start])
+            if has(blocked, id):
+                before = cursor
+                id, cursor, summed, work = redraw(table, blocked, run, scratch, cursor, summed, work)
+                if id == table.n:
+                    log_ratios(ratios, ZERO, b, j - waiting, j, log_q)
+                    pause(scratch, j, before, blocked, unique, summed)
+                    return b, NEEDS_PREFIX, ZERO, work
             entry = id
-            if id == table.n:
-                return NEEDS_PREFIX, ZERO, work
         units = units_of(table, id)
         ids[b, j], mask[b, j] = np.int64(id), True
         ratios[waiting] = np.float64(units) / np.float64(blocked.left)
-        waiting += ONE
-        j += ONE
-        if waiting == BUFFER:
-            log_ratios(ratios, ZERO, b, j - waiting, j, log_q)
-            waiting = ZERO
+        waiting, j, work = waiting + ONE, j + ONE, work + ONE
         if unique:
             blocked = add(blocked, entry, units)
             work += ONE + blocked.num_more // SIXTEEN
     log_ratios(ratios, ZERO, b, j - waiting, j, log_q)
+    work += k - j + EIGHT
     while j < k:
         ids[b, j], log_q[b, j], mask[b, j] = -1, np.float32(0.0), False
         j += ONE
-    return DONE, ZERO, work + cursor + EIGHT
+    return b + ONE, DONE, ZERO, work
 
 
 @jit()
@@ -252,7 +312,33 @@ def redraw_row(table, blocked, run, at, k, scratch, ids, hits, work):
                 if id == table.n:
                     return False, work
                 ids[i] = np.uint32(id)
-    return True, work + cursor + EIGHT
+    return True, work + k + EIGHT
+
+
+@jit()
+def settle_group(table, batch, b, stop, runs, scratch, ratios, work, drawn, hits, ids, log_q, mask):
+    """Rows b .. stop - 1, whose slots are drawn independently: one loop after the other, each vectorised.
+
+    False: prefix sums are missing. A row with nothing left gets anything: settle_row says what becomes of it.
+    """
+    k = np.uint64(ids.shape[1])
+    for row in range(b, stop):
+        at, left = (row - b) * k, 1.0
+        blocked, work = open_row(table, batch, row, scratch, work, False)
+        if blocked.left:
+            run = kept_run(runs, row - b)
+            done, work = redraw_row(table, blocked, run, at, k, scratch, drawn, hits, work)
+            if not done:
+                return False, work
+            left = np.float64(blocked.left)
+        for i in range(at, at + k):
+            ratios[i] = np.float64(table.units[np.uint64(drawn[i])]) / left
+    for row in range(b, stop):
+        at = (row - b) * k
+        log_ratios(ratios, at, row, ZERO, k, log_q)
+        for j in range(k):
+            ids[row, j], mask[row, j] = np.int64(drawn[at + j]), True
+    return True, work
 
 
 @jit()
@@ -263,71 +349,17 @@ def rows_in_flight(k):
 
 
 @jit()
-def draw_independent(table, batch, begin, end, budget, scratch, ids, log_q, mask):
-    """Slots that are drawn independently: a table with weights, not unique, no exclude_ids, k <= IN_FLIGHT.
+def draw_rows(table, batch, begin, end, budget, scratch, ids, log_q, mask):
+    """A group of rows proposes at once.
 
-    A group of rows goes through one loop after the other; each is vectorised, or waits for memory that the
-    loop before has asked for.
+    Slots are independent of each other if the table has weights, and the call neither unique nor exclude_ids;
+    else they are settled in order.
     """
-    k, work = np.uint64(ids.shape[1]), ZERO
-    group = rows_in_flight(k)
+    k, work, weighted = np.uint64(ids.shape[1]), ZERO, table.units.size > 0
+    width, group = min(k, IN_FLIGHT), rows_in_flight(k)
+    independent = weighted and not batch.unique and batch.exclude_ids.shape[1] == 0 and k <= IN_FLIGHT
     runs, proposals, ratios = stack_runs(), stack_proposals(), stack_ratios()
     drawn, hits = stack_ids(), stack_ids()
-    for b in range(begin, min(end, begin + group)):
-        prefetch_row(batch, b)
-    for b in range(begin, end, group):
-        if work >= budget:
-            return b, DONE, ZERO
-        stop = min(end, b + group)
-        size = (stop - b) * k
-        for row in range(b, stop):
-            run, at = start_row(batch, row, group, end), (row - b) * k
-            keep_run(runs, row - b, run)
-            for j in range(k):
-                proposals[at + j] = column_and_coin(word(run, j), table.n)
-        for i in range(size):
-            prefetch(table.cells, proposals[i] >> S32)
-        for i in range(size):
-            drawn[i] = np.uint32(resolve(proposals[i], table.cells[proposals[i] >> S32]))
-        for i in range(size):
-            prefetch(table.units, np.uint64(drawn[i]))
-        for row in range(b, stop):
-            blocked, at = open_row(table, batch, row, scratch), (row - b) * k
-            left = (
-                1.0  # a row with nothing left gets anything here: settle_row, below, says what becomes of it
-            )
-            if blocked.left:
-                run = kept_run(runs, row - b)
-                done, work = redraw_row(table, blocked, run, at, k, scratch, drawn, hits, work)
-                if not done:
-                    return b, NEEDS_PREFIX, ZERO
-                left = np.float64(blocked.left)
-            for i in range(at, at + k):
-                ratios[i] = np.float64(table.units[np.uint64(drawn[i])]) / left
-        for row in range(b, stop):
-            at = (row - b) * k
-            log_ratios(ratios, at, row, ZERO, k, log_q)
-            for j in range(k):
-                ids[row, j], mask[row, j] = np.int64(drawn[at + j]), True
-        if not batch.excluded_units.size:
-            continue
-        for row in range(b, stop):
-            if batch.excluded_units[np.uint64(batch.rows[row])] == table.total:
-                run = kept_run(runs, row - b)
-                status, had, work = settle_row(
-                    table, batch, row, run, scratch, ratios, work, ids, log_q, mask
-                )
-                if status != DONE:
-                    return row, status, had
-    return end, DONE, ZERO
-
-
-@jit()
-def draw_in_order(table, batch, begin, end, budget, scratch, ids, log_q, mask):
-    """Slots that depend on those before them, or on a row's own exclude_ids; and uniform tables."""
-    k, work = np.uint64(ids.shape[1]), ZERO
-    group = rows_in_flight(k)
-    runs, ratios = stack_runs(), stack_ratios()
     for b in range(begin, min(end, begin + group)):
         prefetch_row(batch, b)
     for b in range(begin, end, group):
@@ -337,23 +369,28 @@ def draw_in_order(table, batch, begin, end, budget, scratch, ids, log_q, mask):
         for row in range(b, stop):
             run = start_row(batch, row, group, end)
             keep_run(runs, row - b, run)
-            if table.units.size:
-                for j in range(k):
-                    proposal = column_and_coin(word(run, j), table.n)
-                    prefetch(table.cells, proposal >> S32)
-                    ids[row, j] = np.int64(proposal)
-        if table.units.size:
-            for row in range(b, stop):
-                for j in range(k):
-                    proposal = np.uint64(ids[row, j])
-                    id = resolve(proposal, table.cells[proposal >> S32])
-                    prefetch(table.units, id)
-                    ids[row, j] = np.int64(id)
+            if weighted:
+                propose(table, run, ZERO, width, proposals, (row - b) * width)
+        if weighted:
+            resolve_all(table, proposals, (stop - b) * width, drawn, ZERO)
+        if independent:
+            done, work = settle_group(
+                table, batch, b, stop, runs, scratch, ratios, work, drawn, hits, ids, log_q, mask
+            )
+            if not done:
+                return b, NEEDS_PREFIX, ZERO
+            if not batch.excluded_units.size:
+                continue
         for row in range(b, stop):
+            if independent and batch.excluded_units[np.uint64(batch.rows[row])] != table.total:
+                continue
             run = kept_run(runs, row - b)
-            status, had, work = settle_row(table, batch, row, run, scratch, ratios, work, ids, log_q, mask)
-            if status != DONE:
-                return row, status, had
+            settled, status, had, work = settle_row(
+                table, batch, row, run, scratch, budget, ratios, proposals, work,
+                drawn, (row - b) * width, ids, log_q, mask,
+            )  # fmt: skip
+            if status != DONE or settled == row:
+                return settled, status, had
     return end, DONE, ZERO
 
 
@@ -384,17 +421,15 @@ def negatives_draw(
         or end > size
     ):
         raise ValueError("negatives_draw: shapes differ")
-    longest = scratch.size - 2 * (m + k) - 2
+    longest = scratch.size - 2 * (m + k) - 2 - PAUSED_WORDS
     if longest < 0:
         raise ValueError("negatives_draw: scratch is too small")
     table = proposer(n, cells, units, prefix)
     batch = Batch(
         key, lane, first, row_keys, rows, exclude_ids, indptr, excluded, excluded_units, unique, on_exhausted
     )
-    parts = Scratch(scratch, np.uint64(longest + 1), np.uint64(longest + 1 + m + k))
+    after = np.uint64(scratch.size - PAUSED_WORDS)
+    parts = Scratch(scratch, np.uint64(longest + 1), np.uint64(longest + 1 + m + k), after)
     first_row, last_row, most = np.uint64(begin), np.uint64(max(begin, end)), np.uint64(max(budget, 0))
-    if units.size and not unique and m == 0 and np.uint64(k) <= IN_FLIGHT:
-        at, status, had = draw_independent(table, batch, first_row, last_row, most, parts, ids, log_q, mask)
-    else:
-        at, status, had = draw_in_order(table, batch, first_row, last_row, most, parts, ids, log_q, mask)
+    at, status, had = draw_rows(table, batch, first_row, last_row, most, parts, ids, log_q, mask)
     return np.int64(at), status, np.int64(had)
