@@ -274,7 +274,7 @@ def test_large_tables():
     rows, none = np.zeros(4, np.int64), np.empty((4, 0), np.int64)
     agree(
         "negatives_draw", 5, 0, 0, NONE, rows, none, *empty, 2**32 - 1, NONE, NONE, NONE, True, 0, 0, 4, 9**9,
-        np.empty(2002, np.uint64), *few, outs=[19, 20, 21],
+        np.zeros(2007, np.uint64), *few, outs=[19, 20, 21],
     )  # fmt: skip
 
 
