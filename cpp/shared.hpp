@@ -15,6 +15,7 @@ namespace equipoise {
 enum SharedState { kFilled = 0, kNextWord = 1, kTries = 2, kTreeBuilt = 3 };
 constexpr i64 kChunk = i64{1} << 18;  // words between two looks at Ctrl-C
 constexpr u64 kMostTries = u64{1} << 62;
+constexpr u64 kWhole = ~u64{0};  // the tree is built; before, how many steps of that are done
 
 EQUIPOISE_INLINE u64 shared_pick(const Proposer& table, u64 word) {
     return table.units ? alias_pick(table.cells, table.n, word) : below(word, table.n);
@@ -48,23 +49,37 @@ inline bool shared_unique(u64 key, u64 call, u64 lane, const Proposer& table, i6
     return false;
 }
 
-// The rest exactly: a Fenwick tree over the units of the ids not yet got, O(n) once and O(log n) a slot.
+// A part of the tree over the units of the ids not yet got: first all nodes, then what has been got is taken
+// out. tree comes as zeros, and tree[0] is what is left.
+inline void build_tree(const Proposer& table, u64* tree, const i64* ids, u64* state) {
+    const u64 n = table.n, filled = state[kFilled];
+    u64 step = state[kTreeBuilt];
+    const u64 stop = std::min(n + filled, step + static_cast<u64>(kChunk / 8));
+    if (step == 0) tree[0] = table.total;
+    for (; step < stop && step < n; ++step) {
+        const u64 node = step + 1, parent = node + (node & (~node + 1));
+        tree[node] += table.units_of(step);
+        if (parent <= n) tree[parent] += tree[node];
+    }
+    for (; step < stop; ++step) {
+        const u64 id = static_cast<u64>(ids[step - n]), units = table.units_of(id);
+        tree[0] -= units;
+        for (u64 node = id + 1; node <= n; node += node & (~node + 1)) tree[node] -= units;
+    }
+    state[kTreeBuilt] = step == n + filled ? kWhole : step;
+}
+
+// The rest exactly: a Fenwick tree over the units of the ids not yet got, O(n) once and O(log n) a slot; a
+// part of either a call.
 inline void shared_exact(u64 key, u64 call, u64 lane, const Proposer& table, u64* tree, i64* ids, i64 count,
                          u64* state) {
     const Run run(key, call, lane);
     const u64 n = table.n;
     u64 top = 1;
     while (top * 2 <= n) top *= 2;
-    if (!state[kTreeBuilt]) {
-        for (u64 i = 0; i < n; ++i) tree[i + 1] = table.units_of(i);
-        for (u64 i = 0; i < state[kFilled]; ++i) tree[ids[i] + 1] = 0;
-        tree[0] = 0;  // the units left
-        for (u64 i = 1; i <= n; ++i) tree[0] += tree[i];
-        for (u64 i = 1; i <= n; ++i) {
-            const u64 parent = i + (i & (~i + 1));
-            if (parent <= n) tree[parent] += tree[i];
-        }
-        state[kTreeBuilt] = 1;
+    if (state[kTreeBuilt] != kWhole) {
+        build_tree(table, tree, ids, state);
+        return;
     }
     const u64 stop = state[kFilled] + static_cast<u64>(kChunk / 8);
     while (state[kFilled] < static_cast<u64>(count) && state[kFilled] < stop) {

@@ -225,7 +225,7 @@ def test_parts_of_out_lie_apart():
         (ids, log_q, memory.view(np.bool_)[9:59].reshape(10, 5)),
         (ids, log_q, log_q.view(np.bool_).reshape(-1)[:50].reshape(10, 5)),
     ):
-        with pytest.raises(ValueError, match="out must be three arrays apart"):
+        with pytest.raises(ValueError, match="must lie apart from out"):
             make().sample(ROWS[:10], 5, out=equipoise.Negatives(*parts))
 
 

@@ -266,7 +266,7 @@ CALLS = [
         ValueError,
         r"rows\[0\] = 2 has 0 ids",
     ),
-    (lambda: sampler().sample([0], 1, out=3), TypeError, "out must be a Negatives of three arrays, got int"),
+    (lambda: sampler().sample([0], 1, out=3), TypeError, "out must be a Negatives of arrays, got int"),
     (
         lambda: sampler().sample(
             [0], 1, out=equipoise.Negatives(np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)))

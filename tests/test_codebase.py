@@ -275,3 +275,11 @@ def test_the_public_names_are_those_that_are_exported():
             continue
         module = importlib.import_module(f"equipoise.{path.stem}")
         assert all(hasattr(module, name) for name in getattr(module, "__all__", [])), path.name
+
+
+@pytest.mark.parametrize("name", ["tables", "negatives", "rng", "_parallel"])
+def test_errors_are_born_in_validate(name):
+    """Above both backends, and in one place: the core raises nothing of its own but what it caught."""
+    tree = ast.parse((PACKAGE / f"{name}.py").read_text())
+    raised = [node.exc for node in ast.walk(tree) if isinstance(node, ast.Raise) and node.exc is not None]
+    assert [ast.unparse(exc) for exc in raised if isinstance(exc, ast.Call)] == []

@@ -6,25 +6,10 @@ two chunks Python sees Ctrl-C.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 
-from equipoise import _validate
-
-__all__ = ["for_chunks", "num_threads"]
-
-
-def num_threads(n_threads: int | None) -> int:
-    """``n_threads``, else ``EQUIPOISE_NUM_THREADS``, else 1."""
-    if n_threads is not None:
-        return _validate.as_count(n_threads, "n_threads", least=1)
-    variable = os.environ.get("EQUIPOISE_NUM_THREADS")
-    if not variable:
-        return 1
-    if not (variable.isascii() and variable.isdigit() and int(variable) >= 1):
-        raise ValueError(f"EQUIPOISE_NUM_THREADS must be a whole number >= 1, got {variable!r}")
-    return int(variable)
+__all__ = ["for_chunks"]
 
 
 def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int], int | None]) -> None:
@@ -70,7 +55,15 @@ def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int],
             helper.join()
     finally:
         stop.set()
+        again: KeyboardInterrupt | None = None
         for helper in started:
-            helper.join()
+            # A second Ctrl-C must not leave anybody writing into the caller's arrays.
+            while helper.is_alive():
+                try:
+                    helper.join()
+                except KeyboardInterrupt as interrupt:
+                    again = interrupt
+        if again is not None:
+            raise again
     if failures:
         raise failures[0]

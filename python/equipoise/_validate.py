@@ -7,27 +7,12 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
-from typing import Any
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-
-__all__ = [
-    "as_array",
-    "as_choice",
-    "as_count",
-    "as_exclude",
-    "as_flag",
-    "as_ids",
-    "as_real",
-    "as_row_keys",
-    "as_shape",
-    "as_weights",
-    "check_addressable",
-    "check_out",
-    "check_sum",
-]
 
 Int64s = NDArray[np.int64]
 Weights = NDArray[np.float64] | NDArray[np.int64]
@@ -61,7 +46,7 @@ def as_array(x: Any, name: str) -> NDArray[Any]:
     if hasattr(x, "__dlpack__") and hasattr(x, "__dlpack_device__"):
         try:
             on_cpu = int(x.__dlpack_device__()[0]) in _CPU_DEVICES
-        except (BufferError, RuntimeError, ValueError):  # torch's meta tensors have no device at all
+        except Exception:  # torch's meta tensors have no device at all
             on_cpu = False
         if not on_cpu:
             raise TypeError(
@@ -69,7 +54,7 @@ def as_array(x: Any, name: str) -> NDArray[Any]:
             )
         try:
             return np.from_dlpack(x)
-        except (BufferError, RuntimeError, TypeError, ValueError) as failure:
+        except Exception as failure:  # somebody else's code: it may raise anything
             raise TypeError(
                 f"{name} must be an array that NumPy can read, got a {type(x).__name__}: {failure}"
             ) from None
@@ -78,6 +63,10 @@ def as_array(x: Any, name: str) -> NDArray[Any]:
     except (ValueError, OverflowError) as failure:
         raise ValueError(
             f"{name} must be a rectangular array of numbers, got {type(x).__name__}: {failure}"
+        ) from None
+    except Exception as failure:
+        raise TypeError(
+            f"{name} must be an array that NumPy can read, got a {type(x).__name__}: {failure}"
         ) from None
 
 
@@ -143,6 +132,29 @@ def check_addressable(entries: int, name: str) -> None:
         raise ValueError(f"{name} must ask for fewer than 2^60 entries, got {entries}")
 
 
+def as_threads(n_threads: int | None) -> int:
+    """``n_threads``, else ``EQUIPOISE_NUM_THREADS``, else 1."""
+    if n_threads is not None:
+        return as_count(n_threads, "n_threads", least=1)
+    variable = os.environ.get("EQUIPOISE_NUM_THREADS")
+    if not variable:
+        return 1
+    if not (variable.isascii() and variable.isdigit() and int(variable) >= 1):
+        raise ValueError(f"EQUIPOISE_NUM_THREADS must be a whole number >= 1, got {variable!r}")
+    return int(variable)
+
+
+def as_bit_generator(rng: Any) -> Any:
+    """The bit generator of whatever ``numpy.random.default_rng`` takes."""
+    wanted = "None, an int >= 0, a SeedSequence, a BitGenerator or a Generator"
+    if isinstance(rng, float | bool | str):
+        raise TypeError(f"rng must be {wanted}, got {type(rng).__name__}")
+    try:
+        return np.random.default_rng(rng).bit_generator
+    except (TypeError, ValueError) as failure:
+        raise type(failure)(f"rng must be {wanted}: {failure}") from None
+
+
 def check_sum(w: NDArray[np.float64], name: str) -> None:
     """The float64 sum is finite."""
     with np.errstate(over="ignore"):
@@ -178,10 +190,45 @@ def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> W
     return w
 
 
+def check_powers(logs: NDArray[np.float64], weights: Weights, power: float) -> None:
+    """``power * log(weights + smoothing)`` has not overflowed."""
+    if not np.isfinite(logs).all():
+        at = int(np.isfinite(logs).argmin())
+        raise ValueError(
+            f"power must leave power * log(weights + smoothing) finite, got {power} "
+            f"and weights[{at}] = {weights[at]}"
+        )
+
+
+def check_steady(surplus: int, n: int) -> None:
+    """What rounding left over is less than a unit an id, unless the weights were another's to write to."""
+    if abs(surplus) > n:
+        raise ValueError("weights must not change while a table is built from them")
+
+
+def as_path(path: Any) -> str:
+    """An absolute path."""
+    try:
+        return os.path.abspath(os.fsdecode(path))
+    except (TypeError, ValueError) as failure:
+        raise type(failure)(
+            f"path must be a str or path-like, got {type(path).__name__}: {failure}"
+        ) from None
+
+
+def refuse_file(path: str, wanted: str, got: str) -> NoReturn:
+    raise ValueError(f"path must name {wanted}, got {got} in {path!r}")
+
+
 def _integers(x: Any, name: str, ndim: tuple[int, ...] | None) -> NDArray[Any]:
     a = as_array(x, name)
+    if a.dtype.kind in "fO" and a.size and isinstance(x, list | tuple):
+        exact = np.array(x, dtype=object)  # integers beyond 64 bits, or of both their ends
+        if not all(type(i) is int for i in exact.flat):
+            raise TypeError(f"{name} must be integers, got {_kind(a)}")
+        a = exact
     untyped = a.size == 0 and a.dtype == np.float64  # an empty list has no dtype, nor has np.array([])
-    if a.dtype.kind not in "iu" and not untyped:
+    if a.dtype.kind not in "iu" and not untyped and not (a.dtype == object and isinstance(x, list | tuple)):
         raise TypeError(f"{name} must be integers, got {_kind(a)}")
     if ndim is not None and a.ndim not in ndim:
         raise ValueError(
@@ -221,6 +268,9 @@ def as_row_keys(x: Any, length: int) -> NDArray[np.uint64]:
     a = _integers(x, "row_keys", (1,))
     if a.shape[0] != length:
         raise ValueError(f"row_keys must have {length} entries, one for each row, got {a.shape[0]}")
+    if a.dtype == object:
+        _check_range(a, "row_keys", -(2**63), 2**64)
+        a = np.array([key % 2**64 for key in a], np.uint64)
     return np.array(a, dtype=np.uint64 if a.dtype == np.uint64 else np.int64, order="C").view(np.uint64)
 
 
@@ -247,14 +297,14 @@ def as_exclude(exclude: Any, n: int) -> tuple[Int64s, NDArray[np.uint32]]:
         raise ValueError(
             f"exclude indptr[{at}] must be >= indptr[{at - 1}] = {indptr[at - 1]}, got {indptr[at]}"
         )
-    indices = _integers(exclude[1], "exclude indices", (1,))
+    indices = np.array(_integers(exclude[1], "exclude indices", (1,)))  # the copy is checked, as in as_ids
     _check_range(indices, "exclude indices", 0, n)
     if indptr[-1] != indices.size:
         raise ValueError(
             f"exclude indptr[{indptr.size - 1}] must be {indices.size}, the number of indices, "
             f"got {indptr[-1]}"
         )
-    return np.array(indptr), indices.astype(np.uint32)
+    return indptr, indices.astype(np.uint32)
 
 
 def check_out(out: Any, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
@@ -271,3 +321,61 @@ def check_out(out: Any, name: str, dtype: type[np.generic], shape: tuple[int, ..
         raise ValueError(f"{name} must be C-contiguous, got strides {out.strides}")
     if not out.flags.writeable:
         raise ValueError(f"{name} must be writable, got a read-only array")
+
+
+def check_parts(
+    out: Any, wanted: type, dtypes: Mapping[str, type[np.generic]], shape: tuple[int, ...]
+) -> None:
+    """``out`` is ``wanted``, a dataclass of arrays that can be written in place and lie apart in memory."""
+    if not isinstance(out, wanted):
+        raise TypeError(f"out must be a {wanted.__name__} of arrays, got {type(out).__name__}")
+    for name, dtype in dtypes.items():
+        check_out(getattr(out, name), f"out.{name}", dtype, shape)
+    names = list(dtypes)
+    for i, name in enumerate(names):
+        for other in names[:i]:
+            if np.may_share_memory(getattr(out, other), getattr(out, name)):
+                raise ValueError(f"out.{name} must lie apart from out.{other}, got arrays that share memory")
+
+
+def as_policy(on_exhausted: Any, unique: bool, choices: Iterable[str]) -> str:
+    """What becomes of a row that has too few ids."""
+    policy = as_choice(on_exhausted, "on_exhausted", choices)
+    if policy == "replace" and not unique:
+        raise ValueError("on_exhausted='replace' must come with unique=True, got unique=False")
+    return policy
+
+
+def refuse_exhausted(position: int, row: int, left: int, k: int, unique: bool) -> NoReturn:
+    wanted = f"unique=True wants {k}" if unique else f"num_negatives={k} wants at least one"
+    ways = "on_exhausted='mask'" + (" or 'replace'" if unique and left else "")
+    raise ValueError(
+        f"rows[{position}] = {row} has {left} ids of positive weight left, {wanted} ({ways} goes on)"
+    )
+
+
+def check_enough(count: int, positive: int) -> None:
+    """There are so many ids to be distinct."""
+    if count > positive:
+        raise ValueError(
+            f"num_samples must be at most {positive}, the ids of positive weight, with unique=True, "
+            f"got {count}"
+        )
+
+
+def as_state(state: Any, fixed: Mapping[str, str | int], counters: Mapping[str, int]) -> dict[str, int]:
+    """The counters, each below its limit, of a ``state_dict`` whose other values are the fixed ones."""
+    if not isinstance(state, Mapping):
+        raise TypeError(f"state must be a mapping, as state_dict returns it, got {type(state).__name__}")
+    for name, wanted in fixed.items():
+        if name not in state:
+            raise ValueError(f"state[{name!r}] must be {wanted!r}, got no such key")
+        if type(state[name]) is not type(wanted) or state[name] != wanted:
+            of = "of this sampler's items, exclude, seed and stream" if name == "fingerprint" else "here"
+            raise ValueError(f"state[{name!r}] must be {wanted!r}, that {of}, got {state[name]!r}")
+    for name in counters:
+        if name not in state:
+            raise ValueError(f"state[{name!r}] must be an integer, got no such key")
+    return {
+        name: as_count(state[name], f"state[{name!r}]", most=limit - 1) for name, limit in counters.items()
+    }

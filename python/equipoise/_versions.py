@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from equipoise import _backend, _parallel
+from equipoise import _backend, _validate
 
 __all__ = ["collect", "render", "show_versions"]
 
@@ -85,7 +85,7 @@ def _cpu() -> dict[str, Any]:
 
 def _threads() -> dict[str, Any]:
     try:
-        default = _parallel.num_threads(None)
+        default = _validate.as_threads(None)
     except ValueError as failure:  # every draw will say the same
         return {"default": None, "reason": str(failure)}
     variable = os.environ.get("EQUIPOISE_NUM_THREADS")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from equipoise import _validate
 from equipoise._backend import kernels
-from equipoise._parallel import for_chunks, num_threads
+from equipoise._parallel import for_chunks
 from equipoise.rng import COUNTED, KEYED, SHARED, worker_lane
 from equipoise.tables import AliasTable, UniformTable, _Table
 
@@ -29,7 +29,7 @@ _BUDGET = 1 << 17
 _PAUSED_WORDS = 5  # at the scratch's end: where a row was left that is longer than a budget
 _ROWS_CHUNK = 1 << 15  # negatives that one thread takes at a time
 _SHARED_CHUNK = 1 << 18
-_HIT_CHUNK = 1 << 22  # candidates tested between two looks
+_HIT_CHUNK = 1 << 20  # steps of looking up candidates between two looks
 
 # Guards the counters of all samplers: two threads must not take the same rows' words. A child of fork gets a
 # fresh one.
@@ -201,6 +201,9 @@ class NegativeSampler:
         self._epoch = _validate.as_count(epoch, "epoch", most=2**32 - 1)
         self._rows_drawn = 0
         self._calls_shared = 0
+        self._derive_keys()
+
+    def _derive_keys(self) -> None:
         self._keys = {
             purpose: np.uint64(
                 kernels().call_key(np.uint64(self._seed), self._epoch, purpose, np.uint64(self._stream))
@@ -277,24 +280,16 @@ class NegativeSampler:
         _validate.check_addressable(max(size, 1) * k, "num_negatives")
         more = self._as_exclude_ids(exclude_ids, size)
         unique = _validate.as_flag(unique, "unique")
-        on_exhausted = _validate.as_choice(on_exhausted, "on_exhausted", _POLICIES)
-        if on_exhausted == "replace" and not unique:
-            raise ValueError("on_exhausted='replace' must come with unique=True, got unique=False")
+        on_exhausted = _validate.as_policy(on_exhausted, unique, _POLICIES)
         keys = _validate.as_row_keys(row_keys, size) if row_keys is not None else np.empty(0, np.uint64)
-        threads = num_threads(n_threads)
+        threads = _validate.as_threads(n_threads)
         if out is None:
             out = Negatives(
                 np.empty((size, k), np.int64), np.empty((size, k), np.float32), np.empty((size, k), np.bool_)
             )
         else:
-            if not isinstance(out, Negatives):
-                raise TypeError(f"out must be a Negatives of three arrays, got {type(out).__name__}")
-            _validate.check_out(out.ids, "out.ids", np.int64, (size, k))
-            _validate.check_out(out.log_q, "out.log_q", np.float32, (size, k))
-            _validate.check_out(out.mask, "out.mask", np.bool_, (size, k))
-            parts = (out.ids, out.log_q, out.mask)
-            if any(np.may_share_memory(parts[i], parts[j]) for i, j in ((0, 1), (0, 2), (1, 2))):
-                raise ValueError("out must be three arrays apart, got some that share memory")
+            dtypes = {"ids": np.int64, "log_q": np.float32, "mask": np.bool_}
+            _validate.check_parts(out, Negatives, dtypes, (size, k))
         keyed = row_keys is not None
         first = 0 if keyed else self._take("_rows_drawn", size)
         try:
@@ -362,11 +357,7 @@ class NegativeSampler:
         for_chunks(size, size if threads == 1 else max(1, _ROWS_CHUNK // k), threads, settle)
         if exhausted:
             row, left = min(exhausted)
-            wanted = f"unique=True wants {k}" if unique else f"num_negatives={k} wants at least one"
-            ways = "on_exhausted='mask'" + (" or 'replace'" if unique and left else "")
-            raise ValueError(
-                f"rows[{row}] = {rows[row]} has {left} ids of positive weight left, {wanted} ({ways} goes on)"
-            )
+            _validate.refuse_exhausted(row, int(rows[row]), left, k, unique)
 
     def sample_shared(self, num_samples: int, *, unique: bool = True) -> SharedNegatives:
         """One set of negatives for a whole batch, as TensorFlow's candidate samplers make it.
@@ -403,53 +394,47 @@ class NegativeSampler:
         _validate.check_addressable(count, "num_samples")
         unique = _validate.as_flag(unique, "unique")
         table = self._table
-        if unique and count > table._num_positive():
-            raise ValueError(
-                f"num_samples must be at most {table._num_positive()}, the ids of positive weight, with "
-                f"unique=True, got {count}"
-            )
-        ids = np.empty(count, np.int64)
+        if unique:
+            _validate.check_enough(count, table._num_positive())
+        ids, log_q = np.empty(count, np.int64), np.empty(count, np.float32)
         call = self._take("_calls_shared", 1)
         address = (self._keys[SHARED], np.uint64(call), np.uint64(worker_lane()))
         proposer = (np.uint64(len(table)), table._cells, table._units)
         try:
-            tries = (
-                self._shared_unique(address, proposer, ids)
-                if unique
-                else self._shared_any(address, proposer, ids)
-            )
+            tries = self._draw_shared(address, proposer, ids, unique)
+
+            def log_expected(begin: int, end: int) -> None:
+                p = table._units_of(ids[begin:end]).astype(np.float64) / float(table._total)
+                if unique:
+                    kernels().log1p(-p, p)
+                    kernels().expm1(p * float(tries), p)
+                    p = -p
+                else:
+                    p *= float(count)
+                kernels().log(p, p)
+                log_q[begin:end] = p
+
+            for_chunks(count, _SHARED_CHUNK, 1, log_expected)
         except BaseException:
             self._give_back("_calls_shared", call, 1)
             raise
-        p = table.prob(ids)
-        if unique:
-            kernels().log1p(-p, p)
-            kernels().expm1(p * float(tries), p)
-            p = -p
-        else:
-            p *= float(count)
-        kernels().log(p, p)
-        return SharedNegatives(ids, p.astype(np.float32), tries)
+        return SharedNegatives(ids, log_q, tries)
 
-    def _shared_any(self, address: tuple[Any, ...], proposer: tuple[Any, ...], ids: NDArray[np.int64]) -> int:
-        for_chunks(
-            ids.size,
-            _SHARED_CHUNK,
-            1,
-            lambda begin, end: kernels().shared_draw(*address, *proposer, begin, ids[begin:end]),
-        )
-        return ids.size
-
-    def _shared_unique(
-        self, address: tuple[Any, ...], proposer: tuple[Any, ...], ids: NDArray[np.int64]
+    def _draw_shared(
+        self, address: tuple[Any, ...], proposer: tuple[Any, ...], ids: NDArray[np.int64], unique: bool
     ) -> int:
+        if not unique:
+            draw = kernels().shared_draw
+            part = _SHARED_CHUNK
+            for_chunks(ids.size, part, 1, lambda begin, end: draw(*address, *proposer, begin, ids[begin:end]))
+            return ids.size
         state = np.zeros(4, np.uint64)
         seen = np.full(1 << (2 * ids.size).bit_length(), -1, np.int64)
         exact = False
         while state[0] < ids.size and not exact:
             exact = kernels().shared_unique(*address, *proposer, seen, ids, state)
         if exact:
-            tree = np.empty(len(self._table) + 1, np.uint64)
+            tree = np.zeros(len(self._table) + 1, np.uint64)
             while state[0] < ids.size:
                 kernels().shared_exact(*address, *proposer, tree, ids, state)
         return int(state[2])
@@ -502,7 +487,8 @@ class NegativeSampler:
                 self._indptr, self._excluded, rows[begin:end], in_order, order, hits[begin:end]
             )
 
-        for_chunks(rows.size, max(1, _HIT_CHUNK // max(1, candidates.size)), 1, test)
+        longest = min(self._longest, candidates.size)  # the shorter list is looked up in the longer
+        for_chunks(rows.size, max(1, _HIT_CHUNK // max(64, candidates.size // 8, 16 * longest)), 1, test)
         if columns is not None:
             hits[np.arange(rows.size), columns] = False
         return hits
@@ -584,28 +570,24 @@ class NegativeSampler:
         --------
         See :meth:`state_dict`.
         """
-        if not isinstance(state, Mapping):
-            raise TypeError(f"state must be a mapping, as state_dict returns it, got {type(state).__name__}")
-        for name, wanted in (
-            ("sampler", "NegativeSampler"),
-            ("version", 1),
-            ("fingerprint", self._fingerprint()),
-        ):
-            if name not in state:
-                raise ValueError(f"state[{name!r}] must be {wanted!r}, got no such key")
-            if state[name] != wanted:
-                raise ValueError(
-                    f"state[{name!r}] must be {wanted!r}, that of this sampler's items, exclude, seed and "
-                    f"stream, got {state[name]!r}"
-                )
-        for name in ("epoch", "rows_drawn", "calls_shared"):
-            if name not in state:
-                raise ValueError(f"state[{name!r}] must be an integer, got no such key")
-        epoch = _validate.as_count(state["epoch"], "state['epoch']", most=2**32 - 1)
-        rows_drawn = _validate.as_count(state["rows_drawn"], "state['rows_drawn']", most=2**64 - 1)
-        calls_shared = _validate.as_count(state["calls_shared"], "state['calls_shared']", most=2**64 - 1)
-        self.set_epoch(epoch)
-        self._rows_drawn, self._calls_shared = rows_drawn, calls_shared
+        fixed: dict[str, str | int] = {
+            "sampler": "NegativeSampler",
+            "version": 1,
+            "fingerprint": self._fingerprint(),
+        }
+        limits = {"epoch": 2**32, "rows_drawn": 2**64, "calls_shared": 2**64}
+        counters = _validate.as_state(state, fixed, limits)
+        self.set_epoch(counters["epoch"])
+        self._rows_drawn, self._calls_shared = counters["rows_drawn"], counters["calls_shared"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What can be computed again is left out, so that equal samplers have equal pickles.
+        return {name: value for name, value in vars(self).items() if name not in ("_keys", "_digest")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._digest = None
+        self._derive_keys()
 
     def _fingerprint(self) -> str:
         if self._digest is None:

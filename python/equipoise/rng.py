@@ -142,16 +142,16 @@ True
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import numpy as np
+
+from equipoise import _validate
 
 __all__ = ["COUNTED", "KEYED", "RNG", "SHARED", "TABLE", "key_from_rng", "worker_lane"]
 
 VERSION = 1
 TABLE, KEYED, COUNTED, SHARED = (purpose + (VERSION << 16) for purpose in (1, 2, 3, 4))
 
-_WANTED = "None, an int >= 0, a SeedSequence, a BitGenerator or a Generator"
 RNG = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
 
 
@@ -184,12 +184,7 @@ def key_from_rng(rng: RNG) -> int:
     >>> key_from_rng(7) == int(np.random.default_rng(7).bit_generator.random_raw())
     True
     """
-    if isinstance(rng, float | bool | str):
-        raise TypeError(f"rng must be {_WANTED}, got {type(rng).__name__}")
-    try:
-        bits: Any = np.random.default_rng(rng).bit_generator
-    except (TypeError, ValueError) as failure:
-        raise type(failure)(f"rng must be {_WANTED}: {failure}") from None
+    bits = _validate.as_bit_generator(rng)
     if isinstance(bits, np.random.MT19937):
         return int(bits.random_raw()) | int(bits.random_raw()) << 32
     return int(bits.random_raw())
@@ -208,5 +203,6 @@ def worker_lane() -> int:
     0
     """
     data = sys.modules.get("torch.utils.data")
-    info = data.get_worker_info() if data is not None else None
+    ask = getattr(data, "get_worker_info", None)  # not there while another thread is importing torch
+    info = ask() if ask is not None else None
     return 0 if info is None else int(info.seed) % 2**64

@@ -11,14 +11,14 @@ import math
 import os
 import struct
 import threading
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise import _validate
 from equipoise._backend import kernels
-from equipoise._parallel import for_chunks, num_threads
+from equipoise._parallel import for_chunks
 from equipoise._validate import Weights
 from equipoise.rng import RNG, TABLE, key_from_rng
 
@@ -96,7 +96,7 @@ class _Table:
         (2, 4)
         """
         shape = _validate.as_shape(size)
-        threads = num_threads(n_threads)
+        threads = _validate.as_threads(n_threads)
         if out is None:
             out = np.empty(shape, np.int64)
         else:
@@ -136,7 +136,7 @@ class _Table:
         array([0.  , 0.75, 0.25])
         """
         ids = _validate.as_ids(ids, "ids", upper=self._n, ndim=None)
-        return self._units_of(ids).astype(np.float64) / float(self._total)
+        return np.asarray(self._units_of(ids).astype(np.float64) / float(self._total))
 
     def log_prob(self, ids: Any) -> NDArray[np.float64]:
         """Natural logarithm of :meth:`prob`; ``-inf`` for a weight of zero.
@@ -188,6 +188,13 @@ class _Table:
             self._digest = _digest(self._n, self._units)
         return self._digest
 
+    # Tables do not change.
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(n={self._n})"
 
@@ -215,6 +222,9 @@ class UniformTable(_Table):
     def __init__(self, n: int) -> None:
         self._n = _validate.as_count(n, "n", least=1, most=2**32 - 1)
 
+    def __reduce__(self) -> tuple[type[UniformTable], tuple[int]]:
+        return UniformTable, (self._n,)
+
     def _draw(self, key: np.uint64, start: int, out: NDArray[np.int64]) -> None:
         kernels().uniform_draw(key, np.uint64(self._n), start, out)
 
@@ -230,8 +240,8 @@ class AliasTable(_Table):
     Parameters
     ----------
     weights : array of shape (n,)
-        float32, float64, int32, int64 or uint32; finite, >= 0, with a finite sum, not all zero, not
-        normalised; 1 <= n < 2^32.
+        float32, float64, int32, int64 or uint32 (other real dtypes of up to 64 bits are converted, exactly);
+        finite, >= 0, with a finite sum, not all zero, not normalised; 1 <= n < 2^32.
     power : float
         p_i is proportional to ``(weights_i + smoothing) ** power``; word2vec's negatives take 0.75.
     smoothing : float
@@ -241,7 +251,7 @@ class AliasTable(_Table):
     Raises
     ------
     TypeError
-        Weights of another dtype; a power that is no number.
+        Weights that are no real numbers; a power that is no number.
     ValueError
         Weights that are negative, infinite, NaN, empty, not 1-D or all zero.
 
@@ -304,7 +314,7 @@ class AliasTable(_Table):
         ...     len(equipoise.AliasTable.load(path, mmap=False))
         2
         """
-        path = os.path.abspath(os.fspath(path))
+        path = _validate.as_path(path)
         header = _HEADER.pack(_MAGIC, 1, 0, self._n, self._fingerprint()).ljust(_PAGE, b"\0")
         temporary = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
         try:
@@ -318,8 +328,8 @@ class AliasTable(_Table):
                 os.unlink(temporary)
             raise
 
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], mmap: bool = True) -> AliasTable:
+    @staticmethod
+    def load(path: str | os.PathLike[str], mmap: bool = True) -> AliasTable:
         """Read a table that :meth:`save` wrote.
 
         Parameters
@@ -345,37 +355,33 @@ class AliasTable(_Table):
         --------
         See :meth:`save`.
         """
-        path, mmap = os.path.abspath(os.fspath(path)), _validate.as_flag(mmap, "mmap")
+        path, mmap = _validate.as_path(path), _validate.as_flag(mmap, "mmap")
         with open(path, "rb") as file:
             header = file.read(_PAGE)
             size = os.fstat(file.fileno()).st_size
         if len(header) < _PAGE or header[:16] != _MAGIC:
-            raise ValueError(f"path must name a file that AliasTable.save wrote, got {path!r}")
+            _validate.refuse_file(path, "a file that AliasTable.save wrote", "other content")
         _, version, _, n, digest = _HEADER.unpack(header[: _HEADER.size])
         if version != 1:
-            raise ValueError(f"path must name a table of version 1, got version {version} in {path!r}")
+            _validate.refuse_file(path, "a table of version 1", f"version {version}")
         if n < 1 or size != _PAGE + 16 * n:
-            raise ValueError(
-                f"path must name a whole table, {_PAGE + 16 * n} bytes for {n} items, got {size} in {path!r}"
-            )
+            _validate.refuse_file(path, f"a whole table, {_PAGE + 16 * n} bytes for {n} items", f"{size}")
         # Mode "c" maps pages that are shared until written to, and nothing writes to them.
         words = (
             np.asarray(np.memmap(path, "<u8", "c", _PAGE, (2, n)))
             if mmap
             else np.fromfile(path, "<u8", 2 * n, offset=_PAGE).reshape(2, n)
         ).astype(np.uint64, copy=False)
-        table = cls.__new__(cls)
+        table = AliasTable.__new__(AliasTable)
         table._n, table._cells, table._units, table._digest = n, words[0], words[1], digest
         if not mmap:
             if _digest(n, table._units) != digest:
-                raise ValueError(f"path must name an undamaged table, got another checksum in {path!r}")
+                _validate.refuse_file(path, "an undamaged table", "another checksum")
             kernels().alias_build(table._units, table._cells)
             return table
         for begin in range(0, n, _CHUNK):  # an alias beyond the table would be read beyond the table
             if int((table._cells[begin : begin + _CHUNK] & np.uint64(0xFFFFFFFF)).max()) >= n:
-                raise ValueError(
-                    f"path must name an undamaged table, got a cell that no table has in {path!r}"
-                )
+                _validate.refuse_file(path, "an undamaged table", "a cell that no table has")
         table._path = path
         return table
 
@@ -390,7 +396,7 @@ class AliasTable(_Table):
         path, fingerprint = state
         loaded = AliasTable.load(path)
         if loaded._digest != fingerprint:
-            raise ValueError(f"path must name the table that was pickled, got another one in {path!r}")
+            _validate.refuse_file(path, "the table that was pickled", "another one")
         self.__dict__.update(loaded.__dict__)
 
 
@@ -445,12 +451,7 @@ def _powered(w: Weights, power: float, smoothing: float) -> Weights:
         kernels().log(v, v)
         with np.errstate(over="ignore"):
             v *= power
-        if not np.isfinite(v).all():
-            at = int(np.isfinite(v).argmin())
-            raise ValueError(
-                f"power must leave power * log(weights + smoothing) finite, got {power} "
-                f"and weights[{at}] = {w[at]}"
-            )
+        _validate.check_powers(v, w, power)
         v[zero] = -math.inf
         v -= v.max()
         np.maximum(v, -700.0, out=v)
@@ -473,7 +474,9 @@ def _whole_units(w: Weights) -> Units:
     r = -(-(total << h) // s)
     units = np.empty(n, np.uint64)
     high, low = kernels().unit_floor(w, np.uint64(r >> 64), np.uint64(r % 2**64), grid + h, units)
-    kernels().unit_settle(units, total - (int(high) << 64 | int(low)))
+    surplus = total - (int(high) << 64 | int(low))
+    _validate.check_steady(surplus, n)
+    kernels().unit_settle(units, surplus)
     return units
 
 

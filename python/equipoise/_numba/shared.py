@@ -17,6 +17,7 @@ FILLED, NEXT_WORD, TRIES, TREE_BUILT = np.uint64(0), np.uint64(1), np.uint64(2),
 CHUNK = np.uint64(1 << 18)  # words between two looks at Ctrl-C
 CHUNK_EXACT = np.uint64(1 << 15)
 MOST_TRIES = np.uint64(1 << 62)
+WHOLE = np.uint64(2**64 - 1)  # the tree is built; before, how many steps of that are done
 
 
 @jit()
@@ -64,28 +65,49 @@ def shared_unique(key, call, lane, n, cells, units, seen, ids, state):
     return known
 
 
+@jit()
+def build_tree(table, tree, ids, state):
+    """A part of the tree over the units of the ids not yet got.
+
+    First all nodes, then what has been got is taken out. tree comes as zeros, and tree[0] is what is left.
+    """
+    n, filled, step = table.n, state[FILLED], state[TREE_BUILT]
+    stop = min(n + filled, step + CHUNK_EXACT)
+    if step == ZERO:
+        tree[ZERO] = table.total
+    while step < min(stop, n):
+        node = step + ONE
+        parent = node + (node & (~node + ONE))
+        tree[node] += units_of(table, step)
+        if parent <= n:
+            tree[parent] += tree[node]
+        step += ONE
+    while step < stop:
+        id = np.uint64(ids[step - n])
+        id_units, node = units_of(table, id), id + ONE
+        tree[ZERO] -= id_units
+        while node <= n:
+            tree[node] -= id_units
+            node += node & (~node + ONE)
+        step += ONE
+    state[TREE_BUILT] = WHOLE if step == n + filled else step
+
+
 @jit((u64, u64, u64, u64, reads(u64), reads(u64), writes(u64), writes(i64), writes(u64)))
 def shared_exact(key, call, lane, n, cells, units, tree, ids, state):
-    """The rest exactly: a Fenwick tree over the units of the ids not yet got, O(n) once, O(log n) a slot."""
+    """The rest exactly: a Fenwick tree over the units of the ids not yet got, O(n) once, O(log n) a slot.
+
+    A part of either a call.
+    """
     if state.size != 4 or np.uint64(tree.size) != n + ONE:
         raise ValueError("shared_exact: shapes")
     table = proposer(n, cells, units, units[:0])
     run, top = open_run(key, call, lane), ONE
     while top * TWO <= n:
         top *= TWO
-    if not state[TREE_BUILT]:
-        for i in range(n):
-            tree[i + ONE] = units_of(table, i)
-        for i in range(state[FILLED]):
-            tree[np.uint64(ids[i]) + ONE] = ZERO
-        tree[ZERO] = ZERO  # the units left
-        for i in range(ONE, n + ONE):
-            tree[ZERO] += tree[i]
-        for i in range(ONE, n + ONE):
-            parent = i + (i & (~i + ONE))
-            if parent <= n:
-                tree[parent] += tree[i]
-        state[TREE_BUILT] = ONE
+    if state[TREE_BUILT] != WHOLE:
+        build_tree(table, tree, ids, state)
+        return
     filled, next_word, tries = state[FILLED], state[NEXT_WORD], state[TRIES]
     left, stop = tree[ZERO], min(np.uint64(ids.size), filled + CHUNK_EXACT)
     while filled < stop:
