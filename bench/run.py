@@ -72,7 +72,7 @@ def spell_command(options: argparse.Namespace) -> str:
 
 def environment(core: int | None, command: str) -> dict[str, object]:
     import equipoise
-    from bare import FLAGS, compiler
+    from bare import compiler
 
     cxx = compiler()
     return {
@@ -81,7 +81,7 @@ def environment(core: int | None, command: str) -> dict[str, object]:
         "core": core,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "compiler": f"{first_line(cxx, '--version')} ({' '.join(FLAGS[:2])})" if cxx else "no compiler",
+        "compiler": first_line(cxx, "--version") if cxx else "no compiler",
         "commit": first_line("git", "rev-parse", "--short", "HEAD") or "unknown",
         "changed": bool(first_line("git", "status", "--porcelain", "--", "../cpp", "../python")),
         "backend": equipoise.backend(),

@@ -277,7 +277,7 @@ def test_the_public_names_are_those_that_are_exported():
         assert all(hasattr(module, name) for name in getattr(module, "__all__", [])), path.name
 
 
-@pytest.mark.parametrize("name", ["tables", "negatives", "rng", "_parallel"])
+@pytest.mark.parametrize("name", ["tables", "_tablefile", "negatives", "rng", "_parallel"])
 def test_errors_are_born_in_validate(name):
     """Above both backends, and in one place: the core raises nothing of its own but what it caught."""
     tree = ast.parse((PACKAGE / f"{name}.py").read_text())

@@ -549,3 +549,21 @@ def test_other_refusals():
     for n_threads in (0, -1):
         with pytest.raises(ValueError, match="n_threads"):
             table.sample(3, n_threads=n_threads)
+
+
+def test_a_uniform_table_is_a_file_too(tmp_path):
+    path = tmp_path / "uniform"
+    UniformTable(99).save(path)
+    for mmap in (True, False):
+        loaded = UniformTable.load(path, mmap=mmap)
+        assert type(loaded) is UniformTable
+        assert loaded.sample(50, rng=2).tolist() == UniformTable(99).sample(50, rng=2).tolist()
+    with pytest.raises(
+        ValueError, match=r"path must name the file of a table of kind 0 \(AliasTable\), got kind 1"
+    ):
+        AliasTable.load(path)
+    AliasTable([1, 2]).save(path)
+    with pytest.raises(
+        ValueError, match=r"path must name the file of a table of kind 1 \(UniformTable\), got kind 0"
+    ):
+        UniformTable.load(path)

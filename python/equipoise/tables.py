@@ -5,18 +5,15 @@ Every table draws ids 0 .. n - 1 with replacement, in O(1) a draw, and says its 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
 import os
-import struct
-import threading
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise import _validate
+from equipoise import _tablefile, _validate
 from equipoise._backend import kernels
 from equipoise._parallel import for_chunks
 from equipoise._validate import Weights
@@ -28,9 +25,6 @@ Units = NDArray[np.uint64]
 
 # Draws between two looks at Ctrl-C, some milliseconds; a multiple of the stream's block of 128.
 _CHUNK = 1 << 18
-_MAGIC = b"equipoise alias\n"
-_HEADER = struct.Struct("<16sIIQ32s")  # magic, version, 0, n, BLAKE2b of the units; then zeros up to a page
-_PAGE = 4096
 _NO_UNITS: Units = np.empty(0, np.uint64)
 
 
@@ -225,6 +219,58 @@ class UniformTable(_Table):
     def __reduce__(self) -> tuple[type[UniformTable], tuple[int]]:
         return UniformTable, (self._n,)
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the table to a file, as :meth:`AliasTable.save` does: a page that holds n.
+
+        Parameters
+        ----------
+        path : path-like
+            Replaced if it exists.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; an older file is then as it was.
+
+        Examples
+        --------
+        >>> import equipoise, os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "items.uniform")
+        ...     equipoise.UniformTable(7).save(path)
+        ...     equipoise.UniformTable.load(path)
+        UniformTable(n=7)
+        """
+        _tablefile.write(_validate.as_path(path), _tablefile.UNIFORM, self._n, self._fingerprint(), ())
+
+    @staticmethod
+    def load(path: str | os.PathLike[str], mmap: bool = True) -> UniformTable:
+        """Read a table that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+        mmap : bool
+            As for :meth:`AliasTable.load`; there is nothing to map here.
+
+        Returns
+        -------
+        UniformTable
+
+        Raises
+        ------
+        OSError
+            No such file.
+        ValueError
+            A file that :meth:`save` did not write, or of another version.
+
+        Examples
+        --------
+        See :meth:`save`.
+        """
+        path, mmap = _validate.as_path(path), _validate.as_flag(mmap, "mmap")
+        return UniformTable(_tablefile.read(path, _tablefile.UNIFORM, mmap)[0])
+
     def _draw(self, key: np.uint64, start: int, out: NDArray[np.int64]) -> None:
         kernels().uniform_draw(key, np.uint64(self._n), start, out)
 
@@ -292,8 +338,7 @@ class AliasTable(_Table):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table to a file that :meth:`load` can map.
 
-        The file has a page of header, then cells and units, little-endian. It is written under a temporary
-        name and renamed.
+        It is written under a temporary name and renamed.
 
         Parameters
         ----------
@@ -314,19 +359,8 @@ class AliasTable(_Table):
         ...     len(equipoise.AliasTable.load(path, mmap=False))
         2
         """
-        path = _validate.as_path(path)
-        header = _HEADER.pack(_MAGIC, 1, 0, self._n, self._fingerprint()).ljust(_PAGE, b"\0")
-        temporary = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
-        try:
-            with open(temporary, "xb") as file:  # not tempfile's: those are for the owner's eyes only
-                file.write(header)
-                for part in (self._cells, self._units):
-                    part.astype("<u8", copy=False).tofile(file)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        words = (self._cells, self._units)
+        _tablefile.write(_validate.as_path(path), _tablefile.ALIAS, self._n, self._fingerprint(), words)
 
     @staticmethod
     def load(path: str | os.PathLike[str], mmap: bool = True) -> AliasTable:
@@ -356,22 +390,7 @@ class AliasTable(_Table):
         See :meth:`save`.
         """
         path, mmap = _validate.as_path(path), _validate.as_flag(mmap, "mmap")
-        with open(path, "rb") as file:
-            header = file.read(_PAGE)
-            size = os.fstat(file.fileno()).st_size
-        if len(header) < _PAGE or header[:16] != _MAGIC:
-            _validate.refuse_file(path, "a file that AliasTable.save wrote", "other content")
-        _, version, _, n, digest = _HEADER.unpack(header[: _HEADER.size])
-        if version != 1:
-            _validate.refuse_file(path, "a table of version 1", f"version {version}")
-        if n < 1 or size != _PAGE + 16 * n:
-            _validate.refuse_file(path, f"a whole table, {_PAGE + 16 * n} bytes for {n} items", f"{size}")
-        # Mode "c" maps pages that are shared until written to, and nothing writes to them.
-        words = (
-            np.asarray(np.memmap(path, "<u8", "c", _PAGE, (2, n)))
-            if mmap
-            else np.fromfile(path, "<u8", 2 * n, offset=_PAGE).reshape(2, n)
-        ).astype(np.uint64, copy=False)
+        n, digest, words = _tablefile.read(path, _tablefile.ALIAS, mmap)
         table = AliasTable.__new__(AliasTable)
         table._n, table._cells, table._units, table._digest = n, words[0], words[1], digest
         if not mmap:
