@@ -11,7 +11,9 @@
 #include "elementary.hpp"
 #include "exclusions.hpp"
 #include "negatives.hpp"
+#include "reservoir.hpp"
 #include "rng.hpp"
+#include "select.hpp"
 #include "shared.hpp"
 #include "uniform.hpp"
 #include "units.hpp"
@@ -248,6 +250,88 @@ void shared_exact(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, c
     eq::shared_exact(key, call, lane, table, t, i, count, st);
 }
 
+py::tuple as_tuple(const eq::Scan& scan) {
+    return py::make_tuple(scan.next, scan.filled, scan.stop, scan.total);
+}
+
+eq::Candidates candidates(Array<i64>& rows, Array<double>& ranks, i64 most) {
+    require(rows.size() == ranks.size() && rows.size() >= std::max(most, eq::kRows),
+            "reservoir: too little room for candidates");
+    return {rows.mutable_data(), ranks.mutable_data(), rows.size()};
+}
+
+template <class Weight>
+py::tuple reservoir_blocks(u64 key, i64 start, const Array<Weight>& weights, double threshold, i64 most,
+                           Array<i64>& rows, Array<double>& ranks) {
+    require(start >= 0 && most >= 0 && weights.size() % eq::kRows == 0,
+            "reservoir_blocks: whole blocks only");
+    const eq::Candidates out = candidates(rows, ranks, most);
+    const Weight* w = weights.data();
+    const i64 count = weights.size();
+    eq::Scan scan{};
+    {
+        Release release;
+        scan = eq::reservoir_path<Weight>(cpu_path()).blocks(key, start, w, count, threshold, most, out);
+    }
+    return as_tuple(scan);
+}
+
+template <class Weight>
+py::tuple reservoir_rows(u64 key, i64 start, const Array<i64>& ids, const Array<i64>& classes,
+                         const Array<Weight>& weights, const Array<double>& shifts,
+                         const Array<double>& thresholds, i64 most, Array<i64>& rows, Array<double>& ranks) {
+    const i64 count = weights.size();
+    require(start >= 0 && most >= 1 && thresholds.size() > 0 && (ids.size() == 0 || ids.size() == count) &&
+                (classes.size() == 0 || classes.size() == count) &&
+                (shifts.size() == 0 || shifts.size() == count),
+            "reservoir_rows: shapes differ");
+    const eq::Candidates out = candidates(rows, ranks, most);
+    const eq::Stream<Weight> stream{key,
+                                    start,
+                                    data_or_null(ids),
+                                    data_or_null(classes),
+                                    weights.data(),
+                                    data_or_null(shifts),
+                                    thresholds.data()};
+    eq::Scan scan{};
+    {
+        Release release;
+        scan = eq::reservoir_path<Weight>(cpu_path()).rows(stream, count, most, out);
+    }
+    return as_tuple(scan);
+}
+
+i64 reservoir_select(const Array<i64>& classes, const Array<double>& ranks, const Array<i64>& ids,
+                     const Array<i64>& quotas, Array<double>& thresholds, Array<i64>& scratch,
+                     Array<double>& sorted, Array<i64>& keep) {
+    const i64 count = ranks.size(), num_classes = quotas.size();
+    require(ids.size() == count && (classes.size() == 0 || classes.size() == count) && keep.size() >= count &&
+                sorted.size() >= count && scratch.size() >= count + 2 * num_classes &&
+                thresholds.size() == num_classes && num_classes > 0,
+            "reservoir_select: shapes differ");
+    const i64 *c = data_or_null(classes), *i = ids.data(), *q = quotas.data();
+    const double* r = ranks.data();
+    double *t = thresholds.mutable_data(), *s = sorted.mutable_data();
+    i64 *k = keep.mutable_data(), *room = scratch.mutable_data();
+    Release release;
+    return eq::reservoir_select(c, r, i, count, q, num_classes, t, room, room + num_classes,
+                                room + 2 * num_classes, s, k);
+}
+
+i64 class_lookup(const Array<i64>& labels, Array<i64>& slot_labels, Array<i64>& slot_numbers,
+                 Array<i64>& known, Array<i64>& numbers) {
+    const u64 slots = static_cast<u64>(slot_labels.size());
+    require(slot_numbers.size() == slot_labels.size() && slots > 1 && (slots & (slots - 1)) == 0 &&
+                known.size() == 1 && numbers.size() == labels.size(),
+            "class_lookup: shapes differ");
+    const i64* l = labels.data();
+    i64 *sl = slot_labels.mutable_data(), *sn = slot_numbers.mutable_data(), *k = known.mutable_data(),
+        *n = numbers.mutable_data();
+    const i64 count = labels.size();
+    Release release;
+    return eq::class_lookup(l, count, sl, sn, slots - 1, k, n);
+}
+
 // An array is taken as it is: no silent conversion, no copy that an output would be written into.
 py::arg raw(const char* name) {
     return py::arg(name).noconvert();
@@ -292,4 +376,16 @@ PYBIND11_MODULE(_core, m) {
           raw("units"), raw("seen"), raw("ids"), raw("state"));
     m.def("shared_exact", &shared_exact, num("key"), num("call"), num("lane"), num("n"), raw("cells"),
           raw("units"), raw("tree"), raw("ids"), raw("state"));
+    m.def("reservoir_blocks", &reservoir_blocks<float>, num("key"), num("start"), raw("weights"),
+          num("threshold"), num("most"), raw("rows"), raw("ranks"));
+    m.def("reservoir_blocks", &reservoir_blocks<double>, num("key"), num("start"), raw("weights"),
+          num("threshold"), num("most"), raw("rows"), raw("ranks"));
+    m.def("reservoir_rows", &reservoir_rows<float>, num("key"), num("start"), raw("ids"), raw("classes"),
+          raw("weights"), raw("shifts"), raw("thresholds"), num("most"), raw("rows"), raw("ranks"));
+    m.def("reservoir_rows", &reservoir_rows<double>, num("key"), num("start"), raw("ids"), raw("classes"),
+          raw("weights"), raw("shifts"), raw("thresholds"), num("most"), raw("rows"), raw("ranks"));
+    m.def("reservoir_select", &reservoir_select, raw("classes"), raw("ranks"), raw("ids"), raw("quotas"),
+          raw("thresholds"), raw("scratch"), raw("sorted"), raw("keep"));
+    m.def("class_lookup", &class_lookup, raw("labels"), raw("slot_labels"), raw("slot_numbers"), raw("known"),
+          raw("numbers"));
 }

@@ -9,6 +9,7 @@
 
 #include "alias.hpp"
 #include "negatives.hpp"
+#include "reservoir.hpp"
 #include "rng.hpp"
 #include "uniform.hpp"
 
@@ -28,6 +29,17 @@ inline Progress negatives_draw_baseline(const Proposer& table, const Batch& batc
     return negatives_draw(table, batch, begin, end, budget, scratch, ids, log_q, mask);
 }
 
+template <class Weight>
+inline Scan reservoir_blocks_baseline(u64 key, i64 start, const Weight* weights, i64 count, double threshold,
+                                      i64 most, const Candidates& out) {
+    return reservoir_blocks(key, start, weights, count, threshold, most, out);
+}
+
+template <class Weight>
+inline Scan reservoir_rows_baseline(const Stream<Weight>& rows, i64 count, i64 most, const Candidates& out) {
+    return reservoir_rows(rows, count, most, out);
+}
+
 #if defined(__x86_64__) && defined(__GNUC__)
 #define EQUIPOISE_AVX512 __attribute__((target("avx512f,avx512dq,avx512vl")))
 EQUIPOISE_AVX512 inline void alias_draw_avx512(u64 key, const u64* cells, u64 n, i64 start, i64 count,
@@ -44,7 +56,25 @@ EQUIPOISE_AVX512 inline Progress negatives_draw_avx512(const Proposer& table, co
                                                        float* log_q, bool* mask) {
     return negatives_draw(table, batch, begin, end, budget, scratch, ids, log_q, mask);
 }
+
+template <class Weight>
+EQUIPOISE_AVX512 inline Scan reservoir_blocks_avx512(u64 key, i64 start, const Weight* weights, i64 count,
+                                                     double threshold, i64 most, const Candidates& out) {
+    return reservoir_blocks(key, start, weights, count, threshold, most, out);
+}
+
+template <class Weight>
+EQUIPOISE_AVX512 inline Scan reservoir_rows_avx512(const Stream<Weight>& rows, i64 count, i64 most,
+                                                   const Candidates& out) {
+    return reservoir_rows(rows, count, most, out);
+}
 #endif
+
+template <class Weight>
+struct ReservoirPath {
+    Scan (*blocks)(u64, i64, const Weight*, i64, double, i64, const Candidates&);
+    Scan (*rows)(const Stream<Weight>&, i64, i64, const Candidates&);
+};
 
 struct CpuPath {
     const char* name;
@@ -53,10 +83,26 @@ struct CpuPath {
     void (*uniform_draw)(u64, u64, i64, i64, i64*);
     Progress (*negatives_draw)(const Proposer&, const Batch&, i64, i64, i64, const Scratch&, i64*, float*,
                                bool*);
+    ReservoirPath<float> reservoir32;
+    ReservoirPath<double> reservoir64;
 };
 
+template <class Weight>
+const ReservoirPath<Weight>& reservoir_path(const CpuPath& path) {
+    if constexpr (sizeof(Weight) == sizeof(float))
+        return path.reservoir32;
+    else
+        return path.reservoir64;
+}
+
 inline CpuPath choose_cpu_path() {
-    CpuPath path{"baseline", "", alias_draw_baseline, uniform_draw_baseline, negatives_draw_baseline};
+    CpuPath path{"baseline",
+                 "",
+                 alias_draw_baseline,
+                 uniform_draw_baseline,
+                 negatives_draw_baseline,
+                 {reservoir_blocks_baseline, reservoir_rows_baseline},
+                 {reservoir_blocks_baseline, reservoir_rows_baseline}};
 #ifdef EQUIPOISE_AVX512
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl")) {
@@ -64,7 +110,13 @@ inline CpuPath choose_cpu_path() {
         std::string off = variable ? variable : "";
         for (char& c : off) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
         if (off.find("avx512") == std::string::npos) {
-            path = {"avx512", "", alias_draw_avx512, uniform_draw_avx512, negatives_draw_avx512};
+            path = {"avx512",
+                    "",
+                    alias_draw_avx512,
+                    uniform_draw_avx512,
+                    negatives_draw_avx512,
+                    {reservoir_blocks_avx512, reservoir_rows_avx512},
+                    {reservoir_blocks_avx512, reservoir_rows_avx512}};
         } else {
             path.disabled = "avx512";
         }

@@ -9,19 +9,25 @@
 
 from equipoise._backend import backend
 from equipoise._versions import show_versions
+from equipoise.class_reservoir import ClassReservoir
 from equipoise.negatives import Negatives, NegativeSampler, SharedNegatives
+from equipoise.reservoir import Reservoir, ReservoirSample, weighted_sample
 from equipoise.tables import AliasTable, LogUniformTable, UniformTable
 
 __all__ = [
     "AliasTable",
+    "ClassReservoir",
     "LogUniformTable",
     "NegativeSampler",
     "Negatives",
+    "Reservoir",
+    "ReservoirSample",
     "SharedNegatives",
     "UniformTable",
     "__version__",
     "backend",
     "show_versions",
+    "weighted_sample",
 ]
 
 __version__ = "0.1.0"

@@ -96,3 +96,66 @@ def shared_exact(
     ids: NDArray[np.int64],
     state: NDArray[np.uint64],
 ) -> None: ...
+@overload
+def reservoir_blocks(
+    key: int,
+    start: int,
+    weights: NDArray[np.float32],
+    threshold: float,
+    most: int,
+    rows: NDArray[np.int64],
+    ranks: NDArray[np.float64],
+) -> tuple[int, int, int, float]: ...
+@overload
+def reservoir_blocks(
+    key: int,
+    start: int,
+    weights: NDArray[np.float64],
+    threshold: float,
+    most: int,
+    rows: NDArray[np.int64],
+    ranks: NDArray[np.float64],
+) -> tuple[int, int, int, float]: ...
+@overload
+def reservoir_rows(
+    key: int,
+    start: int,
+    ids: NDArray[np.int64],
+    classes: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    shifts: NDArray[np.float64],
+    thresholds: NDArray[np.float64],
+    most: int,
+    rows: NDArray[np.int64],
+    ranks: NDArray[np.float64],
+) -> tuple[int, int, int, float]: ...
+@overload
+def reservoir_rows(
+    key: int,
+    start: int,
+    ids: NDArray[np.int64],
+    classes: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    shifts: NDArray[np.float64],
+    thresholds: NDArray[np.float64],
+    most: int,
+    rows: NDArray[np.int64],
+    ranks: NDArray[np.float64],
+) -> tuple[int, int, int, float]: ...
+def reservoir_select(
+    classes: NDArray[np.int64],
+    ranks: NDArray[np.float64],
+    ids: NDArray[np.int64],
+    quotas: NDArray[np.int64],
+    thresholds: NDArray[np.float64],
+    scratch: NDArray[np.int64],
+    sorted: NDArray[np.float64],
+    keep: NDArray[np.int64],
+) -> int: ...
+def class_lookup(
+    labels: NDArray[np.int64],
+    slot_labels: NDArray[np.int64],
+    slot_numbers: NDArray[np.int64],
+    known: NDArray[np.int64],
+    numbers: NDArray[np.int64],
+) -> int: ...

@@ -37,9 +37,14 @@ harmless.
 | 2 KEYED   | the row key, as 64-bit two's complement      | 0                                             |
 | 3 COUNTED | the row's number since the epoch began       | ``get_worker_info().seed`` in a torch worker, |
 | 4 SHARED  | the call's number since the epoch began      | else 0                                        |
+| 5 IDS     | 0, whose words are numbered by id; or the id | 0; or 1, for points after a row's first       |
+| 6 ROWS    | group of 128 rows: row i is word i mod 128   | 0; or 1, for points after a row's first       |
+|           | of group i // 128; or the row                |                                               |
+| 7 BLOCKS  | group of 128 blocks of 64 rows; or the block | 0; or 1, for points after a block's first     |
 
 A sampler's calls take its (seed, epoch, stream). A table's call takes seed = the key of its ``rng``
-(``key_from_rng``), epoch 0, stream 0. Keyed rows do not move the counter of rows; a call that raises leaves
+(``key_from_rng``), epoch 0, stream 0. A reservoir takes its seed, epoch 0, and its stream, but stream 0 where
+rows are keyed by id. Keyed rows do not move the counter of rows; a call that raises leaves
 it where it was.
 
 Words to numbers
@@ -111,6 +116,33 @@ id and T = n here.
 ``log_q`` of an id with p = float64(units) / float64(T) is float32(log(float64(C) * p)), and with unique
 float32(log(-expm1(float64(tries) * log1p(-p)))).
 
+Weighted reservoirs
+-------------------
+A row of weight w > 0 has the rank E / w with E = 0 - log(real(word)) of a word of its own; a row of weight 0 has
+none. The k smallest ranks are the sample, the next is the threshold; of equal ranks the smaller id comes first.
+
+- Keyed by id (IDS): mix64 of word(id) of the run (0, lane 0), the id as 64-bit two's complement.
+- Keyed by position (ROWS), where rows have classes or decay: word(i mod 128) of the run (i // 128, lane 0).
+- Keyed by position otherwise (BLOCKS): rows 64 b .. 64 b + 63 are block b, b' = b mod 128, all from one run, (b //
+  128, lane 0). Column j of the block is w_j + w_(j+8) + .. + w_(j+56), each sum from the left in float64, its weight
+  W = ((c0 + c4) + (c2 + c6)) + ((c1 + c5) + (c3 + c7)). The first rank is r = E / W with word(b'). Its row is
+  found by t = float64(word(128 + 65 b' + 64) >> 11) * 2^-53 * W: of two parts with weights x and y, the second if y >
+  0 and t >= x, and then t = t - x, else the first; the parts are columns {0, 2, 4, 6} and {1, 3, 5, 7}, then {j, j +
+  4} and {j + 2, j + 6}, then j and j + 4, their weights added as in W; in column j from the top, the first row of
+  positive weight with t < w, else t = t - w, and the last such row in the end. Every other row i, 0 .. 63, has
+  the rank r + E / w_i with word(128 + 65 b' + i). A block that is not whole yet is one whose missing rows weigh 0.
+
+With replacement a row has points instead, (E1 + .. + Ej) / w, the sum from the left, with E1 as above and
+E2, E3, .. from words 0, 1, .. of the run (id or row, lane 1); a block has points E1 / W + E2 / W + .., each
+with its own row in proportion to weight, found as above, E1 and the first row as above, then Ej+1 by word 2 j - 2 and
+its row by word 2 j - 1 of the run (block, lane 1), j = 1, 2, ..
+
+With decay the rank is log(E) - (log(w) + t * (ln 2 / half_life)) in float64, with E1 + .. + Ej for E with
+replacement, ln 2 = 0x1.62e42fefa39efp-1.
+
+``weighted_sample`` is a reservoir with seed = the key of its ``rng`` and stream 0; without replacement its rows are
+then put in the order of the ranks that they have keyed by id, of weight 1.
+
 Logarithm and exponential
 -------------------------
 These reach promised bytes, so neither libm's nor NumPy's are used. Every operation
@@ -147,10 +179,21 @@ import numpy as np
 
 from equipoise import _validate
 
-__all__ = ["COUNTED", "KEYED", "RNG", "SHARED", "TABLE", "key_from_rng", "worker_lane"]
+__all__ = [
+    "BLOCKS",
+    "COUNTED",
+    "IDS",
+    "KEYED",
+    "RNG",
+    "ROWS",
+    "SHARED",
+    "TABLE",
+    "key_from_rng",
+    "worker_lane",
+]
 
 VERSION = 1
-TABLE, KEYED, COUNTED, SHARED = (purpose + (VERSION << 16) for purpose in (1, 2, 3, 4))
+TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS = (purpose + (VERSION << 16) for purpose in range(1, 8))
 
 RNG = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
 

@@ -12,7 +12,9 @@ from equipoise._numba._jit import f64, jit, reads, u32, writes
 from equipoise._numba.alias import alias_build, alias_draw
 from equipoise._numba.exclusions import exclusion_hits, exclusion_sort, exclusion_units
 from equipoise._numba.negatives import negatives_draw
+from equipoise._numba.reservoir import reservoir_blocks, reservoir_rows
 from equipoise._numba.rng import call_key
+from equipoise._numba.select import class_lookup, reservoir_select
 from equipoise._numba.shared import shared_draw, shared_exact, shared_unique
 from equipoise._numba.uniform import uniform_draw
 from equipoise._numba.units import unit_floor, unit_settle, unit_sum
@@ -21,6 +23,7 @@ __all__ = [
     "alias_build",
     "alias_draw",
     "call_key",
+    "class_lookup",
     "cpu_path",
     "exclusion_hits",
     "exclusion_sort",
@@ -31,6 +34,9 @@ __all__ = [
     "log1p",
     "negatives_draw",
     "philox",
+    "reservoir_blocks",
+    "reservoir_rows",
+    "reservoir_select",
     "shared_draw",
     "shared_exact",
     "shared_unique",

@@ -1,0 +1,339 @@
+// Weighted reservoirs: ranks E / w whose exponentials E stand at fixed addresses, so that the smallest ranks
+// of a stream depend on nothing else (Efraimidis and Spirakis 2006; rng.py, "Weighted reservoirs").
+//
+//   by position, 64 rows a block     the block's first rank is E / W, W its weight, its row in proportion to
+//   weight;
+//   [....][....][....][..            the others' ranks are that + E / w each, since exponentials have no
+//   memory.
+//    E / W > threshold: next         A block that begins above the threshold costs a word and a comparison.
+//
+// Kernels note candidates, ranks up to a threshold that may be out of date: too many never change an answer.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+#include "elementary.hpp"
+#include "rng.hpp"
+
+namespace equipoise {
+
+constexpr i64 kRows = 64;                 // of a block
+constexpr double kSlack = 1.0 + 0x1p-40;  // covers the rounding of a logarithm, a quotient, a product
+
+// Why a kernel came back; `next` is where to go on, or what is wrong.
+enum Stop { kAllSeen = 0, kFull = 1, kBadWeight = 2, kBadSum = 3 };
+struct Scan {
+    i64 next, filled;
+    int stop;
+    double total;
+};
+
+struct Candidates {
+    i64* rows;
+    double* ranks;
+    i64 room;
+};
+
+// 1 - u for the real u in (0, 1] of a word, exactly: no more than -log(u), so it rejects before any
+// logarithm.
+EQUIPOISE_INLINE double gap(u64 word) {
+    return static_cast<double>(static_cast<i64>(0x1FFFFFFFFFFFFFu - (word >> 11))) * 0x1p-53;
+}
+
+EQUIPOISE_INLINE double exponential(u64 word) {
+    return 0.0 - log(unit_real(word));
+}
+
+template <class Weight>
+EQUIPOISE_INLINE bool is_weight(Weight w) {
+    return w >= 0 && static_cast<double>(w) < kInfinity;
+}
+
+#if defined(__GNUC__)  // eight side by side in a vector, which compilers do not find by themselves
+template <class Weight>
+struct Lanes;
+template <>
+struct Lanes<float> {
+    using Row = float __attribute__((vector_size(32)));
+    using Word = u32;
+    using Signs = Word __attribute__((vector_size(32)));
+};
+template <>
+struct Lanes<double> {
+    using Row = double __attribute__((vector_size(64)));
+    using Word = u64;
+    using Signs = Word __attribute__((vector_size(64)));
+};
+#endif
+
+// Row i of a block is in column i mod 8, summed from the top; minus zeros and bad weights raise `signs`.
+template <class Weight>
+struct Columns {
+#if defined(__GNUC__)
+    using Row = typename Lanes<Weight>::Row;
+    using Word = typename Lanes<Weight>::Word;
+    using Signs = typename Lanes<Weight>::Signs;
+    using Sums = double __attribute__((vector_size(64)));
+
+    Sums sums = {};
+    EQUIPOISE_INLINE void add(const Weight* w, Signs& signs) {
+        Row row;
+        std::memcpy(&row, w, sizeof row);
+        sums += __builtin_convertvector(row, Sums);
+        signs |= (Signs)row;
+    }
+    static EQUIPOISE_INLINE bool any(const Signs& signs) {
+        Word all = 0;
+        for (int j = 0; j < 8; ++j) all |= signs[j];
+        return all >> (8 * sizeof(Weight) - 1);
+    }
+#else
+    struct Signs {
+        bool any = false;
+    };
+    double sums[8] = {};
+    void add(const Weight* w, Signs& signs) {
+        for (int j = 0; j < 8; ++j) {
+            sums[j] += static_cast<double>(w[j]);
+            signs.any |= !(w[j] > 0);
+        }
+    }
+    static bool any(const Signs& signs) { return signs.any; }
+#endif
+    EQUIPOISE_INLINE void add_block(const Weight* w, Signs& signs) {
+        for (i64 i = 0; i < kRows; i += 8) add(w + i, signs);
+    }
+    // The whole, by halves.
+    EQUIPOISE_INLINE double sum() const {
+        return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+    }
+};
+
+// Of two parts, is the target in the second? Rounding may put it there when that part is empty.
+EQUIPOISE_INLINE i64 beyond(double& target, double first, double second) {
+    const bool is = second > 0.0 && target >= first;
+    target -= is ? first : 0.0;
+    return is;
+}
+
+// A row in proportion to weight: by halves to a column, then down the column.
+template <class Weight>
+EQUIPOISE_INLINE i64 block_pick(const Weight* w, double sum, u64 word) {
+    typename Columns<Weight>::Signs signs = {};
+    Columns<Weight> columns;
+    columns.add_block(w, signs);
+    const auto& c = columns.sums;
+    double target = static_cast<double>(static_cast<i64>(word >> 11)) * 0x1p-53 * sum;
+    i64 j = beyond(target, (c[0] + c[4]) + (c[2] + c[6]), (c[1] + c[5]) + (c[3] + c[7]));
+    j += 2 * beyond(target, c[j] + c[j + 4], c[j + 2] + c[j + 6]);
+    j += 4 * beyond(target, c[j], c[j + 4]);
+    i64 row = j;
+    for (i64 i = j; i < kRows; i += 8) {
+        const double x = static_cast<double>(w[i]);
+        if (!(x > 0.0)) continue;
+        row = i;
+        if (target < x) break;
+        target -= x;
+    }
+    return row;
+}
+
+EQUIPOISE_INLINE bool none_of_eight(const bool* may) {
+    u64 eight;
+    std::memcpy(&eight, may, sizeof eight);
+    return eight == 0;
+}
+
+// A block's ranks up to the threshold; its rows are counted from `first`. Run: its group's, where it is
+// number `b`.
+template <class Weight>
+EQUIPOISE_INLINE i64 block_ranks(const Run& run, u64 b, const Weight* w, double sum, double threshold,
+                                 i64 first, i64* rows, double* ranks) {
+    const double start = exponential(run.word(b)) / sum;
+    if (!(start <= threshold)) return 0;
+    const u64 at = kBlock + (kRows + 1) * b;
+    const i64 picked = block_pick(w, sum, run.word(at + kRows));
+    rows[0] = first + picked;
+    ranks[0] = start;
+    i64 filled = 1;
+    const double bound = (threshold - start) * kSlack;
+    u64 words[kRows];
+    bool may[kRows];
+    for (i64 i = 0; i < kRows; ++i) words[i] = run.word(at + static_cast<u64>(i));
+    for (i64 i = 0; i < kRows; ++i) may[i] = gap(words[i]) <= bound * static_cast<double>(w[i]);
+    may[picked] = false;
+    for (i64 i = 0; i < kRows; ++i) {
+        if (i % 8 == 0 && none_of_eight(may + i)) {
+            i += 7;
+            continue;
+        }
+        if (!may[i] || !(w[i] > 0)) continue;
+        rows[filled] = first + i;
+        ranks[filled] = start + exponential(words[i]) / static_cast<double>(w[i]);
+        filled += ranks[filled] <= threshold;
+    }
+    return filled;
+}
+
+// The same with replacement: points of a Poisson process, at most `most`. Run: the block's own.
+template <class Weight>
+EQUIPOISE_INLINE i64 block_points(const Run& group, u64 b, const Run& run, const Weight* w, double sum,
+                                  double threshold, i64 first, i64 most, i64* rows, double* ranks) {
+    double point = exponential(group.word(b)) / sum;
+    u64 pick = group.word(kBlock + (kRows + 1) * b + kRows);
+    i64 filled = 0;
+    for (u64 j = 0; filled < most && point <= threshold; j += 2) {
+        rows[filled] = first + block_pick(w, sum, pick);
+        ranks[filled++] = point;
+        point += exponential(run.word(j)) / sum;
+        pick = run.word(j + 1);
+    }
+    return filled;
+}
+
+// Whole blocks of a stream, from block `start` on; with replacement up to `most` points of each, else most =
+// 0.
+template <class Weight>
+EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights, i64 count, double threshold,
+                                       i64 most, const Candidates& out) {
+    constexpr i64 kBatch = 16;
+    const double bound = threshold * kSlack;
+    const i64 blocks = count / kRows, need = most ? most : kRows;
+    Scan scan{0, 0, kAllSeen, 0.0};
+    Run run{};
+    double sums[kBatch], gaps[kBatch];
+    for (i64 at = 0, size = 0; at < blocks; at += size) {
+        const u64 block = static_cast<u64>(start + at), offset = block % kBlock;
+        if (at == 0 || offset == 0) run = Run(key, block / kBlock, 0);
+        size = std::min({kBatch, blocks - at, kBlock - static_cast<i64>(offset)});
+        const Weight* w = weights + at * kRows;
+        typename Columns<Weight>::Signs signs = {};
+        for (i64 b = 0; b < size; ++b) {
+            Columns<Weight> columns;
+            columns.add_block(w + b * kRows, signs);
+            sums[b] = columns.sum();
+        }
+        for (i64 b = 0; b < size; ++b) gaps[b] = gap(run.word(offset + static_cast<u64>(b)));
+        bool finite = true, some = false;
+        for (i64 b = 0; b < size; ++b) {
+            finite &= sums[b] < kInfinity;
+            some |= gaps[b] <= bound * sums[b];
+        }
+        if (!finite || Columns<Weight>::any(signs)) {
+            for (i64 i = 0; i < size * kRows; ++i)
+                if (!is_weight(w[i])) return {at * kRows + i, scan.filled, kBadWeight, scan.total};
+            if (!finite) return {at * kRows, scan.filled, kBadSum, scan.total};
+        }
+        for (i64 b = 0; b < size; ++b) {
+            if (some && gaps[b] <= bound * sums[b] && sums[b] > 0.0) {
+                const i64 first = (at + b) * kRows;
+                const u64 number = offset + static_cast<u64>(b);
+                if (out.room - scan.filled < need) return {first, scan.filled, kFull, scan.total};
+                i64* rows = out.rows + scan.filled;
+                double* ranks = out.ranks + scan.filled;
+                scan.filled +=
+                    most ? block_points(run, number, Run(key, block + static_cast<u64>(b), 1),
+                                        weights + first, sums[b], threshold, first, most, rows, ranks)
+                         : block_ranks(run, number, weights + first, sums[b], threshold, first, rows, ranks);
+            }
+            scan.total += sums[b];
+        }
+    }
+    scan.next = blocks * kRows;
+    return scan;
+}
+
+// Rows one by one: keyed by id, or by position where each class has its own threshold or weights decay.
+template <class Weight>
+struct Stream {
+    u64 key;
+    i64 start;           // position of the first row
+    const i64* ids;      // null: keyed by position
+    const i64* classes;  // numbers of thresholds; null: all 0
+    const Weight* weights;
+    const double* shifts;  // of log w, by decay; null: ranks, else logarithms of ranks
+    const double* thresholds;
+};
+
+// Up to the threshold, the points of row i, whose first exponential is of `word`: one, or with replacement
+// `most`.
+template <class Weight>
+EQUIPOISE_INLINE i64 row_points(const Stream<Weight>& rows, i64 i, u64 word, double threshold, i64 most,
+                                i64* out_rows, double* ranks) {
+    const double w = static_cast<double>(rows.weights[i]);
+    const double log_w = rows.shifts ? log(w) + rows.shifts[i] : 0.0;
+    double e = exponential(word);
+    Run run{};
+    for (i64 filled = 0;;) {
+        const double rank = rows.shifts ? log(e) - log_w : e / w;
+        if (!(rank <= threshold)) return filled;
+        out_rows[filled] = i;
+        ranks[filled++] = rank;
+        if (filled >= most) return filled;
+        if (filled == 1) run = Run(rows.key, static_cast<u64>(rows.ids ? rows.ids[i] : rows.start + i), 1);
+        e += exponential(run.word(static_cast<u64>(filled - 1)));
+    }
+}
+
+// Up to `most` points of each row; most = 1 is without replacement.
+template <class Weight>
+EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 most, const Candidates& out) {
+    Scan scan{0, 0, kAllSeen, 0.0};
+    u64 words[kBlock];
+    double weights[kBlock], bounds[kBlock];
+    bool may[kBlock] = {};
+    Run run(rows.key, 0, 0);
+    for (i64 at = 0, size = 0; at < count; at += size) {
+        const Weight* w = rows.weights + at;
+        size = std::min(kBlock, count - at);
+        if (rows.ids) {
+            for (i64 j = 0; j < size; ++j) words[j] = mix64(run.word(static_cast<u64>(rows.ids[at + j])));
+        } else {
+            const i64 position = rows.start + at, offset = position % kBlock;
+            size = std::min(size, kBlock - offset);
+            run = Run(rows.key, static_cast<u64>(position / kBlock), 0);
+            for (i64 j = 0; j < size; ++j) words[j] = run.word(static_cast<u64>(offset + j));
+        }
+        for (i64 j = size & ~i64{7}; j < kBlock; ++j) may[j] = false;
+        const i64 padded = (size + 7) & ~i64{7};
+        typename Columns<double>::Signs signs = {};
+        Columns<double> columns;
+        for (i64 j = 0; j < size; ++j) weights[j] = static_cast<double>(w[j]);
+        for (i64 j = size; j < padded; ++j) weights[j] = 0.0;
+        for (i64 j = 0; j < padded; j += 8) columns.add(weights + j, signs);
+        const double total = columns.sum();
+        if (!(total < kInfinity) || Columns<double>::any(signs)) {
+            for (i64 j = 0; j < size; ++j)
+                if (!is_weight(w[j])) return {at + j, scan.filled, kBadWeight, scan.total};
+            if (!(total < kInfinity)) return {at, scan.filled, kBadSum, scan.total};
+        }
+        if (rows.classes) {
+            for (i64 j = 0; j < size; ++j) bounds[j] = rows.thresholds[rows.classes[at + j]];
+        } else {
+            for (i64 j = 0; j < size; ++j) bounds[j] = rows.thresholds[0];
+        }
+        if (rows.shifts)
+            for (i64 j = 0; j < size; ++j) bounds[j] = exp(std::max(bounds[j] + rows.shifts[at + j], -708.0));
+        for (i64 j = 0; j < size; ++j) may[j] = gap(words[j]) <= bounds[j] * kSlack * weights[j];
+        for (i64 j = 0; j < size; ++j) {
+            if (j % 8 == 0 && none_of_eight(may + j))
+                j += 7;
+            else if (may[j] && weights[j] > 0.0) {
+                if (out.room - scan.filled < most) {
+                    for (i64 i = 0; i < j; ++i) scan.total += weights[i];
+                    return {at + j, scan.filled, kFull, scan.total};
+                }
+                const double threshold = rows.thresholds[rows.classes ? rows.classes[at + j] : 0];
+                scan.filled += row_points(rows, at + j, words[j], threshold, most, out.rows + scan.filled,
+                                          out.ranks + scan.filled);
+            }
+        }
+        scan.total += total;
+    }
+    scan.next = count;
+    return scan.total < kInfinity ? scan : Scan{0, scan.filled, kBadSum, scan.total};
+}
+
+}  // namespace equipoise

@@ -1,0 +1,45 @@
+"""Arrow columns as NumPy arrays, through pyarrow (extra ``arrow``)."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise import _validate
+
+__all__ = ["as_numpy", "is_arrow"]
+
+
+def is_arrow(x: Any) -> bool:
+    """Speaks Arrow's C interface, and is no NumPy array to somebody who lacks pyarrow."""
+    speaks = hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__")
+    return speaks and (importlib.util.find_spec("pyarrow") is not None or not hasattr(x, "__array__"))
+
+
+def as_numpy(x: Any, name: str) -> NDArray[Any]:
+    """Numbers, booleans or datetimes; one chunk of fixed width is not copied."""
+    try:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+    except ImportError:
+        _validate.refuse_without("pyarrow", "arrow", f"{name} of Arrow")
+    try:
+        column = pa.chunked_array(x) if hasattr(x, "__arrow_c_stream__") else pa.array(x)
+    except (TypeError, ValueError, NotImplementedError, pa.ArrowException) as failure:
+        _validate.refuse_column(name, type(x).__name__, failure)
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    good = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    if not (good or pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        _validate.refuse_column(name, f"Arrow {kind}")
+    if column.null_count:
+        _validate.refuse_null(name, pc.index(pc.is_null(column), True).as_py())
+    if isinstance(column, pa.ChunkedArray):
+        column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+        if isinstance(column, pa.ChunkedArray):  # no chunk at all
+            return np.asarray(column.to_numpy())
+    return np.asarray(column.to_numpy(zero_copy_only=False))

@@ -1,0 +1,258 @@
+"""Weighted reservoirs: ranks E / w whose exponentials E stand at fixed addresses, so that the smallest ranks of a
+stream depend on nothing else (Efraimidis and Spirakis 2006; rng.py, "Weighted reservoirs").
+
+by position, 64 rows a block     the block's first rank is E / W, W its weight, its row in proportion to weight;
+[....][....][....][..            the others' ranks are that + E / w each, since exponentials have no memory.
+ E / W > threshold: next         A block that begins above the threshold costs a word and a comparison.
+
+Kernels note candidates, ranks up to a threshold that may be out of date: too many never change an answer.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+import numpy as np
+
+from equipoise._numba._jit import f32, f64, i64, jit, reads, u64, writes
+from equipoise._numba.elementary import exp, log
+from equipoise._numba.rng import BLOCK, ONE, S11, TWO, ZERO, mix64, open_run, unit_real, word
+
+ROWS = np.uint64(64)  # of a block
+EIGHT = np.uint64(8)
+SLACK = 1.0 + 2.0**-40  # covers the rounding of a logarithm, a quotient, a product
+LARGEST = np.int64(0x1FFFFFFFFFFFFF)
+
+# Why a kernel came back; the first number is where to go on, or what is wrong.
+ALL_SEEN, FULL, BAD_WEIGHT, BAD_SUM = 0, 1, 2, 3
+BATCH = np.uint64(16)
+
+# Row i of a block is in column i mod 8, summed from the top.
+Columns = namedtuple("Columns", "c0, c1, c2, c3, c4, c5, c6, c7")
+Stream = namedtuple("Stream", "key, start, ids, classes, weights, shifts, thresholds")
+
+
+@jit()
+def gap(word):
+    """1 - u for the real u in (0, 1] of a word, exactly: no more than -log(u), so it rejects before any logarithm."""
+    return np.float64(LARGEST - np.int64(word >> S11)) * 2.0**-53
+
+
+@jit()
+def exponential(word):
+    return 0.0 - log(unit_real(word))
+
+
+@jit()
+def is_weight(w):
+    return 0.0 <= w < np.inf
+
+
+@jit()
+def add_block(w, at):
+    c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = 0.0
+    for i in range(at, at + ROWS, EIGHT):
+        c0 += np.float64(w[i])
+        c1 += np.float64(w[i + np.uint64(1)])
+        c2 += np.float64(w[i + np.uint64(2)])
+        c3 += np.float64(w[i + np.uint64(3)])
+        c4 += np.float64(w[i + np.uint64(4)])
+        c5 += np.float64(w[i + np.uint64(5)])
+        c6 += np.float64(w[i + np.uint64(6)])
+        c7 += np.float64(w[i + np.uint64(7)])
+    return Columns(c0, c1, c2, c3, c4, c5, c6, c7)
+
+
+@jit()
+def sum(c):
+    """The whole, by halves."""
+    return ((c.c0 + c.c4) + (c.c2 + c.c6)) + ((c.c1 + c.c5) + (c.c3 + c.c7))
+
+
+@jit()
+def beyond(target, first, second):
+    """Of two parts, is the target in the second? Rounding may put it there when that part is empty."""
+    return (True, target - first) if second > 0.0 and target >= first else (False, target)
+
+
+@jit()
+def block_pick(w, at, total, word):
+    """A row in proportion to weight: by halves to a column, then down the column."""
+    c = add_block(w, at)
+    target = np.float64(np.int64(word >> S11)) * 2.0**-53 * total
+    odd, target = beyond(target, (c.c0 + c.c4) + (c.c2 + c.c6), (c.c1 + c.c5) + (c.c3 + c.c7))
+    if odd:
+        j, a, b, d, e = np.uint64(1), c.c1, c.c5, c.c3, c.c7
+    else:
+        j, a, b, d, e = ZERO, c.c0, c.c4, c.c2, c.c6
+    second, target = beyond(target, a + b, d + e)
+    if second:
+        j, a, b = j + TWO, d, e
+    lower, target = beyond(target, a, b)
+    if lower:
+        j += np.uint64(4)
+    row = j
+    for i in range(j, ROWS, EIGHT):
+        x = np.float64(w[at + i])
+        if x > 0.0:
+            row = i
+            if target < x:
+                break
+            target -= x
+    return row
+
+
+@jit()
+def block_ranks(run, b, w, at, total, threshold, filled, rows, ranks):
+    """A block's ranks up to the threshold. Run: its group's, where it is number `b`."""
+    start = exponential(word(run, b)) / total
+    if not start <= threshold:
+        return filled
+    words = BLOCK + (ROWS + ONE) * b
+    picked = block_pick(w, at, total, word(run, words + ROWS))
+    rows[filled] = np.int64(at + picked)
+    ranks[filled] = start
+    filled += ONE
+    bound = (threshold - start) * SLACK
+    for i in range(ROWS):
+        x = np.float64(w[at + i])
+        bits = word(run, words + i)
+        if gap(bits) <= bound * x and x > 0.0 and i != picked:
+            rank = start + exponential(bits) / x
+            if rank <= threshold:
+                rows[filled] = np.int64(at + i)
+                ranks[filled] = rank
+                filled += ONE
+    return filled
+
+
+@jit()
+def block_points(group, b, run, w, at, total, threshold, most, filled, rows, ranks):
+    """The same with replacement: points of a Poisson process, at most `most`. Run: the block's own."""
+    point = exponential(word(group, b)) / total
+    pick = word(group, BLOCK + (ROWS + ONE) * b + ROWS)
+    j, stop = ZERO, filled + most
+    while filled < stop and point <= threshold:
+        rows[filled] = np.int64(at + block_pick(w, at, total, pick))
+        ranks[filled] = point
+        filled += ONE
+        point += exponential(word(run, j)) / total
+        pick = word(run, j + ONE)
+        j += TWO
+    return filled
+
+
+@jit(
+    (u64, i64, reads(f32), f64, i64, writes(i64), writes(f64)),
+    (u64, i64, reads(f64), f64, i64, writes(i64), writes(f64)),
+)
+def reservoir_blocks(key, start, weights, threshold, most, rows, ranks):
+    """Whole blocks of a stream, from block `start` on; with replacement up to `most` points of each, else most = 0."""
+    if start < 0 or most < 0 or np.uint64(weights.size) % ROWS:
+        raise ValueError("reservoir_blocks: whole blocks only")
+    if rows.size != ranks.size or rows.size < max(most, 64):
+        raise ValueError("reservoir: too little room for candidates")
+    bound, filled, total = threshold * SLACK, ZERO, 0.0
+    blocks, room, limit = np.uint64(weights.size) // ROWS, np.uint64(rows.size), np.uint64(most)
+    need = limit if most else ROWS
+    run = open_run(key, np.uint64(start) // BLOCK, ZERO)
+    for at in range(blocks):
+        block = np.uint64(start) + at
+        number = block % BLOCK
+        if number == ZERO:
+            run = open_run(key, block // BLOCK, ZERO)
+        first = at * ROWS
+        block_sum = sum(add_block(weights, first))
+        low = weights[first]
+        for i in range(first, first + ROWS):
+            low = min(low, weights[i])
+        if not (block_sum < np.inf and low >= 0.0):
+            for i in range(first, first + ROWS):
+                if not is_weight(weights[i]):
+                    return np.int64(i), np.int64(filled), BAD_WEIGHT, total
+            if not block_sum < np.inf:
+                return np.int64(first), np.int64(filled), BAD_SUM, total
+        if gap(word(run, number)) <= bound * block_sum and block_sum > 0.0:
+            if room - filled < need:
+                return np.int64(first), np.int64(filled), FULL, total
+            if most:
+                own = open_run(key, block, ONE)
+                filled = block_points(
+                    run, number, own, weights, first, block_sum, threshold, limit, filled, rows, ranks
+                )
+            else:
+                filled = block_ranks(run, number, weights, first, block_sum, threshold, filled, rows, ranks)
+        total += block_sum
+    return np.int64(blocks * ROWS), np.int64(filled), ALL_SEEN, total
+
+
+@jit()
+def row_points(stream, i, bits, threshold, most, filled, rows, ranks):
+    """Up to the threshold, the points of row i, whose first exponential is of `bits`."""
+    w = np.float64(stream.weights[i])
+    decays = stream.shifts.size > 0
+    log_w = log(w) + stream.shifts[i] if decays else 0.0
+    e, run, points = exponential(bits), open_run(stream.key, ZERO, ZERO), ZERO
+    while True:
+        rank = log(e) - log_w if decays else e / w
+        if not rank <= threshold:
+            return filled
+        rows[filled] = np.int64(i)
+        ranks[filled] = rank
+        filled += ONE
+        points += ONE
+        if points >= most:
+            return filled
+        if points == ONE:
+            row = np.uint64(stream.ids[i]) if stream.ids.size else np.uint64(stream.start) + i
+            run = open_run(stream.key, row, ONE)
+        e += exponential(word(run, points - ONE))
+
+
+@jit(
+    (u64, i64, reads(i64), reads(i64), reads(f32), reads(f64), reads(f64), i64, writes(i64), writes(f64)),
+    (u64, i64, reads(i64), reads(i64), reads(f64), reads(f64), reads(f64), i64, writes(i64), writes(f64)),
+)
+def reservoir_rows(key, start, ids, classes, weights, shifts, thresholds, most, rows, ranks):
+    """Up to `most` points of each row; most = 1 is without replacement."""
+    count = np.uint64(weights.size)
+    if (
+        start < 0
+        or most < 1
+        or thresholds.size == 0
+        or (ids.size and ids.size != weights.size)
+        or (classes.size and classes.size != weights.size)
+        or (shifts.size and shifts.size != weights.size)
+    ):
+        raise ValueError("reservoir_rows: shapes differ")
+    if rows.size != ranks.size or rows.size < max(most, 64):
+        raise ValueError("reservoir: too little room for candidates")
+    stream = Stream(key, start, ids, classes, weights, shifts, thresholds)
+    by_id, has_classes, decays = ids.size > 0, classes.size > 0, shifts.size > 0
+    filled, room, limit, total = ZERO, np.uint64(rows.size), np.uint64(most), 0.0
+    run, position = open_run(key, ZERO, ZERO), np.uint64(start)
+    if not by_id:
+        run = open_run(key, position // BLOCK, ZERO)
+    threshold = thresholds[ZERO]
+    for i in range(count):
+        w = np.float64(weights[i])
+        if not is_weight(w):
+            return np.int64(i), np.int64(filled), BAD_WEIGHT, total
+        if by_id:
+            bits = mix64(word(run, np.uint64(ids[i])))
+        else:
+            if position % BLOCK == ZERO:
+                run = open_run(key, position // BLOCK, ZERO)
+            bits = word(run, position % BLOCK)
+            position += ONE
+        if has_classes:
+            threshold = thresholds[np.uint64(classes[i])]
+        bound = exp(max(threshold + shifts[i], -708.0)) if decays else threshold
+        if gap(bits) <= bound * SLACK * w and w > 0.0:
+            if room - filled < limit:
+                return np.int64(i), np.int64(filled), FULL, total
+            filled = row_points(stream, i, bits, threshold, limit, filled, rows, ranks)
+        total += w
+    if not total < np.inf:
+        return np.int64(0), np.int64(filled), BAD_SUM, total
+    return np.int64(count), np.int64(filled), ALL_SEEN, total

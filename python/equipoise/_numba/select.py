@@ -1,0 +1,140 @@
+"""The smallest ranks of each class, with their threshold: what a reservoir keeps of its candidates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise._numba._jit import f64, i64, jit, reads, writes
+from equipoise._numba.rng import ONE, ZERO, mix64
+
+LARGEST_ID = np.int64(2**63 - 1)
+
+
+@jit((reads(i64), writes(i64), writes(i64), writes(i64), writes(i64)))
+def class_lookup(labels, slot_labels, slot_numbers, known, numbers):
+    """Labels to numbers in order of first sight, by an open-addressing table (number -1 = free).
+
+    The caller keeps it at most half full: this stops before a new label when there is no room, and returns how
+    many labels are done.
+    """
+    mask = np.uint64(slot_labels.size) - ONE
+    if (
+        slot_numbers.size != slot_labels.size
+        or slot_labels.size < 2
+        or np.uint64(slot_labels.size) & mask
+        or known.size != 1
+        or numbers.size != labels.size
+    ):
+        raise ValueError("class_lookup: shapes differ")
+    for i in range(np.uint64(labels.size)):
+        at = mix64(np.uint64(labels[i])) & mask
+        while slot_numbers[at] >= 0 and slot_labels[at] != labels[i]:
+            at = (at + ONE) & mask
+        if slot_numbers[at] < 0:
+            if 2 * (known[ZERO] + 1) > slot_labels.size:
+                return np.int64(i)
+            slot_labels[at] = labels[i]
+            slot_numbers[at] = known[ZERO]
+            known[ZERO] += 1
+        numbers[i] = slot_numbers[at]
+    return np.int64(labels.size)
+
+
+@jit()
+def nth_element(a, begin, end, nth):
+    """a[nth] becomes what it would be if begin .. end were sorted, with nothing smaller behind it."""
+    low, high = begin, end - 1
+    while low < high:
+        middle = low + (high - low) // 2
+        pivot = max(min(a[low], a[middle]), min(max(a[low], a[middle]), a[high]))
+        i, j = low, high
+        while i <= j:
+            while a[i] < pivot:
+                i += 1
+            while pivot < a[j]:
+                j -= 1
+            if i <= j:
+                a[i], a[j] = a[j], a[i]
+                i += 1
+                j -= 1
+        if nth <= j:
+            high = j
+        elif nth >= i:
+            low = i
+        else:
+            return
+
+
+@jit(
+    (
+        reads(i64), reads(f64), reads(i64), reads(i64), writes(f64),
+        writes(i64), writes(f64), writes(i64),
+    )
+)  # fmt: skip
+def reservoir_select(classes, ranks, ids, quotas, thresholds, scratch, sorted, keep):
+    """Keeps the quota[c] smallest (rank, id) of each class c, in their order here, and lowers thresholds[c].
+
+    The threshold becomes the last of them; a class that has fewer stays as it is. Without classes all are of class 0.
+    """
+    count, num_classes = ids.size, quotas.size
+    if (
+        ranks.size != count
+        or (classes.size and classes.size != count)
+        or keep.size < count
+        or sorted.size < count
+        or scratch.size < count + 2 * num_classes
+        or thresholds.size != num_classes
+        or num_classes == 0
+    ):
+        raise ValueError("reservoir_select: shapes differ")
+    begins, last_ids = scratch[:num_classes], scratch[num_classes : 2 * num_classes]
+    order = scratch[2 * num_classes :]
+    begins[0] = 0
+    if classes.size:
+        for c in range(num_classes):
+            begins[c] = 0
+        for i in range(count):
+            begins[classes[i]] += 1
+        for c in range(1, num_classes):
+            begins[c] += begins[c - 1]
+        for i in range(count - 1, -1, -1):
+            c = classes[i]
+            begins[c] -= 1
+            order[begins[c]] = i
+            sorted[begins[c]] = ranks[i]
+    else:
+        for i in range(count):
+            sorted[i] = ranks[i]
+    for c in range(num_classes):
+        begin, quota = begins[c], quotas[c]
+        end = begins[c + 1] if c + 1 < num_classes else np.int64(count)
+        last_ids[c] = LARGEST_ID
+        if end - begin < quota or quota == 0:
+            continue
+        nth_element(sorted, begin, end, begin + quota - 1)
+        last = sorted[begin + quota - 1]
+        thresholds[c] = min(thresholds[c], last)
+        same = more = 0
+        for i in range(begin, begin + quota):
+            same += sorted[i] == last
+        for i in range(begin + quota, end):
+            more += sorted[i] == last
+        if more == 0:
+            continue
+        tied = begin  # of equal ranks the smaller ids stay
+        for i in range(begin, end):
+            at = order[i] if classes.size else i
+            if ranks[at] == last:
+                order[tied] = ids[at]
+                tied += 1
+        nth_element(order, begin, tied, begin + same - 1)
+        last_ids[c] = order[begin + same - 1]
+    kept = np.int64(0)
+    for i in range(count):
+        c = classes[i] if classes.size else np.int64(0)
+        if quotas[c] > 0 and (
+            ranks[i] < thresholds[c] or (ranks[i] == thresholds[c] and ids[i] <= last_ids[c])
+        ):
+            keep[kept] = i
+            kept += 1
+    return kept

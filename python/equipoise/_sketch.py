@@ -1,0 +1,51 @@
+"""Reservoirs as bytes: a header of JSON, then columns, little-endian, then a checksum of it all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise import _validate
+
+__all__ = ["read", "write"]
+
+_MAGIC = b"equipoise sketch"
+_VERSION = 1
+_START = struct.Struct("<16sII")  # magic, version, length of the header
+_CHECKSUM = 16
+_DTYPES = {"f8": "<f8", "i8": "<i8", "u8": "<u8"}
+
+
+def write(what: str, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -> bytes:
+    described = {name: [f"{c.dtype.kind}{c.dtype.itemsize}", c.size] for name, c in columns.items()}
+    text = json.dumps({"what": what, **header, "columns": described}, separators=(",", ":")).encode()
+    parts = [_START.pack(_MAGIC, _VERSION, len(text)), text]
+    parts += [c.astype(c.dtype.newbyteorder("<"), copy=False).tobytes() for c in columns.values()]
+    data = b"".join(parts)
+    return data + hashlib.blake2b(data, digest_size=_CHECKSUM).digest()
+
+
+def read(data: Any, what: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The header and the columns, writable; anything that :func:`write` did not write is refused."""
+    data = _validate.as_bytes(data, "data")
+    if len(data) < _START.size + _CHECKSUM or data[:16] != _MAGIC:
+        _validate.refuse_bytes(f"what {what}.to_bytes wrote", f"{len(data)} other bytes")
+    _, version, length = _START.unpack_from(data)
+    if version != _VERSION:
+        _validate.refuse_bytes(f"version {_VERSION}", f"version {version}")
+    body = data[:-_CHECKSUM]
+    if hashlib.blake2b(body, digest_size=_CHECKSUM).digest() != data[-_CHECKSUM:]:
+        _validate.refuse_bytes(f"what {what}.to_bytes wrote, whole", "another checksum")
+    header = json.loads(body[_START.size : _START.size + length])
+    if header["what"] != what:
+        _validate.refuse_bytes(f"a {what}", f"a {header['what']}")
+    columns, at = {}, _START.size + length
+    for name, (dtype, size) in header.pop("columns").items():
+        columns[name] = np.frombuffer(body, _DTYPES[dtype], size, at).astype(_DTYPES[dtype][1:])
+        at += 8 * size
+    return header, columns

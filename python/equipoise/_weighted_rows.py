@@ -1,0 +1,375 @@
+"""What reservoirs with and without classes share: keys, a stream of rows, merging, bytes."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise import _sketch, _validate
+from equipoise._backend import kernels
+from equipoise._parallel import for_chunks
+from equipoise._smallest import Smallest
+from equipoise.rng import BLOCKS, IDS, ROWS
+
+__all__ = ["WeightedRows"]
+
+LN2 = float.fromhex("0x1.62e42fefa39efp-1")
+_BLOCK = 64  # rows of a block
+_PIECE = 1 << 20  # rows between two looks at Ctrl-C, some milliseconds
+_PART = 1 << 17  # rows that one of several threads takes at a time
+_MOST_ROOM = 1 << 18
+_BAD_WEIGHT, _BAD_SUM = 2, 3
+_NO_IDS = np.empty(0, np.int64)
+_NO_SHIFTS = np.empty(0)
+
+Reals = NDArray[np.float64]
+Scan = Callable[..., tuple[int, int, int, float]]
+
+
+class _Workspace:
+    """One thread's: room for a kernel's candidates, and the smallest of them so far."""
+
+    def __init__(self, like: Smallest, room: int) -> None:
+        self.found = like.empty()
+        self.rows = np.empty(room, np.int64)
+        self.ranks = np.empty(room)
+
+
+class WeightedRows:
+    """Rows keyed by ids or by positions, never both; candidates of a call come to ``_kept`` all or none."""
+
+    _what: str
+    _settings: dict[str, Any]  # what two reservoirs must have in common to be merged
+
+    def _start(self, half_life: float | None, seed: int, stream: int, most: int) -> None:
+        """most : points of a row, with replacement; 0 without."""
+        self._half_life, self._seed, self._stream, self._most = half_life, seed, stream, most
+        self._keyed: str | None = None  # by "ids" or "positions", once rows have come
+        self._position = 0  # rows of the own stream
+        self._merged: dict[int, int] = {}  # rows of other streams
+        self._n_seen = 0
+        self._total = self._lost = 0.0  # Neumaier's sum of the weights, but those of the tail
+        self._latest = -math.inf  # time
+        self._tail = np.empty(0)  # weights of a block that is not whole yet
+        self._kept: Smallest
+        self._workspaces: list[_Workspace] = []
+
+    def _columns(self, *more: str) -> tuple[str, ...]:
+        return ("ranks", "ids", "weights", *(("shifts",) if self._half_life else ()), *more)
+
+    # ---- reading rows
+
+    def _read(
+        self,
+        weights: NDArray[Any],
+        ids: NDArray[np.int64] | None,
+        times: Reals | None,
+        numbers: NDArray[np.int64] | None,
+        threads: int,
+    ) -> None:
+        keyed = _validate.check_keying(self._keyed, "positions" if ids is None else "ids")
+        count = weights.size
+        if not count:
+            return
+        if ids is None:
+            _validate.check_own_stream(self._stream, self._merged)
+        shifts, latest = None, self._latest
+        if times is not None:
+            shifts = times * (LN2 / self._half_life)  # type: ignore[operator]
+            latest = max(latest, float(times.max()))
+        blocks = ids is None and numbers is None and shifts is None
+        used: list[_Workspace] = []
+        totals: list[float] = []
+        tail = self._tail
+        if blocks:
+            tail = self._read_blocks(weights, threads, used, totals)
+        else:
+            self._read_rows(weights, ids, numbers, shifts, threads, used, totals)
+        if shifts is not None:
+            total, lost = self._decayed(latest)
+            aged = np.exp(shifts - latest * (LN2 / self._half_life))  # type: ignore[operator]
+            totals = [float(np.dot(weights.astype(np.float64, copy=False), aged))]
+        else:
+            total, lost = self._total, self._lost
+        for one in totals:
+            total, lost = _added(total, lost, one)
+        _validate.check_total(total + lost)
+        for workspace in used:
+            self._kept.take(workspace.found)
+        self._workspaces = used
+        self._total, self._lost, self._latest, self._tail, self._keyed = total, lost, latest, tail, keyed
+        self._n_seen += count
+        if ids is None:
+            self._position += count
+
+    def _read_blocks(
+        self, weights: NDArray[Any], threads: int, used: list[_Workspace], totals: list[float]
+    ) -> Reals:
+        """Whole blocks; what is left of the last is the new tail."""
+        waiting = self._tail.size
+        head = (_BLOCK - waiting) % _BLOCK if waiting else 0
+        if waiting and weights.size < head:
+            _validate.check_weights(weights, 0)
+            return np.concatenate((self._tail, weights))
+        start = self._position - waiting
+        if waiting:
+            _validate.check_weights(weights[:head], 0)
+            block = np.concatenate((self._tail, weights[:head]))
+            of_blocks, gather = self._of_blocks(block, start), self._gather(block, start)
+            self._scan(_BLOCK, 1, of_blocks, gather, used, totals, lambda at: None)
+            start += _BLOCK
+        rest = weights[head:]
+        whole = rest.size // _BLOCK * _BLOCK
+        tail = rest[whole:].astype(np.float64)
+        _validate.check_weights(tail, head + whole)
+        of_blocks, gather = self._of_blocks(rest, start), self._gather(rest, start)
+        check = lambda at: _validate.check_weights(rest[at : at + 1], head + at)  # noqa: E731
+        self._scan(whole, threads, of_blocks, gather, used, totals, check)
+        return tail
+
+    def _of_blocks(self, weights: NDArray[Any], start: int) -> Scan:
+        key, draw, most, first = (
+            self._key(BLOCKS, self._stream),
+            kernels().reservoir_blocks,
+            self._most,
+            start // 64,
+        )
+
+        def scan(
+            begin: int, end: int, thresholds: Reals, rows: Any, ranks: Any
+        ) -> tuple[int, int, int, float]:
+            at, part = first + begin // _BLOCK, weights[begin:end]
+            return draw(key, at, part, thresholds[0], most, rows, ranks)  # type: ignore[no-any-return]
+
+        return scan
+
+    def _read_rows(
+        self,
+        weights: NDArray[Any],
+        ids: NDArray[np.int64] | None,
+        numbers: NDArray[np.int64] | None,
+        shifts: Reals | None,
+        threads: int,
+        used: list[_Workspace],
+        totals: list[float],
+    ) -> None:
+        key = self._key(ROWS, self._stream) if ids is None else self._key(IDS, 0)
+        draw, most, start = kernels().reservoir_rows, max(self._most, 1), self._position
+        i, c, s = (_NO_IDS if x is None else x for x in (ids, numbers, shifts))
+        s = s if shifts is not None else _NO_SHIFTS
+
+        def scan(
+            begin: int, end: int, thresholds: Reals, rows: Any, ranks: Any
+        ) -> tuple[int, int, int, float]:
+            return draw(  # type: ignore[no-any-return]
+                key, start + begin, i[begin:end], c[begin:end], weights[begin:end], s[begin:end], thresholds, most,
+                rows, ranks,
+            )  # fmt: skip
+
+        gather = self._gather(weights, start, ids=ids, classes=numbers, shifts=shifts)
+        check = lambda at: _validate.check_weights(weights[at : at + 1], at)  # noqa: E731
+        self._scan(weights.size, threads, scan, gather, used, totals, check)
+
+    def _gather(
+        self,
+        weights: NDArray[Any],
+        start: int,
+        ids: NDArray[np.int64] | None = None,
+        **more: NDArray[Any] | None,
+    ) -> Callable[[Any, Any], dict[str, Any]]:
+        def gather(rows: NDArray[np.int64], ranks: Reals) -> dict[str, Any]:
+            columns: dict[str, Any] = {name: column[rows] for name, column in more.items() if column is not None}
+            columns |= {"ranks": ranks, "weights": weights[rows], "streams": self._stream}
+            columns["ids"] = rows + start if ids is None else ids[rows]
+            return columns
+
+        return gather
+
+    def _scan(
+        self,
+        count: int,
+        threads: int,
+        scan: Scan,
+        gather: Callable[[Any, Any], dict[str, Any]],
+        used: list[_Workspace],
+        totals: list[float],
+        check: Callable[[int], None],
+    ) -> None:
+        """Candidates among `count` rows; `check` refuses a row's weight."""
+        local = threading.local()
+
+        def work(begin: int, end: int) -> int:
+            mine = getattr(local, "mine", None)
+            if mine is None:
+                mine = local.mine = used[0] if used and threads == 1 else self._workspace()
+                if mine not in used:
+                    used.append(mine)
+            found: Smallest = mine.found
+            stop = min(end, begin + _PIECE)
+            at, filled, why, total = scan(begin, stop, found.thresholds, mine.rows, mine.ranks)
+            if why == _BAD_WEIGHT:
+                check(begin + at)
+            if why >= _BAD_WEIGHT:
+                _validate.refuse_sum()
+            if filled:
+                rows = mine.rows[:filled]
+                rows += begin
+                found.add(filled, gather(rows, mine.ranks[:filled]))
+            totals.append(total)
+            return begin + at
+
+        if count:
+            for_chunks(count, count if threads == 1 else _PART, threads, work)
+
+    def _workspace(self) -> _Workspace:
+        if self._workspaces:
+            workspace = self._workspaces.pop()
+            workspace.found.restart(self._kept)
+            return workspace
+        return _Workspace(self._kept, self._room())
+
+    def _room(self) -> int:
+        """For candidates: as many as are kept, so that the threshold falls soon."""
+        return max(min(int(self._kept.quotas.sum()), _MOST_ROOM), self._most) + _BLOCK
+
+    def _key(self, purpose: int, stream: int) -> np.uint64:
+        return np.uint64(kernels().call_key(np.uint64(self._seed), 0, purpose, np.uint64(stream)))
+
+    def _decayed(self, latest: float) -> tuple[float, float]:
+        """The total as of a later time."""
+        if not self._total:
+            return 0.0, 0.0
+        factor = math.exp((self._latest - latest) * (LN2 / self._half_life))  # type: ignore[operator]
+        return self._total * factor, self._lost * factor
+
+    # ---- what was read
+
+    @property
+    def n_seen(self) -> int:
+        """Rows seen, those of weight zero and those that were merged included."""
+        return self._n_seen
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights seen; with a half-life as of the newest row's time."""
+        return self._total + (self._lost + float(self._tail.sum()))
+
+    def _everything(self) -> Smallest:
+        """All that is kept, and a look at the block that is not whole yet."""
+        if not self._tail.size:
+            self._kept.select()
+            return self._kept
+        kept = self._kept.copy()
+        block = np.concatenate((self._tail, np.zeros(_BLOCK - self._tail.size)))
+        start = self._position - self._tail.size
+        workspace = _Workspace(kept, self._room())
+        scan, gather = self._of_blocks(block, start), self._gather(block, start)
+        _, filled, _, _ = scan(0, _BLOCK, kept.thresholds, workspace.rows, workspace.ranks)
+        kept.add(filled, gather(workspace.rows[:filled], workspace.ranks[:filled]))
+        kept.select()
+        return kept
+
+    def _inclusion(self, rows: Smallest, order: NDArray[np.int64], threshold: Reals) -> Reals:
+        """1 - exp(-w tau) of rows whose thresholds are given one by one; inf: all rows are there."""
+        x = rows["weights"][order]
+        if self._half_life:
+            logs = np.empty(order.size)
+            kernels().log(x, logs)
+            logs += rows["shifts"][order]
+            logs += threshold
+            x = np.empty(order.size)
+            kernels().exp(logs, x)
+        else:
+            x = x * threshold
+        np.negative(x, out=x)
+        p = np.empty(order.size)
+        kernels().expm1(x, p)
+        return np.negative(p, out=p)
+
+    def _weights(self, rows: Smallest, order: NDArray[np.int64]) -> Reals:
+        w = rows["weights"][order]
+        if self._half_life and order.size:
+            shifts = rows["shifts"][order] - self._latest * (LN2 / self._half_life)
+            factor = np.empty(order.size)
+            kernels().exp(shifts, factor)
+            w *= factor
+        return w
+
+    # ---- merging
+
+    def _take(self, other: Self, numbers: NDArray[np.int64] | None = None) -> None:
+        """All of another reservoir that has been checked; `numbers` of its classes here."""
+        theirs = other._everything()
+        if other._half_life:
+            latest = max(self._latest, other._latest)
+            total, lost = self._decayed(latest)
+            more, more_lost = other._decayed(latest)
+            self._latest = latest
+        else:
+            total, lost = self._total, self._lost
+            more, more_lost = other._total, other._lost + float(other._tail.sum())
+        total, lost = _added(total, lost + more_lost, more)
+        _validate.check_total(total + lost)
+        self._kept.take(theirs, numbers)
+        self._total, self._lost = total, lost
+        self._n_seen += other._n_seen
+        self._keyed = self._keyed or other._keyed
+        if other._keyed == "positions":
+            self._merged |= other._merged
+            if other._position:
+                self._merged[other._stream] = other._position
+
+    def _check_mergeable(self, other: Any) -> None:
+        _validate.check_same_kind(other, type(self))
+        for name, mine in self._settings.items():
+            _validate.check_setting(name, mine, other._settings[name])
+        if self._keyed and other._keyed:
+            _validate.check_keying(self._keyed, other._keyed, "other")
+        _validate.check_streams_apart(self._all_streams(), other._all_streams())
+
+    def _all_streams(self) -> set[int]:
+        own = {self._stream} if self._position else set()
+        return own | set(self._merged)
+
+    # ---- bytes
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "settings": self._settings,
+            "stream": self._stream,
+            "keyed": self._keyed,
+            "position": self._position,
+            "merged": sorted(self._merged.items()),
+            "n_seen": self._n_seen,
+            "total": [self._total.hex(), self._lost.hex()],
+            "latest": self._latest.hex(),
+        }
+
+    def _restore(self, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -> None:
+        self._keyed, self._position = header["keyed"], header["position"]
+        self._merged = dict(header["merged"])
+        self._n_seen = header["n_seen"]
+        self._total, self._lost = (float.fromhex(x) for x in header["total"])
+        self._latest = float.fromhex(header["latest"])
+        self._tail = columns.pop("tail")
+        thresholds = columns.pop("thresholds")
+        self._kept.add(columns["ids"].size, columns)
+        self._kept.thresholds = thresholds
+
+    def _to_bytes(self, header: dict[str, Any], more: dict[str, NDArray[Any]]) -> bytes:
+        self._kept.select()
+        order = self._kept.order()
+        columns = {name: self._kept[name][order] for name in self._kept.columns}
+        columns |= {"thresholds": self._kept.thresholds, "tail": self._tail, **more}
+        return _sketch.write(self._what, {**self._header(), **header}, columns)
+
+
+def _added(total: float, lost: float, x: float) -> tuple[float, float]:
+    """Neumaier's sum."""
+    both = total + x
+    return both, lost + ((total - both) + x if abs(total) >= abs(x) else (x - both) + total)
