@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include "rng.hpp"
@@ -23,6 +24,36 @@ inline i64 class_lookup(const i64* labels, i64 count, i64* slot_labels, i64* slo
         numbers[i] = slot_numbers[at];
     }
     return count;
+}
+
+// The value that a[nth] would have if a were sorted; a comes back in another order. A sample says where that
+// value lies, one pass without branches gathers what lies there, and only this is looked through (Floyd and
+// Rivest 1975).
+inline double nth_smallest(double* a, i64 count, i64 nth) {
+    constexpr i64 kSample = 1024, kMargin = 64;
+    if (count >= 16 * kSample) {
+        double sample[kSample];
+        for (i64 i = 0; i < kSample; ++i) sample[i] = a[i * (count / kSample)];
+        std::sort(sample, sample + kSample);
+        const i64 middle = nth * kSample / count;
+        const double low = middle >= kMargin ? sample[middle - kMargin] : -HUGE_VAL;
+        const double high = middle + kMargin < kSample ? sample[middle + kMargin] : HUGE_VAL;
+        i64 below = 0, between = 0;
+        for (i64 i = 0; i < count; ++i) below += a[i] < low;
+        for (i64 i = 0; i < count; ++i) {
+            const double x = a[i];
+            const bool inside = (x >= low) & (x <= high);
+            a[i] = a[between];
+            a[between] = x;
+            between += inside;
+        }
+        if (below <= nth && nth < below + between) {
+            count = between;
+            nth -= below;
+        }
+    }
+    std::nth_element(a, a + nth, a + count);
+    return a[nth];
 }
 
 // Keeps the quota[c] smallest (rank, id) of each class c, in their order here, and lowers thresholds[c] to
@@ -48,27 +79,29 @@ inline i64 reservoir_select(const i64* classes, const double* ranks, const i64* 
         const i64 begin = begins[c], end = c + 1 < num_classes ? begins[c + 1] : count, quota = quotas[c];
         last_ids[c] = INT64_MAX;
         if (end - begin < quota || quota == 0) continue;
-        double* part = sorted + begin;
-        std::nth_element(part, part + quota - 1, sorted + end);
-        const double last = part[quota - 1];
+        const double last = nth_smallest(sorted + begin, end - begin, quota - 1);
         thresholds[c] = std::min(thresholds[c], last);
-        const i64 same = std::count(part, part + quota, last);
-        if (std::count(part + quota, sorted + end, last) == 0) continue;
+        i64 below = 0, same = 0;
+        for (i64 i = begin; i < end; ++i) {
+            below += sorted[i] < last;
+            same += sorted[i] == last;
+        }
+        if (below + same == quota) continue;
         i64* ties = order + begin;  // of equal ranks the smaller ids stay
         i64 tied = 0;
         for (i64 i = begin; i < end; ++i) {
             const i64 at = classes ? order[i] : i;
             if (ranks[at] == last) ties[tied++] = ids[at];
         }
-        std::nth_element(ties, ties + same - 1, ties + tied);
-        last_ids[c] = ties[same - 1];
+        std::nth_element(ties, ties + (quota - below - 1), ties + tied);
+        last_ids[c] = ties[quota - below - 1];
     }
     i64 kept = 0;
-    for (i64 i = 0; i < count; ++i) {
+    for (i64 i = 0; i < count; ++i) {  // without branches: nobody could guess them
         const i64 c = classes ? classes[i] : 0;
+        const bool last = (ranks[i] == thresholds[c]) & (ids[i] <= last_ids[c]);
         keep[kept] = i;
-        kept += quotas[c] > 0 &&
-                (ranks[i] < thresholds[c] || (ranks[i] == thresholds[c] && ids[i] <= last_ids[c]));
+        kept += (quotas[c] > 0) & ((ranks[i] < thresholds[c]) | last);
     }
     return kept;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,17 @@ _DTYPES: dict[str, type[np.generic]] = {
 _NO_CLASSES = np.empty(0, np.int64)
 
 
+# One thread's, for all reservoirs: a select needs as much room as its reservoir, but for a moment.
+_scratch = threading.local()
+
+
+def _room(integers: int, reals: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    for name, size, dtype in (("integers", integers, np.int64), ("reals", reals, np.float64)):
+        if getattr(_scratch, name, _NO_CLASSES).size < size:
+            setattr(_scratch, name, np.empty(size + size // 2, dtype))
+    return _scratch.integers, _scratch.reals
+
+
 class Smallest:
     """Candidates, of which :meth:`select` keeps the quota[c] smallest (rank, id) of each class c.
 
@@ -35,15 +47,13 @@ class Smallest:
         self.quotas = quotas
         self.thresholds = np.full(quotas.size, np.inf)
         self.distinct = distinct
-        self._scratch = np.empty(0, np.int64)
-        self._sorted = np.empty(0)
         self._kept = 0  # by the last select
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.columns[name][: self.size]
 
     def add(self, count: int, columns: dict[str, Any]) -> None:
-        """More candidates. They are looked through once they are as many as what is kept."""
+        """More candidates. They are looked through once they are half as many as what is kept."""
         end = self.size + count
         for name, column in self.columns.items():
             if column.size < end:
@@ -51,18 +61,22 @@ class Smallest:
                 room[: self.size] = column[: self.size]
             self.columns[name][self.size : end] = columns[name]
         self.size = end
-        if end >= 2 * max(self._kept, int(self.quotas[0]), self.quotas.size):
+        if end >= max(self._kept, int(self.quotas[0]), self.quotas.size) * 3 // 2 + 1:
             self.select()
 
     def take(self, other: Smallest, numbers: NDArray[np.int64] | None = None) -> None:
-        """All candidates of another; ``numbers[c]`` is here what its class c is there."""
+        """All candidates of another that can matter; ``numbers[c]`` is here what its class c is there."""
         columns = {name: other[name] for name in self.columns}
-        if numbers is None:
-            np.minimum(self.thresholds, other.thresholds, out=self.thresholds)
-        else:
+        if numbers is not None:
             self.thresholds[numbers] = np.minimum(self.thresholds[numbers], other.thresholds)
             columns["classes"] = numbers[columns["classes"]]
-        self.add(other.size, columns)
+        else:
+            np.minimum(self.thresholds, other.thresholds, out=self.thresholds)
+        threshold = self.thresholds[columns["classes"]] if "classes" in columns else self.thresholds[0]
+        small = np.flatnonzero(columns["ranks"] <= threshold)
+        if small.size < other.size:
+            columns = {name: column[small] for name, column in columns.items()}
+        self.add(small.size, columns)
 
     def empty(self) -> Smallest:
         """Another of the same kind and with the same thresholds, without any rows."""
@@ -73,7 +87,7 @@ class Smallest:
     def restart(self, like: Smallest) -> None:
         """Forget all rows."""
         self.size = self._kept = 0
-        self.quotas, self.thresholds = like.quotas, like.thresholds.copy()
+        self.quotas, self.thresholds, self.distinct = like.quotas, like.thresholds.copy(), like.distinct
 
     def copy(self) -> Smallest:
         other = self.empty()
@@ -87,7 +101,7 @@ class Smallest:
 
     def select(self) -> None:
         """Drop what is not among the smallest."""
-        if not self.size:
+        if self.size == self._kept:
             return
         keep, thresholds = self._look()
         if self.distinct:
@@ -102,19 +116,22 @@ class Smallest:
 
     def order(self) -> NDArray[np.int64]:
         """By class, rank and id (and stream, for equal positions)."""
-        keys = [self[name] for name in ("streams", "ids", "ranks", "classes") if name in self.columns]
-        return np.lexsort(keys)
+        if "classes" not in self.columns:
+            order = np.argsort(self["ranks"])
+            ranks = self["ranks"][order]
+            if not (ranks[1:] == ranks[:-1]).any():
+                return order
+        return np.lexsort(
+            [self[name] for name in ("streams", "ids", "ranks", "classes") if name in self.columns]
+        )
 
     def _look(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        size, room = self.size, 2 * self.size + 2 * self.quotas.size
-        if self._sorted.size < size:
-            self._sorted = np.empty(2 * size)
-        if self._scratch.size < room:
-            self._scratch = np.empty(2 * room, np.int64)
-        keep, thresholds = self._scratch[:size], self.thresholds.copy()
+        size, thresholds = self.size, self.thresholds.copy()
+        scratch, ordered = _room(2 * size + 2 * self.quotas.size, size)
+        keep = scratch[:size]
         kept = kernels().reservoir_select(
             self.columns.get("classes", _NO_CLASSES)[:size], self["ranks"], self["ids"], self.quotas, thresholds,
-            self._scratch[size:], self._sorted, keep,
+            scratch[size:], ordered, keep,
         )  # fmt: skip
         return keep[:kept], thresholds
 

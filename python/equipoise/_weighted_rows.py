@@ -83,6 +83,7 @@ class WeightedRows:
             shifts = times * (LN2 / self._half_life)  # type: ignore[operator]
             latest = max(latest, float(times.max()))
         blocks = ids is None and numbers is None and shifts is None
+        self._kept.distinct = keyed == "ids"
         used: list[_Workspace] = []
         totals: list[float] = []
         tail = self._tail
@@ -183,7 +184,9 @@ class WeightedRows:
         **more: NDArray[Any] | None,
     ) -> Callable[[Any, Any], dict[str, Any]]:
         def gather(rows: NDArray[np.int64], ranks: Reals) -> dict[str, Any]:
-            columns: dict[str, Any] = {name: column[rows] for name, column in more.items() if column is not None}
+            columns: dict[str, Any] = {
+                name: column[rows] for name, column in more.items() if column is not None
+            }
             columns |= {"ranks": ranks, "weights": weights[rows], "streams": self._stream}
             columns["ids"] = rows + start if ids is None else ids[rows]
             return columns
@@ -261,18 +264,25 @@ class WeightedRows:
 
     def _everything(self) -> Smallest:
         """All that is kept, and a look at the block that is not whole yet."""
-        if not self._tail.size:
-            self._kept.select()
+        self._kept.select()
+        tail = self._of_tail()
+        if not tail.size:
             return self._kept
-        kept = self._kept.copy()
-        block = np.concatenate((self._tail, np.zeros(_BLOCK - self._tail.size)))
-        start = self._position - self._tail.size
-        workspace = _Workspace(kept, self._room())
-        scan, gather = self._of_blocks(block, start), self._gather(block, start)
-        _, filled, _, _ = scan(0, _BLOCK, kept.thresholds, workspace.rows, workspace.ranks)
-        kept.add(filled, gather(workspace.rows[:filled], workspace.ranks[:filled]))
-        kept.select()
-        return kept
+        both = self._kept.copy()
+        both.take(tail)
+        both.select()
+        return both
+
+    def _of_tail(self) -> Smallest:
+        """What the block that is not whole yet gives as it is."""
+        found = self._kept.empty()
+        if self._tail.size:
+            block = np.concatenate((self._tail, np.zeros(_BLOCK - self._tail.size)))
+            start = self._position - self._tail.size
+            rows, ranks = np.empty(self._room(), np.int64), np.empty(self._room())
+            _, filled, _, _ = self._of_blocks(block, start)(0, _BLOCK, found.thresholds, rows, ranks)
+            found.add(filled, self._gather(block, start)(rows[:filled], ranks[:filled]))
+        return found
 
     def _inclusion(self, rows: Smallest, order: NDArray[np.int64], threshold: Reals) -> Reals:
         """1 - exp(-w tau) of rows whose thresholds are given one by one; inf: all rows are there."""
@@ -304,7 +314,8 @@ class WeightedRows:
 
     def _take(self, other: Self, numbers: NDArray[np.int64] | None = None) -> None:
         """All of another reservoir that has been checked; `numbers` of its classes here."""
-        theirs = other._everything()
+        other._kept.select()
+        tail = other._of_tail()
         if other._half_life:
             latest = max(self._latest, other._latest)
             total, lost = self._decayed(latest)
@@ -315,7 +326,8 @@ class WeightedRows:
             more, more_lost = other._total, other._lost + float(other._tail.sum())
         total, lost = _added(total, lost + more_lost, more)
         _validate.check_total(total + lost)
-        self._kept.take(theirs, numbers)
+        self._kept.take(other._kept, numbers)
+        self._kept.take(tail, numbers)
         self._total, self._lost = total, lost
         self._n_seen += other._n_seen
         self._keyed = self._keyed or other._keyed
