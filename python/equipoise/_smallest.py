@@ -37,8 +37,8 @@ def _room(integers: int, reals: int) -> tuple[NDArray[np.int64], NDArray[np.floa
 class Smallest:
     """Candidates, of which :meth:`select` keeps the quota[c] smallest (rank, id) of each class c.
 
-    ``thresholds[c]`` is the quota[c]-th smallest rank known when it was last looked for: no row above it can be
-    kept. Equal rows, that is (rank, id), are kept once where ``distinct``.
+    ``thresholds[c]`` is the quota[c]-th smallest rank known when it was last looked for: no row above it can
+    be kept. Equal rows, that is (rank, id), are kept once where ``distinct``.
     """
 
     def __init__(self, names: tuple[str, ...], quotas: NDArray[np.int64], *, distinct: bool) -> None:
@@ -121,9 +121,8 @@ class Smallest:
             ranks = self["ranks"][order]
             if not (ranks[1:] == ranks[:-1]).any():
                 return order
-        return np.lexsort(
-            [self[name] for name in ("streams", "ids", "ranks", "classes") if name in self.columns]
-        )
+        names = [name for name in ("streams", "ids", "ranks", "classes") if name in self.columns]
+        return np.lexsort([self[name] for name in names])
 
     def _look(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         size, thresholds = self.size, self.thresholds.copy()

@@ -168,8 +168,8 @@ class WeightedRows:
             begin: int, end: int, thresholds: Reals, rows: Any, ranks: Any
         ) -> tuple[int, int, int, float]:
             return draw(  # type: ignore[no-any-return]
-                key, start + begin, i[begin:end], c[begin:end], weights[begin:end], s[begin:end], thresholds, most,
-                rows, ranks,
+                key, start + begin, i[begin:end], c[begin:end], weights[begin:end], s[begin:end], thresholds,
+                most, rows, ranks,
             )  # fmt: skip
 
         gather = self._gather(weights, start, ids=ids, classes=numbers, shifts=shifts)

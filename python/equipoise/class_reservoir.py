@@ -1,4 +1,4 @@
-"""A weighted sample of each class of a stream: balancing the classes of a log that does not fit into memory."""
+"""A weighted sample of each class of a stream: balancing a log that does not fit into memory."""
 
 from __future__ import annotations
 
@@ -159,8 +159,8 @@ class ClassReservoir(WeightedRows):
         Raises
         ------
         TypeError, ValueError, IndexError
-            Arguments of the wrong type, value or shape; a class outside [0, num_classes). The reservoir is then
-            as it was.
+            Arguments of the wrong type, value or shape; a class outside [0, num_classes). The reservoir is
+            then as it was.
 
         Examples
         --------
@@ -244,8 +244,8 @@ class ClassReservoir(WeightedRows):
         Returns
         -------
         ReservoirSample
-            By ascending class, then by rank. A smaller quota's ``inclusion`` is by its own threshold, as if it had been
-            the quota from the start.
+            By ascending class, then by rank. A smaller quota's ``inclusion`` is by its own threshold, as if
+            it had been the quota from the start.
 
         Raises
         ------
@@ -292,7 +292,7 @@ class ClassReservoir(WeightedRows):
         )
 
     def estimate(self, values: Any = None, where: Any = None) -> tuple[float, float]:
-        """An unbiased estimate of a sum over all rows seen, from :meth:`sample`, as :meth:`Reservoir.estimate`.
+        """An unbiased estimate of a sum over all rows seen, as :meth:`Reservoir.estimate`.
 
         Parameters
         ----------
@@ -386,7 +386,7 @@ class ClassReservoir(WeightedRows):
 
 
 def _shares(total: int, policy: str, counts: Int64s, most: Int64s) -> Int64s:
-    """Whole shares of `total`, none above `most`: what a class cannot take goes to the others, in proportion."""
+    """Whole shares of `total`, none above `most`: what a class cannot take goes to the others."""
     weight = np.where(most > 0, counts, 0).astype(np.float64)
     if policy == "equal":
         weight = (most > 0).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Weighted samples of streams: the rows of smallest rank E / w, whatever the order, the chunks and the machines."""
+"""Weighted samples of streams: the rows of smallest rank E / w, however they come and wherever."""
 
 from __future__ import annotations
 
@@ -56,16 +56,17 @@ class Reservoir(WeightedRows):
     """A weighted sample of k rows of a stream, in one pass, mergeable.
 
     Each row has a rank, an exponential random number over its weight, and the k rows of smallest rank are the
-    sample: successive draws without replacement in proportion to weight (Plackett and Luce's law; Efraimidis and
-    Spirakis). The rank is a pure function of (seed, row's key, weight), so the sample is one of the set of rows: chunks,
-    order, threads, partitions, merges and retries cannot change it. What a row's key is, is for the caller to
-    say:
+    sample: successive draws without replacement in proportion to weight (Plackett and Luce's law; Efraimidis
+    and Spirakis). The rank is a pure function of (seed, row's key, weight), so the sample is one of the set
+    of rows: chunks, order, threads, partitions, merges and retries cannot change it. What a row's key is, is
+    for the caller to say:
 
-    - **With ids** the key is the id, and seed alone decides: the same rows give the same sample in any order and on any
-      number of machines. An id names one row; the same row seen twice is kept once.
-    - **Without ids** the key is (stream, position in the stream): the sample depends on the order of the rows but not
-      on how they are cut into chunks. Parts that are read apart take different ``stream`` numbers. Several times
-      faster: 64 rows cost one random word and one comparison unless one of them is small enough.
+    - **With ids** the key is the id, and seed alone decides: the same rows give the same sample in any order
+      and on any number of machines. An id names one row; the same row seen twice is kept once.
+    - **Without ids** the key is (stream, position in the stream): the sample depends on the order of the rows
+      but not on how they are cut into chunks. Parts that are read apart take different ``stream`` numbers.
+      Several times faster: 64 rows cost one random word and one comparison unless one of them is small
+      enough.
 
     Parameters
     ----------
@@ -74,9 +75,10 @@ class Reservoir(WeightedRows):
     replacement : bool
         Draw k times with replacement: the first k points of Poisson processes whose rates are the weights.
     half_life : float, optional
-        A row's weight halves in that time, in the unit of ``times``: seconds for datetimes. Time is in the logarithm of the
-        rank (forward decay, Cormode et al.), so nothing is ever rescaled and rows may come late. Times are
-        float64: of seconds since 1970 with a half-life of a second, weights are exact to 2e-7.
+        A row's weight halves in that time, in the unit of ``times``: seconds for datetimes. Time is in the
+        logarithm of the rank (forward decay, Cormode et al.), so nothing is ever rescaled and rows may come
+        late. Times are float64: of seconds since 1970 with a half-life of a second, weights are exact to
+        2e-7.
     seed : int
         In [0, 2^64).
     stream : int
@@ -141,9 +143,9 @@ class Reservoir(WeightedRows):
         Parameters
         ----------
         weights : array of shape (n,), or Arrow column
-            Real, finite, >= 0, with a finite sum; rows of weight 0 are never kept. float32 is read as it is, others as
-            float64. Arrow columns (anything with ``__arrow_c_array__`` or ``__arrow_c_stream__``) need the
-            extra ``arrow``; nulls are refused.
+            Real, finite, >= 0, with a finite sum; rows of weight 0 are never kept. float32 is read as it is,
+            others as float64. Arrow columns (anything with ``__arrow_c_array__`` or ``__arrow_c_stream__``)
+            need the extra ``arrow``; nulls are refused.
         ids : integer array of shape (n,), or Arrow column, optional
             For all rows of the stream, or none.
         times : array of numbers or datetimes of shape (n,), or Arrow column
@@ -173,8 +175,8 @@ class Reservoir(WeightedRows):
     def merge(self, other: Reservoir) -> None:
         """Take in the rows of another reservoir: the sample is then that of both streams.
 
-        Merging is exact, associative and free of order. With ids, merging the same rows twice changes nothing but
-        ``n_seen`` and ``total_weight``.
+        Merging is exact, associative and free of order. With ids, merging the same rows twice changes nothing
+        but ``n_seen`` and ``total_weight``.
 
         Parameters
         ----------
@@ -205,9 +207,9 @@ class Reservoir(WeightedRows):
         Returns
         -------
         ReservoirSample
-            At most k rows by rank, which is the order of successive draws. ``inclusion`` is ``1 - exp(-w tau)``, tau the (k+1)-th
-            smallest rank, and 1 if no more than k rows have positive weight; with replacement
-            ``k w / total_weight``, and ids may repeat.
+            At most k rows by rank, which is the order of successive draws. ``inclusion`` is ``1 - exp(-w
+            tau)``, tau the (k+1)-th smallest rank, and 1 if no more than k rows have positive weight; with
+            replacement ``k w / total_weight``, and ids may repeat.
 
         Examples
         --------
@@ -217,17 +219,26 @@ class Reservoir(WeightedRows):
         >>> reservoir.sample().inclusion
         array([1., 1.])
         """
-        rows = self._everything()
-        order = rows.order()
-        threshold = rows["ranks"][order[self._k]] if order.size > self._k else math.inf
-        order = order[: self._k]
-        weights = self._weights(rows, order)
-        if self._most:
-            inclusion = weights * (self._k / self.total_weight) if order.size else weights
-        else:
-            inclusion = self._inclusion(rows, order, np.full(order.size, threshold))
+        rows, order, threshold = self._sampled()
+        weights, inclusion = self._shares(rows, order, threshold)
         streams = rows["streams"][order] if self._keyed == "positions" else None
         return ReservoirSample(rows["ids"][order], weights, inclusion, streams=streams)
+
+    def _sampled(self) -> tuple[Smallest, NDArray[np.int64], float]:
+        """Rows, of which `order` are the sample by rank, and the threshold."""
+        rows = self._everything()
+        order = rows.order()
+        threshold = float(rows["ranks"][order[self._k]]) if order.size > self._k else math.inf
+        return rows, order[: self._k], threshold
+
+    def _shares(
+        self, rows: Smallest, order: NDArray[np.int64], threshold: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weights and inclusion."""
+        weights = self._weights(rows, order)
+        if not self._most:
+            return weights, self._inclusion(rows, order, np.full(order.size, threshold))
+        return weights, weights * (self._k / self.total_weight) if order.size else weights
 
     def estimate(self, values: Any = None, where: Any = None) -> tuple[float, float]:
         """An unbiased estimate of a sum over all rows seen, from the sample (Horvitz and Thompson).
@@ -242,8 +253,8 @@ class Reservoir(WeightedRows):
         Returns
         -------
         (float, float)
-            The estimate, sum(v / p) over the rows with inclusion p, and its standard error, sqrt(sum(v^2 (1 - p) /
-            p^2)); with replacement Hansen and Hurwitz's estimate and error.
+            The estimate, sum(v / p) over the rows with inclusion p, and its standard error, sqrt(sum(v^2 (1 -
+            p) / p^2)); with replacement Hansen and Hurwitz's estimate and error.
 
         Raises
         ------
@@ -267,7 +278,8 @@ class Reservoir(WeightedRows):
         Returns
         -------
         bytes
-            Versioned, little-endian, with a checksum; equal for reservoirs that have seen the same in the same calls.
+            Versioned, little-endian, with a checksum; equal for reservoirs that have seen the same in the
+            same calls.
 
         Examples
         --------
@@ -392,12 +404,13 @@ def weighted_sample(
         if reservoir._everything().size > k or threshold == math.inf:
             break
         threshold = math.inf  # guessed too low, so that rows were missed
-    got = reservoir.sample()
-    _validate.check_some(got.ids.size, w.size)
+    rows, order, rank = reservoir._sampled()
+    _validate.check_some(order.size, w.size)
     if not replacement:  # draws with replacement come in an order that is free of weight
-        order = _shuffle(got.ids, seed)
-        got = ReservoirSample(got.ids[order], got.weights[order], got.inclusion[order])
-    return ReservoirSample(got.ids, got.weights, got.inclusion) if return_inclusion else got.ids
+        order = order[_shuffle(rows["ids"][order], seed)]
+    if return_inclusion:
+        return ReservoirSample(rows["ids"][order], *reservoir._shares(rows, order, rank))
+    return rows["ids"][order]
 
 
 def _guess(w: NDArray[Any], k: int, replacement: bool) -> float:
@@ -431,4 +444,4 @@ def _shuffle(ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     kernels().reservoir_rows(
         key, 0, ids, no_ids, np.ones(ids.size), no_shifts, np.array([math.inf]), 1, rows, ranks
     )
-    return np.argsort(ranks[: ids.size], kind="stable")
+    return np.argsort(ranks[: ids.size])

@@ -118,30 +118,32 @@ float32(log(-expm1(float64(tries) * log1p(-p)))).
 
 Weighted reservoirs
 -------------------
-A row of weight w > 0 has the rank E / w with E = 0 - log(real(word)) of a word of its own; a row of weight 0 has
-none. The k smallest ranks are the sample, the next is the threshold; of equal ranks the smaller id comes first.
+A row of weight w > 0 has the rank E / w with E = 0 - log(real(word)) of a word of its own; a row of weight 0
+has none. The k smallest ranks are the sample, the next is the threshold; of equal ranks the smaller id comes
+first.
 
 - Keyed by id (IDS): mix64 of word(id) of the run (0, lane 0), the id as 64-bit two's complement.
 - Keyed by position (ROWS), where rows have classes or decay: word(i mod 128) of the run (i // 128, lane 0).
-- Keyed by position otherwise (BLOCKS): rows 64 b .. 64 b + 63 are block b, b' = b mod 128, all from one run, (b //
-  128, lane 0). Column j of the block is w_j + w_(j+8) + .. + w_(j+56), each sum from the left in float64, its weight
-  W = ((c0 + c4) + (c2 + c6)) + ((c1 + c5) + (c3 + c7)). The first rank is r = E / W with word(b'). Its row is
-  found by t = float64(word(128 + 65 b' + 64) >> 11) * 2^-53 * W: of two parts with weights x and y, the second if y >
-  0 and t >= x, and then t = t - x, else the first; the parts are columns {0, 2, 4, 6} and {1, 3, 5, 7}, then {j, j +
-  4} and {j + 2, j + 6}, then j and j + 4, their weights added as in W; in column j from the top, the first row of
-  positive weight with t < w, else t = t - w, and the last such row in the end. Every other row i, 0 .. 63, has
-  the rank r + E / w_i with word(128 + 65 b' + i). A block that is not whole yet is one whose missing rows weigh 0.
+- Keyed by position otherwise (BLOCKS): rows 64 b .. 64 b + 63 are block b, b' = b mod 128, all from one run,
+  (b // 128, lane 0). Column j of the block is w_j + w_(j+8) + .. + w_(j+56), each sum from the left in
+  float64, its weight W = ((c0 + c4) + (c2 + c6)) + ((c1 + c5) + (c3 + c7)). The first rank is r = E / W with
+  word(b'). Its row is found by t = float64(word(128 + 65 b' + 64) >> 11) * 2^-53 * W: of two parts with
+  weights x and y, the second if y > 0 and t >= x, and then t = t - x, else the first; the parts are columns
+  {0, 2, 4, 6} and {1, 3, 5, 7}, then {j, j + 4} and {j + 2, j + 6}, then j and j + 4, their weights added as
+  in W; in column j from the top, the first row of positive weight with t < w, else t = t - w, and the last
+  such row in the end. Every other row i, 0 .. 63, has the rank r + E / w_i with word(128 + 65 b' + i). A
+  block that is not whole yet is one whose missing rows weigh 0.
 
-With replacement a row has points instead, (E1 + .. + Ej) / w, the sum from the left, with E1 as above and
-E2, E3, .. from words 0, 1, .. of the run (id or row, lane 1); a block has points E1 / W + E2 / W + .., each
-with its own row in proportion to weight, found as above, E1 and the first row as above, then Ej+1 by word 2 j - 2 and
-its row by word 2 j - 1 of the run (block, lane 1), j = 1, 2, ..
+With replacement a row has points instead, (E1 + .. + Ej) / w, the sum from the left, with E1 as above and E2,
+E3, .. from words 0, 1, .. of the run (id or row, lane 1); a block has points E1 / W + E2 / W + .., each with
+its own row in proportion to weight, found as above, E1 and the first row as above, then Ej+1 by word 2 j - 2
+and its row by word 2 j - 1 of the run (block, lane 1), j = 1, 2, ..
 
 With decay the rank is log(E) - (log(w) + t * (ln 2 / half_life)) in float64, with E1 + .. + Ej for E with
 replacement, ln 2 = 0x1.62e42fefa39efp-1.
 
-``weighted_sample`` is a reservoir with seed = the key of its ``rng`` and stream 0; without replacement its rows are
-then put in the order of the ranks that they have keyed by id, of weight 1.
+``weighted_sample`` is a reservoir with seed = the key of its ``rng`` and stream 0; without replacement its
+rows are then put in the order of the ranks that they have keyed by id, of weight 1.
 
 Logarithm and exponential
 -------------------------

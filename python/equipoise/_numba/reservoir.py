@@ -1,7 +1,7 @@
-"""Weighted reservoirs: ranks E / w whose exponentials E stand at fixed addresses, so that the smallest ranks of a
-stream depend on nothing else (Efraimidis and Spirakis 2006; rng.py, "Weighted reservoirs").
+"""Weighted reservoirs: ranks E / w whose exponentials E stand at fixed addresses, so that the smallest ranks
+of a stream depend on nothing else (Efraimidis and Spirakis 2006; rng.py, "Weighted reservoirs").
 
-by position, 64 rows a block     the block's first rank is E / W, W its weight, its row in proportion to weight;
+by position, 64 rows a block     first rank of the block: E / W, W its weight, its row in proportion to it;
 [....][....][....][..            the others' ranks are that + E / w each, since exponentials have no memory.
  E / W > threshold: next         A block that begins above the threshold costs a word and a comparison.
 
@@ -14,18 +14,19 @@ from collections import namedtuple
 
 import numpy as np
 
-from equipoise._numba._jit import f32, f64, i64, jit, reads, u64, writes
+from equipoise._numba._jit import f32, f64, i64, jit, reads, stack, u8, u64, writes
 from equipoise._numba.elementary import exp, log
 from equipoise._numba.rng import BLOCK, ONE, S11, TWO, ZERO, mix64, open_run, unit_real, word
 
 ROWS = np.uint64(64)  # of a block
-EIGHT = np.uint64(8)
+FOUR, SEVEN, EIGHT = np.uint64(4), np.uint64(7), np.uint64(8)
 SLACK = 1.0 + 2.0**-40  # covers the rounding of a logarithm, a quotient, a product
 LARGEST = np.int64(0x1FFFFFFFFFFFFF)
 
 # Why a kernel came back; the first number is where to go on, or what is wrong.
 ALL_SEEN, FULL, BAD_WEIGHT, BAD_SUM = 0, 1, 2, 3
-BATCH = np.uint64(16)
+
+stack_words, stack_reals, stack_flags = stack(u64, 128), stack(f64, 128), stack(u8, 128)
 
 # Row i of a block is in column i mod 8, summed from the top.
 Columns = namedtuple("Columns", "c0, c1, c2, c3, c4, c5, c6, c7")
@@ -34,7 +35,7 @@ Stream = namedtuple("Stream", "key, start, ids, classes, weights, shifts, thresh
 
 @jit()
 def gap(word):
-    """1 - u for the real u in (0, 1] of a word, exactly: no more than -log(u), so it rejects before any logarithm."""
+    """1 - u for the real u in (0, 1] of a word, exactly: no more than -log(u), so it rejects before any log."""
     return np.float64(LARGEST - np.int64(word >> S11)) * 2.0**-53
 
 
@@ -49,9 +50,9 @@ def is_weight(w):
 
 
 @jit()
-def add_block(w, at):
+def add_columns(w, at, count):
     c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = 0.0
-    for i in range(at, at + ROWS, EIGHT):
+    for i in range(at, at + count, EIGHT):
         c0 += np.float64(w[i])
         c1 += np.float64(w[i + np.uint64(1)])
         c2 += np.float64(w[i + np.uint64(2)])
@@ -59,8 +60,13 @@ def add_block(w, at):
         c4 += np.float64(w[i + np.uint64(4)])
         c5 += np.float64(w[i + np.uint64(5)])
         c6 += np.float64(w[i + np.uint64(6)])
-        c7 += np.float64(w[i + np.uint64(7)])
+        c7 += np.float64(w[i + SEVEN])
     return Columns(c0, c1, c2, c3, c4, c5, c6, c7)
+
+
+@jit()
+def add_block(w, at):
+    return add_columns(w, at, ROWS)
 
 
 @jit()
@@ -82,7 +88,7 @@ def block_pick(w, at, total, word):
     target = np.float64(np.int64(word >> S11)) * 2.0**-53 * total
     odd, target = beyond(target, (c.c0 + c.c4) + (c.c2 + c.c6), (c.c1 + c.c5) + (c.c3 + c.c7))
     if odd:
-        j, a, b, d, e = np.uint64(1), c.c1, c.c5, c.c3, c.c7
+        j, a, b, d, e = ONE, c.c1, c.c5, c.c3, c.c7
     else:
         j, a, b, d, e = ZERO, c.c0, c.c4, c.c2, c.c6
     second, target = beyond(target, a + b, d + e)
@@ -90,12 +96,12 @@ def block_pick(w, at, total, word):
         j, a, b = j + TWO, d, e
     lower, target = beyond(target, a, b)
     if lower:
-        j += np.uint64(4)
+        j = j + FOUR
     row = j
     for i in range(j, ROWS, EIGHT):
         x = np.float64(w[at + i])
         if x > 0.0:
-            row = i
+            row = np.uint64(i)
             if target < x:
                 break
             target -= x
@@ -147,7 +153,7 @@ def block_points(group, b, run, w, at, total, threshold, most, filled, rows, ran
     (u64, i64, reads(f64), f64, i64, writes(i64), writes(f64)),
 )
 def reservoir_blocks(key, start, weights, threshold, most, rows, ranks):
-    """Whole blocks of a stream, from block `start` on; with replacement up to `most` points of each, else most = 0."""
+    """Whole blocks of a stream, from block `start` on; with replacement up to `most` points of each, else 0."""
     if start < 0 or most < 0 or np.uint64(weights.size) % ROWS:
         raise ValueError("reservoir_blocks: whole blocks only")
     if rows.size != ranks.size or rows.size < max(most, 64):
@@ -229,30 +235,58 @@ def reservoir_rows(key, start, ids, classes, weights, shifts, thresholds, most, 
         raise ValueError("reservoir: too little room for candidates")
     stream = Stream(key, start, ids, classes, weights, shifts, thresholds)
     by_id, has_classes, decays = ids.size > 0, classes.size > 0, shifts.size > 0
-    filled, room, limit, total = ZERO, np.uint64(rows.size), np.uint64(most), 0.0
-    run, position = open_run(key, ZERO, ZERO), np.uint64(start)
-    if not by_id:
-        run = open_run(key, position // BLOCK, ZERO)
-    threshold = thresholds[ZERO]
-    for i in range(count):
-        w = np.float64(weights[i])
-        if not is_weight(w):
-            return np.int64(i), np.int64(filled), BAD_WEIGHT, total
+    words, reals, bounds, may = stack_words(), stack_reals(), stack_reals(), stack_flags()
+    filled, room, limit, total, at = ZERO, np.uint64(rows.size), np.uint64(most), 0.0, ZERO
+    run = open_run(key, ZERO, ZERO)
+    while at < count:
+        size = min(BLOCK, count - at)
         if by_id:
-            bits = mix64(word(run, np.uint64(ids[i])))
+            for j in range(size):
+                words[j] = mix64(word(run, np.uint64(ids[at + j])))
         else:
-            if position % BLOCK == ZERO:
-                run = open_run(key, position // BLOCK, ZERO)
-            bits = word(run, position % BLOCK)
-            position += ONE
+            position = np.uint64(start) + at
+            offset = position % BLOCK
+            size = min(size, BLOCK - offset)
+            run = open_run(key, position // BLOCK, ZERO)
+            for j in range(size):
+                words[j] = word(run, offset + j)
+        for j in range(size):
+            reals[j] = np.float64(weights[at + j])
+        for j in range(size, (size + SEVEN) & ~SEVEN):
+            reals[j] = 0.0
+        lowest = 0.0
+        for j in range(size):
+            lowest = min(lowest, reals[j])
+        piece = sum(add_columns(reals, ZERO, (size + SEVEN) & ~SEVEN))
+        if not (piece < np.inf and lowest >= 0.0):
+            for j in range(size):
+                if not is_weight(reals[j]):
+                    return np.int64(at + j), np.int64(filled), BAD_WEIGHT, total
+            if not piece < np.inf:
+                return np.int64(at), np.int64(filled), BAD_SUM, total
         if has_classes:
-            threshold = thresholds[np.uint64(classes[i])]
-        bound = exp(max(threshold + shifts[i], -708.0)) if decays else threshold
-        if gap(bits) <= bound * SLACK * w and w > 0.0:
-            if room - filled < limit:
-                return np.int64(i), np.int64(filled), FULL, total
-            filled = row_points(stream, i, bits, threshold, limit, filled, rows, ranks)
-        total += w
+            for j in range(size):
+                bounds[j] = thresholds[np.uint64(classes[at + j])]
+        else:
+            for j in range(size):
+                bounds[j] = thresholds[ZERO]
+        if decays:
+            for j in range(size):
+                bounds[j] = exp(max(bounds[j] + shifts[at + j], -708.0))
+        some = np.uint8(0)
+        for j in range(size):
+            may[j] = np.uint8(gap(words[j]) <= bounds[j] * SLACK * reals[j])
+            some |= may[j]
+        for j in range(size if some else ZERO):
+            if may[j] and reals[j] > 0.0:
+                if room - filled < limit:
+                    for i in range(j):
+                        total += reals[i]
+                    return np.int64(at + j), np.int64(filled), FULL, total
+                threshold = thresholds[np.uint64(classes[at + j]) if has_classes else ZERO]
+                filled = row_points(stream, at + j, words[j], threshold, limit, filled, rows, ranks)
+        total += piece
+        at += size
     if not total < np.inf:
         return np.int64(0), np.int64(filled), BAD_SUM, total
     return np.int64(count), np.int64(filled), ALL_SEEN, total

@@ -14,8 +14,8 @@ LARGEST_ID = np.int64(2**63 - 1)
 def class_lookup(labels, slot_labels, slot_numbers, known, numbers):
     """Labels to numbers in order of first sight, by an open-addressing table (number -1 = free).
 
-    The caller keeps it at most half full: this stops before a new label when there is no room, and returns how
-    many labels are done.
+    The caller keeps it at most half full: this stops before a new label when there is no room, and returns
+    how many labels are done.
     """
     mask = np.uint64(slot_labels.size) - ONE
     if (
@@ -74,7 +74,8 @@ def nth_element(a, begin, end, nth):
 def reservoir_select(classes, ranks, ids, quotas, thresholds, scratch, sorted, keep):
     """Keeps the quota[c] smallest (rank, id) of each class c, in their order here, and lowers thresholds[c].
 
-    The threshold becomes the last of them; a class that has fewer stays as it is. Without classes all are of class 0.
+    The threshold becomes the last of them; a class that has fewer stays as it is. Without classes all are of
+    class 0.
     """
     count, num_classes = ids.size, quotas.size
     if (
@@ -129,12 +130,12 @@ def reservoir_select(classes, ranks, ids, quotas, thresholds, scratch, sorted, k
                 tied += 1
         nth_element(order, begin, tied, begin + same - 1)
         last_ids[c] = order[begin + same - 1]
-    kept = np.int64(0)
+    kept = 0
     for i in range(count):
-        c = classes[i] if classes.size else np.int64(0)
+        c = np.int64(classes[i]) if classes.size else np.int64(0)
         if quotas[c] > 0 and (
             ranks[i] < thresholds[c] or (ranks[i] == thresholds[c] and ids[i] <= last_ids[c])
         ):
             keep[kept] = i
             kept += 1
-    return kept
+    return np.int64(kept)
