@@ -140,11 +140,15 @@ EQUIPOISE_INLINE i64 block_pick(const Weight* w, double sum, u64 word) {
     return row;
 }
 
-EQUIPOISE_INLINE bool none_of_eight(const bool* may) {
-    u64 eight;
-    std::memcpy(&eight, may, sizeof eight);
-    return eight == 0;
-}
+// Steps over eight flags at a time while none is set.
+struct Flags {
+    const bool* flags;
+    EQUIPOISE_INLINE bool none(i64 i) const {
+        u64 eight;
+        std::memcpy(&eight, flags + i, sizeof eight);
+        return eight == 0;
+    }
+};
 
 // A block's ranks up to the threshold; its rows are counted from `first`. Run: its group's, where it is
 // number `b`.
@@ -164,8 +168,9 @@ EQUIPOISE_INLINE i64 block_ranks(const Run& run, u64 b, const Weight* w, double 
     for (i64 i = 0; i < kRows; ++i) words[i] = run.word(at + static_cast<u64>(i));
     for (i64 i = 0; i < kRows; ++i) may[i] = gap(words[i]) <= bound * static_cast<double>(w[i]);
     may[picked] = false;
+    const Flags flags{may};
     for (i64 i = 0; i < kRows; ++i) {
-        if (i % 8 == 0 && none_of_eight(may + i)) {
+        if (i % 8 == 0 && flags.none(i)) {
             i += 7;
             continue;
         }
@@ -284,6 +289,7 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
     u64 words[kBlock];
     double weights[kBlock], bounds[kBlock];
     bool may[kBlock] = {};
+    const Flags flags{may};
     Run run(rows.key, 0, 0);
     for (i64 at = 0, size = 0; at < count; at += size) {
         const Weight* w = rows.weights + at;
@@ -318,7 +324,7 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
             for (i64 j = 0; j < size; ++j) bounds[j] = exp(std::max(bounds[j] + rows.shifts[at + j], -708.0));
         for (i64 j = 0; j < size; ++j) may[j] = gap(words[j]) <= bounds[j] * kSlack * weights[j];
         for (i64 j = 0; j < size; ++j) {
-            if (j % 8 == 0 && none_of_eight(may + j))
+            if (j % 8 == 0 && flags.none(j))
                 j += 7;
             else if (may[j] && weights[j] > 0.0) {
                 if (out.room - scan.filled < most) {

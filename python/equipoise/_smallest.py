@@ -129,8 +129,8 @@ class Smallest:
         scratch, ordered = _room(2 * size + 2 * self.quotas.size, size)
         keep = scratch[:size]
         kept = kernels().reservoir_select(
-            self.columns.get("classes", _NO_CLASSES)[:size], self["ranks"], self["ids"], self.quotas, thresholds,
-            scratch[size:], ordered, keep,
+            self.columns.get("classes", _NO_CLASSES)[:size], self["ranks"], self["ids"], self.quotas,
+            thresholds, scratch[size:], ordered, keep,
         )  # fmt: skip
         return keep[:kept], thresholds
 

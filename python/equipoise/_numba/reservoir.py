@@ -35,7 +35,7 @@ Stream = namedtuple("Stream", "key, start, ids, classes, weights, shifts, thresh
 
 @jit()
 def gap(word):
-    """1 - u for the real u in (0, 1] of a word, exactly: no more than -log(u), so it rejects before any log."""
+    """1 - u for the real u in (0, 1] of a word, exactly: no more than -log(u), so it rejects before a log."""
     return np.float64(LARGEST - np.int64(word >> S11)) * 2.0**-53
 
 
@@ -153,7 +153,7 @@ def block_points(group, b, run, w, at, total, threshold, most, filled, rows, ran
     (u64, i64, reads(f64), f64, i64, writes(i64), writes(f64)),
 )
 def reservoir_blocks(key, start, weights, threshold, most, rows, ranks):
-    """Whole blocks of a stream, from block `start` on; with replacement up to `most` points of each, else 0."""
+    """Whole blocks of a stream, from block `start` on; with replacement up to `most` points of each."""
     if start < 0 or most < 0 or np.uint64(weights.size) % ROWS:
         raise ValueError("reservoir_blocks: whole blocks only")
     if rows.size != ranks.size or rows.size < max(most, 64):

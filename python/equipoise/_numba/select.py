@@ -41,7 +41,7 @@ def class_lookup(labels, slot_labels, slot_numbers, known, numbers):
 
 
 @jit()
-def nth_element(a, begin, end, nth):
+def nth_smallest(a, begin, end, nth):
     """a[nth] becomes what it would be if begin .. end were sorted, with nothing smaller behind it."""
     low, high = begin, end - 1
     while low < high:
@@ -112,7 +112,7 @@ def reservoir_select(classes, ranks, ids, quotas, thresholds, scratch, sorted, k
         last_ids[c] = LARGEST_ID
         if end - begin < quota or quota == 0:
             continue
-        nth_element(sorted, begin, end, begin + quota - 1)
+        nth_smallest(sorted, begin, end, begin + quota - 1)
         last = sorted[begin + quota - 1]
         thresholds[c] = min(thresholds[c], last)
         same = more = 0
@@ -128,13 +128,13 @@ def reservoir_select(classes, ranks, ids, quotas, thresholds, scratch, sorted, k
             if ranks[at] == last:
                 order[tied] = ids[at]
                 tied += 1
-        nth_element(order, begin, tied, begin + same - 1)
+        nth_smallest(order, begin, tied, begin + same - 1)
         last_ids[c] = order[begin + same - 1]
     kept = 0
     for i in range(count):
-        c = np.int64(classes[i]) if classes.size else np.int64(0)
-        if quotas[c] > 0 and (
-            ranks[i] < thresholds[c] or (ranks[i] == thresholds[c] and ids[i] <= last_ids[c])
+        at = classes[i] if classes.size else np.int64(0)
+        if quotas[at] > 0 and (
+            ranks[i] < thresholds[at] or (ranks[i] == thresholds[at] and ids[i] <= last_ids[at])
         ):
             keep[kept] = i
             kept += 1
