@@ -19,8 +19,18 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-CASES = ("draws", "bare", "build", "negatives", "calls", "twins", "imports")
-LIBRARIES = ("equipoise", "numpy", "torch", "scipy", "vose", "torch-geometric", "numba")
+CASES = ("draws", "bare", "build", "negatives", "reservoirs", "calls", "twins", "imports")
+LIBRARIES = (
+    "equipoise",
+    "numpy",
+    "torch",
+    "scipy",
+    "vose",
+    "torch-geometric",
+    "pandas",
+    "datasketches",
+    "numba",
+)
 
 
 def one_thread(core: int | None) -> int | None:

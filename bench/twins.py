@@ -11,6 +11,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,9 @@ TASKS = {
     "8192 shared negatives, unique": REST,
     "accidental hits, 1024 x 8192": REST,
     "table build, n = 1e6": REST,
+    "reservoir, k = 1,000 of 1e7": REST,
+    "reservoir, k = 100,000 of 1e7, by id": REST,
+    "class reservoir, 1,000 x 100 of 1e7": REST,
 }
 
 
@@ -90,6 +94,14 @@ def make(task: str) -> Callable[[], object]:
     if "draws, n" in task:
         table = equipoise.AliasTable(zipf(int(float(task.rsplit(maxsplit=1)[-1]))), power=0.75)
         return lambda: table.sample(1_000_000, rng=rng)
+    if "reservoir" in task:
+        chunks = [slice(at, at + (1 << 20)) for at in range(0, 10_000_000, 1 << 20)]
+        w, numbers = rng.random(10_000_000, dtype=np.float32), rng.permutation(10_000_000)
+        if "class" in task:
+            return lambda: read(equipoise.ClassReservoir(100), chunks, numbers % 1_000, w)
+        if "id" in task:
+            return lambda: read(equipoise.Reservoir(100_000), chunks, w, numbers)
+        return lambda: read(equipoise.Reservoir(1_000), chunks, w)
     if "build" in task:
         weights = zipf(ITEMS)
         return lambda: equipoise.AliasTable(weights)
@@ -103,6 +115,12 @@ def make(task: str) -> Callable[[], object]:
     if "shared" in task:
         return lambda: sampler.sample_shared(8192)
     return lambda: sampler.sample(users, 16, unique="unique" in task)
+
+
+def read(reservoir: Any, chunks: list[slice], *columns: np.ndarray) -> object:
+    for part in chunks:
+        reservoir.update(*(column[part] for column in columns))
+    return reservoir.sample()
 
 
 def serve() -> None:

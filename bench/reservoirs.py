@@ -1,0 +1,232 @@
+"""Weighted reservoirs: a stream of 5e7 rows in chunks of 2^20, against NumPy, DataSketches, torch and pandas."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+import equipoise
+from harness import Budget, Row, Timer, alternate, contenders, optional, timer
+
+ROWS, QUICK_ROWS, CHUNK = 50_000_000, 5_000_000, 1 << 20
+CLASSES, EACH = 1_000, 100
+
+
+def chunks(n: int) -> Iterator[slice]:
+    return (slice(at, at + CHUNK) for at in range(0, n, CHUNK))
+
+
+def ours(weights: np.ndarray, k: int, ids: np.ndarray | None = None, n_threads: int = 1) -> object:
+    reservoir = equipoise.Reservoir(k, seed=1)
+    for part in chunks(weights.size):
+        reservoir.update(weights[part], None if ids is None else ids[part], n_threads=n_threads)
+    return reservoir.sample()
+
+
+def numpy_keys(weights: np.ndarray, k: int, ids: np.ndarray | None, dtype: type, sift: bool) -> object:
+    """Efraimidis and Spirakis as one writes them in NumPy: rows and keys of the k smallest are kept.
+
+    ``sift``: keys above the largest that is kept are dropped before the partition, which only sees the rest.
+    """
+    rng = np.random.default_rng(1)
+    best, rows = np.empty(0, dtype), np.empty(0, np.int64)
+    for part in chunks(weights.size):
+        w = weights[part]
+        keys = rng.standard_exponential(w.size, dtype=dtype)
+        keys /= w
+        if sift and best.size == k:
+            at = np.flatnonzero(keys < best.max())
+            keys = keys[at]
+            found = at + part.start if ids is None else ids[part][at]
+        else:
+            found = np.arange(part.start, part.start + w.size) if ids is None else ids[part]
+        best, rows = np.concatenate((best, keys)), np.concatenate((rows, found))
+        if best.size > k:
+            keep = np.argpartition(best, k - 1)[:k]
+            best, rows = best[keep], rows[keep]
+    return rows
+
+
+def numpy_forms(weights: np.ndarray, k: int, ids: np.ndarray | None = None) -> dict[str, Timer]:
+    return {
+        f"{np.dtype(dtype).name} keys, {'sifted by the largest kept' if sift else 'all partitioned'}": timer(
+            partial(numpy_keys, weights, k, ids, dtype, sift)
+        )
+        for dtype in (np.float32, np.float64)
+        for sift in (True, False)
+    }
+
+
+def datasketches(weights: np.ndarray, k: int) -> Callable[[], object] | None:
+    library = optional("datasketches")
+    if library is None:
+        return None
+    pairs = list(enumerate(weights.tolist()))
+
+    def run() -> object:
+        sketch = library.var_opt_sketch(k)
+        update = sketch.update
+        for row, w in pairs:
+            update(row, w)
+        return sketch
+
+    return run
+
+
+def streams(budget: Budget, n: int) -> Iterator[Row]:
+    rng = np.random.default_rng(0)
+    weights = rng.random(n, dtype=np.float32) + np.float32(0.001)
+    ids = rng.permutation(n)
+    for k, keys, target in ((1_000, None, 25), (100_000, None, 5), (100_000, ids, 3)):
+        what = f"k = {k:,} of {n:.0e} float32".replace("e+0", "e") + (
+            ", keyed by int64 ids" if keys is not None else ""
+        )
+        timers = {"ours": timer(partial(ours, weights, k, keys))}
+        timers |= contenders(numpy_forms(weights, k, keys))
+        if k == 1_000:
+            timers["sum"] = timer(lambda: [weights[part].sum() for part in chunks(n)])
+        rounds = alternate(timers, budget)
+        best = rounds.fastest([side for side in timers if side not in ("ours", "sum")])
+        row = Row("reservoirs", what, "NumPy keys", setting=best, target=target, amount=n)
+        yield rounds.fill(row, "ours", best)
+        if "sum" in timers:
+            row = Row("reservoirs", what, "summing the weights", target=0.7, amount=n)
+            row.setting = "weights[chunk].sum(), chunks of 2^20"
+            yield rounds.fill(row, "ours", "sum")
+    few = weights[:1_000_000]
+    row = Row("reservoirs", "k = 1,000 of 1e6 float32", "Apache DataSketches var_opt_sketch", target=100)
+    row.setting, row.amount = "update(row, weight) for each row, from a list of Python numbers", few.size
+    run = datasketches(few, 1_000)
+    if run is None:
+        row.note = "not installed"
+        yield row
+    else:
+        timers = {"ours": timer(partial(ours, few, 1_000)), "theirs": timer(run)}
+        yield alternate(timers, budget).fill(row, "ours", "theirs")
+    yield threads(weights)
+
+
+def threads(weights: np.ndarray) -> Row:
+    """On all cores, by the wall clock: the best of both, since others may be at work on them."""
+    row = Row("reservoirs", "k = 1,000, two threads", "one thread", target=1.6, amount=weights.size)
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if (os.cpu_count() or 1) < 2:
+        row.note = "one core"
+        return row
+    if cores:
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    try:
+        times: dict[int, list[float]] = {1: [], 2: []}
+        for _ in range(15):
+            for n_threads, seconds in times.items():
+                start = time.perf_counter()
+                ours(weights, 1_000, n_threads=n_threads)
+                seconds.append(time.perf_counter() - start)
+    finally:
+        if cores:
+            os.sched_setaffinity(0, cores)
+    row.ours, row.theirs, row.rounds = min(times[2]), min(times[1]), 15
+    row.setting = "wall clock, least of 15; each round's ratio is in brackets"
+    ratios = [one / two for one, two in zip(times[1], times[2], strict=True)]
+    row.value, row.low, row.high = row.theirs / row.ours, min(ratios), max(ratios)
+    return row
+
+
+def arrays(budget: Budget, n: int) -> Iterator[Row]:
+    k = n // 100
+    weights = np.random.default_rng(0).random(n, dtype=np.float32) + np.float32(0.001)
+    p = weights.astype(np.float64)
+    p /= p.sum()
+    torch = optional("torch")
+    forms: dict[str, dict[str, Timer]] = {"torch.multinomial": {}, "NumPy Generator.choice": {}}
+    if torch is not None and n < 1 << 24:
+        torch.set_num_threads(1)
+        tensor = torch.from_numpy(weights)
+        forms["torch.multinomial"]["replacement=False, float32"] = timer(
+            lambda: torch.multinomial(tensor, k, replacement=False)
+        )
+    for shuffle in (True, False):
+        choice = partial(np.random.default_rng(1).choice, n, k, replace=False, p=p, shuffle=shuffle)
+        forms["NumPy Generator.choice"][f"replace=False, float64 p, shuffle={shuffle}"] = timer(choice)
+    timers = {"ours": timer(partial(equipoise.weighted_sample, weights, k, rng=1))}
+    for rival in forms.values():
+        timers |= contenders(rival) if rival else {}
+    rounds = alternate(timers, budget)
+    for rival, target in (("torch.multinomial", 8), ("NumPy Generator.choice", 10)):
+        row = Row(
+            "reservoirs", f"weighted_sample, {k:,} of {n:.0e}".replace("e+0", "e"), rival, target=target
+        )
+        sides = [side for side in forms[rival] if side in timers]
+        if not sides:
+            row.note = "not installed"
+            yield row
+            continue
+        row.setting = rounds.fastest(sides)
+        yield rounds.fill(row, "ours", row.setting)
+
+
+def by_class(classes: np.ndarray) -> object:
+    reservoir = equipoise.ClassReservoir(EACH, seed=1)
+    for part in chunks(classes.size):
+        reservoir.update(classes[part])
+    return reservoir.sample()
+
+
+def lexsort(classes: np.ndarray) -> object:
+    """The first EACH of each class in a random order."""
+    keys = np.random.default_rng(1).random(classes.size, dtype=np.float32)
+    order = np.lexsort((keys, classes))
+    ordered = classes[order]
+    begins = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    return order[(begins[:, None] + np.arange(EACH)).ravel()]
+
+
+def class_rows(budget: Budget, n: int) -> Iterator[Row]:
+    classes = np.random.default_rng(0).integers(0, CLASSES, n)
+    what = f"ClassReservoir, {CLASSES:,} classes x {EACH}, {n:.0e} rows".replace("e+0", "e")
+    row = Row("reservoirs", what, "faster of pandas and NumPy", target=20, amount=n)
+    forms = {"NumPy lexsort": timer(partial(lexsort, classes))}
+    pandas = optional("pandas")
+    if pandas is not None:
+        frame = pandas.DataFrame({"c": classes})
+        forms["pandas groupby(c).sample(100)"] = timer(
+            lambda: frame.groupby("c").sample(EACH, random_state=1)
+        )
+    timers = {"ours": timer(partial(by_class, classes)), **contenders(forms)}
+    rounds = alternate(timers, budget)
+    best = rounds.fastest([side for side in timers if side != "ours"])
+    row.setting = f"{best} (ran: {', '.join(forms)})"
+    yield rounds.fill(row, "ours", best)
+
+
+def merges(budget: Budget) -> Iterator[Row]:
+    weights = np.random.default_rng(0).random(400_000, dtype=np.float32)
+    parts = []
+    for stream in range(64):
+        part = equipoise.Reservoir(100_000, stream=stream)
+        part.update(weights)
+        parts.append(part.to_bytes())
+
+    def prepare() -> list[equipoise.Reservoir]:
+        return [equipoise.Reservoir.from_bytes(part) for part in parts]
+
+    def merge(fresh: list[equipoise.Reservoir]) -> object:
+        first, *others = fresh
+        for other in others:
+            first.merge(other)
+        return first.sample()
+
+    row = Row("reservoirs", "merge of 64 reservoirs, k = 100,000", "", measure="ms", target=50)
+    yield alternate({"ours": timer(merge, prepare)}, budget).fill_time(row, "ours")
+
+
+def run(budget: Budget) -> Iterator[Row]:
+    n = QUICK_ROWS if budget.quick else ROWS
+    yield from streams(budget, n)
+    yield from arrays(budget, n // 5)
+    yield from class_rows(budget, n)
+    yield from merges(budget)
