@@ -1,4 +1,4 @@
-"""Weighted reservoirs: a stream of 5e7 rows in chunks of 2^20, against NumPy, DataSketches, torch and pandas."""
+"""Weighted reservoirs: 5e7 rows in chunks of 2^20, against NumPy, DataSketches, torch and pandas."""
 
 from __future__ import annotations
 
