@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from typing import Any
 
@@ -54,6 +55,35 @@ class Smallest:
 
     def add(self, count: int, columns: dict[str, Any]) -> None:
         """More candidates. They are looked through once they are half as many as what is kept."""
+        self._append(count, columns)
+        self.look_through()
+
+    def look_through(self) -> None:
+        if self.size > 3 * max(self._kept, int(self.quotas[0]), self.quotas.size) // 2:
+            self.select()
+
+    def joined(self, others: list[Smallest], numbers: NDArray[np.int64] | None = None) -> Smallest:
+        """With the candidates of others that can matter; ``numbers[c]`` is here what their class c is there.
+
+        Room is shared with this one, which stays as it is.
+        """
+        both = copy.copy(self)
+        both.columns, both.thresholds = dict(self.columns), self.thresholds.copy()
+        for other in others:
+            columns = {name: other[name] for name in both.columns}
+            if numbers is not None:
+                both.thresholds[numbers] = np.minimum(both.thresholds[numbers], other.thresholds)
+                columns["classes"] = numbers[columns["classes"]]
+            else:
+                np.minimum(both.thresholds, other.thresholds, out=both.thresholds)
+            threshold = both.thresholds[columns["classes"]] if "classes" in columns else both.thresholds[0]
+            small = np.flatnonzero(columns["ranks"] <= threshold)
+            if small.size < other.size:
+                columns = {name: column[small] for name, column in columns.items()}
+            both._append(small.size, columns)
+        return both
+
+    def _append(self, count: int, columns: dict[str, Any]) -> None:
         end = self.size + count
         for name, column in self.columns.items():
             if column.size < end:
@@ -61,22 +91,6 @@ class Smallest:
                 room[: self.size] = column[: self.size]
             self.columns[name][self.size : end] = columns[name]
         self.size = end
-        if end >= max(self._kept, int(self.quotas[0]), self.quotas.size) * 3 // 2 + 1:
-            self.select()
-
-    def take(self, other: Smallest, numbers: NDArray[np.int64] | None = None) -> None:
-        """All candidates of another that can matter; ``numbers[c]`` is here what its class c is there."""
-        columns = {name: other[name] for name in self.columns}
-        if numbers is not None:
-            self.thresholds[numbers] = np.minimum(self.thresholds[numbers], other.thresholds)
-            columns["classes"] = numbers[columns["classes"]]
-        else:
-            np.minimum(self.thresholds, other.thresholds, out=self.thresholds)
-        threshold = self.thresholds[columns["classes"]] if "classes" in columns else self.thresholds[0]
-        small = np.flatnonzero(columns["ranks"] <= threshold)
-        if small.size < other.size:
-            columns = {name: column[small] for name, column in columns.items()}
-        self.add(small.size, columns)
 
     def empty(self) -> Smallest:
         """Another of the same kind and with the same thresholds, without any rows."""
@@ -88,11 +102,6 @@ class Smallest:
         """Forget all rows."""
         self.size = self._kept = 0
         self.quotas, self.thresholds, self.distinct = like.quotas, like.thresholds.copy(), like.distinct
-
-    def copy(self) -> Smallest:
-        other = self.empty()
-        other.take(self)
-        return other
 
     def set_quotas(self, quotas: NDArray[np.int64]) -> None:
         """More classes; those that were here keep theirs."""
@@ -108,11 +117,7 @@ class Smallest:
             ranks = np.sort(self["ranks"][keep])
             if (ranks[1:] == ranks[:-1]).any() and self._drop_equal():
                 keep, thresholds = self._look()
-        self.thresholds = thresholds
-        if keep.size < self.size:
-            for column in self.columns.values():
-                column[: keep.size] = column[: self.size][keep]
-        self.size = self._kept = keep.size
+        self._replace(keep, thresholds, keep.size)
 
     def order(self) -> NDArray[np.int64]:
         """By class, rank and id (and stream, for equal positions)."""
@@ -142,7 +147,14 @@ class Smallest:
                 column = self[name][order]
                 again &= column[1:] == column[:-1]
         once = np.sort(order[np.concatenate(([True], ~again))])
-        for column in self.columns.values():
-            column[: once.size] = column[: self.size][once]
-        dropped, self.size = once.size < self.size, once.size
+        dropped = once.size < self.size
+        self._replace(once, self.thresholds, self._kept)
         return dropped
+
+    def _replace(self, rows: NDArray[np.int64], thresholds: NDArray[np.float64], kept: int) -> None:
+        """By some of the rows: all at once, so that an interrupt finds it before or after."""
+        columns = {}
+        for name, column in self.columns.items():
+            columns[name] = room = np.empty(max(2 * rows.size, 256), column.dtype)
+            np.take(column[: self.size], rows, out=room[: rows.size], mode="clip")
+        vars(self).update(columns=columns, size=rows.size, thresholds=thresholds, _kept=kept)

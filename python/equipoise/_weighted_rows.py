@@ -71,7 +71,9 @@ class WeightedRows:
         times: Reals | None,
         numbers: NDArray[np.int64] | None,
         threads: int,
+        **more: Any,
     ) -> None:
+        """Rows whose arguments are checked; `more`: attributes that change together with what was read."""
         keyed = _validate.check_keying(self._keyed, "positions" if ids is None else "ids")
         count = weights.size
         if not count:
@@ -83,30 +85,26 @@ class WeightedRows:
             shifts = times * (LN2 / self._half_life)  # type: ignore[operator]
             latest = max(latest, float(times.max()))
         blocks = ids is None and numbers is None and shifts is None
-        self._kept.distinct = keyed == "ids"
         used: list[_Workspace] = []
         totals: list[float] = []
         tail = self._tail
         if blocks:
             tail = self._read_blocks(weights, threads, used, totals)
         else:
-            self._read_rows(weights, ids, numbers, shifts, threads, used, totals)
-        if shifts is not None:
-            total, lost = self._decayed(latest)
-            aged = np.exp(shifts - latest * (LN2 / self._half_life))  # type: ignore[operator]
-            totals = [float(np.dot(weights.astype(np.float64, copy=False), aged))]
-        else:
-            total, lost = self._total, self._lost
+            self._read_rows(weights, ids, numbers, shifts, latest, threads, used, totals)
+        total, lost = self._aged(latest)
         for one in totals:
             total, lost = _added(total, lost, one)
         _validate.check_total(total + lost)
-        for workspace in used:
-            self._kept.take(workspace.found)
-        self._workspaces = used
-        self._total, self._lost, self._latest, self._tail, self._keyed = total, lost, latest, tail, keyed
-        self._n_seen += count
-        if ids is None:
-            self._position += count
+        kept = self._kept.joined([workspace.found for workspace in used])
+        kept.distinct = keyed == "ids"
+        # All at once, so that an interrupt finds the reservoir before or after.
+        vars(self).update(
+            _kept=kept, _total=total, _lost=lost, _latest=latest, _tail=tail, _keyed=keyed,
+            _n_seen=self._n_seen + count, _position=self._position + (count if ids is None else 0),
+            _workspaces=used, **more,
+        )  # fmt: skip
+        kept.look_through()
 
     def _read_blocks(
         self, weights: NDArray[Any], threads: int, used: list[_Workspace], totals: list[float]
@@ -155,22 +153,27 @@ class WeightedRows:
         ids: NDArray[np.int64] | None,
         numbers: NDArray[np.int64] | None,
         shifts: Reals | None,
+        latest: float,
         threads: int,
         used: list[_Workspace],
         totals: list[float],
     ) -> None:
         key = self._key(ROWS, self._stream) if ids is None else self._key(IDS, 0)
         draw, most, start = kernels().reservoir_rows, max(self._most, 1), self._position
-        i, c, s = (_NO_IDS if x is None else x for x in (ids, numbers, shifts))
-        s = s if shifts is not None else _NO_SHIFTS
+        i, c = (_NO_IDS if x is None else x for x in (ids, numbers))
+        s = _NO_SHIFTS if shifts is None else shifts
 
         def scan(
             begin: int, end: int, thresholds: Reals, rows: Any, ranks: Any
         ) -> tuple[int, int, int, float]:
-            return draw(  # type: ignore[no-any-return]
+            at, filled, why, total = draw(
                 key, start + begin, i[begin:end], c[begin:end], weights[begin:end], s[begin:end], thresholds,
                 most, rows, ranks,
             )  # fmt: skip
+            if s.size:
+                part = slice(begin, begin + at)
+                total = float(np.dot(weights[part].astype(np.float64), self._aging(s[part], latest)))
+            return at, filled, why, total
 
         gather = self._gather(weights, start, ids=ids, classes=numbers, shifts=shifts)
         check = lambda at: _validate.check_weights(weights[at : at + 1], at)  # noqa: E731
@@ -243,11 +246,17 @@ class WeightedRows:
     def _key(self, purpose: int, stream: int) -> np.uint64:
         return np.uint64(kernels().call_key(np.uint64(self._seed), 0, purpose, np.uint64(stream)))
 
-    def _decayed(self, latest: float) -> tuple[float, float]:
+    def _aging(self, shifts: Reals, latest: float) -> Reals:
+        """What is left at a later time of a weight of 1."""
+        x: Reals = shifts - latest * (LN2 / self._half_life)  # type: ignore[operator]
+        kernels().exp(x, x)
+        return x
+
+    def _aged(self, latest: float) -> tuple[float, float]:
         """The total as of a later time."""
-        if not self._total:
-            return 0.0, 0.0
-        factor = math.exp((self._latest - latest) * (LN2 / self._half_life))  # type: ignore[operator]
+        if self._latest in (latest, -math.inf):
+            return self._total, self._lost
+        factor = float(self._aging(np.array([self._latest * (LN2 / self._half_life)]), latest)[0])  # type: ignore[operator]
         return self._total * factor, self._lost * factor
 
     # ---- what was read
@@ -265,11 +274,9 @@ class WeightedRows:
     def _everything(self) -> Smallest:
         """All that is kept, and a look at the block that is not whole yet."""
         self._kept.select()
-        tail = self._of_tail()
-        if not tail.size:
+        if not self._tail.size:
             return self._kept
-        both = self._kept.copy()
-        both.take(tail)
+        both = self._kept.joined([self._of_tail()])
         both.select()
         return both
 
@@ -304,37 +311,30 @@ class WeightedRows:
     def _weights(self, rows: Smallest, order: NDArray[np.int64]) -> Reals:
         w = rows["weights"][order]
         if self._half_life and order.size:
-            shifts = rows["shifts"][order] - self._latest * (LN2 / self._half_life)
-            factor = np.empty(order.size)
-            kernels().exp(shifts, factor)
-            w *= factor
+            w *= self._aging(rows["shifts"][order], self._latest)
         return w
 
     # ---- merging
 
-    def _take(self, other: Self, numbers: NDArray[np.int64] | None = None) -> None:
+    def _take(self, other: Self, numbers: NDArray[np.int64] | None = None, **more: Any) -> None:
         """All of another reservoir that has been checked; `numbers` of its classes here."""
         other._kept.select()
-        tail = other._of_tail()
-        if other._half_life:
-            latest = max(self._latest, other._latest)
-            total, lost = self._decayed(latest)
-            more, more_lost = other._decayed(latest)
-            self._latest = latest
-        else:
-            total, lost = self._total, self._lost
-            more, more_lost = other._total, other._lost + float(other._tail.sum())
-        total, lost = _added(total, lost + more_lost, more)
+        latest = max(self._latest, other._latest)
+        total, lost = self._aged(latest)
+        theirs, their_lost = other._aged(latest)
+        total, lost = _added(total, lost + their_lost + float(other._tail.sum()), theirs)
         _validate.check_total(total + lost)
-        self._kept.take(other._kept, numbers)
-        self._kept.take(tail, numbers)
-        self._total, self._lost = total, lost
-        self._n_seen += other._n_seen
-        self._keyed = self._keyed or other._keyed
+        merged = dict(self._merged)
         if other._keyed == "positions":
-            self._merged |= other._merged
+            merged |= other._merged
             if other._position:
-                self._merged[other._stream] = other._position
+                merged[other._stream] = other._position
+        kept = self._kept.joined([other._kept, other._of_tail()], numbers)
+        vars(self).update(
+            _kept=kept, _total=total, _lost=lost, _latest=latest, _keyed=self._keyed or other._keyed,
+            _n_seen=self._n_seen + other._n_seen, _merged=merged, **more,
+        )  # fmt: skip
+        kept.look_through()
 
     def _check_mergeable(self, other: Any) -> None:
         _validate.check_same_kind(other, type(self))
@@ -369,9 +369,9 @@ class WeightedRows:
         self._total, self._lost = (float.fromhex(x) for x in header["total"])
         self._latest = float.fromhex(header["latest"])
         self._tail = columns.pop("tail")
-        thresholds = columns.pop("thresholds")
+        self._kept.thresholds = columns.pop("thresholds")
+        self._kept.distinct = self._keyed != "positions"
         self._kept.add(columns["ids"].size, columns)
-        self._kept.thresholds = thresholds
 
     def _to_bytes(self, header: dict[str, Any], more: dict[str, NDArray[Any]]) -> bytes:
         self._kept.select()

@@ -182,8 +182,7 @@ class ClassReservoir(WeightedRows):
         numbers = labels if self._numbers is None else self._numbers.of(labels)
         self._known(int(numbers.max(initial=-1)) + 1)
         counts = np.bincount(numbers, minlength=self._counts.size)
-        self._read(w, keys, at, numbers, threads)
-        self._counts += counts
+        self._read(w, keys, at, numbers, threads, _counts=self._counts + counts)
 
     @property
     def counts(self) -> dict[int, int]:
@@ -224,11 +223,9 @@ class ClassReservoir(WeightedRows):
         if self._numbers is not None:
             numbers = self._numbers.of(other._labels())
             self._known(int(numbers.max(initial=-1)) + 1)
-        self._take(other, numbers)
-        if numbers is None:
-            self._counts += counts
-        else:
-            self._counts[numbers] += counts
+        both = self._counts.copy()
+        both[slice(None) if numbers is None else numbers] += counts
+        self._take(other, numbers, _counts=both)
 
     def sample(self, *, total: int | None = None, policy: str = "equal") -> ReservoirSample:
         """The sample of what has been seen so far; the stream can go on.
