@@ -167,14 +167,13 @@ EQUIPOISE_INLINE i64 block_ranks(const Run& run, u64 b, const Weight* w, double 
     bool may[kRows];
     for (i64 i = 0; i < kRows; ++i) words[i] = run.word(at + static_cast<u64>(i));
     for (i64 i = 0; i < kRows; ++i) may[i] = gap(words[i]) <= bound * static_cast<double>(w[i]);
-    may[picked] = false;
     const Flags flags{may};
     for (i64 i = 0; i < kRows; ++i) {
         if (i % 8 == 0 && flags.none(i)) {
             i += 7;
             continue;
         }
-        if (!may[i] || !(w[i] > 0)) continue;
+        if (!may[i] || i == picked || !(w[i] > 0)) continue;
         rows[filled] = first + i;
         ranks[filled] = start + exponential(words[i]) / static_cast<double>(w[i]);
         filled += ranks[filled] <= threshold;

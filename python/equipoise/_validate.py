@@ -568,3 +568,10 @@ def as_labels(x: Any, num_classes: int | None, length: int | None) -> Int64s:
     elif a.dtype in (np.dtype(object), np.dtype(np.uint64)):
         _check_range(a, "classes", -(2**63), 2**63)
     return np.ascontiguousarray(a, np.int64)
+
+
+def check_shifts(shifts: NDArray[np.float64], times: NDArray[np.float64]) -> None:
+    """Times in half-lives are finite, too."""
+    if not np.isfinite(shifts).all():
+        at = int(np.isfinite(shifts).argmin())
+        raise ValueError(f"times[{at}] must be a finite number of half-lives, got {times[at]}")

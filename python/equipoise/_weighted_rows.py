@@ -82,7 +82,9 @@ class WeightedRows:
             _validate.check_own_stream(self._stream, self._merged)
         shifts, latest = None, self._latest
         if times is not None:
-            shifts = times * (LN2 / self._half_life)  # type: ignore[operator]
+            with np.errstate(over="ignore", invalid="ignore"):
+                shifts = times * (LN2 / self._half_life)  # type: ignore[operator]
+            _validate.check_shifts(shifts, times)
             latest = max(latest, float(times.max()))
         blocks = ids is None and numbers is None and shifts is None
         used: list[_Workspace] = []
