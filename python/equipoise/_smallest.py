@@ -44,6 +44,8 @@ class Smallest:
 
     def add(self, count: int, columns: dict[str, Any]) -> None:
         """More candidates. They are looked through once they are as many as what is kept."""
+        if not count:
+            return
         end = self.size + count
         for name, column in self.columns.items():
             if column.size < end:
@@ -81,9 +83,9 @@ class Smallest:
         return other
 
     def set_quotas(self, quotas: NDArray[np.int64]) -> None:
-        """More classes; those that were here keep theirs."""
-        more = np.full(quotas.size - self.quotas.size, np.inf)
-        self.quotas, self.thresholds = quotas, np.concatenate((self.thresholds, more))
+        """More classes, or fewer, of those without rows; the others keep theirs."""
+        more = np.full(max(quotas.size - self.quotas.size, 0), np.inf)
+        self.quotas, self.thresholds = quotas, np.concatenate((self.thresholds[: quotas.size], more))
 
     def select(self) -> None:
         """Drop what is not among the smallest."""
@@ -121,7 +123,7 @@ class Smallest:
     def _drop_equal(self) -> bool:
         order = self.order()
         again = np.ones(max(self.size - 1, 0), np.bool_)
-        for name in ("ids", "ranks", "classes"):
+        for name in ("streams", "ids", "ranks", "classes"):
             if name in self.columns:
                 column = self[name][order]
                 again &= column[1:] == column[:-1]

@@ -23,7 +23,7 @@ _BLOCK = 64  # rows of a block
 _PIECE = 1 << 20  # rows between two looks at Ctrl-C, some milliseconds
 _PART = 1 << 17  # rows that one of several threads takes at a time
 _MOST_ROOM = 1 << 18
-_BAD_WEIGHT, _BAD_SUM = 2, 3
+_BAD_WEIGHT = 2  # or more: a bad sum
 _NO_IDS = np.empty(0, np.int64)
 _NO_SHIFTS = np.empty(0)
 
@@ -54,7 +54,7 @@ class WeightedRows:
         self._merged: dict[int, int] = {}  # rows of other streams
         self._n_seen = 0
         self._total = self._lost = 0.0  # Neumaier's sum of the weights, but those of the tail
-        self._latest = -math.inf  # time
+        self._latest = -math.inf  # time of a row of positive weight
         self._tail = np.empty(0)  # weights of a block that is not whole yet
         self._kept: Smallest
         self._workspaces: list[_Workspace] = []
@@ -80,11 +80,13 @@ class WeightedRows:
             _validate.check_own_stream(self._stream, self._merged)
         shifts, latest = None, self._latest
         if times is not None:
-            shifts = times * (LN2 / self._half_life)  # type: ignore[operator]
-            latest = max(latest, float(times.max()))
+            with np.errstate(over="ignore", invalid="ignore"):
+                shifts = times * (LN2 / self._half_life)  # type: ignore[operator]
+            _validate.check_shifts(shifts, times)
+            latest = max(latest, float(times.max(where=weights > 0, initial=-math.inf)))
         blocks = ids is None and numbers is None and shifts is None
         used: list[_Workspace] = []
-        totals: list[float] = []
+        totals: list[tuple[int, float]] = []
         tail = self._tail
         if blocks:
             tail = self._read_blocks(weights, threads, used, totals)
@@ -92,13 +94,17 @@ class WeightedRows:
             self._read_rows(weights, ids, numbers, shifts, threads, used, totals)
         if shifts is not None:
             total, lost = self._decayed(latest)
-            aged = np.exp(shifts - latest * (LN2 / self._half_life))  # type: ignore[operator]
-            totals = [float(np.dot(weights.astype(np.float64, copy=False), aged))]
         else:
             total, lost = self._total, self._lost
-        for one in totals:
+        if shifts is not None and latest > -math.inf:
+            ages = shifts - latest * (LN2 / self._half_life)  # type: ignore[operator]
+            aged = _exp(np.minimum(ages, 0.0))  # newer rows weigh nothing
+            with np.errstate(over="ignore"):
+                totals = [(0, float((weights * aged).sum()))]
+        for _, one in sorted(totals):  # threads come in any order
             total, lost = _added(total, lost, one)
-        _validate.check_total(total + lost)
+        with np.errstate(over="ignore"):
+            _validate.check_total(total + lost + float(tail.sum()))
         for workspace in used:
             self._kept.take(workspace.found)
         self._workspaces = used
@@ -108,7 +114,11 @@ class WeightedRows:
             self._position += count
 
     def _read_blocks(
-        self, weights: NDArray[Any], threads: int, used: list[_Workspace], totals: list[float]
+        self,
+        weights: NDArray[Any],
+        threads: int,
+        used: list[_Workspace],
+        totals: list[tuple[int, float]],
     ) -> Reals:
         """Whole blocks; what is left of the last is the new tail."""
         waiting = self._tail.size
@@ -117,19 +127,18 @@ class WeightedRows:
             _validate.check_weights(weights, 0)
             return np.concatenate((self._tail, weights))
         start = self._position - waiting
+        check = lambda: _validate.check_weights(weights, 0)  # noqa: E731
         if waiting:
-            _validate.check_weights(weights[:head], 0)
             block = np.concatenate((self._tail, weights[:head]))
             of_blocks, gather = self._of_blocks(block, start), self._gather(block, start)
-            self._scan(_BLOCK, 1, of_blocks, gather, used, totals, lambda at: None)
+            self._scan(_BLOCK, 1, of_blocks, gather, used, totals, check)
             start += _BLOCK
         rest = weights[head:]
         whole = rest.size // _BLOCK * _BLOCK
         tail = rest[whole:].astype(np.float64)
-        _validate.check_weights(tail, head + whole)
         of_blocks, gather = self._of_blocks(rest, start), self._gather(rest, start)
-        check = lambda at: _validate.check_weights(rest[at : at + 1], head + at)  # noqa: E731
         self._scan(whole, threads, of_blocks, gather, used, totals, check)
+        _validate.check_weights(tail, head + whole)
         return tail
 
     def _of_blocks(self, weights: NDArray[Any], start: int) -> Scan:
@@ -156,7 +165,7 @@ class WeightedRows:
         shifts: Reals | None,
         threads: int,
         used: list[_Workspace],
-        totals: list[float],
+        totals: list[tuple[int, float]],
     ) -> None:
         key = self._key(ROWS, self._stream) if ids is None else self._key(IDS, 0)
         draw, most, start = kernels().reservoir_rows, max(self._most, 1), self._position
@@ -172,7 +181,7 @@ class WeightedRows:
             )  # fmt: skip
 
         gather = self._gather(weights, start, ids=ids, classes=numbers, shifts=shifts)
-        check = lambda at: _validate.check_weights(weights[at : at + 1], at)  # noqa: E731
+        check = lambda: _validate.check_weights(weights, 0)  # noqa: E731
         self._scan(weights.size, threads, scan, gather, used, totals, check)
 
     def _gather(
@@ -183,9 +192,13 @@ class WeightedRows:
         **more: NDArray[Any] | None,
     ) -> Callable[[Any, Any], dict[str, Any]]:
         def gather(rows: NDArray[np.int64], ranks: Reals) -> dict[str, Any]:
-            columns: dict[str, Any] = {name: column[rows] for name, column in more.items() if column is not None}
-            columns |= {"ranks": ranks, "weights": weights[rows], "streams": self._stream}
-            columns["ids"] = rows + start if ids is None else ids[rows]
+            columns: dict[str, Any] = {
+                name: column[rows] for name, column in more.items() if column is not None
+            }
+            columns |= {"ranks": ranks, "weights": weights[rows]}
+            columns["ids"], columns["streams"] = (
+                (rows + start, self._stream) if ids is None else (ids[rows], 0)
+            )
             return columns
 
         return gather
@@ -197,10 +210,10 @@ class WeightedRows:
         scan: Scan,
         gather: Callable[[Any, Any], dict[str, Any]],
         used: list[_Workspace],
-        totals: list[float],
-        check: Callable[[int], None],
+        totals: list[tuple[int, float]],
+        check: Callable[[], None],
     ) -> None:
-        """Candidates among `count` rows; `check` refuses a row's weight."""
+        """Candidates among `count` rows; `check` refuses the first bad weight of all, if there is one."""
         local = threading.local()
 
         def work(begin: int, end: int) -> int:
@@ -212,26 +225,26 @@ class WeightedRows:
             found: Smallest = mine.found
             stop = min(end, begin + _PIECE)
             at, filled, why, total = scan(begin, stop, found.thresholds, mine.rows, mine.ranks)
-            if why == _BAD_WEIGHT:
-                check(begin + at)
             if why >= _BAD_WEIGHT:
+                check()
                 _validate.refuse_sum()
             if filled:
                 rows = mine.rows[:filled]
                 rows += begin
                 found.add(filled, gather(rows, mine.ranks[:filled]))
-            totals.append(total)
+            totals.append((begin, total))
             return begin + at
 
         if count:
             for_chunks(count, count if threads == 1 else _PART, threads, work)
 
     def _workspace(self) -> _Workspace:
-        if self._workspaces:
+        try:
             workspace = self._workspaces.pop()
-            workspace.found.restart(self._kept)
-            return workspace
-        return _Workspace(self._kept, self._room())
+        except IndexError:  # or another thread was faster
+            return _Workspace(self._kept, self._room())
+        workspace.found.restart(self._kept)
+        return workspace
 
     def _room(self) -> int:
         """For candidates: as many as are kept, so that the threshold falls soon."""
@@ -244,7 +257,8 @@ class WeightedRows:
         """The total as of a later time."""
         if not self._total:
             return 0.0, 0.0
-        factor = math.exp((self._latest - latest) * (LN2 / self._half_life))  # type: ignore[operator]
+        age = (self._latest - latest) * (LN2 / self._half_life)  # type: ignore[operator]
+        factor = float(_exp(np.array([age]))[0])
         return self._total * factor, self._lost * factor
 
     # ---- what was read
@@ -256,7 +270,7 @@ class WeightedRows:
 
     @property
     def total_weight(self) -> float:
-        """Sum of the weights seen; with a half-life as of the newest row's time."""
+        """Sum of the weights seen; with a half-life as of the newest row of positive weight."""
         return self._total + (self._lost + float(self._tail.sum()))
 
     def _everything(self) -> Smallest:
@@ -282,10 +296,10 @@ class WeightedRows:
             kernels().log(x, logs)
             logs += rows["shifts"][order]
             logs += threshold
-            x = np.empty(order.size)
-            kernels().exp(logs, x)
+            x = _exp(logs)
         else:
-            x = x * threshold
+            with np.errstate(over="ignore"):
+                x = x * threshold
         np.negative(x, out=x)
         p = np.empty(order.size)
         kernels().expm1(x, p)
@@ -295,9 +309,7 @@ class WeightedRows:
         w = rows["weights"][order]
         if self._half_life and order.size:
             shifts = rows["shifts"][order] - self._latest * (LN2 / self._half_life)
-            factor = np.empty(order.size)
-            kernels().exp(shifts, factor)
-            w *= factor
+            w *= _exp(shifts)
         return w
 
     # ---- merging
@@ -309,14 +321,14 @@ class WeightedRows:
             latest = max(self._latest, other._latest)
             total, lost = self._decayed(latest)
             more, more_lost = other._decayed(latest)
-            self._latest = latest
         else:
-            total, lost = self._total, self._lost
+            total, lost, latest = self._total, self._lost, self._latest
             more, more_lost = other._total, other._lost + float(other._tail.sum())
         total, lost = _added(total, lost + more_lost, more)
-        _validate.check_total(total + lost)
+        with np.errstate(over="ignore"):
+            _validate.check_total(total + lost + float(self._tail.sum()))
         self._kept.take(theirs, numbers)
-        self._total, self._lost = total, lost
+        self._total, self._lost, self._latest = total, lost, latest
         self._n_seen += other._n_seen
         self._keyed = self._keyed or other._keyed
         if other._keyed == "positions":
@@ -367,6 +379,13 @@ class WeightedRows:
         columns = {name: self._kept[name][order] for name in self._kept.columns}
         columns |= {"thresholds": self._kept.thresholds, "tail": self._tail, **more}
         return _sketch.write(self._what, {**self._header(), **header}, columns)
+
+
+def _exp(x: Reals) -> Reals:
+    """The kernels' own, which is the same everywhere."""
+    out = np.empty(x.size)
+    kernels().exp(x, out)
+    return out
 
 
 def _added(total: float, lost: float, x: float) -> tuple[float, float]:

@@ -132,6 +132,13 @@ class ClassReservoir(WeightedRows):
             self._counts = np.concatenate((self._counts, np.zeros(more, np.int64)))
             self._kept.set_quotas(self._quotas(classes))
 
+    def _forget(self, classes: int) -> None:
+        """All classes but the first so many: the others' rows were not taken in."""
+        if self._numbers is not None:
+            self._numbers = _Numbers(self._numbers.labels()[:classes])
+            self._counts = self._counts[:classes]
+            self._kept.set_quotas(self._quotas(classes))
+
     def update(
         self,
         classes: Any,
@@ -179,10 +186,15 @@ class ClassReservoir(WeightedRows):
         _validate.check_half_life(self._half_life, times)
         at = None if times is None else _validate.as_times(times, w.size)
         threads = _validate.as_threads(n_threads)
-        numbers = labels if self._numbers is None else self._numbers.of(labels)
-        self._known(int(numbers.max(initial=-1)) + 1)
-        counts = np.bincount(numbers, minlength=self._counts.size)
-        self._read(w, keys, at, numbers, threads)
+        before = self._counts.size
+        try:
+            numbers = labels if self._numbers is None else self._numbers.of(labels)
+            self._known(int(numbers.max(initial=-1)) + 1)
+            counts = np.bincount(numbers, minlength=self._counts.size)
+            self._read(w, keys, at, numbers, threads)
+        except BaseException:
+            self._forget(before)
+            raise
         self._counts += counts
 
     @property
@@ -220,11 +232,15 @@ class ClassReservoir(WeightedRows):
         """
         self._check_mergeable(other)
         numbers = None
-        counts = other._counts.copy()
-        if self._numbers is not None:
-            numbers = self._numbers.of(other._labels())
-            self._known(int(numbers.max(initial=-1)) + 1)
-        self._take(other, numbers)
+        counts, before = other._counts.copy(), self._counts.size
+        try:
+            if self._numbers is not None:
+                numbers = self._numbers.of(other._labels())
+                self._known(int(numbers.max(initial=-1)) + 1)
+            self._take(other, numbers)
+        except BaseException:
+            self._forget(before)
+            raise
         if numbers is None:
             self._counts += counts
         else:
@@ -273,7 +289,7 @@ class ClassReservoir(WeightedRows):
         quotas = np.minimum(have, rows.quotas - 1)
         if total is not None:
             total = _validate.as_count(total, "total", least=1)
-            quotas = _shares(total, policy, self._counts, quotas)
+            quotas[by_label] = _shares(total, policy, self._counts[by_label], quotas[by_label])
         begins = np.zeros(labels.size, np.int64)
         begins[by_label] = np.concatenate(([0], np.cumsum(have[by_label])[:-1])) if labels.size else 0
         number = np.arange(order.size) - begins[classes]
@@ -406,7 +422,7 @@ def _shares(total: int, policy: str, counts: Int64s, most: Int64s) -> Int64s:
         left -= float(most[full].sum())
         open_ &= ~full
     whole = np.floor(shares).astype(np.int64)
-    # The largest remainders get the rest; of equal ones the smaller class number.
+    # The largest remainders get the rest; of equal ones the smaller class.
     rest = total - int(whole.sum())
     remainder = np.where(whole < most, shares - whole, -1.0)
     whole[np.argsort(-remainder, kind="stable")[:rest]] += 1

@@ -27,7 +27,7 @@ class ReservoirSample:
     ids : int64 ndarray of shape (m,)
         Ids of the rows, or their positions where no ids were given.
     weights : float64 ndarray of shape (m,)
-        With a half-life as of the newest row's time.
+        With a half-life as of the newest row of positive weight.
     inclusion : float64 ndarray of shape (m,)
         Without replacement the probability of being in the sample, given the other rows' ranks: 1 / inclusion
         is an unbiased weight. With replacement the expected number of times that the row is drawn.
@@ -223,7 +223,7 @@ class Reservoir(WeightedRows):
         order = order[: self._k]
         weights = self._weights(rows, order)
         if self._most:
-            inclusion = weights * (self._k / self.total_weight) if order.size else weights
+            inclusion = weights / self.total_weight * self._k if order.size else weights
         else:
             inclusion = self._inclusion(rows, order, np.full(order.size, threshold))
         streams = rows["streams"][order] if self._keyed == "positions" else None
