@@ -502,6 +502,12 @@ def as_bytes(x: Any, name: str) -> bytes:
     return bytes(x)
 
 
+def check_written(good: bool, what: str) -> None:
+    """Bytes with a checksum that holds are what was written."""
+    if not good:
+        raise ValueError(f"no {what}")
+
+
 def refuse_bytes(wanted: str, got: str) -> NoReturn:
     raise ValueError(f"data must be {wanted}, got {got}")
 

@@ -363,14 +363,39 @@ class WeightedRows:
         }
 
     def _restore(self, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -> None:
-        self._keyed, self._position = header["keyed"], header["position"]
-        self._merged = dict(header["merged"])
-        self._n_seen = header["n_seen"]
+        """What :meth:`_to_bytes` wrote, of which nothing is believed."""
+        check, count = _validate.check_written, _validate.as_count
+        self._keyed, self._position = header["keyed"], count(header["position"], "position", most=2**62)
+        most = 2**64 - 1
+        self._merged = {
+            count(s, "stream", most=most): count(n, "rows", least=1, most=most) for s, n in header["merged"]
+        }
+        self._n_seen = count(header["n_seen"], "n_seen")
         self._total, self._lost = (float.fromhex(x) for x in header["total"])
         self._latest = float.fromhex(header["latest"])
-        self._tail = columns.pop("tail")
-        thresholds = columns.pop("thresholds")
-        self._kept.add(columns["ids"].size, columns)
+        self._tail, thresholds = columns.pop("tail"), columns.pop("thresholds")
+        check(self._keyed in (None, "ids", "positions"), "keys")
+        check(self._keyed == "positions" or not (self._position or self._merged), "streams")
+        check(self._total >= 0 and math.isfinite(self._total + self._lost), "total weight")
+        check(self._latest < math.inf, "time")
+        blocks = self._keyed == "positions" and not self._half_life and "classes" not in self._kept.columns
+        check(self._tail.size == (self._position % _BLOCK if blocks else 0), "block that is not whole")
+        check(bool(((self._tail >= 0) & (self._tail < math.inf)).all()), "weights")
+        check(thresholds.size == self._kept.quotas.size and not np.isnan(thresholds).any(), "thresholds")
+        kept = {name: column.dtype for name, column in self._kept.columns.items()}
+        check({name: column.dtype for name, column in columns.items()} == kept, "columns")
+        size = columns["ids"].size
+        check(all(column.size == size for column in columns.values()), "columns of one length")
+        check(not size or self._keyed is not None, "keys")
+        ranks, weights = columns["ranks"], columns["weights"]
+        least = -math.inf if self._half_life else 0.0
+        check(bool((ranks >= least).all() and (weights > 0).all() and (weights < math.inf).all()), "rows")
+        if "classes" in columns and size:
+            numbers = columns["classes"]
+            check(numbers.min() >= 0 and numbers.max() < thresholds.size, "classes")
+        if self._half_life and size:
+            check(bool((np.abs(columns["shifts"]) < 1e300).all()) and abs(self._latest) < math.inf, "times")
+        self._kept.add(size, columns)
         self._kept.thresholds = thresholds
 
     def _to_bytes(self, header: dict[str, Any], more: dict[str, NDArray[Any]]) -> bytes:

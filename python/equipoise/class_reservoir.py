@@ -375,17 +375,27 @@ class ClassReservoir(WeightedRows):
         --------
         See :meth:`to_bytes`.
         """
-        header, columns = _sketch.read(data, "ClassReservoir")
+        return _sketch.read(data, "ClassReservoir", ClassReservoir._from)
+
+    @staticmethod
+    def _from(header: Any, columns: dict[str, NDArray[Any]]) -> ClassReservoir:
         settings = header["settings"]
-        half_life = settings["half_life"]
+        half_life, num_classes = settings["half_life"], settings["num_classes"]
+        labels, counts = columns.pop("labels"), columns.pop("counts")
+        distinct = (
+            np.unique(labels).size == labels.size if num_classes is None else num_classes == labels.size
+        )
+        _validate.check_written(distinct and labels.dtype == np.int64, "classes")
+        _validate.check_written(num_classes is None or (labels == np.arange(labels.size)).all(), "classes")
+        good = counts.dtype == np.int64 and counts.size == labels.size and (counts >= 0).all()
+        _validate.check_written(bool(good), "counts of classes")
         reservoir = ClassReservoir(
             settings["k"],
-            num_classes=settings["num_classes"],
+            num_classes=num_classes,
             half_life=None if half_life is None else float.fromhex(half_life),
             seed=settings["seed"],
             stream=header["stream"],
         )
-        labels, counts = columns.pop("labels"), columns.pop("counts")
         if reservoir._numbers is not None:
             reservoir._numbers = _Numbers(labels)
         reservoir._known(labels.size)

@@ -300,7 +300,10 @@ class Reservoir(WeightedRows):
         --------
         See :meth:`to_bytes`.
         """
-        header, columns = _sketch.read(data, "Reservoir")
+        return _sketch.read(data, "Reservoir", Reservoir._from)
+
+    @staticmethod
+    def _from(header: Any, columns: dict[str, NDArray[Any]]) -> Reservoir:
         settings = header["settings"]
         half_life = settings["half_life"]
         reservoir = Reservoir(
