@@ -1,6 +1,8 @@
-"""Reservoirs return what the text of ``equipoise/rng.py`` says, byte by byte, as ``reference.py`` reads it."""
+"""Reservoirs return what the text of ``equipoise/rng.py`` says, byte by byte, as the reference reads it."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pytest
@@ -8,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cases
-import equipoise
 import reference
 from equipoise import ClassReservoir, Reservoir, weighted_sample
 
@@ -52,7 +53,7 @@ def same_rows(sample, expected, inclusion=True):
 
 def feed(reservoir, at, *columns, **named):
     """Piece by piece, of all columns alike; those that are None stay so."""
-    for begin, end in zip(at, at[1:], strict=False):
+    for begin, end in itertools.pairwise(at):
         piece = [c if c is None else c[begin:end] for c in columns]
         reservoir.update(*piece, **{k: v if v is None else v[begin:end] for k, v in named.items()})
     return reservoir
