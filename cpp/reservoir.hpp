@@ -11,6 +11,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <type_traits>
 
@@ -162,7 +163,9 @@ EQUIPOISE_INLINE i64 block_ranks(const Run& run, u64 b, const Weight* w, double 
     rows[0] = first + picked;
     ranks[0] = start;
     i64 filled = 1;
-    const double bound = (threshold - start) * kSlack;
+    // A rank is rounded as a sum; ranks beyond float64 are all infinite, and none is left out.
+    const double bound =
+        threshold < kInfinity ? (threshold - start) * kSlack + threshold * 0x1p-52 : kInfinity;
     u64 words[kRows];
     bool may[kRows];
     for (i64 i = 0; i < kRows; ++i) words[i] = run.word(at + static_cast<u64>(i));
@@ -249,6 +252,12 @@ EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights
     return scan;
 }
 
+// No less than the rank that a threshold of logarithms stands for, for all that rounding does to large ones.
+EQUIPOISE_INLINE double decay_bound(double threshold, double shift) {
+    const double most = (threshold + shift) + (std::fabs(threshold) + std::fabs(shift)) * 0x1p-50;
+    return exp(most > -708.0 ? most : -708.0);
+}
+
 // Rows one by one: keyed by id, or by position where each class has its own threshold or weights decay.
 template <class Weight>
 struct Stream {
@@ -320,7 +329,7 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
             for (i64 j = 0; j < size; ++j) bounds[j] = rows.thresholds[0];
         }
         if (rows.shifts)
-            for (i64 j = 0; j < size; ++j) bounds[j] = exp(std::max(bounds[j] + rows.shifts[at + j], -708.0));
+            for (i64 j = 0; j < size; ++j) bounds[j] = decay_bound(bounds[j], rows.shifts[at + j]);
         for (i64 j = 0; j < size; ++j) may[j] = gap(words[j]) <= bounds[j] * kSlack * weights[j];
         for (i64 j = 0; j < size; ++j) {
             if (j % 8 == 0 && flags.none(j))

@@ -131,3 +131,44 @@ def csr(rows, dtype=np.int64):
     indptr = np.zeros(len(rows) + 1, dtype=dtype)
     np.cumsum([len(row) for row in rows], out=indptr[1:])
     return indptr, np.array([i for row in rows for i in row], dtype=dtype)
+
+
+# ---- streams of weighted rows: random ones, for a given generator -----------------------------------------
+
+
+def row_weights(rng, n):
+    """Ordinary, wild, many equal, mostly zero, minus zeros, subnormal: of float32, float64 or integers."""
+    kind = rng.integers(7)
+    if kind == 0:
+        w = rng.pareto(1.2, n)
+    elif kind == 1:
+        w = 10.0 ** rng.uniform(-300, 300, n)
+    elif kind == 2:
+        w = rng.integers(0, 4, n)
+    elif kind == 3:
+        w = np.where(rng.random(n) < 0.05, rng.random(n), rng.choice([0.0, -0.0], n))
+    elif kind == 4:
+        w = rng.integers(0, 4, n) * 5e-324  # ranks beyond float64
+    elif kind == 5:
+        w = np.where(rng.random(n) < 0.5, 1e305, 1e-305) * rng.random(n)
+    else:
+        w = np.where(rng.random(n) < 0.02, 1e6, rng.random(n))
+    dtype = rng.choice(["f4", "f8", "f8", "i4", "u8"])
+    if np.dtype(dtype).kind != "f":
+        return np.minimum(w, 2**31 - 1).astype(dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        return np.minimum(w, 1e30).astype(dtype) if dtype == "f4" else w.astype(np.float64)
+
+
+def row_times(rng, n):
+    """(times, half-life): seconds of years with half-lives from absurdly short to long, or small numbers."""
+    start, width = [(1.7e9, 1e8), (0.0, 10.0), (-1e6, 2e6)][rng.integers(3)]
+    times = start + width * rng.random(n)
+    if rng.random() < 0.3:
+        times = np.floor(times)
+    return times, float(width * 10.0 ** rng.uniform(-12, 3))
+
+
+def cuts(rng, n, most=6):
+    """Where to cut n rows: 0 = begin <= .. <= end = n, empty pieces among them."""
+    return [0, *sorted(rng.integers(0, n + 1, rng.integers(0, most)).tolist()), n]

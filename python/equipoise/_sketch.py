@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ _MAGIC = b"equipoise sketch"
 _VERSION = 1
 _START = struct.Struct("<16sII")  # magic, version, length of the header
 _CHECKSUM = 16
+_FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_Built = TypeVar("_Built")
 _DTYPES = {"f8": "<f8", "i8": "<i8", "u8": "<u8"}
 
 
@@ -30,8 +33,8 @@ def write(what: str, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -
     return data + hashlib.blake2b(data, digest_size=_CHECKSUM).digest()
 
 
-def read(data: Any, what: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """The header and the columns, writable; anything that :func:`write` did not write is refused."""
+def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _Built]) -> _Built:
+    """What `build` makes of header and columns, which are writable; what `write` did not write is refused."""
     data = _validate.as_bytes(data, "data")
     if len(data) < _START.size + _CHECKSUM or data[:16] != _MAGIC:
         _validate.refuse_bytes(f"what {what}.to_bytes wrote", f"{len(data)} other bytes")
@@ -41,11 +44,15 @@ def read(data: Any, what: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
     body = data[:-_CHECKSUM]
     if hashlib.blake2b(body, digest_size=_CHECKSUM).digest() != data[-_CHECKSUM:]:
         _validate.refuse_bytes(f"what {what}.to_bytes wrote, whole", "another checksum")
-    header = json.loads(body[_START.size : _START.size + length])
-    if header["what"] != what:
-        _validate.refuse_bytes(f"a {what}", f"a {header['what']}")
-    columns, at = {}, _START.size + length
-    for name, (dtype, size) in header.pop("columns").items():
-        columns[name] = np.frombuffer(body, _DTYPES[dtype], size, at).astype(_DTYPES[dtype][1:])
-        at += 8 * size
-    return header, columns
+    try:
+        header = json.loads(body[_START.size : _START.size + length])
+        _validate.check_written(header["what"] == what, f"{what} but a {header['what']}")
+        columns, at = {}, _START.size + length
+        for name, (dtype, size) in header["columns"].items():
+            count = _validate.as_count(size, name)
+            columns[name] = np.frombuffer(body, _DTYPES[dtype], count, at).astype(_DTYPES[dtype][1:])
+            at += 8 * count
+        _validate.check_written(at == len(body), "columns as long as they say")
+        return build(header, columns)
+    except _FAILURES as failure:  # a checksum that holds, by accident or on purpose
+        _validate.refuse_bytes(f"what {what}.to_bytes wrote", f"{type(failure).__name__}: {failure}")

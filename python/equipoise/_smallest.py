@@ -84,6 +84,8 @@ class Smallest:
         return both
 
     def _append(self, count: int, columns: dict[str, Any]) -> None:
+        if not count:
+            return
         end = self.size + count
         for name, column in self.columns.items():
             if column.size < end:
@@ -104,9 +106,9 @@ class Smallest:
         self.quotas, self.thresholds, self.distinct = like.quotas, like.thresholds.copy(), like.distinct
 
     def set_quotas(self, quotas: NDArray[np.int64]) -> None:
-        """More classes; those that were here keep theirs."""
-        more = np.full(quotas.size - self.quotas.size, np.inf)
-        self.quotas, self.thresholds = quotas, np.concatenate((self.thresholds, more))
+        """More classes, or fewer, of those without rows; the others keep theirs."""
+        more = np.full(max(quotas.size - self.quotas.size, 0), np.inf)
+        self.quotas, self.thresholds = quotas, np.concatenate((self.thresholds[: quotas.size], more))
 
     def select(self) -> None:
         """Drop what is not among the smallest."""
@@ -142,7 +144,7 @@ class Smallest:
     def _drop_equal(self) -> bool:
         order = self.order()
         again = np.ones(max(self.size - 1, 0), np.bool_)
-        for name in ("ids", "ranks", "classes"):
+        for name in ("streams", "ids", "ranks", "classes"):
             if name in self.columns:
                 column = self[name][order]
                 again &= column[1:] == column[:-1]

@@ -425,6 +425,8 @@ def as_times(x: Any, length: int) -> NDArray[np.float64]:
     if a.size != length:
         raise ValueError(f"times must have {length} entries, one for each row, got {a.size}")
     if a.dtype.kind == "M":
+        if np.datetime_data(a.dtype)[0] in ("Y", "M", "generic"):  # no number of seconds
+            a = a.astype("M8[D]")
         seconds: NDArray[np.float64] = (a - np.array(0, a.dtype)) / np.timedelta64(1, "s")
     else:
         seconds = a.astype(np.float64)
@@ -432,6 +434,14 @@ def as_times(x: Any, length: int) -> NDArray[np.float64]:
         at = int(np.isfinite(seconds).argmin())
         raise ValueError(f"times[{at}] must be finite, got {a[at]}")
     return seconds
+
+
+def check_shifts(shifts: NDArray[np.float64], times: NDArray[np.float64]) -> None:
+    """Times in half-lives, which reach exponentials as differences."""
+    good = np.abs(shifts) < 1e300
+    if not good.all():
+        at = int(good.argmin())
+        raise ValueError(f"times[{at}] must be less than 1e300 half-lives, got {times[at]}")
 
 
 def check_weights(weights: NDArray[Any], first: int) -> None:
@@ -492,6 +502,12 @@ def as_bytes(x: Any, name: str) -> bytes:
     return bytes(x)
 
 
+def check_written(good: bool, what: str) -> None:
+    """Bytes with a checksum that holds are what was written."""
+    if not good:
+        raise ValueError(f"no {what}")
+
+
 def refuse_bytes(wanted: str, got: str) -> NoReturn:
     raise ValueError(f"data must be {wanted}, got {got}")
 
@@ -547,7 +563,7 @@ def as_quotas(k: Any, num_classes: int | None) -> tuple[int | list[int], int | N
     """Rows to keep of each class: one number, or one for each of the classes 0, 1, .."""
     if num_classes is not None:
         num_classes = as_count(num_classes, "num_classes", least=1, most=2**31)
-    if np.ndim(k) == 0 and not isinstance(k, list | tuple):
+    if not isinstance(k, list | tuple) and not (hasattr(k, "__len__") and np.ndim(k)):
         return as_count(k, "k", least=1, most=2**40), num_classes
     quotas = _integers(k, "k", (1,))
     if num_classes is not None and quotas.size != num_classes:
@@ -568,10 +584,3 @@ def as_labels(x: Any, num_classes: int | None, length: int | None) -> Int64s:
     elif a.dtype in (np.dtype(object), np.dtype(np.uint64)):
         _check_range(a, "classes", -(2**63), 2**63)
     return np.ascontiguousarray(a, np.int64)
-
-
-def check_shifts(shifts: NDArray[np.float64], times: NDArray[np.float64]) -> None:
-    """Times in half-lives are finite, too."""
-    if not np.isfinite(shifts).all():
-        at = int(np.isfinite(shifts).argmin())
-        raise ValueError(f"times[{at}] must be a finite number of half-lives, got {times[at]}")

@@ -23,7 +23,7 @@ _BLOCK = 64  # rows of a block
 _PIECE = 1 << 20  # rows between two looks at Ctrl-C, some milliseconds
 _PART = 1 << 17  # rows that one of several threads takes at a time
 _MOST_ROOM = 1 << 18
-_BAD_WEIGHT, _BAD_SUM = 2, 3
+_BAD_WEIGHT = 2  # or more: a bad sum
 _NO_IDS = np.empty(0, np.int64)
 _NO_SHIFTS = np.empty(0)
 
@@ -54,7 +54,7 @@ class WeightedRows:
         self._merged: dict[int, int] = {}  # rows of other streams
         self._n_seen = 0
         self._total = self._lost = 0.0  # Neumaier's sum of the weights, but those of the tail
-        self._latest = -math.inf  # time
+        self._latest = -math.inf  # time of a row of positive weight
         self._tail = np.empty(0)  # weights of a block that is not whole yet
         self._kept: Smallest
         self._workspaces: list[_Workspace] = []
@@ -85,21 +85,22 @@ class WeightedRows:
             with np.errstate(over="ignore", invalid="ignore"):
                 shifts = times * (LN2 / self._half_life)  # type: ignore[operator]
             _validate.check_shifts(shifts, times)
-            latest = max(latest, float(times.max()))
+            latest = max(latest, float(times.max(where=weights > 0, initial=-math.inf)))
         blocks = ids is None and numbers is None and shifts is None
         used: list[_Workspace] = []
-        totals: list[float] = []
+        totals: list[tuple[int, float]] = []
         tail = self._tail
         if blocks:
             tail = self._read_blocks(weights, threads, used, totals)
         else:
             self._read_rows(weights, ids, numbers, shifts, latest, threads, used, totals)
         total, lost = self._aged(latest)
-        for one in totals:
+        for _, one in sorted(totals):  # threads come in any order
             total, lost = _added(total, lost, one)
-        _validate.check_total(total + lost)
+        with np.errstate(over="ignore"):
+            _validate.check_total(total + lost + float(tail.sum()))
         kept = self._kept.joined([workspace.found for workspace in used])
-        kept.distinct = keyed == "ids"
+        kept.distinct = self._may_repeat(keyed)
         # All at once, so that an interrupt finds the reservoir before or after.
         vars(self).update(
             _kept=kept, _total=total, _lost=lost, _latest=latest, _tail=tail, _keyed=keyed,
@@ -109,7 +110,7 @@ class WeightedRows:
         kept.look_through()
 
     def _read_blocks(
-        self, weights: NDArray[Any], threads: int, used: list[_Workspace], totals: list[float]
+        self, weights: NDArray[Any], threads: int, used: list[_Workspace], totals: list[tuple[int, float]]
     ) -> Reals:
         """Whole blocks; what is left of the last is the new tail."""
         waiting = self._tail.size
@@ -118,19 +119,18 @@ class WeightedRows:
             _validate.check_weights(weights, 0)
             return np.concatenate((self._tail, weights))
         start = self._position - waiting
+        check = lambda: _validate.check_weights(weights, 0)  # noqa: E731
         if waiting:
-            _validate.check_weights(weights[:head], 0)
             block = np.concatenate((self._tail, weights[:head]))
             of_blocks, gather = self._of_blocks(block, start), self._gather(block, start)
-            self._scan(_BLOCK, 1, of_blocks, gather, used, totals, lambda at: None)
+            self._scan(_BLOCK, 1, of_blocks, gather, used, totals, check)
             start += _BLOCK
         rest = weights[head:]
         whole = rest.size // _BLOCK * _BLOCK
         tail = rest[whole:].astype(np.float64)
-        _validate.check_weights(tail, head + whole)
         of_blocks, gather = self._of_blocks(rest, start), self._gather(rest, start)
-        check = lambda at: _validate.check_weights(rest[at : at + 1], head + at)  # noqa: E731
         self._scan(whole, threads, of_blocks, gather, used, totals, check)
+        _validate.check_weights(tail, head + whole)
         return tail
 
     def _of_blocks(self, weights: NDArray[Any], start: int) -> Scan:
@@ -158,7 +158,7 @@ class WeightedRows:
         latest: float,
         threads: int,
         used: list[_Workspace],
-        totals: list[float],
+        totals: list[tuple[int, float]],
     ) -> None:
         key = self._key(ROWS, self._stream) if ids is None else self._key(IDS, 0)
         draw, most, start = kernels().reservoir_rows, max(self._most, 1), self._position
@@ -174,11 +174,13 @@ class WeightedRows:
             )  # fmt: skip
             if s.size:
                 part = slice(begin, begin + at)
-                total = float(np.dot(weights[part].astype(np.float64), self._aging(s[part], latest)))
+                aged = self._aging(s[part], latest)
+                with np.errstate(over="ignore"):
+                    total = float((weights[part] * np.minimum(aged, 1.0)).sum())  # newer rows weigh nothing
             return at, filled, why, total
 
         gather = self._gather(weights, start, ids=ids, classes=numbers, shifts=shifts)
-        check = lambda at: _validate.check_weights(weights[at : at + 1], at)  # noqa: E731
+        check = lambda: _validate.check_weights(weights, 0)  # noqa: E731
         self._scan(weights.size, threads, scan, gather, used, totals, check)
 
     def _gather(
@@ -192,8 +194,10 @@ class WeightedRows:
             columns: dict[str, Any] = {
                 name: column[rows] for name, column in more.items() if column is not None
             }
-            columns |= {"ranks": ranks, "weights": weights[rows], "streams": self._stream}
-            columns["ids"] = rows + start if ids is None else ids[rows]
+            columns |= {"ranks": ranks, "weights": weights[rows]}
+            columns["ids"], columns["streams"] = (
+                (rows + start, self._stream) if ids is None else (ids[rows], 0)
+            )
             return columns
 
         return gather
@@ -205,10 +209,10 @@ class WeightedRows:
         scan: Scan,
         gather: Callable[[Any, Any], dict[str, Any]],
         used: list[_Workspace],
-        totals: list[float],
-        check: Callable[[int], None],
+        totals: list[tuple[int, float]],
+        check: Callable[[], None],
     ) -> None:
-        """Candidates among `count` rows; `check` refuses a row's weight."""
+        """Candidates among `count` rows; `check` refuses the first bad weight of all, if there is one."""
         local = threading.local()
 
         def work(begin: int, end: int) -> int:
@@ -220,36 +224,42 @@ class WeightedRows:
             found: Smallest = mine.found
             stop = min(end, begin + _PIECE)
             at, filled, why, total = scan(begin, stop, found.thresholds, mine.rows, mine.ranks)
-            if why == _BAD_WEIGHT:
-                check(begin + at)
             if why >= _BAD_WEIGHT:
+                check()
                 _validate.refuse_sum()
             if filled:
                 rows = mine.rows[:filled]
                 rows += begin
                 found.add(filled, gather(rows, mine.ranks[:filled]))
-            totals.append(total)
+            totals.append((begin, total))
             return begin + at
 
         if count:
             for_chunks(count, count if threads == 1 else _PART, threads, work)
 
     def _workspace(self) -> _Workspace:
-        if self._workspaces:
+        try:
             workspace = self._workspaces.pop()
-            workspace.found.restart(self._kept)
-            return workspace
-        return _Workspace(self._kept, self._room())
+        except IndexError:  # or another thread was faster
+            return _Workspace(self._kept, self._room())
+        workspace.found.restart(self._kept)
+        return workspace
 
     def _room(self) -> int:
         """For candidates: as many as are kept, so that the threshold falls soon."""
         return max(min(int(self._kept.quotas.sum()), _MOST_ROOM), self._most) + _BLOCK
+
+    def _may_repeat(self, keyed: str | None) -> bool:
+        """A row that comes again, and points of a row that rounding makes one, are kept once."""
+        return keyed == "ids" or self._most > 0
 
     def _key(self, purpose: int, stream: int) -> np.uint64:
         return np.uint64(kernels().call_key(np.uint64(self._seed), 0, purpose, np.uint64(stream)))
 
     def _aging(self, shifts: Reals, latest: float) -> Reals:
         """What is left at a later time of a weight of 1."""
+        if latest == -math.inf:
+            return np.zeros(shifts.size)
         x: Reals = shifts - latest * (LN2 / self._half_life)  # type: ignore[operator]
         kernels().exp(x, x)
         return x
@@ -270,7 +280,7 @@ class WeightedRows:
 
     @property
     def total_weight(self) -> float:
-        """Sum of the weights seen; with a half-life as of the newest row's time."""
+        """Sum of the weights seen; with a half-life as of the newest row of positive weight."""
         return self._total + (self._lost + float(self._tail.sum()))
 
     def _everything(self) -> Smallest:
@@ -304,7 +314,8 @@ class WeightedRows:
             x = np.empty(order.size)
             kernels().exp(logs, x)
         else:
-            x = x * threshold
+            with np.errstate(over="ignore"):
+                x = x * threshold
         np.negative(x, out=x)
         p = np.empty(order.size)
         kernels().expm1(x, p)
@@ -325,13 +336,15 @@ class WeightedRows:
         total, lost = self._aged(latest)
         theirs, their_lost = other._aged(latest)
         total, lost = _added(total, lost + their_lost + float(other._tail.sum()), theirs)
-        _validate.check_total(total + lost)
+        with np.errstate(over="ignore"):
+            _validate.check_total(total + lost + float(self._tail.sum()))
         merged = dict(self._merged)
         if other._keyed == "positions":
             merged |= other._merged
             if other._position:
                 merged[other._stream] = other._position
         kept = self._kept.joined([other._kept, other._of_tail()], numbers)
+        kept.distinct = self._may_repeat(self._keyed or other._keyed)
         vars(self).update(
             _kept=kept, _total=total, _lost=lost, _latest=latest, _keyed=self._keyed or other._keyed,
             _n_seen=self._n_seen + other._n_seen, _merged=merged, **more,
@@ -365,15 +378,40 @@ class WeightedRows:
         }
 
     def _restore(self, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -> None:
-        self._keyed, self._position = header["keyed"], header["position"]
-        self._merged = dict(header["merged"])
-        self._n_seen = header["n_seen"]
+        """What :meth:`_to_bytes` wrote, of which nothing is believed."""
+        check, count = _validate.check_written, _validate.as_count
+        self._keyed, self._position = header["keyed"], count(header["position"], "position", most=2**62)
+        most = 2**64 - 1
+        self._merged = {
+            count(s, "stream", most=most): count(n, "rows", least=1, most=most) for s, n in header["merged"]
+        }
+        self._n_seen = count(header["n_seen"], "n_seen")
         self._total, self._lost = (float.fromhex(x) for x in header["total"])
         self._latest = float.fromhex(header["latest"])
-        self._tail = columns.pop("tail")
-        self._kept.thresholds = columns.pop("thresholds")
-        self._kept.distinct = self._keyed != "positions"
-        self._kept.add(columns["ids"].size, columns)
+        self._tail, thresholds = columns.pop("tail"), columns.pop("thresholds")
+        check(self._keyed in (None, "ids", "positions"), "keys")
+        check(self._keyed == "positions" or not (self._position or self._merged), "streams")
+        check(self._total >= 0 and math.isfinite(self._total + self._lost), "total weight")
+        check(self._latest < math.inf, "time")
+        blocks = self._keyed == "positions" and not self._half_life and "classes" not in self._kept.columns
+        check(self._tail.size == (self._position % _BLOCK if blocks else 0), "block that is not whole")
+        check(bool(((self._tail >= 0) & (self._tail < math.inf)).all()), "weights")
+        check(thresholds.size == self._kept.quotas.size and not np.isnan(thresholds).any(), "thresholds")
+        kept = {name: column.dtype for name, column in self._kept.columns.items()}
+        check({name: column.dtype for name, column in columns.items()} == kept, "columns")
+        size = columns["ids"].size
+        check(all(column.size == size for column in columns.values()), "columns of one length")
+        check(not size or self._keyed is not None, "keys")
+        ranks, weights = columns["ranks"], columns["weights"]
+        least = -math.inf if self._half_life else 0.0
+        check(bool((ranks >= least).all() and (weights > 0).all() and (weights < math.inf).all()), "rows")
+        if "classes" in columns and size:
+            numbers = columns["classes"]
+            check(numbers.min() >= 0 and numbers.max() < thresholds.size, "classes")
+        if self._half_life and size:
+            check(bool((np.abs(columns["shifts"]) < 1e300).all()) and abs(self._latest) < math.inf, "times")
+        self._kept.thresholds, self._kept.distinct = thresholds, self._may_repeat(self._keyed)
+        self._kept.add(size, columns)
 
     def _to_bytes(self, header: dict[str, Any], more: dict[str, NDArray[Any]]) -> bytes:
         self._kept.select()

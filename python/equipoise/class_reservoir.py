@@ -132,6 +132,13 @@ class ClassReservoir(WeightedRows):
             self._counts = np.concatenate((self._counts, np.zeros(more, np.int64)))
             self._kept.set_quotas(self._quotas(classes))
 
+    def _forget(self, classes: int) -> None:
+        """All classes but the first so many: the others' rows were not taken in."""
+        if self._numbers is not None:
+            self._numbers = _Numbers(self._numbers.labels()[:classes])
+            self._counts = self._counts[:classes]
+            self._kept.set_quotas(self._quotas(classes))
+
     def update(
         self,
         classes: Any,
@@ -179,10 +186,15 @@ class ClassReservoir(WeightedRows):
         _validate.check_half_life(self._half_life, times)
         at = None if times is None else _validate.as_times(times, w.size)
         threads = _validate.as_threads(n_threads)
-        numbers = labels if self._numbers is None else self._numbers.of(labels)
-        self._known(int(numbers.max(initial=-1)) + 1)
-        counts = np.bincount(numbers, minlength=self._counts.size)
-        self._read(w, keys, at, numbers, threads, _counts=self._counts + counts)
+        before = self._counts.size
+        try:
+            numbers = labels if self._numbers is None else self._numbers.of(labels)
+            self._known(int(numbers.max(initial=-1)) + 1)
+            counts = self._counts + np.bincount(numbers, minlength=self._counts.size)
+            self._read(w, keys, at, numbers, threads, _counts=counts)
+        except BaseException:
+            self._forget(before)
+            raise
 
     @property
     def counts(self) -> dict[int, int]:
@@ -219,13 +231,17 @@ class ClassReservoir(WeightedRows):
         """
         self._check_mergeable(other)
         numbers = None
-        counts = other._counts.copy()
-        if self._numbers is not None:
-            numbers = self._numbers.of(other._labels())
-            self._known(int(numbers.max(initial=-1)) + 1)
-        both = self._counts.copy()
-        both[slice(None) if numbers is None else numbers] += counts
-        self._take(other, numbers, _counts=both)
+        theirs, before = other._counts.copy(), self._counts.size
+        try:
+            if self._numbers is not None:
+                numbers = self._numbers.of(other._labels())
+                self._known(int(numbers.max(initial=-1)) + 1)
+            counts = self._counts.copy()
+            counts[slice(None) if numbers is None else numbers] += theirs
+            self._take(other, numbers, _counts=counts)
+        except BaseException:
+            self._forget(before)
+            raise
 
     def sample(self, *, total: int | None = None, policy: str = "equal") -> ReservoirSample:
         """The sample of what has been seen so far; the stream can go on.
@@ -270,7 +286,7 @@ class ClassReservoir(WeightedRows):
         quotas = np.minimum(have, rows.quotas - 1)
         if total is not None:
             total = _validate.as_count(total, "total", least=1)
-            quotas = _shares(total, policy, self._counts, quotas)
+            quotas[by_label] = _shares(total, policy, self._counts[by_label], quotas[by_label])
         begins = np.zeros(labels.size, np.int64)
         begins[by_label] = np.concatenate(([0], np.cumsum(have[by_label])[:-1])) if labels.size else 0
         number = np.arange(order.size) - begins[classes]
@@ -356,17 +372,27 @@ class ClassReservoir(WeightedRows):
         --------
         See :meth:`to_bytes`.
         """
-        header, columns = _sketch.read(data, "ClassReservoir")
+        return _sketch.read(data, "ClassReservoir", ClassReservoir._from)
+
+    @staticmethod
+    def _from(header: Any, columns: dict[str, NDArray[Any]]) -> ClassReservoir:
         settings = header["settings"]
-        half_life = settings["half_life"]
+        half_life, num_classes = settings["half_life"], settings["num_classes"]
+        labels, counts = columns.pop("labels"), columns.pop("counts")
+        distinct = (
+            np.unique(labels).size == labels.size if num_classes is None else num_classes == labels.size
+        )
+        _validate.check_written(distinct and labels.dtype == np.int64, "classes")
+        _validate.check_written(num_classes is None or (labels == np.arange(labels.size)).all(), "classes")
+        good = counts.dtype == np.int64 and counts.size == labels.size and (counts >= 0).all()
+        _validate.check_written(bool(good), "counts of classes")
         reservoir = ClassReservoir(
             settings["k"],
-            num_classes=settings["num_classes"],
+            num_classes=num_classes,
             half_life=None if half_life is None else float.fromhex(half_life),
             seed=settings["seed"],
             stream=header["stream"],
         )
-        labels, counts = columns.pop("labels"), columns.pop("counts")
         if reservoir._numbers is not None:
             reservoir._numbers = _Numbers(labels)
         reservoir._known(labels.size)
@@ -403,7 +429,7 @@ def _shares(total: int, policy: str, counts: Int64s, most: Int64s) -> Int64s:
         left -= float(most[full].sum())
         open_ &= ~full
     whole = np.floor(shares).astype(np.int64)
-    # The largest remainders get the rest; of equal ones the smaller class number.
+    # The largest remainders get the rest; of equal ones the smaller class.
     rest = total - int(whole.sum())
     remainder = np.where(whole < most, shares - whole, -1.0)
     whole[np.argsort(-remainder, kind="stable")[:rest]] += 1

@@ -27,7 +27,7 @@ class ReservoirSample:
     ids : int64 ndarray of shape (m,)
         Ids of the rows, or their positions where no ids were given.
     weights : float64 ndarray of shape (m,)
-        With a half-life as of the newest row's time.
+        With a half-life as of the newest row of positive weight.
     inclusion : float64 ndarray of shape (m,)
         Without replacement the probability of being in the sample, given the other rows' ranks: 1 / inclusion
         is an unbiased weight. With replacement the expected number of times that the row is drawn.
@@ -238,7 +238,7 @@ class Reservoir(WeightedRows):
         weights = self._weights(rows, order)
         if not self._most:
             return weights, self._inclusion(rows, order, np.full(order.size, threshold))
-        return weights, weights * (self._k / self.total_weight) if order.size else weights
+        return weights, weights / self.total_weight * self._k if order.size else weights
 
     def estimate(self, values: Any = None, where: Any = None) -> tuple[float, float]:
         """An unbiased estimate of a sum over all rows seen, from the sample (Horvitz and Thompson).
@@ -312,7 +312,10 @@ class Reservoir(WeightedRows):
         --------
         See :meth:`to_bytes`.
         """
-        header, columns = _sketch.read(data, "Reservoir")
+        return _sketch.read(data, "Reservoir", Reservoir._from)
+
+    @staticmethod
+    def _from(header: Any, columns: dict[str, NDArray[Any]]) -> Reservoir:
         settings = header["settings"]
         half_life = settings["half_life"]
         reservoir = Reservoir(

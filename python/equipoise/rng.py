@@ -120,7 +120,8 @@ Weighted reservoirs
 -------------------
 A row of weight w > 0 has the rank E / w with E = 0 - log(real(word)) of a word of its own; a row of weight 0
 has none. The k smallest ranks are the sample, the next is the threshold; of equal ranks the smaller id comes
-first.
+first, then the smaller stream. What has the same class, rank, id and stream is one row, and a rank beyond
+float64 is inf.
 
 - Keyed by id (IDS): mix64 of word(id) of the run (0, lane 0), the id as 64-bit two's complement.
 - Keyed by position (ROWS), where rows have classes or decay: word(i mod 128) of the run (i // 128, lane 0).
@@ -134,13 +135,18 @@ first.
   such row in the end. Every other row i, 0 .. 63, has the rank r + E / w_i with word(128 + 65 b' + i). A
   block that is not whole yet is one whose missing rows weigh 0.
 
-With replacement a row has points instead, (E1 + .. + Ej) / w, the sum from the left, with E1 as above and E2,
-E3, .. from words 0, 1, .. of the run (id or row, lane 1); a block has points E1 / W + E2 / W + .., each with
-its own row in proportion to weight, found as above, E1 and the first row as above, then Ej+1 by word 2 j - 2
-and its row by word 2 j - 1 of the run (block, lane 1), j = 1, 2, ..
+With replacement a row or block has its first k + 1 points instead, (E1 + .. + Ej) / w, the sum from the left,
+with E1 as above and E2, E3, .. from words 0, 1, .. of the run (id or row, lane 1); a block has points E1 / W
++ E2 / W + .., each with its own row in proportion to weight, found as above, E1 and the first row as above,
+then Ej+1 by word 2 j - 2 and its row by word 2 j - 1 of the run (block, lane 1), j = 1, 2, ..
 
 With decay the rank is log(E) - (log(w) + t * (ln 2 / half_life)) in float64, with E1 + .. + Ej for E with
-replacement, ln 2 = 0x1.62e42fefa39efp-1.
+replacement, ln 2 = 0x1.62e42fefa39efp-1. A weight as of the time t' is w * exp(t * (ln 2 / half_life) - t' *
+(ln 2 / half_life)), t' the latest time of a row of positive weight.
+
+The inclusion is -expm1(-(w * threshold)), with decay -expm1(-exp((log(w) + t * (ln 2 / half_life)) +
+threshold)), and 1 where there is no threshold; with replacement (w / W) * k, w and W as of one time, W the
+sum of all weights to some 15 digits: it alone depends on how the rows came in.
 
 ``weighted_sample`` is a reservoir with seed = the key of its ``rng`` and stream 0; without replacement its
 rows are then put in the order of the ranks that they have keyed by id, of weight 1.

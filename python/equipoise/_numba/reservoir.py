@@ -119,7 +119,8 @@ def block_ranks(run, b, w, at, total, threshold, filled, rows, ranks):
     rows[filled] = np.int64(at + picked)
     ranks[filled] = start
     filled += ONE
-    bound = (threshold - start) * SLACK
+    # A rank is rounded as a sum; ranks beyond float64 are all infinite, and none is left out.
+    bound = (threshold - start) * SLACK + threshold * 2.0**-52 if threshold < np.inf else np.inf
     for i in range(ROWS):
         x = np.float64(w[at + i])
         bits = word(run, words + i)
@@ -190,6 +191,13 @@ def reservoir_blocks(key, start, weights, threshold, most, rows, ranks):
                 filled = block_ranks(run, number, weights, first, block_sum, threshold, filled, rows, ranks)
         total += block_sum
     return np.int64(blocks * ROWS), np.int64(filled), ALL_SEEN, total
+
+
+@jit()
+def decay_bound(threshold, shift):
+    """No less than the rank that a threshold of logarithms stands for, for all that rounding does."""
+    most = (threshold + shift) + (abs(threshold) + abs(shift)) * 2.0**-50
+    return exp(most if most > -708.0 else -708.0)
 
 
 @jit()
@@ -272,7 +280,7 @@ def reservoir_rows(key, start, ids, classes, weights, shifts, thresholds, most, 
                 bounds[j] = thresholds[ZERO]
         if decays:
             for j in range(size):
-                bounds[j] = exp(max(bounds[j] + shifts[at + j], -708.0))
+                bounds[j] = decay_bound(bounds[j], shifts[at + j])
         some = np.uint8(0)
         for j in range(size):
             may[j] = np.uint8(gap(words[j]) <= bounds[j] * SLACK * reals[j])
