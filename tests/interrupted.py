@@ -70,7 +70,8 @@ def hits():
 
 def many_exclude_ids(threads):
     ids = np.random.default_rng(0).integers(0, 10**6, (6000, 5000))
-    return sample(threads, ROWS[:6000], 2, items=ALIAS, exclude_ids=ids)
+    tenth = ([0, 10**5], np.arange(0, 10**6, 10))  # each of ids is looked up in it
+    return sample(threads, ROWS[:6000], 2, items=ALIAS, exclude=tenth, exclude_ids=ids)
 
 
 def exact(threads):
@@ -91,7 +92,10 @@ CASES = {
     "exact": (exact, None),
     "one long row": (lambda t: sample(t, [0], 100_000_000, items=ALIAS), None),
     "one long uniform row": (lambda t: sample(t, [0], 100_000_000), None),
-    "one unique row": (lambda t: sample(t, [0], 300_000, items=ALIAS, unique=True), None),
+    "one unique row": (
+        lambda t: sample(t, [0], 300_000, items=ALIAS, unique=True),
+        ("negatives_draw", 1000),  # by then with exact draws
+    ),
     "one unique uniform row": (lambda t: sample(t, [0], 300_000, unique=True), None),
     "exclude_ids": (many_exclude_ids, ("negatives_draw", 1)),
     "hits": (lambda _: hits(), ("exclusion_hits", 1)),
