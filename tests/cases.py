@@ -158,3 +158,23 @@ class CudaTensor:
 
     def __dlpack__(self, **_):
         raise AssertionError("nobody may touch the device")
+
+
+class Raising:
+    """Somebody else's array, path or number that raises when it is asked for anything."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __array__(self, *_, **__):
+        raise self.error
+
+    __index__ = __float__ = __fspath__ = __array__
+
+
+class RaisingTensor(Raising):
+    def __dlpack_device__(self):
+        return (1, 0)
+
+    def __dlpack__(self, **_):
+        raise self.error
