@@ -75,6 +75,13 @@ CALLS = [
     (lambda: five().sample([True], 2), TypeError, "rows must be integers, got bool array"),
     (lambda: five().sample([0, 3], 2), IndexError, r"rows\[1\] must be in \[0, 3\), got 3"),
     (lambda: five().sample([0, -1], 2), IndexError, r"rows\[1\] must be in \[0, 3\), got -1"),
+    (
+        lambda: five().sample([0, 2**64], 2),
+        IndexError,
+        r"rows\[1\] must be in \[0, 3\), got 18446744073709551616",
+    ),
+    (lambda: equipoise.NegativeSampler(5).sample([2**63], 2), IndexError, r"rows\[0\] must be in"),
+    (lambda: equipoise.NegativeSampler(5).sample([-1, 2**64], 2), IndexError, r"rows\[1\] must be in"),
     (lambda: five().sample([[0]], 2), ValueError, "rows must be 1-D, not 2-D"),
     (lambda: five().sample(0, 2), ValueError, "rows must be 1-D, not 0-D"),
     (lambda: five().sample(CudaTensor(), 2), TypeError, r"rows must be in CPU memory.*\.cpu\(\)"),
@@ -103,6 +110,9 @@ CALLS = [
     (lambda: five().sample([0], 2, exclude_ids=[0.5]), TypeError, "exclude_ids must be integers"),
     (lambda: five().sample([0], 2, row_keys=[1, 2]), ValueError, "row_keys must have 1 entries"),
     (lambda: five().sample([0], 2, row_keys=[1.0]), TypeError, "row_keys must be integers"),
+    (lambda: five().sample([0], 2, row_keys=[2**64]), IndexError, r"row_keys\[0\] must be in \[-9.*, 18.*\)"),
+    (lambda: five().sample([0], 2, row_keys=[-(2**63) - 1]), IndexError, r"row_keys\[0\] must be in"),
+    (lambda: five().sample([0, 0], 2, row_keys=[2**63, 0.5]), TypeError, "row_keys must be integers"),
     (
         lambda: five().sample([0], 2, on_exhausted="skip"),
         ValueError,
@@ -182,6 +192,21 @@ CALLS = [
         lambda: five().load_state_dict({**five().state_dict(), "version": 2}),
         ValueError,
         r"state\['version'\] must be 1",
+    ),
+    (
+        lambda: five().load_state_dict({**five().state_dict(), "version": True}),
+        ValueError,
+        r"state\['version'\] must be 1, .* got True",
+    ),
+    (
+        lambda: five().load_state_dict({**five().state_dict(), "fingerprint": np.array([1, 2])}),
+        ValueError,
+        r"state\['fingerprint'\] must be .* got array\(\[1, 2\]\)",
+    ),
+    (
+        lambda: five().load_state_dict({**five().state_dict(), "rows_drawn": np.array([1, 2])}),
+        TypeError,
+        r"state\['rows_drawn'\] must be an integer, got int64 array",
     ),
     (
         lambda: five().load_state_dict(five(seed=1).state_dict()),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,7 +15,7 @@ import pytest
 
 import cases
 from answers import equal
-from equipoise import AliasTable, NegativeSampler
+from equipoise import AliasTable, LogUniformTable, NegativeSampler
 
 
 def parts(sampler, rows, keys, order, step, **how):
@@ -53,6 +56,9 @@ def test_keys_are_two_s_complement():
     signed = sampler.sample([0, 0], 6, row_keys=np.array([-1, -(2**63)]))
     unsigned = sampler.sample([0, 0], 6, row_keys=np.array([2**64 - 1, 2**63], dtype=np.uint64))
     assert equal(signed, unsigned)
+    # A list may hold both ends, for which NumPy has no integer dtype.
+    mixed = sampler.sample([0] * 4, 6, row_keys=[-1, 2**63, 2**64 - 1, -(2**63)])
+    assert mixed.ids.tolist() == [signed.ids[i].tolist() for i in (0, 1, 0, 1)]
     narrow = sampler.sample([0], 6, row_keys=np.array([-1], dtype=np.int8))
     assert narrow.ids.tolist() == signed.ids[:1].tolist()
 
@@ -216,12 +222,78 @@ def test_copies_go_on_by_themselves(copied):
     assert equal(other.sample([0, 1], 4), wanted)
 
 
+@pytest.mark.parametrize(
+    "items",
+    [cases.zipf(100), 100, AliasTable(cases.zipf(100)), LogUniformTable(100)],
+    ids=lambda x: type(x).__name__,
+)
+def test_equal_samplers_have_equal_pickles(items):
+    """What a sampler has computed on the way, and may compute again, is no part of it."""
+    exclude = cases.csr([[1, 2], range(99)])
+    used, fresh = (
+        make(items=items, exclude=exclude),
+        make(items=pickle.loads(pickle.dumps(items)), exclude=exclude),
+    )
+    new = pickle.dumps(fresh)
+    assert pickle.dumps(used) == new
+    used.sample([0, 1], 50, unique=True, on_exhausted="mask", row_keys=[0, 1])  # with prefix sums
+    used.log_prob([1])
+    used.state_dict()
+    assert pickle.dumps(used) == new
+    used.sample([0, 0], 3)
+    used.sample_shared(5)
+    moved = pickle.dumps(used)
+    assert moved != new
+    fresh.load_state_dict(used.state_dict())
+    assert pickle.dumps(fresh) == moved
+    again = pickle.loads(moved)
+    assert pickle.dumps(again) == moved
+    assert equal(again.sample([0], 4), used.sample([0], 4))
+    used.set_epoch(0)
+    assert pickle.dumps(used) == new
+
+
+def test_pickles_of_another_process_are_the_same():
+    program = (
+        "import hashlib, pickle, numpy as np, equipoise\n"
+        "s = equipoise.NegativeSampler(1 / np.arange(1, 101), exclude=([0, 2, 3], [1, 2, 3]), seed=6)\n"
+        "print(hashlib.sha256(pickle.dumps(s)).hexdigest())"
+    )
+    digests = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert digests[0] == digests[1]
+
+
 def test_a_mapped_table_keeps_the_sampler_small(tmp_path):
     AliasTable(cases.pareto(100_000)).save(tmp_path / "table")
     sampler = NegativeSampler(AliasTable.load(tmp_path / "table", mmap=True))
     pickled = pickle.dumps(sampler)
     assert len(pickled) < 4000
     assert equal(pickle.loads(pickled).sample([1], 9), sampler.sample([1], 9))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a mapped file cannot be removed there")
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_copies_outlive_the_file_of_a_mapped_table(copied, tmp_path):
+    """The pages stay while anybody maps them; only a pickle needs the file."""
+    AliasTable(cases.pareto(1000)).save(tmp_path / "table")
+    table = AliasTable.load(tmp_path / "table")
+    sampler = NegativeSampler(table, seed=1)
+    (tmp_path / "table").unlink()
+    wanted = table.sample(50, rng=1).tolist()
+    assert copied(table).sample(50, rng=1).tolist() == wanted
+    other = copied(sampler)
+    assert equal(other.sample([1], 9), sampler.sample([1], 9))
+    with pytest.raises(OSError, match="table"):
+        pickle.loads(pickle.dumps(table))
 
 
 def test_the_fingerprint_is_computed_once(monkeypatch):

@@ -391,7 +391,7 @@ class AliasTable(_Table):
 
     def __setstate__(self, state: tuple[str, bytes] | Units) -> None:
         if isinstance(state, np.ndarray):
-            self._set(state)
+            self._set(np.asarray(state, np.uint64))  # a dtype object as all other tables have
             return
         path, fingerprint = state
         loaded = AliasTable.load(path)
