@@ -84,7 +84,9 @@ def test_a_device_that_cannot_be_told():
     [
         (None, TypeError, "path must be a str or path-like that names a file, got NoneType"),
         (3, TypeError, "path must be a str or path-like that names a file, got int"),
-        ("a\0b", ValueError, "path must be a str or path-like that names a file, got a null character in"),
+        ("a\0b", ValueError, "path must be a str or path-like that names a file, got 'a.x00b'"),
+        ("", ValueError, "path must be a str or path-like that names a file, got ''"),
+        ("\ud800", ValueError, "path must be a str or path-like that names a file, got str: .*surrogates"),
     ],
 )
 def test_paths(path, error, text):

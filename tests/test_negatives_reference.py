@@ -138,6 +138,36 @@ def test_the_reference_on_larger_batches(n, b, k, most, uniform, unique):
     same(sampler.sample(rows, k, n_threads=2, **how), wanted)
 
 
+@pytest.mark.parametrize("uniform", [False, True])
+@pytest.mark.parametrize("d", [127, 128, 129])
+@pytest.mark.parametrize("k", [255, 256, 257])
+def test_the_reference_where_kernels_go_other_ways(k, d, uniform):
+    """Around as many slots as proposals in flight, and as many excluded ids as each slot is compared with."""
+    n, lists = 600, [list(range(0, 2 * d, 2)), list(range(d)), []]
+    w = cases.zipf(n)
+    table = reference.uniform_table(n) if uniform else reference.alias_table(w)
+    exclude = cases.csr(lists)
+    assert np.diff(exclude[0]).tolist() == [d, d, 0]
+    sampler = NegativeSampler(n if uniform else w, exclude=exclude, seed=8)
+    some, one = np.array([[1, 599], [-1, 599], [0, -1]]), np.array([300, -1, 2])
+    first = 0
+    for unique in (False, True):
+        for exclude_ids in (None, one, some):
+            how = {"exclude_ids": exclude_ids, "unique": unique, "on_exhausted": "mask"}
+            wanted = reference.negatives(table, [0, 1, 2], k, exclude=exclude, seed=8, first_row=first, **how)
+            same(sampler.sample([0, 1, 2], k, **how), wanted)
+            first += 3
+
+
+@pytest.mark.parametrize("k", [255, 256, 257])
+def test_the_reference_of_long_rows_without_exclusions(k):
+    table = reference.alias_table(cases.pareto(400))
+    sampler = NegativeSampler(cases.pareto(400), seed=8)
+    for first, unique in ((0, False), (2, True)):
+        wanted = reference.negatives(table, [0, 0], k, seed=8, unique=unique, first_row=first)
+        same(sampler.sample([0, 0], k, unique=unique), wanted)
+
+
 def test_uniform_rows_of_very_many_items():
     """2^32 - 1 ids, of which the row may not have the first ones, the last ones and some between."""
     n = 2**32 - 1

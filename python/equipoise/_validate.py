@@ -227,8 +227,9 @@ def as_path(path: Any) -> str:
     """An absolute path."""
     wanted = "path must be a str or path-like that names a file"
     try:
-        absolute = os.path.abspath(os.fsdecode(path))
-        named = b"\0" not in os.fsencode(absolute)
+        text = os.fsdecode(path)
+        named = text != "" and b"\0" not in os.fsencode(text)
+        absolute = os.path.abspath(text)
     except (OSError, MemoryError):
         raise
     except ValueError as failure:
@@ -236,7 +237,7 @@ def as_path(path: Any) -> str:
     except Exception as failure:
         raise TypeError(f"{wanted}, got {type(path).__name__}: {failure}") from None
     if not named:
-        raise ValueError(f"{wanted}, got a null character in {absolute!r}")
+        raise ValueError(f"{wanted}, got {text!r}")
     return absolute
 
 
