@@ -224,6 +224,18 @@ def test_what_is_no_parquet(tmp_path, content):
         read(path)
 
 
+def test_text_that_is_not_utf_8(tmp_path):
+    pa = arrow()
+    text = pa.array([b"a", b"\xff"]).view(pa.string())
+    path = write_parquet(tmp_path / "log.parquet", **{**GOOD, "user_id": text})
+    with pytest.raises(LogError, match=r"must be a Parquet file: .*can't decode byte 0xff"):
+        read(path)
+    whole = write_parquet(path, **GOOD).read_bytes()
+    path.write_bytes(whole.replace(b"item_id", b"item_\xffd"))
+    with pytest.raises(LogError, match="must be a Parquet file: "):
+        read(path)
+
+
 def test_a_truncated_parquet(tmp_path):
     path = write_parquet(tmp_path / "log.parquet", **GOOD)
     path.write_bytes(path.read_bytes()[:-9])

@@ -224,22 +224,26 @@ def _read_parquet(path: Path, names: list[str]) -> tuple[Columns, Where]:
         try:
             file = pyarrow.parquet.ParquetFile(source)
             _check_columns(path, names, file.schema_arrow.names)
-            table = file.read(columns=names)
-        except (pyarrow.ArrowException, OSError) as failure:
+            return _arrow_columns(file.read(columns=names), names), _row
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as failure:
             raise LogError(f"{path} must be a Parquet file: {failure}") from None
-    kinds = pyarrow.types
+
+
+def _row(row: SupportsIndex) -> str:
+    return f"row {row} (from 0)"
+
+
+def _arrow_columns(table: Any, names: list[str]) -> Columns:
+    from pyarrow import types as kinds
+
     columns: Columns = []
-
-    def where(row: SupportsIndex) -> str:
-        return f"row {row} (from 0)"
-
     for name in names:
         column = table.column(name)
         if kinds.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
         if column.null_count:
             row = column.is_null().to_numpy().argmax()
-            raise LogError(f"column {name!r} must have no nulls, got one in {where(row)}")
+            raise LogError(f"column {name!r} must have no nulls, got one in {_row(row)}")
         if kinds.is_timestamp(column.type) or kinds.is_date(column.type):
             columns.append(column.to_numpy())
         elif any(
@@ -250,7 +254,7 @@ def _read_parquet(path: Path, names: list[str]) -> tuple[Columns, Where]:
             columns.append(column.to_numpy())
         else:
             raise LogError(f"column {name!r} must hold integers, strings or times, got {column.type}")
-    return columns, where
+    return columns
 
 
 def _as_ids(column: NDArray[Any], name: str, where: Where) -> NDArray[Any]:
