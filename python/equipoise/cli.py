@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.run(options)
         sys.stdout.flush()
     except _BadInput as wrong:
-        print(f"equipoise: error: {wrong}", file=sys.stderr)
+        line = " ".join(str(wrong).split())  # one, whatever a file or another library put into it
+        print(f"equipoise: error: {''.join(c if c.isprintable() else '?' for c in line)}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -114,6 +115,7 @@ def _size(text: str) -> int:
 def _demo(options: argparse.Namespace) -> None:
     from equipoise import demo
 
+    _check_environment()
     given = vars(options)
     if options.interactions is not None:
         _recommend(given)
@@ -127,6 +129,16 @@ def _demo(options: argparse.Namespace) -> None:
 
     result = demo.run(options.seed, progress)
     print(json.dumps(result, indent=2, allow_nan=False) if options.json else demo.render(result))
+
+
+def _check_environment() -> None:
+    from equipoise import _backend, _validate
+
+    try:
+        _validate.as_threads(None)
+        _backend.kernels()
+    except (ImportError, ValueError) as wrong:
+        raise _BadInput(wrong) from None
 
 
 def _recommend(given: dict[str, Any]) -> None:
@@ -154,10 +166,12 @@ def _recommend(given: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on a terminal (extra ``progress``: tqdm), else nothing; without tqdm a line for each training."""
+    """A bar on a terminal (extra ``progress``: tqdm); else, or without tqdm, a line a training."""
     try:
         from tqdm import tqdm
     except ImportError:
+        tqdm = None
+    if tqdm is None or not sys.stderr.isatty():
         told = ""
 
         def tell(name: str, done: int, total: int) -> None:
@@ -168,7 +182,7 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 
         yield tell
         return
-    with tqdm(unit="epoch", disable=None) as bar:  # None: no bar where stderr is no terminal
+    with tqdm(unit="epoch") as bar:
 
         def move(name: str, done: int, total: int) -> None:
             bar.total = total

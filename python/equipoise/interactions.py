@@ -9,22 +9,31 @@ import contextlib
 import csv
 import math
 import os
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
+
+from equipoise import _validate
 
 __all__ = ["Interactions", "LogError", "Positives", "Split", "leave_one_out", "read", "split_by_time"]
 
 LEAST_TEST_USERS = 10  # with fewer a metric says nothing
 LAST_SHARE = 0.2  # of the interactions, the test unless a time is given
+NAMES_SHOWN = 20  # of the columns that a file has
 
 Ints = NDArray[np.int64]
 Times = Ints | NDArray[np.float64]
+Columns = list[NDArray[Any]]
+Where = Callable[[SupportsIndex], str]  # what a message calls a row
+
+_short = reprlib.Repr()  # a cell, or a column's name, may be as long as it likes
+_short.maxstring = 60
 
 
 class LogError(ValueError):
@@ -126,7 +135,10 @@ def read(
     Raises
     ------
     LogError
-        No such file, not of that format, no such column, or a column of another type, with nulls or with NaN.
+        No such file, not of that format, no such column, or a column of another type, with nulls or with NaN:
+        where a cell is wrong, the first one's line of the CSV, or row of the Parquet.
+    TypeError
+        A path that is none.
 
     Examples
     --------
@@ -138,26 +150,28 @@ def read(
     >>> log.users, log.items, log.user_ids, log.rows
     (array([1, 0]), array([1, 0]), array(['ann', 'bob'], dtype=object), 3)
     """
-    path = Path(path)
-    readers: dict[str, Callable[[Path, list[str]], list[NDArray[Any]]]] = {
+    if path != "":  # which has no suffix, so that it is refused below
+        _validate.as_path(path)
+    given, path = path, Path(os.fsdecode(path))
+    readers: dict[str, Callable[[Path, list[str]], tuple[Columns, Where]]] = {
         ".parquet": _read_parquet,
         ".csv": _read_csv,
     }
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise LogError(f"a log must be a file named *.parquet or *.csv, got {str(path)!r}")
+        raise LogError(f"a log must be a file named *.parquet or *.csv, got {os.fsdecode(given)!r}")
     names = [user, item, time]
     if len(set(names)) < 3:
         raise LogError(f"user, item and time must be three columns, got {user!r}, {item!r} and {time!r}")
     try:
-        columns = reader(path, names)
+        columns, where = reader(path, names)
     except OSError as failure:
         raise LogError(f"{path} cannot be read: {failure.strerror or failure}") from None
     if not columns[0].size:
         raise LogError(f"{path} must have rows, got none")
-    user_ids, users = np.unique(_as_ids(columns[0], user), return_inverse=True)
-    item_ids, items = np.unique(_as_ids(columns[1], item), return_inverse=True)
-    times, dates = _as_times(columns[2], time)
+    user_ids, users = np.unique(_as_ids(columns[0], user, where), return_inverse=True)
+    item_ids, items = np.unique(_as_ids(columns[1], item, where), return_inverse=True)
+    times, dates = _as_times(columns[2], time, where)
     order = np.argsort(times, kind="stable")
     _, first = np.unique(users[order] * item_ids.size + items[order], return_index=True)
     keep = order[np.sort(first)]
@@ -167,11 +181,15 @@ def read(
 def _check_columns(path: Path, names: list[str], there: list[str]) -> None:
     for name in names:
         if there.count(name) != 1:
-            found = "it twice" if name in there else ", ".join(there)
+            found = ", ".join(map(_short.repr, there[:NAMES_SHOWN])) or "none"
+            if name in there:
+                found = f"{there.count(name)} of that name"
+            elif len(there) > NAMES_SHOWN:
+                found += f" and {len(there) - NAMES_SHOWN} more"
             raise LogError(f"{path} must have a column {name!r}, got {found}")
 
 
-def _read_csv(path: Path, names: list[str]) -> list[NDArray[Any]]:
+def _read_csv(path: Path, names: list[str]) -> tuple[Columns, Where]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         lines = csv.reader(file, strict=True)
         try:
@@ -179,6 +197,7 @@ def _read_csv(path: Path, names: list[str]) -> list[NDArray[Any]]:
             _check_columns(path, names, header)
             places = [header.index(name) for name in names]
             cells: list[list[str]] = [[], [], []]
+            line_of: list[int] = []
             for line in lines:
                 if len(line) != len(header):
                     if not line:
@@ -186,16 +205,17 @@ def _read_csv(path: Path, names: list[str]) -> list[NDArray[Any]]:
                     raise LogError(
                         f"{path}, line {lines.line_num}, must have {len(header)} cells, got {len(line)}"
                     )
+                line_of.append(lines.line_num)
                 for place, column in zip(places, cells, strict=True):
                     column.append(line[place])
         except UnicodeDecodeError as failure:
             raise LogError(f"{path} must be a CSV file in UTF-8: {failure}") from None
         except csv.Error as failure:
             raise LogError(f"{path} must be a CSV file: {failure} in line {lines.line_num}") from None
-    return [np.array(column, dtype=np.object_) for column in cells]
+    return [np.array(column, dtype=np.object_) for column in cells], lambda row: f"line {line_of[row]}"
 
 
-def _read_parquet(path: Path, names: list[str]) -> list[NDArray[Any]]:
+def _read_parquet(path: Path, names: list[str]) -> tuple[Columns, Where]:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -205,21 +225,31 @@ def _read_parquet(path: Path, names: list[str]) -> list[NDArray[Any]]:
         try:
             file = pyarrow.parquet.ParquetFile(source)
             _check_columns(path, names, file.schema_arrow.names)
-            table = file.read(columns=names)
-        except (pyarrow.ArrowException, OSError) as failure:
+            return _arrow_columns(file.read(columns=names), names), _row
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as failure:
             raise LogError(f"{path} must be a Parquet file: {failure}") from None
-    kinds = pyarrow.types
-    columns: list[NDArray[Any]] = []
+
+
+def _row(row: SupportsIndex) -> str:
+    return f"row {row} (from 0)"
+
+
+def _arrow_columns(table: Any, names: list[str]) -> Columns:
+    from pyarrow import types as kinds
+
+    columns: Columns = []
     for name in names:
         column = table.column(name)
         if kinds.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
         if column.null_count:
             row = column.is_null().to_numpy().argmax()
-            raise LogError(f"column {name!r} must have no nulls, got one in row {row} (from 0)")
+            raise LogError(f"column {name!r} must have no nulls, got one in {_row(row)}")
         if kinds.is_timestamp(column.type) or kinds.is_date(column.type):
-            columns.append(column.to_numpy().astype("datetime64[us]"))
-        elif kinds.is_string(column.type) or kinds.is_large_string(column.type):
+            columns.append(column.to_numpy())
+        elif any(
+            is_text(column.type) for is_text in (kinds.is_string, kinds.is_large_string, kinds.is_string_view)
+        ):
             columns.append(np.array(column.to_pylist(), dtype=np.object_))
         elif kinds.is_integer(column.type) or kinds.is_floating(column.type):
             columns.append(column.to_numpy())
@@ -228,14 +258,12 @@ def _read_parquet(path: Path, names: list[str]) -> list[NDArray[Any]]:
     return columns
 
 
-def _as_ids(column: NDArray[Any], name: str) -> NDArray[Any]:
+def _as_ids(column: NDArray[Any], name: str, where: Where) -> NDArray[Any]:
     """int64, or objects of str: text is a number only if every cell is written as Python writes it."""
     if column.dtype == np.object_:
         empty = column == ""
         if empty.any():
-            raise LogError(
-                f"column {name!r} must have no empty cells, got one in row {empty.argmax()} (from 0)"
-            )
+            raise LogError(f"column {name!r} must have no empty cells, got one in {where(empty.argmax())}")
         try:
             numbers = column.astype(np.int64)
         except (ValueError, OverflowError):
@@ -243,28 +271,38 @@ def _as_ids(column: NDArray[Any], name: str) -> NDArray[Any]:
         return numbers if numbers.astype(np.str_).tolist() == column.tolist() else column
     if column.dtype.kind not in "iu":
         raise LogError(f"column {name!r} must hold integers or strings, got {column.dtype}")
-    if column.max() > np.iinfo(np.int64).max:
-        raise LogError(f"column {name!r} must hold integers below 2^63, got {column.max()}")
+    large = column > np.iinfo(np.int64).max
+    if large.any():
+        row = large.argmax()
+        raise LogError(f"column {name!r} must hold integers below 2^63, got {column[row]} in {where(row)}")
     return column.astype(np.int64)
 
 
-def _as_times(column: NDArray[Any], name: str) -> tuple[Times, bool]:
+def _as_times(column: NDArray[Any], name: str, where: Where) -> tuple[Times, bool]:
     """int64 or float64, and whether the column has dates: those become microseconds since 1970."""
     if column.dtype == np.object_:
-        column = _from_text(column, name)
+        column = _from_text(column, name, where)
     if column.dtype.kind == "M":
-        return column.astype(np.int64), True
+        dates = column.astype("datetime64[us]")
+        wrong = dates.astype("datetime64[s]") != column.astype("datetime64[s]")  # it wraps around
+        if wrong.any():
+            row = wrong.argmax()
+            raise LogError(
+                f"column {name!r} must hold dates within 290,000 years of 1970, "
+                f"got {column[row]} in {where(row)}"
+            )
+        return dates.astype(np.int64), True
     if column.dtype.kind in "iu":
-        return _as_ids(column, name), False
+        return _as_ids(column, name, where), False
     times = column.astype(np.float64)
     wrong = ~np.isfinite(times)
     if wrong.any():
         row = wrong.argmax()
-        raise LogError(f"column {name!r} must be finite, got {times[row]} in row {row} (from 0)")
+        raise LogError(f"column {name!r} must be finite, got {times[row]} in {where(row)}")
     return times, False
 
 
-def _from_text(column: NDArray[np.object_], name: str) -> NDArray[Any]:
+def _from_text(column: NDArray[np.object_], name: str, where: Where) -> NDArray[Any]:
     for kind in (np.int64, np.float64):
         try:
             return column.astype(kind)
@@ -281,7 +319,7 @@ def _from_text(column: NDArray[np.object_], name: str) -> NDArray[Any]:
         except ValueError:
             raise LogError(
                 f"column {name!r} must hold numbers or ISO 8601 dates, all of them, "
-                f"got {cell!r} in row {row} (from 0)"
+                f"got {_short.repr(cell)} in {where(row)}"
             ) from None
     return np.array(dates, dtype="datetime64[us]")
 
@@ -376,7 +414,8 @@ def _as_time(time: str | float, dates: bool) -> int | float:
     if math.isfinite(number) and not dates:
         return number
     try:
-        microseconds = _microseconds(str(time)) if math.isnan(number) else None
+        # fromisoformat takes any character between date and time.
+        microseconds = _microseconds(str(time)) if math.isnan(number) and str(time).isascii() else None
     except ValueError:
         microseconds = None
     if microseconds is None:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise import AliasTable, NegativeSampler, __version__, backend
+from equipoise import AliasTable, NegativeSampler, __version__, _validate, backend
 from equipoise.demo import _note, _table
 from equipoise.interactions import Positives, Split
 
@@ -211,12 +211,12 @@ def train(
     split : Split
     recipe : Recipe
     epochs : int
-        Passes over the positives, each in a new order.
+        >= 1, passes over the positives, each in a new order.
     dim : int
-        Of the vectors.
+        >= 1, of the vectors.
     seed, run : int
-        Runs of one seed differ; recipes of one seed and run start from the same vectors and see the positives
-        in the same order.
+        In [0, 2^64). Runs of one seed differ; recipes of one seed and run start from the same vectors and see
+        the positives in the same order.
     progress : callable
         Called after each epoch.
 
@@ -224,6 +224,11 @@ def train(
     -------
     Model
         The same bits for the same arguments on the same machine.
+
+    Raises
+    ------
+    TypeError, ValueError
+        epochs, dim, seed or run no integer, or out of range.
 
     Examples
     --------
@@ -234,6 +239,8 @@ def train(
     >>> np.sort(model.scores(np.array([0])).argsort()[0, -6:])  # what user 0 has
     array([0, 1, 2, 3, 4, 5])
     """
+    epochs, dim = (_validate.as_count(epochs, "epochs", least=1), _validate.as_count(dim, "dim", least=1))
+    seed, run = (_validate.as_count(x, name, most=2**64 - 1) for x, name in ((seed, "seed"), (run, "run")))
     rng = np.random.default_rng([seed, run])
     users = _vectors(rng, split.num_users, dim, bias=1)
     items = _vectors(rng, split.num_items, dim, bias=0)
@@ -387,6 +394,8 @@ def run(
     that multiplies its matrices may round in another way on another. ``progress`` is told the name of what is
     trained, and how many epochs of how many are done.
     """
+    _load_kernels()
+    epochs = _validate.as_count(epochs, "epochs", least=1)
     total = len(RECIPES) * RUNS * epochs
     rows: list[dict[str, Any]] = [
         {
@@ -439,6 +448,13 @@ def run(
     }
 
 
+def _load_kernels() -> None:
+    """So that the first training's sampling is not charged with it: Numba's take a second, or compile."""
+    for items in (2, AliasTable([1, 1], power=POWER)):
+        for exclude in (None, ([0, 1], [0])):
+            NegativeSampler(items, exclude=exclude).sample([0], 1)
+
+
 def _spread(metrics: list[Metrics]) -> dict[str, Any]:
     """Of each metric its mean, its standard deviation (divisor n - 1), and the n runs."""
     columns = {name: [getattr(m, name) for m in metrics] for name in ("recall", "ndcg", "coverage")}
@@ -479,9 +495,10 @@ def render(result: dict[str, Any]) -> str:
                 ("sampling_share", "sampling", ".1%"),
             ),
             *_note(
-                f"BPR matrix factorisation, {result['dim']} dimensions, {result['epochs']} epochs, one "
-                f"negative a pair. Means and standard deviations of {result['runs']} runs; all items are "
-                "ranked, less the user's training positives. Time: seconds of training; sampling: its share."
+                f"BPR matrix factorisation, {result['dim']} dimensions, "
+                f"{result['epochs']} epoch{'' if result['epochs'] == 1 else 's'}, one negative a pair. "
+                f"Means and standard deviations of {result['runs']} runs; all items are ranked, less the "
+                "user's training positives. Time: seconds of training; sampling: its share."
             ),
         ]
     )
