@@ -53,7 +53,7 @@ Wide unit_sum(const Weight* weights, i64 n, int grid) {
         const Scaled w = scaled(weights[i]);
         const int shift = w.x - grid;
         if (shift >= 64) {
-            sum.add(w.m << (shift - 64), 0);
+            sum.add(w.m << ((shift - 64) & 63), 0);  // below 128, unless the weights change meanwhile
         } else if (shift > 0) {
             sum.add(w.m >> (64 - shift), w.m << shift);
         } else if (shift > -64) {

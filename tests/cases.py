@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+import equipoise
+
 SMALL = (1, 2, 3, 1000)
 SIZES = (*SMALL, 2**16 - 1, 2**16, 2**16 + 1, 10**7)
 DTYPES = (np.float32, np.float64, np.int32, np.int64, np.uint32)
@@ -101,6 +103,9 @@ def as_dtype(w, dtype):
     return np.where(w > 0, np.maximum(np.floor(w / w.max() * (2**31 - 1)), 1), 0).astype(dtype)
 
 
+EXACT = [1, 2, 3, 10]  # 16 in all, so that units are the weights themselves, times 2^30
+
+
 # ---- exclusions: name -> list of rows --------------------------------------------------------------------
 
 
@@ -172,3 +177,45 @@ def row_times(rng, n):
 def cuts(rng, n, most=6):
     """Where to cut n rows: 0 = begin <= .. <= end = n, empty pieces among them."""
     return [0, *sorted(rng.integers(0, n + 1, rng.integers(0, most)).tolist()), n]
+
+
+# ---- what errors are provoked with -----------------------------------------------------------------------
+
+
+def five(**settings):
+    """A sampler of five ids, the last of no weight; row 1 excludes nothing, row 2 everything."""
+    return equipoise.NegativeSampler(
+        [4, 3, 2, 1, 0], exclude=([0, 2, 2, 7], [0, 1, 4, 3, 2, 1, 0]), **settings
+    )
+
+
+class CudaTensor:
+    """What a CUDA tensor shows of itself, for machines without one."""
+
+    dtype = "int64"
+
+    def __dlpack_device__(self):
+        return (2, 0)
+
+    def __dlpack__(self, **_):
+        raise AssertionError("nobody may touch the device")
+
+
+class Raising:
+    """Somebody else's array, path or number that raises when it is asked for anything."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __array__(self, *_, **__):
+        raise self.error
+
+    __index__ = __float__ = __fspath__ = __array__
+
+
+class RaisingTensor(Raising):
+    def __dlpack_device__(self):
+        return (1, 0)
+
+    def __dlpack__(self, **_):
+        raise self.error

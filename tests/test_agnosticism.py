@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import multiprocessing
 import os
 import subprocess
@@ -99,6 +100,17 @@ def test_chunks_of_rows(items, k, unique, monkeypatch):
     rows, more = ROWS[:40], np.arange(80).reshape(40, 2)
     settings = {"unique": unique, "exclude_ids": more if k % 2 else None, "on_exhausted": "mask"}
     whole = make(items).sample(rows, k, **settings)
+    kernels, calls = negatives.kernels(), itertools.count()
+
+    class Watched:
+        def __getattr__(self, name):
+            return getattr(kernels, name)
+
+        def negatives_draw(self, *args):
+            assert next(calls) < 10_000, "a row that is gone on with gets nowhere"
+            return kernels.negatives_draw(*args)
+
+    monkeypatch.setattr(negatives, "kernels", Watched)
     for budget in (1, 100, 10_000):
         monkeypatch.setattr(negatives, "_BUDGET", budget)
         assert same(make(items).sample(rows, k, **settings), whole)

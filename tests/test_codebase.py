@@ -199,16 +199,8 @@ def test_drawing_imports_nothing_more():
     assert new == [] if equipoise.backend() == "cpp" else "numba" in new  # which imports what it likes
 
 
-ADAPTERS = {
-    "_arrow",
-    "torch",
-    "losses",
-    "imblearn",
-    "dask",
-    "ray",
-    "plot",
-    "cli",
-}  # may import what they adapt to
+# May import what they adapt to.
+ADAPTERS = {"_arrow", "torch", "losses", "imblearn", "dask", "ray", "plot", "cli", "interactions"}
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))

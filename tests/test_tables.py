@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import cases
 import reference
-from equipoise import AliasTable, LogUniformTable, UniformTable
+from equipoise import AliasTable, LogUniformTable, NegativeSampler, UniformTable
 
 CELL = 2**32
 
@@ -436,6 +436,25 @@ def test_save_and_load(tmp_path, mmap):
     assert len(loaded) == 5000
     assert path.stat().st_size <= 16 * 5000 + 4096
     AliasTable.load(str(path)).sample(10)
+
+
+def test_what_load_returns_is_an_alias_table(tmp_path):
+    """A file does not say how its weights came about: a table of no other class claims so."""
+    LogUniformTable(9).save(tmp_path / "a")
+    for mmap in (True, False):
+        loaded = LogUniformTable.load(tmp_path / "a", mmap=mmap)
+        assert type(loaded) is AliasTable
+        assert loaded.sample(99, rng=1).tolist() == LogUniformTable(9).sample(99, rng=1).tolist()
+
+
+@pytest.mark.parametrize("table", [AliasTable([1, 3]), UniformTable(2), LogUniformTable(2)], ids=repr)
+def test_probabilities_of_one_id_are_an_array_too(table):
+    for asked in (table.prob, table.log_prob, NegativeSampler(table).log_prob):
+        for one in (1, np.int8(1), np.array(1)):
+            got = asked(one)
+            assert isinstance(got, np.ndarray)
+            assert (got.shape, got.dtype) == ((), np.float64)
+            assert got.tobytes() == asked([1]).tobytes()
 
 
 def test_pickle_carries_the_table_or_its_path(tmp_path):

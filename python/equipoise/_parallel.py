@@ -6,6 +6,7 @@ two chunks Python sees Ctrl-C.
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable
 
@@ -37,32 +38,41 @@ def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int],
         body(0)
         return
 
+    # Who is at work, and who has ended. Thread.join does not tell: interrupted, it takes a thread that still
+    # runs for a dead one (CPython up to 3.12).
+    working: set[int] = set()
+    ended: queue.SimpleQueue[int] = queue.SimpleQueue()
+
     def guarded(first: int) -> None:
+        working.add(first)
         try:
             body(first)
         except BaseException as failure:
             failures.append(failure)
             stop.set()
+        finally:
+            working.discard(first)
+            ended.put(first)
 
     helpers = [threading.Thread(target=guarded, args=(t,), name=f"equipoise-{t}") for t in range(1, threads)]
-    started: list[threading.Thread] = []
     try:
         for helper in helpers:
             helper.start()
-            started.append(helper)
         body(0)
-        for helper in started:
-            helper.join()
+        for _ in helpers:
+            ended.get()
     finally:
         stop.set()
-        again: KeyboardInterrupt | None = None
-        for helper in started:
+        again: BaseException | None = None
+        while working:
             # A second Ctrl-C must not leave anybody writing into the caller's arrays.
-            while helper.is_alive():
-                try:
-                    helper.join()
-                except KeyboardInterrupt as interrupt:
-                    again = interrupt
+            try:
+                ended.get()
+            except BaseException as interrupt:
+                again = interrupt
+        for helper in helpers:
+            if helper.is_alive():
+                helper.join()
         if again is not None:
             raise again
     if failures:

@@ -50,6 +50,8 @@ def as_array(x: Any, name: str) -> NDArray[Any]:
     if hasattr(x, "__dlpack__") and hasattr(x, "__dlpack_device__"):
         try:
             on_cpu = int(x.__dlpack_device__()[0]) in _CPU_DEVICES
+        except MemoryError:  # here and below: no fault of the argument
+            raise
         except Exception:  # torch's meta tensors have no device at all
             on_cpu = False
         if not on_cpu:
@@ -58,6 +60,8 @@ def as_array(x: Any, name: str) -> NDArray[Any]:
             )
         try:
             return np.from_dlpack(x)
+        except MemoryError:
+            raise
         except Exception as failure:  # somebody else's code: it may raise anything
             raise TypeError(
                 f"{name} must be an array that NumPy can read, got a {type(x).__name__}: {failure}"
@@ -68,6 +72,8 @@ def as_array(x: Any, name: str) -> NDArray[Any]:
         raise ValueError(
             f"{name} must be a rectangular array of numbers, got {type(x).__name__}: {failure}"
         ) from None
+    except MemoryError:
+        raise
     except Exception as failure:
         raise TypeError(
             f"{name} must be an array that NumPy can read, got a {type(x).__name__}: {failure}"
@@ -78,7 +84,9 @@ def as_count(x: Any, name: str, *, least: int = 0, most: int | None = None) -> i
     """An integer ``least <= x <= most``."""
     try:
         count = operator.index(x)
-    except TypeError:
+    except MemoryError:
+        raise
+    except Exception:
         raise TypeError(f"{name} must be an integer, got {_kind(x)}") from None
     if isinstance(x, bool | np.bool_):
         raise TypeError(f"{name} must be an integer, got bool")
@@ -106,12 +114,17 @@ def as_choice(x: Any, name: str, choices: Iterable[str]) -> str:
 
 def as_real(x: Any, name: str, *, least: float = -math.inf) -> float:
     """A finite real number ``>= least``."""
-    if isinstance(x, bool | np.bool_ | str | bytes) or not hasattr(x, "__float__") or np.ndim(x) != 0:
-        raise TypeError(f"{name} must be a real number, got {_kind(x)}")
     try:
-        real = float(x)
-    except (TypeError, ValueError, OverflowError) as failure:
+        number = (
+            not isinstance(x, bool | np.bool_ | str | bytes) and hasattr(x, "__float__") and np.ndim(x) == 0
+        )
+        real = float(x) if number else math.nan
+    except MemoryError:
+        raise
+    except Exception as failure:
         raise TypeError(f"{name} must be a real number, got {_kind(x)}: {failure}") from None
+    if not number:
+        raise TypeError(f"{name} must be a real number, got {_kind(x)}")
     if not math.isfinite(real) or real < least:
         wanted = "finite" if least == -math.inf else f"finite and >= {least:g}"
         raise ValueError(f"{name} must be {wanted}, got {real}")
@@ -155,8 +168,12 @@ def as_bit_generator(rng: Any) -> Any:
         raise TypeError(f"rng must be {wanted}, got {type(rng).__name__}")
     try:
         return np.random.default_rng(rng).bit_generator
-    except (TypeError, ValueError) as failure:
-        raise type(failure)(f"rng must be {wanted}: {failure}") from None
+    except MemoryError:
+        raise
+    except ValueError as failure:
+        raise ValueError(f"rng must be {wanted}: {failure}") from None
+    except Exception as failure:
+        raise TypeError(f"rng must be {wanted}: {failure}") from None
 
 
 def check_sum(w: NDArray[np.float64], name: str) -> None:
@@ -204,20 +221,28 @@ def check_powers(logs: NDArray[np.float64], weights: Weights, power: float) -> N
         )
 
 
-def check_steady(surplus: int, n: int) -> None:
-    """What rounding left over is less than a unit an id, unless the weights were another's to write to."""
-    if abs(surplus) > n:
+def check_steady(steady: bool) -> None:
+    """Sum and units fit what was checked, unless the weights were another's to write to."""
+    if not steady:
         raise ValueError("weights must not change while a table is built from them")
 
 
 def as_path(path: Any) -> str:
     """An absolute path."""
+    wanted = "path must be a str or path-like that names a file"
     try:
-        return os.path.abspath(os.fsdecode(path))
-    except (TypeError, ValueError) as failure:
-        raise type(failure)(
-            f"path must be a str or path-like, got {type(path).__name__}: {failure}"
-        ) from None
+        text = os.fsdecode(path)
+        named = text != "" and b"\0" not in os.fsencode(text)
+        absolute = os.path.abspath(text)
+    except (OSError, MemoryError):
+        raise
+    except ValueError as failure:
+        raise ValueError(f"{wanted}, got {type(path).__name__}: {failure}") from None
+    except Exception as failure:
+        raise TypeError(f"{wanted}, got {type(path).__name__}: {failure}") from None
+    if not named:
+        raise ValueError(f"{wanted}, got {text!r}")
+    return absolute
 
 
 def refuse_file(path: str, wanted: str, got: str) -> NoReturn:

@@ -585,7 +585,10 @@ class NegativeSampler:
         return {name: value for name, value in vars(self).items() if name not in ("_keys", "_digest")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        for name, value in state.items():
+            # A pickle tells dtype objects apart that are equal: back to those that all other samplers have.
+            native = np.asarray(value, value.dtype.type) if isinstance(value, np.ndarray) else value
+            setattr(self, name, native)
         self._digest = None
         self._derive_keys()
 

@@ -410,7 +410,7 @@ class AliasTable(_Table):
 
     def __setstate__(self, state: tuple[str, bytes] | Units) -> None:
         if isinstance(state, np.ndarray):
-            self._set(state)
+            self._set(np.asarray(state, np.uint64))  # a dtype object as all other tables have
             return
         path, fingerprint = state
         loaded = AliasTable.load(path)
@@ -487,6 +487,7 @@ def _whole_units(w: Weights) -> Units:
     grid = exponent + (n - 1).bit_length() - 126
     high, low = kernels().unit_sum(w, grid)
     s = int(high) << 64 | int(low)
+    _validate.check_steady(s > 0)
     h = s.bit_length() - total.bit_length() + 127
     if -(-(total << h) // s) < 1 << 127:
         h += 1
@@ -494,7 +495,7 @@ def _whole_units(w: Weights) -> Units:
     units = np.empty(n, np.uint64)
     high, low = kernels().unit_floor(w, np.uint64(r >> 64), np.uint64(r % 2**64), grid + h, units)
     surplus = total - (int(high) << 64 | int(low))
-    _validate.check_steady(surplus, n)
+    _validate.check_steady(abs(surplus) <= n)  # rounding leaves less than a unit an id
     kernels().unit_settle(units, surplus)
     return units
 

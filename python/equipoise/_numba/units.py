@@ -56,7 +56,8 @@ def unit_sum(weights, grid):
         m, x = scaled(weights[i])
         shift = x - grid
         if shift >= 64:
-            high, low = add(high, low, m << np.uint64(shift - 64), ZERO)
+            # below 128, unless the weights change meanwhile
+            high, low = add(high, low, m << (np.uint64(shift - 64) & S63), ZERO)
         elif shift > 0:
             high, low = add(high, low, m >> np.uint64(64 - shift), m << np.uint64(shift))
         elif shift > -64:
