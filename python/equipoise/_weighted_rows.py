@@ -26,6 +26,7 @@ _MOST_ROOM = 1 << 18
 _BAD_WEIGHT = 2  # or more: a bad sum
 _NO_IDS = np.empty(0, np.int64)
 _NO_SHIFTS = np.empty(0)
+_NO_RANK = np.array([-1.0])
 
 Reals = NDArray[np.float64]
 Scan = Callable[..., tuple[int, int, int, float]]
@@ -38,6 +39,7 @@ class _Workspace:
         self.found = like.empty()
         self.rows = np.empty(room, np.int64)
         self.ranks = np.empty(room)
+        self.first = -1  # of a piece that is not done yet
 
 
 class WeightedRows:
@@ -91,7 +93,9 @@ class WeightedRows:
         if blocks:
             tail = self._read_blocks(weights, threads, used, totals)
         else:
-            self._read_rows(weights, ids, numbers, shifts, threads, used, totals)
+            self._read_rows(weights, ids, numbers, shifts, threads, used)
+            with np.errstate(over="ignore"):
+                totals = [(0, float(weights.sum(dtype=np.float64)))]
         if shifts is not None:
             total, lost = self._decayed(latest)
         else:
@@ -165,7 +169,6 @@ class WeightedRows:
         shifts: Reals | None,
         threads: int,
         used: list[_Workspace],
-        totals: list[tuple[int, float]],
     ) -> None:
         key = self._key(ROWS, self._stream) if ids is None else self._key(IDS, 0)
         draw, most, start = kernels().reservoir_rows, max(self._most, 1), self._position
@@ -182,7 +185,7 @@ class WeightedRows:
 
         gather = self._gather(weights, start, ids=ids, classes=numbers, shifts=shifts)
         check = lambda: _validate.check_weights(weights, 0)  # noqa: E731
-        self._scan(weights.size, threads, scan, gather, used, totals, check)
+        self._scan(weights.size, threads, scan, gather, used, None, check)
 
     def _gather(
         self,
@@ -210,10 +213,13 @@ class WeightedRows:
         scan: Scan,
         gather: Callable[[Any, Any], dict[str, Any]],
         used: list[_Workspace],
-        totals: list[tuple[int, float]],
+        totals: list[tuple[int, float]] | None,
         check: Callable[[], None],
     ) -> None:
-        """Candidates among `count` rows; `check` refuses the first bad weight of all, if there is one."""
+        """Candidates among `count` rows; `check` refuses the first bad weight of all, if there is one.
+
+        totals : sums of pieces, which depend neither on the rows that are kept nor on anybody's having looked
+        """
         local = threading.local()
 
         def work(begin: int, end: int) -> int:
@@ -223,7 +229,7 @@ class WeightedRows:
                 if mine not in used:
                     used.append(mine)
             found: Smallest = mine.found
-            stop = min(end, begin + _PIECE)
+            stop = min(end, (begin // _PIECE + 1) * _PIECE)
             at, filled, why, total = scan(begin, stop, found.thresholds, mine.rows, mine.ranks)
             if why >= _BAD_WEIGHT:
                 check()
@@ -232,7 +238,14 @@ class WeightedRows:
                 rows = mine.rows[:filled]
                 rows += begin
                 found.add(filled, gather(rows, mine.ranks[:filled]))
-            totals.append((begin, total))
+            if mine.first < 0:
+                mine.first = begin
+            if begin + at == stop:
+                if totals is not None:
+                    if mine.first < begin:  # there was no room on the way: once more, without candidates
+                        *_, total = scan(mine.first, stop, _NO_RANK, mine.rows, mine.ranks)
+                    totals.append((mine.first, total))
+                mine.first = -1
             return begin + at
 
         if count:

@@ -188,24 +188,6 @@ def reservoir_blocks(key, start, weights, threshold, most, rows, ranks):
 
 
 @jit()
-def column_sum(w, begin, end):
-    total = 0.0
-    for i in range(begin, end, EIGHT):
-        total += np.float64(w[i])
-    return total
-
-
-@jit()
-def group_sum(w, begin, end):
-    """Of rows that have one word each from one run: in eight columns, as a block's."""
-    c0, c4 = column_sum(w, begin, end), column_sum(w, begin + np.uint64(4), end)
-    c1, c5 = column_sum(w, begin + ONE, end), column_sum(w, begin + np.uint64(5), end)
-    c2, c6 = column_sum(w, begin + TWO, end), column_sum(w, begin + np.uint64(6), end)
-    c3, c7 = column_sum(w, begin + np.uint64(3), end), column_sum(w, begin + np.uint64(7), end)
-    return sum(Columns(c0, c1, c2, c3, c4, c5, c6, c7))
-
-
-@jit()
 def decay_bound(threshold, shift):
     """No less than the rank that a threshold of logarithms stands for, for all that rounding does to large ones."""
     most = (threshold + shift) + (abs(threshold) + abs(shift)) * 2.0**-50
@@ -259,11 +241,8 @@ def reservoir_rows(key, start, ids, classes, weights, shifts, thresholds, most, 
     run, position = open_run(key, ZERO, ZERO), np.uint64(start)
     if not by_id:
         run = open_run(key, position // BLOCK, ZERO)
-    threshold, group = thresholds[ZERO], ZERO  # where the group of i begins
+    threshold = thresholds[ZERO]
     for i in range(count):
-        if i > group and (i % BLOCK if by_id else position % BLOCK) == ZERO:
-            total += group_sum(weights, group, i)
-            group = i
         w = np.float64(weights[i])
         if not is_weight(w):
             return np.int64(i), np.int64(filled), BAD_WEIGHT, total
@@ -279,12 +258,9 @@ def reservoir_rows(key, start, ids, classes, weights, shifts, thresholds, most, 
         bound = decay_bound(threshold, shifts[i]) if decays else threshold
         if gap(bits) <= bound * SLACK * w and w > 0.0:
             if room - filled < limit:
-                for before in range(group, i):
-                    total += np.float64(weights[before])
                 return np.int64(i), np.int64(filled), FULL, total
             filled = row_points(stream, i, bits, threshold, limit, filled, rows, ranks)
-    if count > group:
-        total += group_sum(weights, group, count)
+        total += w
     if not total < np.inf:
         return np.int64(0), np.int64(filled), BAD_SUM, total
     return np.int64(count), np.int64(filled), ALL_SEEN, total
