@@ -401,6 +401,8 @@ class ClassReservoir(WeightedRows):
         reservoir._known(labels.size)
         reservoir._counts = counts
         reservoir._restore(header, columns)
+        kept = np.bincount(reservoir._kept["classes"], minlength=counts.size)
+        _validate.check_written(bool((kept <= counts).all()), "counts of classes")
         return reservoir
 
     def __reduce__(self) -> tuple[Any, ...]:
