@@ -255,14 +255,14 @@ py::tuple as_tuple(const eq::Scan& scan) {
 }
 
 eq::Candidates candidates(Array<i64>& rows, Array<double>& ranks, i64 most) {
-    require(rows.size() == ranks.size() && rows.size() >= std::max(most, eq::kRows),
+    require(rows.size() == ranks.size() && rows.size() >= std::max(most, eq::kBlock),
             "reservoir: too little room for candidates");
     return {rows.mutable_data(), ranks.mutable_data(), rows.size()};
 }
 
 template <class Weight>
 py::tuple reservoir_blocks(u64 key, i64 start, const Array<Weight>& weights, double threshold, i64 most,
-                           Array<i64>& rows, Array<double>& ranks) {
+                           double total, Array<i64>& rows, Array<double>& ranks) {
     require(start >= 0 && most >= 0 && weights.size() % eq::kRows == 0,
             "reservoir_blocks: whole blocks only");
     const eq::Candidates out = candidates(rows, ranks, most);
@@ -271,7 +271,8 @@ py::tuple reservoir_blocks(u64 key, i64 start, const Array<Weight>& weights, dou
     eq::Scan scan{};
     {
         Release release;
-        scan = eq::reservoir_path<Weight>(cpu_path()).blocks(key, start, w, count, threshold, most, out);
+        scan =
+            eq::reservoir_path<Weight>(cpu_path()).blocks(key, start, w, count, threshold, most, total, out);
     }
     return as_tuple(scan);
 }
@@ -279,7 +280,8 @@ py::tuple reservoir_blocks(u64 key, i64 start, const Array<Weight>& weights, dou
 template <class Weight>
 py::tuple reservoir_rows(u64 key, i64 start, const Array<i64>& ids, const Array<i64>& classes,
                          const Array<Weight>& weights, const Array<double>& shifts,
-                         const Array<double>& thresholds, i64 most, Array<i64>& rows, Array<double>& ranks) {
+                         const Array<double>& thresholds, i64 most, double total, Array<i64>& rows,
+                         Array<double>& ranks) {
     const i64 count = weights.size();
     require(start >= 0 && most >= 1 && thresholds.size() > 0 && (ids.size() == 0 || ids.size() == count) &&
                 (classes.size() == 0 || classes.size() == count) &&
@@ -296,7 +298,7 @@ py::tuple reservoir_rows(u64 key, i64 start, const Array<i64>& ids, const Array<
     eq::Scan scan{};
     {
         Release release;
-        scan = eq::reservoir_path<Weight>(cpu_path()).rows(stream, count, most, out);
+        scan = eq::reservoir_path<Weight>(cpu_path()).rows(stream, count, most, total, out);
     }
     return as_tuple(scan);
 }
@@ -377,13 +379,15 @@ PYBIND11_MODULE(_core, m) {
     m.def("shared_exact", &shared_exact, num("key"), num("call"), num("lane"), num("n"), raw("cells"),
           raw("units"), raw("tree"), raw("ids"), raw("state"));
     m.def("reservoir_blocks", &reservoir_blocks<float>, num("key"), num("start"), raw("weights"),
-          num("threshold"), num("most"), raw("rows"), raw("ranks"));
+          num("threshold"), num("most"), num("total"), raw("rows"), raw("ranks"));
     m.def("reservoir_blocks", &reservoir_blocks<double>, num("key"), num("start"), raw("weights"),
-          num("threshold"), num("most"), raw("rows"), raw("ranks"));
+          num("threshold"), num("most"), num("total"), raw("rows"), raw("ranks"));
     m.def("reservoir_rows", &reservoir_rows<float>, num("key"), num("start"), raw("ids"), raw("classes"),
-          raw("weights"), raw("shifts"), raw("thresholds"), num("most"), raw("rows"), raw("ranks"));
+          raw("weights"), raw("shifts"), raw("thresholds"), num("most"), num("total"), raw("rows"),
+          raw("ranks"));
     m.def("reservoir_rows", &reservoir_rows<double>, num("key"), num("start"), raw("ids"), raw("classes"),
-          raw("weights"), raw("shifts"), raw("thresholds"), num("most"), raw("rows"), raw("ranks"));
+          raw("weights"), raw("shifts"), raw("thresholds"), num("most"), num("total"), raw("rows"),
+          raw("ranks"));
     m.def("reservoir_select", &reservoir_select, raw("classes"), raw("ranks"), raw("ids"), raw("quotas"),
           raw("thresholds"), raw("scratch"), raw("sorted"), raw("keep"));
     m.def("class_lookup", &class_lookup, raw("labels"), raw("slot_labels"), raw("slot_numbers"), raw("known"),

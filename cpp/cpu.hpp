@@ -31,13 +31,14 @@ inline Progress negatives_draw_baseline(const Proposer& table, const Batch& batc
 
 template <class Weight>
 inline Scan reservoir_blocks_baseline(u64 key, i64 start, const Weight* weights, i64 count, double threshold,
-                                      i64 most, const Candidates& out) {
-    return reservoir_blocks(key, start, weights, count, threshold, most, out);
+                                      i64 most, double total, const Candidates& out) {
+    return reservoir_blocks(key, start, weights, count, threshold, most, total, out);
 }
 
 template <class Weight>
-inline Scan reservoir_rows_baseline(const Stream<Weight>& rows, i64 count, i64 most, const Candidates& out) {
-    return reservoir_rows(rows, count, most, out);
+inline Scan reservoir_rows_baseline(const Stream<Weight>& rows, i64 count, i64 most, double total,
+                                    const Candidates& out) {
+    return reservoir_rows(rows, count, most, total, out);
 }
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -59,21 +60,22 @@ EQUIPOISE_AVX512 inline Progress negatives_draw_avx512(const Proposer& table, co
 
 template <class Weight>
 EQUIPOISE_AVX512 inline Scan reservoir_blocks_avx512(u64 key, i64 start, const Weight* weights, i64 count,
-                                                     double threshold, i64 most, const Candidates& out) {
-    return reservoir_blocks(key, start, weights, count, threshold, most, out);
+                                                     double threshold, i64 most, double total,
+                                                     const Candidates& out) {
+    return reservoir_blocks(key, start, weights, count, threshold, most, total, out);
 }
 
 template <class Weight>
 EQUIPOISE_AVX512 inline Scan reservoir_rows_avx512(const Stream<Weight>& rows, i64 count, i64 most,
-                                                   const Candidates& out) {
-    return reservoir_rows(rows, count, most, out);
+                                                   double total, const Candidates& out) {
+    return reservoir_rows(rows, count, most, total, out);
 }
 #endif
 
 template <class Weight>
 struct ReservoirPath {
-    Scan (*blocks)(u64, i64, const Weight*, i64, double, i64, const Candidates&);
-    Scan (*rows)(const Stream<Weight>&, i64, i64, const Candidates&);
+    Scan (*blocks)(u64, i64, const Weight*, i64, double, i64, double, const Candidates&);
+    Scan (*rows)(const Stream<Weight>&, i64, i64, double, const Candidates&);
 };
 
 struct CpuPath {

@@ -204,11 +204,11 @@ EQUIPOISE_INLINE i64 block_points(const Run& group, u64 b, const Run& run, const
 // 0.
 template <class Weight>
 EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights, i64 count, double threshold,
-                                       i64 most, const Candidates& out) {
+                                       i64 most, double total, const Candidates& out) {
     constexpr i64 kBatch = 16;
     const double bound = threshold * kSlack;
     const i64 blocks = count / kRows, need = most ? most : kRows;
-    Scan scan{0, 0, kAllSeen, 0.0};
+    Scan scan{0, 0, kAllSeen, total};
     Run run{};
     double sums[kBatch], gaps[kBatch];
     for (i64 at = 0, size = 0; at < blocks; at += size) {
@@ -292,8 +292,9 @@ EQUIPOISE_INLINE i64 row_points(const Stream<Weight>& rows, i64 i, u64 word, dou
 
 // Up to `most` points of each row; most = 1 is without replacement.
 template <class Weight>
-EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 most, const Candidates& out) {
-    Scan scan{0, 0, kAllSeen, 0.0};
+EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 most, double total,
+                                     const Candidates& out) {
+    Scan scan{0, 0, kAllSeen, total};
     u64 words[kBlock];
     double weights[kBlock], bounds[kBlock];
     bool may[kBlock] = {};
@@ -302,6 +303,7 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
     for (i64 at = 0, size = 0; at < count; at += size) {
         const Weight* w = rows.weights + at;
         size = std::min(kBlock, count - at);
+        if (most == 1 && out.room - scan.filled < kBlock) return {at, scan.filled, kFull, scan.total};
         if (rows.ids) {
             for (i64 j = 0; j < size; ++j) words[j] = mix64(run.word(static_cast<u64>(rows.ids[at + j])));
         } else {
@@ -317,11 +319,11 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
         for (i64 j = 0; j < size; ++j) weights[j] = static_cast<double>(w[j]);
         for (i64 j = size; j < padded; ++j) weights[j] = 0.0;
         for (i64 j = 0; j < padded; j += 8) columns.add(weights + j, signs);
-        const double total = columns.sum();
-        if (!(total < kInfinity) || Columns<double>::any(signs)) {
+        const double piece = columns.sum();
+        if (!(piece < kInfinity) || Columns<double>::any(signs)) {
             for (i64 j = 0; j < size; ++j)
                 if (!is_weight(w[j])) return {at + j, scan.filled, kBadWeight, scan.total};
-            if (!(total < kInfinity)) return {at, scan.filled, kBadSum, scan.total};
+            if (!(piece < kInfinity)) return {at, scan.filled, kBadSum, scan.total};
         }
         if (rows.classes) {
             for (i64 j = 0; j < size; ++j) bounds[j] = rows.thresholds[rows.classes[at + j]];
@@ -344,7 +346,11 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
                                           out.ranks + scan.filled);
             }
         }
-        scan.total += total;
+        if (most == 1) {
+            scan.total += piece;
+        } else {  // a piece may be left in the middle: row by row
+            for (i64 j = 0; j < size; ++j) scan.total += weights[j];
+        }
     }
     scan.next = count;
     return scan.total < kInfinity ? scan : Scan{0, scan.filled, kBadSum, scan.total};

@@ -103,6 +103,7 @@ def reservoir_blocks(
     weights: NDArray[np.float32],
     threshold: float,
     most: int,
+    total: float,
     rows: NDArray[np.int64],
     ranks: NDArray[np.float64],
 ) -> tuple[int, int, int, float]: ...
@@ -113,6 +114,7 @@ def reservoir_blocks(
     weights: NDArray[np.float64],
     threshold: float,
     most: int,
+    total: float,
     rows: NDArray[np.int64],
     ranks: NDArray[np.float64],
 ) -> tuple[int, int, int, float]: ...
@@ -126,6 +128,7 @@ def reservoir_rows(
     shifts: NDArray[np.float64],
     thresholds: NDArray[np.float64],
     most: int,
+    total: float,
     rows: NDArray[np.int64],
     ranks: NDArray[np.float64],
 ) -> tuple[int, int, int, float]: ...
@@ -139,6 +142,7 @@ def reservoir_rows(
     shifts: NDArray[np.float64],
     thresholds: NDArray[np.float64],
     most: int,
+    total: float,
     rows: NDArray[np.int64],
     ranks: NDArray[np.float64],
 ) -> tuple[int, int, int, float]: ...

@@ -34,7 +34,7 @@ def write(what: str, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -
 
 
 def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _Built]) -> _Built:
-    """What `build` makes of header and columns, which are writable; what `write` did not write is refused."""
+    """What `build` makes of header and columns, writable; what :func:`write` did not write is refused."""
     data = _validate.as_bytes(data, "data")
     if len(data) < _START.size + _CHECKSUM or data[:16] != _MAGIC:
         _validate.refuse_bytes(f"what {what}.to_bytes wrote", f"{len(data)} other bytes")
@@ -46,13 +46,16 @@ def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _
         _validate.refuse_bytes(f"what {what}.to_bytes wrote, whole", "another checksum")
     try:
         header = json.loads(body[_START.size : _START.size + length])
-        _validate.check_written(header["what"] == what, f"{what} but a {header['what']}")
-        columns, at = {}, _START.size + length
-        for name, (dtype, size) in header["columns"].items():
-            count = _validate.as_count(size, name)
-            columns[name] = np.frombuffer(body, _DTYPES[dtype], count, at).astype(_DTYPES[dtype][1:])
-            at += 8 * count
-        _validate.check_written(at == len(body), "columns as long as they say")
-        return build(header, columns)
+        theirs, columns, at = header["what"], {}, _START.size + length
+        if theirs == what:
+            for name, (dtype, size) in header["columns"].items():
+                count = _validate.as_count(size, name)
+                columns[name] = np.frombuffer(body, _DTYPES[dtype], count, at).astype(_DTYPES[dtype][1:])
+                at += 8 * count
+            _validate.check_written(at == len(body), "columns as long as they say")
+            built = build(header, columns)
     except _FAILURES as failure:  # a checksum that holds, by accident or on purpose
-        _validate.refuse_bytes(f"what {what}.to_bytes wrote", f"{type(failure).__name__}: {failure}")
+        _validate.refuse_bytes(f"what {what}.to_bytes wrote", str(failure) or type(failure).__name__)
+    if theirs != what:
+        _validate.refuse_bytes(f"a {what}", f"a {theirs}")
+    return built

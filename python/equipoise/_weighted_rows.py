@@ -38,6 +38,7 @@ class _Workspace:
         self.found = like.empty()
         self.rows = np.empty(room, np.int64)
         self.ranks = np.empty(room)
+        self.first, self.total = -1, 0.0  # of a piece that is not done yet
 
 
 class WeightedRows:
@@ -142,10 +143,10 @@ class WeightedRows:
         )
 
         def scan(
-            begin: int, end: int, thresholds: Reals, rows: Any, ranks: Any
+            begin: int, end: int, thresholds: Reals, total: float, rows: Any, ranks: Any
         ) -> tuple[int, int, int, float]:
             at, part = first + begin // _BLOCK, weights[begin:end]
-            return draw(key, at, part, thresholds[0], most, rows, ranks)  # type: ignore[no-any-return]
+            return draw(key, at, part, thresholds[0], most, total, rows, ranks)  # type: ignore[no-any-return]
 
         return scan
 
@@ -166,22 +167,21 @@ class WeightedRows:
         s = _NO_SHIFTS if shifts is None else shifts
 
         def scan(
-            begin: int, end: int, thresholds: Reals, rows: Any, ranks: Any
+            begin: int, end: int, thresholds: Reals, total: float, rows: Any, ranks: Any
         ) -> tuple[int, int, int, float]:
-            at, filled, why, total = draw(
+            return draw(  # type: ignore[no-any-return]
                 key, start + begin, i[begin:end], c[begin:end], weights[begin:end], s[begin:end], thresholds,
-                most, rows, ranks,
+                most, total, rows, ranks,
             )  # fmt: skip
-            if s.size:
-                part = slice(begin, begin + at)
-                aged = self._aging(s[part], latest)
-                with np.errstate(over="ignore"):
-                    total = float((weights[part] * np.minimum(aged, 1.0)).sum())  # newer rows weigh nothing
-            return at, filled, why, total
+
+        def aged(begin: int, end: int) -> float:
+            left = np.minimum(self._aging(s[begin:end], latest), 1.0)  # newer rows weigh nothing
+            with np.errstate(over="ignore"):
+                return float((weights[begin:end] * left).sum())
 
         gather = self._gather(weights, start, ids=ids, classes=numbers, shifts=shifts)
         check = lambda: _validate.check_weights(weights, 0)  # noqa: E731
-        self._scan(weights.size, threads, scan, gather, used, totals, check)
+        self._scan(weights.size, threads, scan, gather, used, totals, check, aged if s.size else None)
 
     def _gather(
         self,
@@ -211,8 +211,12 @@ class WeightedRows:
         used: list[_Workspace],
         totals: list[tuple[int, float]],
         check: Callable[[], None],
+        weigh: Callable[[int, int], float] | None = None,
     ) -> None:
-        """Candidates among `count` rows; `check` refuses the first bad weight of all, if there is one."""
+        """Candidates among `count` rows; `check` refuses the first bad weight of all, if there is one.
+
+        totals : sums of pieces, which depend neither on what is kept nor on where a kernel had no more room
+        """
         local = threading.local()
 
         def work(begin: int, end: int) -> int:
@@ -222,8 +226,12 @@ class WeightedRows:
                 if mine not in used:
                     used.append(mine)
             found: Smallest = mine.found
-            stop = min(end, begin + _PIECE)
-            at, filled, why, total = scan(begin, stop, found.thresholds, mine.rows, mine.ranks)
+            stop = min(end, (begin // _PIECE + 1) * _PIECE)
+            if mine.first < 0:
+                mine.first, mine.total = begin, 0.0
+            at, filled, why, mine.total = scan(
+                begin, stop, found.thresholds, mine.total, mine.rows, mine.ranks
+            )
             if why >= _BAD_WEIGHT:
                 check()
                 _validate.refuse_sum()
@@ -231,7 +239,9 @@ class WeightedRows:
                 rows = mine.rows[:filled]
                 rows += begin
                 found.add(filled, gather(rows, mine.ranks[:filled]))
-            totals.append((begin, total))
+            if begin + at == stop:
+                totals.append((mine.first, weigh(mine.first, stop) if weigh else mine.total))
+                mine.first = -1
             return begin + at
 
         if count:
@@ -243,11 +253,12 @@ class WeightedRows:
         except IndexError:  # or another thread was faster
             return _Workspace(self._kept, self._room())
         workspace.found.restart(self._kept)
+        workspace.first = -1
         return workspace
 
     def _room(self) -> int:
         """For candidates: as many as are kept, so that the threshold falls soon."""
-        return max(min(int(self._kept.quotas.sum()), _MOST_ROOM), self._most) + _BLOCK
+        return max(min(int(self._kept.quotas.sum()), _MOST_ROOM), self._most) + 2 * _BLOCK
 
     def _may_repeat(self, keyed: str | None) -> bool:
         """A row that comes again, and points of a row that rounding makes one, are kept once."""
@@ -299,7 +310,7 @@ class WeightedRows:
             block = np.concatenate((self._tail, np.zeros(_BLOCK - self._tail.size)))
             start = self._position - self._tail.size
             rows, ranks = np.empty(self._room(), np.int64), np.empty(self._room())
-            _, filled, _, _ = self._of_blocks(block, start)(0, _BLOCK, found.thresholds, rows, ranks)
+            _, filled, _, _ = self._of_blocks(block, start)(0, _BLOCK, found.thresholds, 0.0, rows, ranks)
             found.add(filled, self._gather(block, start)(rows[:filled], ranks[:filled]))
         return found
 

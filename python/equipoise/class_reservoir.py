@@ -398,6 +398,8 @@ class ClassReservoir(WeightedRows):
         reservoir._known(labels.size)
         reservoir._counts = counts
         reservoir._restore(header, columns)
+        kept = np.bincount(reservoir._kept["classes"], minlength=counts.size)
+        _validate.check_written(bool((kept <= counts).all()), "counts of classes")
         return reservoir
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -429,8 +431,8 @@ def _shares(total: int, policy: str, counts: Int64s, most: Int64s) -> Int64s:
         left -= float(most[full].sum())
         open_ &= ~full
     whole = np.floor(shares).astype(np.int64)
-    # The largest remainders get the rest; of equal ones the smaller class.
+    # The largest remainders get the rest; of equal ones, whatever rounding made of them, the smaller class.
     rest = total - int(whole.sum())
-    remainder = np.where(whole < most, shares - whole, -1.0)
+    remainder = np.where(whole < most, np.round(shares - whole, 8), -1.0)
     whole[np.argsort(-remainder, kind="stable")[:rest]] += 1
     return whole

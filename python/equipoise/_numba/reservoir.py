@@ -150,16 +150,16 @@ def block_points(group, b, run, w, at, total, threshold, most, filled, rows, ran
 
 
 @jit(
-    (u64, i64, reads(f32), f64, i64, writes(i64), writes(f64)),
-    (u64, i64, reads(f64), f64, i64, writes(i64), writes(f64)),
+    (u64, i64, reads(f32), f64, i64, f64, writes(i64), writes(f64)),
+    (u64, i64, reads(f64), f64, i64, f64, writes(i64), writes(f64)),
 )
-def reservoir_blocks(key, start, weights, threshold, most, rows, ranks):
+def reservoir_blocks(key, start, weights, threshold, most, total, rows, ranks):
     """Whole blocks of a stream, from block `start` on; with replacement up to `most` points of each."""
     if start < 0 or most < 0 or np.uint64(weights.size) % ROWS:
         raise ValueError("reservoir_blocks: whole blocks only")
-    if rows.size != ranks.size or rows.size < max(most, 64):
+    if rows.size != ranks.size or rows.size < max(most, 128):
         raise ValueError("reservoir: too little room for candidates")
-    bound, filled, total = threshold * SLACK, ZERO, 0.0
+    bound, filled = threshold * SLACK, ZERO
     blocks, room, limit = np.uint64(weights.size) // ROWS, np.uint64(rows.size), np.uint64(most)
     need = limit if most else ROWS
     run = open_run(key, np.uint64(start) // BLOCK, ZERO)
@@ -224,10 +224,16 @@ def row_points(stream, i, bits, threshold, most, filled, rows, ranks):
 
 
 @jit(
-    (u64, i64, reads(i64), reads(i64), reads(f32), reads(f64), reads(f64), i64, writes(i64), writes(f64)),
-    (u64, i64, reads(i64), reads(i64), reads(f64), reads(f64), reads(f64), i64, writes(i64), writes(f64)),
-)
-def reservoir_rows(key, start, ids, classes, weights, shifts, thresholds, most, rows, ranks):
+    (
+        u64, i64, reads(i64), reads(i64), reads(f32), reads(f64), reads(f64), i64, f64,
+        writes(i64), writes(f64),
+    ),
+    (
+        u64, i64, reads(i64), reads(i64), reads(f64), reads(f64), reads(f64), i64, f64,
+        writes(i64), writes(f64),
+    ),
+)  # fmt: skip
+def reservoir_rows(key, start, ids, classes, weights, shifts, thresholds, most, total, rows, ranks):
     """Up to `most` points of each row; most = 1 is without replacement."""
     count = np.uint64(weights.size)
     if (
@@ -239,15 +245,17 @@ def reservoir_rows(key, start, ids, classes, weights, shifts, thresholds, most, 
         or (shifts.size and shifts.size != weights.size)
     ):
         raise ValueError("reservoir_rows: shapes differ")
-    if rows.size != ranks.size or rows.size < max(most, 64):
+    if rows.size != ranks.size or rows.size < max(most, 128):
         raise ValueError("reservoir: too little room for candidates")
     stream = Stream(key, start, ids, classes, weights, shifts, thresholds)
     by_id, has_classes, decays = ids.size > 0, classes.size > 0, shifts.size > 0
     words, reals, bounds, may = stack_words(), stack_reals(), stack_reals(), stack_flags()
-    filled, room, limit, total, at = ZERO, np.uint64(rows.size), np.uint64(most), 0.0, ZERO
+    filled, room, limit, at = ZERO, np.uint64(rows.size), np.uint64(most), ZERO
     run = open_run(key, ZERO, ZERO)
     while at < count:
         size = min(BLOCK, count - at)
+        if most == 1 and room - filled < BLOCK:
+            return np.int64(at), np.int64(filled), FULL, total
         if by_id:
             for j in range(size):
                 words[j] = mix64(word(run, np.uint64(ids[at + j])))
@@ -293,7 +301,11 @@ def reservoir_rows(key, start, ids, classes, weights, shifts, thresholds, most, 
                     return np.int64(at + j), np.int64(filled), FULL, total
                 threshold = thresholds[np.uint64(classes[at + j]) if has_classes else ZERO]
                 filled = row_points(stream, at + j, words[j], threshold, limit, filled, rows, ranks)
-        total += piece
+        if most == 1:
+            total += piece
+        else:  # a piece may be left in the middle: row by row
+            for j in range(size):
+                total += reals[j]
         at += size
     if not total < np.inf:
         return np.int64(0), np.int64(filled), BAD_SUM, total
