@@ -199,7 +199,18 @@ def test_drawing_imports_nothing_more():
     assert new == [] if equipoise.backend() == "cpp" else "numba" in new  # which imports what it likes
 
 
-ADAPTERS = {"torch", "losses", "imblearn", "dask", "ray", "plot", "cli"}  # may import what they adapt to
+ADAPTERS = {
+    "torch",
+    "losses",
+    "imblearn",
+    "dask",
+    "ray",
+    "plot",
+    "cli",
+    "_arrow",
+    "_row_files",
+    "sample_command",
+}  # may import what they adapt to
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))

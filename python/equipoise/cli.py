@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
+import math
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 __all__ = ["main"]
 
-BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 128 + 2, 128 + 13  # the shell's numbers for SIGINT and SIGPIPE
+BAD_INPUT, INTERRUPTED, BROKEN_PIPE, TERMINATED = (
+    2,
+    128 + 2,
+    128 + 13,
+    128 + 15,
+)  # the shell's numbers for signals
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0 done, 2 bad input, 130 interrupted, 141 stdout closed.
+
+    ``sample`` raises ``SystemExit(143)`` when it is terminated.
 
     Examples
     --------
@@ -26,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse has printed the help or the error
         return BAD_INPUT if stop.code else 0
     try:
-        options.run(options)
+        status: int | None = options.run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -34,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What is still buffered must not raise again when the interpreter flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    return 0
+    return status or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     demo.add_argument("--seed", type=_seed, default=0, help="of every draw, in [0, 2^64); default 0")
     demo.set_defaults(run=_demo)
+    _add_sample(commands)
     info = commands.add_parser(
         "info",
         help="versions, backend, CPU path and threads, and why: for bug reports",
@@ -56,6 +69,84 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     info.set_defaults(run=_info)
     return parser
+
+
+def _add_sample(commands: Any) -> None:
+    sample = commands.add_parser(
+        "sample",
+        help="a weighted sample of the rows of Parquet or CSV files, in one pass, in bounded memory",
+        description=(
+            "Write N rows of the FILEs, drawn without replacement in proportion to weight, or N of each "
+            "class, with all their columns, in the order of the FILEs and their rows, and one column more: "
+            "the probability of being in the sample, given the others, whose reciprocal is an unbiased "
+            "weight. The FILEs are all .parquet or all .csv (UTF-8, a header, commas), and have the same "
+            "columns."
+        ),
+        epilog=(
+            "Needs pyarrow: python -m pip install 'equipoise[arrow]'. The same arguments give the same "
+            "sample, whatever the row groups and the threads (EQUIPOISE_NUM_THREADS). OUT appears when it "
+            "is whole. CSV cells come out as they went in; in a .parquet OUT they have the types that fit "
+            "the rows of the sample. Exit status: 0 done, 2 bad input or a full disk, 130 interrupted, 143 "
+            "terminated."
+        ),
+    )
+    add = sample.add_argument
+    add(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="without --id their order matters: a row's key is its position",
+    )
+    add("-k", type=_count, required=True, metavar="N", help="rows to keep; with --by, of each class")
+    add("-o", "--output", required=True, metavar="OUT", help=".parquet or .csv; replaced if it exists")
+    add(
+        "--weight",
+        metavar="COL",
+        help="numbers >= 0, rows of 0 are never kept; without it every row has weight 1",
+    )
+    add("--by", metavar="COL", help="classes: integers, booleans or strings; memory holds N rows of each")
+    add(
+        "--id",
+        metavar="COL",
+        help="integers that name the rows: the sample then does not depend on the order of rows and FILEs, "
+        "and a row that comes again (the same id, weight and class) is kept once, where it came first",
+    )
+    add(
+        "--half-life",
+        type=_positive,
+        metavar="S",
+        help="weights halve in this time, in seconds or the unit of --time",
+    )
+    add("--time", metavar="COL", help="numbers, timestamps or dates, with --half-life")
+    add("--seed", type=_seed, default=0, help="in [0, 2^64); default 0")
+    add(
+        "--inclusion-column",
+        default="inclusion",
+        metavar="NAME",
+        help="of the column that is added; default inclusion",
+    )
+    add("--json", action="store_true", help="print the summary as one JSON object")
+    sample.set_defaults(run=_sample)
+
+
+def _count(text: str) -> int:
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
+    if not 1 <= count <= 2**40:
+        raise argparse.ArgumentTypeError(f"must be an integer in [1, 2^40], got {text!r}")
+    return count
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number > 0, got {text!r}")
+    return number
 
 
 def _seed(text: str) -> int:
@@ -83,3 +174,78 @@ def _info(options: argparse.Namespace) -> None:
 
     info = _versions.collect()
     print(json.dumps(info, indent=2, allow_nan=False) if options.json else _versions.render(info))
+
+
+def _sample(options: argparse.Namespace) -> int:
+    from equipoise import sample_command
+    from equipoise._bad_input import BadInput
+
+    if (options.half_life is None) != (options.time is None):
+        return _refuse("--half-life and --time come together")
+    names = ("files", "k", "output", "weight", "by", "id", "half_life", "time", "seed", "inclusion_column")
+    request = sample_command.Request(**{name: getattr(options, name) for name in names})
+    try:
+        with _terminable(), _bars() as progress:
+            summary = sample_command.run(request, progress)
+    except (BadInput, ImportError, MemoryError) as failure:
+        return _refuse(str(failure) or "not enough memory")
+    print(json.dumps(summary, indent=2, allow_nan=False) if options.json else sample_command.render(summary))
+    return 0
+
+
+def _refuse(why: str) -> int:
+    print(f"equipoise sample: error: {why}", file=sys.stderr)
+    return BAD_INPUT
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM raises SystemExit, so that what is half done is cleared away."""
+
+    def stop(number: int, frame: object) -> NoReturn:
+        raise SystemExit(TERMINATED)
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread, which alone gets signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, int, int | None], None]]:
+    """A bar for each step on stderr, if that is a terminal and tqdm is there."""
+    bar: Any = None
+    shown = ""
+    tqdm: Any = None
+    if sys.stderr.isatty():
+        try:
+            tqdm = importlib.import_module("tqdm")
+        except ImportError:
+            print(
+                "equipoise sample: no progress bar: python -m pip install 'equipoise[progress]'",
+                file=sys.stderr,
+            )
+
+    def progress(step: str, done: int, total: int | None) -> None:
+        nonlocal bar, shown
+        if tqdm is None:
+            return
+        if step != shown:
+            if bar is not None:
+                bar.close()
+            bar, shown = (
+                tqdm.tqdm(desc=step, total=total, unit=" rows", unit_scale=True, file=sys.stderr),
+                step,
+            )
+        bar.update(done - bar.n)
+
+    try:
+        yield progress
+    finally:
+        if bar is not None:
+            bar.close()
