@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from equipoise import _validate
 from equipoise._bad_input import BadInput
 from equipoise._row_files import CsvRows, Output, Rows, ahead, is_text, open_rows, suffix, texts_typed
 from equipoise._weighted_rows import WeightedRows
@@ -117,32 +118,18 @@ def _read(
     with closing(ahead(batches())) as coming:
         for number, batch in coming:
             if batch is None:
-                sampler.start_file(number, start)
+                with columns.naming(inputs[number - 1].path, 0):
+                    sampler.start_file(number, start)
                 begin = start
                 continue
-            _update(inputs[number].path, start - begin, start, batch, columns, sampler)
+            with columns.naming(inputs[number].path, start - begin):
+                sampler.update(start, batch.num_rows, columns.arrays(batch))
             if held is not None:
                 held.add(start, batch, sampler)
             start += batch.num_rows
             progress("reading", start, total)
-    sampler.end_file()
-
-
-def _update(path: str, row: int, start: int, batch: Any, columns: _Columns, sampler: _Sampler) -> None:
-    """A batch whose first row is number ``row`` of its file; what is refused is named by column and row."""
-    try:
-        sampler.update(start, batch.num_rows, columns.arrays(batch))
-    except (TypeError, ValueError, IndexError) as failure:
-        text = " ".join(str(failure).split())
-        match = re.match(r"(weights|ids|times|classes)(?:\[(\d+)\])? (.*)", text)
-        if match is None:
-            raise BadInput(f"{path}: {text}") from failure
-        what, at, rest = match.groups()
-        role = {"weights": "weight", "ids": "id", "times": "time", "classes": "by"}[what]
-        if role == "weight" and at is not None:
-            rest += "; no row is dropped unasked: correct the column first, 0 keeps a row out"
-        where = "" if at is None else f", row {row + int(at)} (from 0)"
-        raise BadInput(f"{path}: --{role} {columns.roles.get(role)}{where}: {rest}") from failure
+    with columns.naming(inputs[-1].path, 0):
+        sampler.end_file()
 
 
 class _Columns:
@@ -168,6 +155,23 @@ class _Columns:
         """By role; errors name what the reservoirs call them."""
         parse = {"weight": self._weights, "id": self._ids, "by": self._classes, "time": self._times}
         return {role: parse[role](batch.column(name)) for role, name in self.roles.items()}
+
+    @contextmanager
+    def naming(self, path: str, first: int) -> Iterator[None]:
+        """What a reservoir refuses, by file, column and row; ``first`` is the row that it calls 0."""
+        try:
+            yield
+        except (TypeError, ValueError, IndexError) as failure:
+            text = " ".join(str(failure).split())
+            match = re.match(r"(weights|ids|times|classes)(?:\[(\d+)\])? (.*)", text)
+            if match is None:
+                raise BadInput(f"{path}: {text}") from failure
+            what, at, rest = match.groups()
+            role = {"weights": "weight", "ids": "id", "times": "time", "classes": "by"}[what]
+            where = "" if at is None else f", row {first + int(at)} (from 0)"
+            if role == "weight" and at is not None:
+                rest += "; no row is dropped unasked: correct the column first, 0 keeps a row out"
+            raise BadInput(f"{path}: --{role} {self.roles.get(role)}{where}: {rest}") from failure
 
     def _weights(self, column: Any) -> Any:
         column = _plain(column)
@@ -307,13 +311,16 @@ class _Sampler:
             self._part = self._make(self._kind, stream=number)
 
     def end_file(self) -> None:
+        """Adds the file's rows, and looks at the sum of all weights, which :meth:`seen` tells."""
         if self._part is None:
             return
-        if self._whole is None:
+        if self._whole is None or not self._whole.n_seen:
             self._whole = self._part
-        else:
+        elif self._part.n_seen:
             self._whole.merge(self._part)
         self._part = None
+        with np.errstate(over="ignore"):
+            _validate.check_total(self._whole.total_weight)
 
     def update(self, start: int, rows: int, arrays: dict[str, Any]) -> None:
         reservoir = self._part
