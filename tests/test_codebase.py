@@ -209,7 +209,7 @@ ADAPTERS = {
     "cli",
     "_arrow",
     "_row_files",
-    "sample_command",
+    "_file_sample",
 }  # may import what they adapt to
 
 

@@ -1,4 +1,4 @@
-"""``equipoise sample`` against reservoirs in memory: every row, every column, every probability; and bad input."""
+"""``equipoise sample`` against reservoirs in memory: every row, column and probability; and bad input."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ def everything(n):
             "words": pa.array(words).dictionary_encode(),
             "small": pa.DictionaryArray.from_arrays(column(pa.int8(), lambda i: i % 2), ["a", "b"]),
             "list": column(pa.list_(pa.int32()), lambda i: list(range(i % 4))),
-            "struct": column(pa.struct({"a": pa.int8(), "b": pa.list_(pa.string())}), lambda i: {"a": i % 9, "b": ["x"]}),
+            "struct": column(pa.struct({"a": pa.int8(), "b": pa.list_(pa.string())}), lambda i: {"b": ["x"]}),
             "map": column(pa.map_(pa.string(), pa.int32()), lambda i: [("k", i)]),
             "nothing": pa.nulls(n),
         }
@@ -683,7 +683,8 @@ def test_no_bar_without_tqdm(tmp_path):
 # ---- fuzz ------------------------------------------------------------------------------------------------
 
 cells = st.one_of(
-    st.integers(-(10**6), 10**6).map(str), st.sampled_from(["", "1.5", "nan", "-0", "1e3", "x,y", 'q"', "l\nm", "é", " 2 "])
+    st.integers(-(10**6), 10**6).map(str),
+    st.sampled_from(["", "1.5", "nan", "-0", "1e3", "x,y", 'q"', "l\nm", "é", " 2 "]),
 )  # fmt: skip
 
 
@@ -767,7 +768,7 @@ print(json.dumps(statuses))
 @pytest.mark.parametrize("checksums", [False, True])
 @pytest.mark.parametrize("how", [[], ["--by", "label", "--id", "id"]], ids=["rows", "classes"])
 def test_any_parquet_is_sampled_right_or_refused(tmp_path, checksums, how):
-    """Bytes are changed at random; where pyarrow reads the file nonetheless, the sample is that of what it reads."""
+    """Bytes are changed at random; where pyarrow reads the file all the same, that is sampled."""
     table = log(300).select(["id", "weight", "label", "text"])
     pq.write_table(table, tmp_path / "good.parquet", row_group_size=120, write_page_checksum=checksums)
     done = subprocess.run(

@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser(
         "demo",
         help="the main job on an embedded log of real shop impressions, in under a minute",
-        description="Measure an unbalanced log, draw exact negatives from it, and weight it back to balance.",
+        description="Measure an unbalanced log, draw exact negatives, weight it back, keep a sample of it.",
     )
     demo.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     demo.add_argument("--seed", type=_seed, default=0, help="of every draw, in [0, 2^64); default 0")
