@@ -200,7 +200,19 @@ def test_drawing_imports_nothing_more():
 
 
 # May import what they adapt to.
-ADAPTERS = {"_arrow", "torch", "losses", "imblearn", "dask", "ray", "plot", "cli", "interactions"}
+ADAPTERS = {
+    "_arrow",
+    "_row_files",
+    "_file_sample",
+    "torch",
+    "losses",
+    "imblearn",
+    "dask",
+    "ray",
+    "plot",
+    "cli",
+    "interactions",
+}
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))

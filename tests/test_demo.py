@@ -169,6 +169,43 @@ def test_clipping_helps_where_one_row_outweighs_all(result):
     assert after["effective_sample_size"] > 100 * before["effective_sample_size"]
 
 
+# ---- 4: the reservoir --------------------------------------------------------------------------------------
+
+
+def test_reservoir(any_seed):
+    kept = demo.class_reservoir(load_open_bandit(), any_seed)
+    no_click, click = kept["classes"]
+    assert (no_click["seen"], no_click["kept"]) == (59_713, demo.KEPT)
+    assert (click["seen"], click["kept"]) == (287, 287)
+    assert (click["least_inclusion"], click["greatest_inclusion"]) == (1, 1)
+    assert 0 < no_click["least_inclusion"] < 0.01
+    assert 0.5 < no_click["greatest_inclusion"] < 1.0001
+    for row in kept["click_rates"]:
+        assert row["rows"] == 20_000
+        # Few heavy weights make the tails longer than a normal distribution's.
+        assert abs(row["rows_estimated"] - row["rows"]) < 8 * row["rows_error"]
+        assert abs(row["click_rate_estimated"] - row["click_rate"]) < 8 * row["click_rate_error"]
+        assert 0 < row["click_rate_error"] < 0.3 * row["click_rate"]
+    assert sum(row["kept"] for row in kept["click_rates"]) == demo.KEPT + 287
+
+
+def test_the_errors_of_the_reservoir_are_as_large_as_they_say():
+    log = load_open_bandit()
+    z = [
+        (row["click_rate_estimated"] - row["click_rate"]) / row["click_rate_error"]
+        for seed in range(30)
+        for row in demo.class_reservoir(log, seed)["click_rates"]
+    ]
+    assert abs(np.mean(z)) < 0.5  # of 90 dependent numbers, fixed seeds
+    assert np.std(z) == pytest.approx(1, abs=0.3)
+
+
+def test_parts_do_not_change_the_reservoir(monkeypatch, result):
+    monkeypatch.setattr(demo, "CHUNKS", 1)
+    again = demo.class_reservoir(load_open_bandit(), 0)
+    assert again == {**result["reservoir"], "chunks": 1}
+
+
 # ---- what is printed -------------------------------------------------------------------------------------
 
 
@@ -197,6 +234,12 @@ def test_every_row_of_every_table_is_printed(result):
             f"{row['gini_random_arm']:.3f}",
         ]
         assert printed in [line[4:7] for line in page]
+    for row in result["reservoir"]["classes"]:
+        assert [f"{row['seen']:,}", f"{row['kept']:,}", f"{row['least_inclusion']:.4f}"] in [
+            line[-4:-1] for line in page
+        ]
+    for row in result["reservoir"]["click_rates"]:
+        assert [f"{row['click_rate_error']:.3%}", f"{row['click_rate']:.3%}"] in [line[-2:] for line in page]
     for row in result["throughput"]["cases"]:
         assert f"{row['ratio']:.1f}" in [line[-1] for line in page if line]
 
@@ -211,8 +254,8 @@ def test_the_same_seed_gives_the_same_numbers(monkeypatch, result):
     monkeypatch.setattr(demo, "throughput", lambda log, seed: [])
     steps = []
     again, other = demo.run(0, steps.append), demo.run(1)
-    assert len(steps) == 4
-    for section in ("log", "classes", "exposure", "negatives", "inverse_propensity"):
+    assert len(steps) == 5
+    for section in ("log", "classes", "exposure", "negatives", "inverse_propensity", "reservoir"):
         assert again[section] == result[section]
     assert other["classes"] != result["classes"]
     assert other["negatives"] != result["negatives"]
@@ -295,7 +338,7 @@ def test_as_a_module_without_a_warning_in_a_minute():
     printed = json.loads(done.stdout, parse_constant=reject)
     assert printed["seed"] == 2**64 - 1
     assert all(check["excluded_drawn"] == 0 for check in printed["negatives"]["checks"])
-    assert len(done.stderr.splitlines()) == 4
+    assert len(done.stderr.splitlines()) == 5
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows reports a closed pipe as another error")
@@ -307,7 +350,7 @@ def test_a_closed_pipe_is_quiet():
     err = process.stderr.read()
     process.stderr.close()
     assert process.wait(timeout=60) == 141
-    assert len(err.splitlines()) == 4
+    assert len(err.splitlines()) == 5
     assert "Error" not in err
 
 

@@ -15,6 +15,8 @@ import equipoise
 
 # A compiled wheel is also tested where Numba is not installed.
 NOT_IMPORTED = {"_core", "__main__"} | ({"_numba"} if importlib.util.find_spec("numba") is None else set())
+if importlib.util.find_spec("pyarrow") is None:
+    NOT_IMPORTED |= {"_row_files", "_file_sample"}
 MODULES = ["equipoise"] + [
     f"equipoise.{m.name}" for m in pkgutil.iter_modules(equipoise.__path__) if m.name not in NOT_IMPORTED
 ]

@@ -427,7 +427,7 @@ def test_the_error_is_one_line_that_a_terminal_can_show(tmp_path, capsys):
 def test_a_bad_environment_is_status_2(monkeypatch, capsys, log_file, more):
     monkeypatch.setenv("EQUIPOISE_NUM_THREADS", "many")
     assert main(["demo", *(log_file if word == "LOG" else word for word in more)]) == 2
-    told = "equipoise: error: EQUIPOISE_NUM_THREADS must be a whole number >= 1, got 'many'\n"
+    told = "equipoise demo: error: EQUIPOISE_NUM_THREADS must be a whole number >= 1, got 'many'\n"
     assert capsys.readouterr() == ("", told)
 
 

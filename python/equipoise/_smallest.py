@@ -39,10 +39,12 @@ class Smallest:
     """Candidates, of which :meth:`select` keeps the quota[c] smallest (rank, id) of each class c.
 
     ``thresholds[c]`` is the quota[c]-th smallest rank known when it was last looked for: no row above it can
-    be kept. Equal rows, that is (rank, id), are kept once where ``distinct``.
+    be kept. Of rows that are equal in the columns ``distinct``, if there are any, one is kept.
     """
 
-    def __init__(self, names: tuple[str, ...], quotas: NDArray[np.int64], *, distinct: bool) -> None:
+    def __init__(
+        self, names: tuple[str, ...], quotas: NDArray[np.int64], distinct: tuple[str, ...] = ()
+    ) -> None:
         self.columns = {name: np.empty(0, _DTYPES[name]) for name in names}
         self.size = 0
         self.quotas = quotas
@@ -59,7 +61,7 @@ class Smallest:
         self.look_through()
 
     def look_through(self) -> None:
-        if self.size > 3 * max(self._kept, int(self.quotas[0]), self.quotas.size) // 2:
+        if self.size > 3 * max(self._kept, int(self.quotas.max(initial=0)), self.quotas.size) // 2:
             self.select()
 
     def joined(self, others: list[Smallest], numbers: NDArray[np.int64] | None = None) -> Smallest:
@@ -96,7 +98,7 @@ class Smallest:
 
     def empty(self) -> Smallest:
         """Another of the same kind and with the same thresholds, without any rows."""
-        other = Smallest(tuple(self.columns), self.quotas, distinct=self.distinct)
+        other = Smallest(tuple(self.columns), self.quotas, self.distinct)
         other.thresholds[:] = self.thresholds
         return other
 
@@ -144,7 +146,7 @@ class Smallest:
     def _drop_equal(self) -> bool:
         order = self.order()
         again = np.ones(max(self.size - 1, 0), np.bool_)
-        for name in ("streams", "ids", "ranks", "classes"):
+        for name in self.distinct:
             if name in self.columns:
                 column = self[name][order]
                 again &= column[1:] == column[:-1]

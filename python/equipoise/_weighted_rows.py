@@ -88,6 +88,7 @@ class WeightedRows:
             _validate.check_shifts(shifts, times)
             latest = max(latest, float(times.max(where=weights > 0, initial=-math.inf)))
         blocks = ids is None and numbers is None and shifts is None
+        self._kept.distinct = self._may_repeat(keyed)
         used: list[_Workspace] = []
         totals: list[tuple[int, float]] = []
         tail = self._tail
@@ -101,7 +102,6 @@ class WeightedRows:
         with np.errstate(over="ignore"):
             _validate.check_total(total + lost + float(tail.sum()))
         kept = self._kept.joined([workspace.found for workspace in used])
-        kept.distinct = self._may_repeat(keyed)
         # All at once, so that an interrupt finds the reservoir before or after.
         vars(self).update(
             _kept=kept, _total=total, _lost=lost, _latest=latest, _tail=tail, _keyed=keyed,
@@ -260,9 +260,11 @@ class WeightedRows:
         """For candidates: as many as are kept, so that the threshold falls soon."""
         return max(min(int(self._kept.quotas.sum()), _MOST_ROOM), self._most) + 2 * _BLOCK
 
-    def _may_repeat(self, keyed: str | None) -> bool:
-        """A row that comes again, and points of a row that rounding makes one, are kept once."""
-        return keyed == "ids" or self._most > 0
+    def _may_repeat(self, keyed: str | None) -> tuple[str, ...]:
+        """What makes two rows one: a row that comes again, or points of a row that rounding makes one."""
+        if keyed == "ids":
+            return ("ids", "ranks", "classes")
+        return ("streams", "ids", "ranks", "classes") if self._most else ()
 
     def _key(self, purpose: int, stream: int) -> np.uint64:
         return np.uint64(kernels().call_key(np.uint64(self._seed), 0, purpose, np.uint64(stream)))

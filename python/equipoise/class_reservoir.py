@@ -115,9 +115,7 @@ class ClassReservoir(WeightedRows):
         self._start(half_life, seed, stream, 0)
         self._numbers = None if self._num_classes is not None else _Numbers(np.empty(0, np.int64))
         self._counts = np.zeros(self._num_classes or 0, np.int64)
-        self._kept = Smallest(
-            self._columns("streams", "classes"), self._quotas(self._counts.size), distinct=True
-        )
+        self._kept = Smallest(self._columns("streams", "classes"), self._quotas(self._counts.size))
 
     def _quotas(self, classes: int) -> Int64s:
         """k + 1 rows of each class: the last is the threshold."""

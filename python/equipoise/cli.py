@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
+import math
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 __all__ = ["main"]
 
-BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 128 + 2, 128 + 13  # the shell's numbers for SIGINT and SIGPIPE
+BAD_INPUT = 2
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 128 + 2, 128 + 13, 128 + 15  # the shell's numbers for signals
 
 
 class _BadInput(Exception):
@@ -21,6 +25,8 @@ class _BadInput(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0 done, 2 bad input, 130 interrupted, 141 stdout closed.
+
+    ``sample`` raises ``SystemExit(143)`` when it is terminated.
 
     Examples
     --------
@@ -36,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except _BadInput as wrong:
         line = " ".join(str(wrong).split())  # one, whatever a file or another library put into it
-        print(f"equipoise: error: {''.join(c if c.isprintable() else '?' for c in line)}", file=sys.stderr)
+        line = "".join(c if c.isprintable() else "?" for c in line)
+        print(f"equipoise {options.command}: error: {line}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -53,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser(
         "demo",
         help="the main job on an embedded log of real shop impressions, in under a minute",
-        description="Measure an unbalanced log, draw exact negatives from it, and weight it back to balance. "
+        description="Measure an unbalanced log, draw exact negatives, weight it back, keep a sample of it. "
         "With --interactions: train a recommender on your own log with each kind of negatives, and compare.",
     )
     demo.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
@@ -82,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     log.add_argument("--epochs", type=_size, default=argparse.SUPPRESS, help="over the pairs; default 30")
     log.add_argument("--dim", type=_size, default=argparse.SUPPRESS, help="of the vectors; default 64")
     demo.set_defaults(run=_demo)
+    _add_sample(commands)
     info = commands.add_parser(
         "info",
         help="versions, backend, CPU path and threads, and why: for bug reports",
@@ -90,6 +98,84 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     info.set_defaults(run=_info)
     return parser
+
+
+def _add_sample(commands: Any) -> None:
+    sample = commands.add_parser(
+        "sample",
+        help="a weighted sample of the rows of Parquet or CSV files, in one pass, in bounded memory",
+        description=(
+            "Write N rows of the FILEs, drawn without replacement in proportion to weight, or N of each "
+            "class, with all their columns, in the order of the FILEs and their rows, and one column more: "
+            "the probability of being in the sample, given the others, whose reciprocal is an unbiased "
+            "weight. The FILEs are all .parquet or all .csv (UTF-8, a header, commas), and have the same "
+            "columns."
+        ),
+        epilog=(
+            "Needs pyarrow: python -m pip install 'equipoise[arrow]'. The same arguments give the same "
+            "sample, whatever the row groups and the threads (EQUIPOISE_NUM_THREADS). OUT appears when it "
+            "is whole. CSV cells come out as they went in; in a .parquet OUT they have the types that fit "
+            "the rows of the sample. Exit status: 0 done, 2 bad input or a full disk, 130 interrupted, 143 "
+            "terminated."
+        ),
+    )
+    add = sample.add_argument
+    add(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="without --id their order matters: a row's key is its position",
+    )
+    add("-k", type=_count, required=True, metavar="N", help="rows to keep; with --by, of each class")
+    add("-o", "--output", required=True, metavar="OUT", help=".parquet or .csv; replaced if it exists")
+    add(
+        "--weight",
+        metavar="COL",
+        help="numbers >= 0, rows of 0 are never kept; without it every row has weight 1",
+    )
+    add("--by", metavar="COL", help="classes: integers, booleans or strings; memory holds N rows of each")
+    add(
+        "--id",
+        metavar="COL",
+        help="integers that name the rows: the sample then does not depend on the order of rows and FILEs, "
+        "and a row that comes again (the same id, weight and class) is kept once, where it came first",
+    )
+    add(
+        "--half-life",
+        type=_positive,
+        metavar="S",
+        help="weights halve in this time, in seconds or the unit of --time",
+    )
+    add("--time", metavar="COL", help="numbers, timestamps or dates, with --half-life")
+    add("--seed", type=_seed, default=0, help="in [0, 2^64); default 0")
+    add(
+        "--inclusion-column",
+        default="inclusion",
+        metavar="NAME",
+        help="of the column that is added; default inclusion",
+    )
+    add("--json", action="store_true", help="print the summary as one JSON object")
+    sample.set_defaults(run=_sample)
+
+
+def _count(text: str) -> int:
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
+    if not 1 <= count <= 2**40:
+        raise argparse.ArgumentTypeError(f"must be an integer in [1, 2^40], got {text!r}")
+    return count
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number > 0, got {text!r}")
+    return number
 
 
 def _seed(text: str) -> int:
@@ -197,3 +283,72 @@ def _info(options: argparse.Namespace) -> None:
 
     info = _versions.collect()
     print(json.dumps(info, indent=2, allow_nan=False) if options.json else _versions.render(info))
+
+
+def _sample(options: argparse.Namespace) -> None:
+    from equipoise import sample_command
+    from equipoise._bad_input import BadInput
+
+    if (options.half_life is None) != (options.time is None):
+        raise _BadInput("--half-life and --time come together")
+    names = ("files", "k", "output", "weight", "by", "id", "half_life", "time", "seed", "inclusion_column")
+    request = sample_command.Request(**{name: getattr(options, name) for name in names})
+    try:
+        with _terminable(), _bars() as progress:
+            summary = sample_command.run(request, progress)
+    except (BadInput, ImportError, MemoryError) as failure:
+        raise _BadInput(str(failure) or "not enough memory") from None
+    print(json.dumps(summary, indent=2, allow_nan=False) if options.json else sample_command.render(summary))
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM raises SystemExit, so that what is half done is cleared away."""
+
+    def stop(number: int, frame: object) -> NoReturn:
+        raise SystemExit(TERMINATED)
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread, which alone gets signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[Callable[[str, int, int | None], None]]:
+    """A bar for each step on stderr, if that is a terminal and tqdm is there."""
+    bar: Any = None
+    shown = ""
+    tqdm: Any = None
+    if sys.stderr.isatty():
+        try:
+            tqdm = importlib.import_module("tqdm")
+        except ImportError:
+            print(
+                "equipoise sample: no progress bar: python -m pip install 'equipoise[progress]'",
+                file=sys.stderr,
+            )
+
+    def progress(step: str, done: int, total: int | None) -> None:
+        nonlocal bar, shown
+        if tqdm is None:
+            return
+        if step != shown:
+            if bar is not None:
+                bar.close()
+            bar, shown = (
+                tqdm.tqdm(desc=step, total=total, unit=" rows", unit_scale=True, file=sys.stderr),
+                step,
+            )
+        bar.update(done - bar.n)
+
+    try:
+        yield progress
+    finally:
+        if bar is not None:
+            bar.close()

@@ -1,4 +1,4 @@
-"""The main job on real data: measure an unbalanced log, draw exact negatives, weight the log back to balance.
+"""The main job on real data: measure an unbalanced log, draw negatives, weight it back, keep a sample.
 
 ``run`` computes and returns plain numbers, ``render`` makes a page of them; ``equipoise demo`` is the two.
 """
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise import AliasTable, NegativeSampler, __version__, backend
+from equipoise import AliasTable, ClassReservoir, NegativeSampler, __version__, backend
 from equipoise.datasets import CAMPAIGNS, NUM_ITEMS, POLICIES, OpenBandit, load_open_bandit
 
 __all__ = ["effective_sample_size", "gini", "render", "run"]
@@ -24,6 +24,7 @@ POWER = 0.75  # of the popularity, after word2vec (Mikolov et al., 2013)
 NEGATIVES_PER_CLICK = 10_000
 DRAWS = 1_000_000
 BATCH = (8192, 16)  # rows, negatives a row
+KEPT, CHUNKS = 1000, 24  # rows of each class; parts in which the log is read
 REPEATS = 7
 
 Row = dict[str, Any]
@@ -62,7 +63,7 @@ def run(seed: int = 0, progress: Callable[[str], object] = lambda line: None) ->
     All but ``throughput`` is a function of the seed, an int in [0, 2^64). ``progress`` is told each step.
     """
     rng = np.random.default_rng(seed)
-    progress("1/4 how unbalanced the log is")
+    progress("1/5 how unbalanced the log is")
     log = load_open_bandit()
     about = {
         "rows": len(log),
@@ -71,11 +72,13 @@ def run(seed: int = 0, progress: Callable[[str], object] = lambda line: None) ->
         "last": str(log.timestamp.max()),
     }
     classes, exposure = class_balance(log, rng), item_exposure(log)
-    progress("2/4 negatives that are none of the segment's clicks")
+    progress("2/5 negatives that are none of the segment's clicks")
     checks, shares = negatives(log, seed)
-    progress("3/4 weighting by inverse propensity")
+    progress("3/5 weighting by inverse propensity")
     reweighting = inverse_propensity(log, rng)
-    progress("4/4 draws per second")
+    progress("4/5 a class-balanced reservoir, in one pass")
+    kept = class_reservoir(log, seed)
+    progress("5/5 draws per second")
     return {
         "version": __version__,
         "backend": backend(),
@@ -85,6 +88,7 @@ def run(seed: int = 0, progress: Callable[[str], object] = lambda line: None) ->
         "exposure": exposure,
         "negatives": {"power": POWER, "per_click": NEGATIVES_PER_CLICK, "items": shares, "checks": checks},
         "inverse_propensity": {"draws": DRAWS, "arms": reweighting},
+        "reservoir": kept,
         "throughput": {"repeats": REPEATS, "cases": throughput(log, seed)},
     }
 
@@ -229,6 +233,55 @@ def inverse_propensity(log: OpenBandit, rng: np.random.Generator) -> list[Row]:
     return rows
 
 
+def class_reservoir(log: OpenBandit, seed: int) -> dict[str, Any]:
+    """At most KEPT rows of each class in one pass, seldom shown items first, and what they say of all.
+
+    Clicks and rows of a campaign are estimated by Horvitz and Thompson; their ratio, the click rate, has the
+    standard error of its linear approximation.
+    """
+    weights = np.empty(len(log))
+    for c, campaign in enumerate(CAMPAIGNS):
+        arm = log.campaign == c
+        limit = math.sqrt(arm.sum() / len(POLICIES))
+        weights[arm] = np.minimum(1 / NUM_ITEMS[campaign] / log.propensity[arm], limit)
+    reservoir = ClassReservoir(KEPT, num_classes=2, seed=seed)
+    for chunk in np.array_split(np.arange(len(log)), CHUNKS):
+        reservoir.update(log.click[chunk], weights[chunk])
+    sample = reservoir.sample()
+    assert sample.classes is not None
+    classes = []
+    for c, name in enumerate(("no click", "click")):
+        inclusion = sample.inclusion[sample.classes == c]
+        classes.append(
+            {
+                "class": name,
+                "seen": reservoir.counts[c],
+                "kept": inclusion.size,
+                "least_inclusion": float(inclusion.min()),
+                "greatest_inclusion": float(inclusion.max()),
+            }
+        )
+    rates = []
+    for c, campaign in enumerate(CAMPAIGNS):
+        mine = log.campaign[sample.ids] == c
+        rows, rows_error = reservoir.estimate(where=mine)
+        rate = reservoir.estimate(sample.classes, where=mine)[0] / rows
+        _, error = reservoir.estimate(sample.classes - rate, where=mine)
+        rates.append(
+            {
+                "campaign": campaign,
+                "kept": int(mine.sum()),
+                "rows": int((log.campaign == c).sum()),
+                "rows_estimated": rows,
+                "rows_error": rows_error,
+                "click_rate": float(log.click[log.campaign == c].mean()),
+                "click_rate_estimated": rate,
+                "click_rate_error": error / rows,
+            }
+        )
+    return {"k": KEPT, "chunks": CHUNKS, "classes": classes, "click_rates": rates}
+
+
 def throughput(log: OpenBandit, seed: int) -> list[Row]:
     """Draws per second beside NumPy's: medians of REPEATS calls, the two taking turns, one thread each."""
     rng, numpy_rng = np.random.default_rng(seed), np.random.default_rng(seed)
@@ -342,7 +395,7 @@ def _median_seconds(*calls: Callable[[], object]) -> list[float]:
 def render(result: dict[str, Any]) -> str:
     """The result of ``run`` as a page of ASCII text, lines of at most 100 characters."""
     log, classes, drawn = result["log"], result["classes"], result["negatives"]
-    weighted, speed = result["inverse_propensity"], result["throughput"]
+    weighted, kept, speed = result["inverse_propensity"], result["reservoir"], result["throughput"]
     worst = max(abs(check["z"]) for check in drawn["checks"])
     outweighing = [arm for arm in weighted["arms"] if arm["heaviest_row_share"] > 0.5]
     lines = [
@@ -447,7 +500,37 @@ def render(result: dict[str, Any]) -> str:
             )
         ),
         "",
-        "4. MILLIONS OF DRAWS PER SECOND, ONE THREAD",
+        "4. A CLASS-BALANCED RESERVOIR, IN ONE PASS",
+        "",
+        *_table(
+            kept["classes"],
+            ("class", "class", "s"),
+            ("seen", "seen", ",d"),
+            ("kept", "kept", ",d"),
+            ("least_inclusion", "least inclusion", ".4f"),
+            ("greatest_inclusion", "greatest", ".4f"),
+        ),
+        *_note(
+            f"At most {kept['k']:,} rows of each class, read in {kept['chunks']} parts. Weights as in 3, "
+            "cut, so what was seldom shown is kept more often. Inclusion is the probability of being kept."
+        ),
+        "",
+        *_table(
+            kept["click_rates"],
+            ("campaign", "campaign", "s"),
+            ("kept", "kept", ",d"),
+            ("rows_estimated", "rows estimated", ",.0f"),
+            ("rows_error", "error", ",.0f"),
+            ("rows", "true", ",d"),
+            ("click_rate_estimated", "click rate estimated", ".3%"),
+            ("click_rate_error", "error", ".3%"),
+            ("click_rate", "true", ".3%"),
+        ),
+        *_note(
+            "The log's own figures from the kept rows, each counted 1 / inclusion times; standard errors."
+        ),
+        "",
+        "5. MILLIONS OF DRAWS PER SECOND, ONE THREAD",
         "",
         *_table(
             speed["cases"],

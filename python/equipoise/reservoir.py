@@ -133,7 +133,7 @@ class Reservoir(WeightedRows):
             "seed": seed,
         }
         self._start(half_life, seed, stream, self._k + 1 if replacement else 0)
-        self._kept = Smallest(self._columns("streams"), np.array([self._k + 1]), distinct=True)
+        self._kept = Smallest(self._columns("streams"), np.array([self._k + 1]))
 
     def update(
         self, weights: Any, ids: Any = None, *, times: Any = None, n_threads: int | None = None
