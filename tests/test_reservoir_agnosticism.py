@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import cases
 import equipoise
+import reference
 from equipoise import ClassReservoir, Reservoir, weighted_sample
 from test_parity import MISSING, check
 
@@ -298,6 +299,7 @@ def test_ranks_beyond_float64(ids, replacement):
         for begin, end in itertools.pairwise(at):
             reservoir.update(w[begin:end], ids=keys[begin:end] if ids else None)
         samples.append(reservoir.sample())
+        assert len(reservoir.to_bytes()) < 4000  # no more than are wanted are kept
     for other in samples[1:]:
         assert other.ids.tobytes() == samples[0].ids.tobytes()
     if not replacement:
@@ -314,19 +316,22 @@ def test_ranks_beyond_float64(ids, replacement):
     assert several.sample().ids.size == 2000  # equal positions of two streams are two rows
 
 
-def test_ranks_that_are_equal_by_decay():
-    """A half-life so short that logarithms of ranks are whole seconds: many ties, smaller ids first."""
-    rng = np.random.default_rng(2)
-    times = 1.7e9 + rng.integers(0, 3, 20_000)
-    w = rng.random(20_000)
-    samples = []
-    for order in (np.arange(20_000), np.arange(20_000)[::-1], rng.permutation(20_000)):
-        for count in (1, 40):
-            reservoir = Reservoir(300, half_life=1e-6)
+@pytest.mark.parametrize("half_life", [1e-6, 3e-7, 1e-7])
+def test_ranks_that_are_equal_by_decay(half_life):
+    """A half-life so short that logarithms of ranks are nearly whole numbers: many ties, smaller ids first."""
+    rng = np.random.default_rng(0)
+    n, k = 12_000, 200
+    times, w = 1.7e9 + rng.integers(0, 2, n), rng.random(n) ** 3
+    points = reference.reservoir_points(w, ids=range(n), times=times, half_life=half_life)
+    wanted = reference.reservoir_sample(points, k, half_life=half_life, latest=times.max())
+    assert len({p.rank for p in sorted(points, key=lambda p: p.rank)[:k]}) < k / 2
+    for order in (np.arange(n), np.arange(n)[::-1], rng.permutation(n)):
+        for count in (1, 40, 400):
+            reservoir = Reservoir(k, half_life=half_life)
             for piece in np.array_split(order, count):
                 reservoir.update(w[piece], ids=piece, times=times[piece])
-            samples.append(reservoir.sample())
-    assert all(sample.ids.tobytes() == samples[0].ids.tobytes() for sample in samples)
+            assert reservoir.sample().ids.tolist() == wanted[0].tolist()
+            assert reservoir.sample().inclusion.tobytes() == wanted[2].tobytes()
 
 
 # ---- restarts and copies ----------------------------------------------------------------------------------
@@ -547,7 +552,9 @@ def test_weighted_sample_is_a_reservoir(k, replacement):
         return  # points of each block: nothing of its own to show
     skewed = np.zeros(N)
     skewed[1:2000:3] = 1.0
-    for w in (WEIGHTS, np.sort(WEIGHTS), skewed, np.ones(N, np.float32)):
+    heavy = np.ones(N)
+    heavy[:: N >> 14] = 1000.0  # all that a glance at every so many rows would see
+    for w in (WEIGHTS, np.sort(WEIGHTS), skewed, heavy, np.ones(N, np.float32)):
         seed = equipoise.rng.key_from_rng(4)
         reservoir = Reservoir(k, replacement=replacement, seed=seed)
         reservoir.update(w)
