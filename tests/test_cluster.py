@@ -25,19 +25,24 @@ from equipoise import _cluster
 
 ENGINES = ["frame", "bag", "ray"]
 
+pytestmark = [
+    # Ray Data's own, of settings that nobody here has made: their defaults are set, too.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context"),
+]
+
 
 @pytest.fixture(autouse=True)
-def in_time():
+def in_time(request):
     """A cluster that hangs fails its test."""
     if not hasattr(signal, "SIGALRM"):
         yield
         return
 
     def late(*_):
-        raise TimeoutError("two minutes are over")
+        raise TimeoutError("the cluster hangs")
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(120)
+    signal.alarm(600 if "slow" in request.keywords else 120)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
@@ -176,7 +181,7 @@ def test_core_needs_no_luck_with_empty_parts():
 def test_what_crosses_the_network():
     """The figures of the docstrings, with fewer parts: 2.2 KB a sketch, and hardly more than k rows."""
     rng, k, parts = np.random.default_rng(1), 10_000, 100
-    tables = [{"id": np.arange(p, 2_000_000, parts), "w": rng.pareto(1.5, 20_000)} for p in range(parts)]
+    tables = [{"id": np.arange(p, 1_200_000, parts), "w": rng.pareto(1.5, 12_000)} for p in range(parts)]
     calls = []
     sample(tables, k, calls=calls)
     (_, sketches), taken = calls
@@ -288,9 +293,11 @@ def ray_cluster():
     pytest.importorskip("ray.data", reason="ray[data] is not installed (extra 'ray')")
     with nothing_left():
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=2**28)
-        ray.data.DataContext.get_current().enable_progress_bars = False
-        yield ray
-        ray.shutdown()
+        try:
+            ray.data.DataContext.get_current().enable_progress_bars = False
+            yield ray
+        finally:
+            ray.shutdown()
 
 
 class Engine:
@@ -349,10 +356,12 @@ def test_the_cluster_is_one(engine):
         import ray
 
         assert ray.cluster_resources()["CPU"] == 2
-        assert ray.get(ray.remote(os.getpid).remote()) != os.getpid()
+        pid = ray.remote(lambda: os.getpid())  # noqa: PLW0108 (Ray takes no builtin)
+        assert ray.get(pid.remote()) != os.getpid()
     else:
         import distributed
 
+        distributed.get_client().wait_for_workers(2, timeout=60)
         assert len(set(distributed.get_client().run(os.getpid).values()) - {os.getpid()}) == 2
 
 
@@ -368,8 +377,9 @@ def test_quotas_of_classes(engine, by):
     check(engine.sample(engine.data(cut(table, 3)), 40, by=by, seed=2**64 - 1), table, 40, by, 2**64 - 1)
 
 
-def test_a_task_that_dies_once(engine, tmp_path):
-    """With all that its worker has kept by then."""
+@pytest.mark.parametrize("step", ["before", "_prune", "_sketch", "_take"])
+def test_a_task_that_dies_once(engine, step, tmp_path, monkeypatch):
+    """In each of the steps, and before; with it goes all that its worker has kept."""
     mark = str(tmp_path / "died")
 
     def die():
@@ -379,8 +389,18 @@ def test_a_task_that_dies_once(engine, tmp_path):
             return
         os._exit(1)
 
+    before = die
+    if step != "before":
+        as_it_was = getattr(engine.adapter, step)
+
+        def first_dies(*arguments):
+            die()
+            return as_it_was(*arguments)
+
+        monkeypatch.setattr(engine.adapter, step, first_dies)
+        before = lambda: None  # noqa: E731
     table = rows()
-    check(engine.sample(engine.data(cut(table, 5), before=die), 100), table, 100)
+    check(engine.sample(engine.data(cut(table, 5), before), 100), table, 100)
     assert os.path.exists(mark)
 
 
@@ -410,7 +430,7 @@ def test_no_rows(engine):
     assert engine.name == "bag" or list(got) == [*table, "inclusion"]
     got = engine.sample(engine.data([{name: column[:0] for name, column in table.items()}] * 2), 5)
     assert len(got) == 0
-    assert engine.name == "bag" or list(got) == [*table, "inclusion"]
+    assert engine.name != "frame" or list(got) == [*table, "inclusion"]  # Ray keeps no schema of no rows
 
 
 WRONG = [
@@ -482,7 +502,7 @@ def test_nulls_of_the_payload_stay(engine):
     assert list(got["one"]) == [7, 8]
     assert int(got["id"][0]) == 2**53 + 1
     missing = [got[name][1] for name in ("id", "w", "c")]
-    assert all(x is None or x != x or type(x).__name__ == "NAType" for x in missing)  # noqa: PLR0124
+    assert all(x is None or str(x) in ("nan", "<NA>") for x in missing)
 
 
 # ---- what one engine has ----------------------------------------------------------------------------------
@@ -585,13 +605,13 @@ def test_without_the_engine(name):
 
 # ---- the driver's memory ----------------------------------------------------------------------------------
 
-# 400 partitions of 100,000 rows of 40 bytes: 1.6 GB, of which the driver may take 100 MB.
+# 250 partitions of 100,000 rows of 40 bytes: 1 GB, of which the driver may take 100 MB.
 DRIVER = """
-import os, resource, sys
+import re
 import numpy as np, pandas as pd
 
-def rss():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def memory(name):
+    return int(re.search(name + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1]) / 1024
 
 def part(p, n=100_000):
     ids = np.arange(p * n, (p + 1) * n)
@@ -599,12 +619,13 @@ def part(p, n=100_000):
 
 def main():
     {start}
-    for parts in (4, 400):  # first all that is imported and connected
-        before = rss()
+    for parts in (4, 250):  # first all that is imported and connected
+        open("/proc/self/clear_refs", "w").write("5")  # the peak begins anew
+        before = memory("VmRSS")
         got = weighted_sample(make(parts), 10_000, weight="w", key="id")
-    print("took", rss() - before)
+    print("took", memory("VmHWM") - before)
     assert len(got) == 10_000 and (got["c"] - got["id"] == 3).all()
-    assert got["id"].max() > 0.99 * 40_000_000
+    assert got["id"].max() > 0.99 * 25_000_000
     {stop}
 
 if __name__ == "__main__":
@@ -636,13 +657,15 @@ RAY = {
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "program"), [("dask", DASK), ("ray", RAY)])
 def test_memory_of_the_driver(name, program, tmp_path):
-    """A data set of 1.6 GB costs the driver under 100 MB more than one of 16 MB does."""
+    """A data set of 1 GB costs the driver under 100 MB, once one of 16 MB has been there."""
+    if not os.access("/proc/self/clear_refs", os.W_OK):
+        pytest.skip("only Linux measures a peak from a moment on")
     pytest.importorskip("distributed" if name == "dask" else "ray.data", reason=f"{name} is not installed")
     script = tmp_path / "driver.py"
     script.write_text(DRIVER.format(**program))
     environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
     done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, check=True, env=environment, timeout=110
+        [sys.executable, script], capture_output=True, text=True, check=True, env=environment, timeout=500
     )
     took = float(done.stdout.split("took")[1].split()[0])
     print(f"{name}: {took:.0f} MB")

@@ -73,10 +73,11 @@ def weighted_sample(
     Examples
     --------
     >>> import ray.data, equipoise.ray
-    >>> rows = ray.data.from_items([{"id": i, "weight": i % 10} for i in range(1000)])
+    >>> items = [{"id": i, "weight": i % 10} for i in range(1000)]
+    >>> rows = ray.data.from_items(items, override_num_blocks=4)
     >>> sample = equipoise.ray.weighted_sample(rows, 3, weight="weight", key="id", seed=1)
     >>> sample["id"].tolist()
-    []
+    [227, 584, 925]
     """
     plan = Plan(k, weight, key, by, seed)
     _validate.check_dataset(dataset, ray.data.Dataset, "a Ray Dataset")
@@ -102,7 +103,8 @@ def weighted_sample(
         refusal(str(failure))
         raise
     if batch is None:
-        batch = pyarrow.table({name: [] for name in dataset.columns() or []})
+        schema = parts.schema()  # none if no block has a row
+        batch = schema.base_schema.empty_table() if schema else pyarrow.table({})
     got = batch.take(pyarrow.array(sample)).append_column(INCLUSION, pyarrow.array(inclusion))
     return got.to_pandas(integer_object_nulls=True)
 
