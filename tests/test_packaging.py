@@ -49,7 +49,9 @@ def test_version_and_python(installed):
 
 
 def test_extras(installed):
-    assert {"arrow", "numba", "progress", "test"} == set(installed.metadata.get_all("Provides-Extra"))
+    assert {"arrow", "dask", "numba", "progress", "ray", "test"} == set(
+        installed.metadata.get_all("Provides-Extra")
+    )
 
 
 def test_licences(installed):

@@ -469,12 +469,12 @@ def check_shifts(shifts: NDArray[np.float64], times: NDArray[np.float64]) -> Non
         raise ValueError(f"times[{at}] must be less than 1e300 half-lives, got {times[at]}")
 
 
-def check_weights(weights: NDArray[Any], first: int) -> None:
+def check_weights(weights: NDArray[Any], first: int, name: str = "weights") -> None:
     """A few weights, of which weights[0] is number `first`."""
     good = (weights >= 0) & (weights < np.inf)
     if not good.all():
         at = int(good.argmin())
-        raise ValueError(f"weights[{first + at}] must be finite and >= 0, got {weights[at]}")
+        raise ValueError(f"{name}[{first + at}] must be finite and >= 0, got {weights[at]}")
 
 
 def refuse_sum(name: str = "weights") -> NoReturn:
@@ -598,14 +598,61 @@ def as_quotas(k: Any, num_classes: int | None) -> tuple[int | list[int], int | N
     return [as_count(q, f"k[{c}]", least=1, most=2**40) for c, q in enumerate(quotas.tolist())], quotas.size
 
 
-def as_labels(x: Any, num_classes: int | None, length: int | None) -> Int64s:
+def as_labels(x: Any, num_classes: int | None, length: int | None, name: str = "classes") -> Int64s:
     """Classes of rows: any integers of int64, or those below ``num_classes``."""
-    a = _integers(x, "classes", (1,))
+    a = _integers(x, name, (1,))
     if length is not None and a.size != length:
-        raise ValueError(f"classes must have {length} entries, one for each row, got {a.size}")
+        raise ValueError(f"{name} must have {length} entries, one for each row, got {a.size}")
     if num_classes is not None:
         a = np.array(a)  # the copy is checked, since it is an index
-        _check_range(a, "classes", 0, num_classes)
+        _check_range(a, name, 0, num_classes)
     elif a.dtype in (np.dtype(object), np.dtype(np.uint64)):
-        _check_range(a, "classes", -(2**63), 2**63)
+        _check_range(a, name, -(2**63), 2**63)
     return np.ascontiguousarray(a, np.int64)
+
+
+def as_name(x: Any, name: str) -> str:
+    """Of a column."""
+    if not isinstance(x, str):
+        raise TypeError(f"{name} must be a string, the name of a column, got {_kind(x)}")
+    return x
+
+
+def check_column(name: str, column: str, columns: Iterable[Any]) -> None:
+    """A table has it."""
+    if column not in columns:
+        raise ValueError(f"{name} must name one of {', '.join(map(repr, columns))}, got {column!r}")
+
+
+def check_no_column(column: str, columns: Iterable[Any]) -> None:
+    """It can be added."""
+    if column in columns:
+        raise ValueError(f"dataset must not have {column!r} already: it is what is added to the rows")
+
+
+def check_dataset(x: Any, kinds: type | tuple[type, ...], wanted: str) -> None:
+    """A distributed collection, or part of one."""
+    if not isinstance(x, kinds):
+        raise TypeError(f"dataset must be {wanted}, got {type(x).__name__}")
+
+
+def as_words(x: Any, name: str) -> list[str] | list[int]:
+    """Labels that NumPy has no type for: strings, or integers as objects."""
+    labels: list[Any] = np.asarray(x, object).tolist()
+    for wanted in (str, int):
+        if all(isinstance(label, wanted) and type(label) is not bool for label in labels):
+            return labels
+    for at, label in enumerate(labels):
+        if label is None or type(label).__name__ in ("NAType", "NaTType") or label != label:  # noqa: PLR0124
+            refuse_null(name, at)
+    kinds = sorted({type(label).__name__ for label in labels})
+    raise TypeError(f"{name} must be integers or strings, got {' and '.join(kinds)}")
+
+
+def refuse_mixed(name: str) -> NoReturn:
+    raise TypeError(f"{name} must be integers or strings, got both")
+
+
+def refuse_again(kind: str, text: str) -> NoReturn:
+    """What a worker refused, of which only the text has come through."""
+    raise {"TypeError": TypeError, "ValueError": ValueError, "IndexError": IndexError}[kind](text) from None
