@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import pkgutil
 import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ import equipoise
 # A compiled wheel is also tested where Numba is not installed.
 NOT_IMPORTED = {"_core", "__main__"} | ({"_numba"} if importlib.util.find_spec("numba") is None else set())
 if importlib.util.find_spec("pyarrow") is None:
-    NOT_IMPORTED |= {"_row_files", "_file_sample"}
+    NOT_IMPORTED |= {"_row_files", "_file_sample", "ray"}
+NOT_IMPORTED |= {engine for engine in ("dask", "ray") if importlib.util.find_spec(engine) is None}
 MODULES = ["equipoise"] + [
     f"equipoise.{m.name}" for m in pkgutil.iter_modules(equipoise.__path__) if m.name not in NOT_IMPORTED
 ]
@@ -24,8 +26,13 @@ MODULES = ["equipoise"] + [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_docstrings(name):
-    module = importlib.import_module(name)
-    result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    with warnings.catch_warnings():
+        if name in ("equipoise.dask", "equipoise.ray"):  # which warn of themselves
+            warnings.simplefilter("ignore")
+        module = importlib.import_module(name)
+        result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+        if name == "equipoise.ray":
+            importlib.import_module("ray").shutdown()
     assert result.failed == 0
     public = [n for n in getattr(module, "__all__", []) if not n.startswith("_")]
     if public and not name.rpartition(".")[2].startswith("_"):
@@ -37,8 +44,9 @@ BLOCKS = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[1] / "README
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{len(block)} characters")
 def test_readme(block):
-    if "import torch" in block:
-        pytest.importorskip("torch", reason="torch is not installed")
+    for module in ("torch", "dask"):
+        if f"import {module}" in block:
+            pytest.importorskip(module, reason=f"{module} is not installed")
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
 
 
