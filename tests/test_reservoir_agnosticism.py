@@ -318,7 +318,7 @@ def test_ranks_beyond_float64(ids, replacement):
 
 @pytest.mark.parametrize("half_life", [1e-6, 3e-7, 1e-7])
 def test_ranks_that_are_equal_by_decay(half_life):
-    """Half-lives so short that logarithms of ranks are nearly whole numbers: many ties, smaller ids first."""
+    """A half-life so short that logarithms of ranks are coarse: many ties, of which the smaller ids come."""
     rng = np.random.default_rng(0)
     n, k = 12_000, 200
     times, w = 1.7e9 + rng.integers(0, 2, n), rng.random(n) ** 3
