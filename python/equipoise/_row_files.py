@@ -36,8 +36,8 @@ __all__ = [
     "texts_typed",
 ]
 
-_BATCH_ROWS, _BATCH_BYTES = 1 << 18, 1 << 25  # of a batch, at most about
-_READ_BYTES = 1 << 20  # of a column chunk at a time, however large it is
+_BATCH_ROWS, _BATCH_BYTES = 1 << 17, 1 << 24  # of a batch, at most about
+_READ_BYTES = 1 << 18  # of a column chunk at a time, however large it is
 _CSV_BLOCK = 1 << 22
 _PENDING_ROWS, _PENDING_BYTES = 1 << 20, 1 << 26  # of a row group that is written
 _WORKERS = min(4, os.cpu_count() or 1)
@@ -137,7 +137,10 @@ class ParquetRows(Rows):
             raise BadInput(f"{self.path}: has a row group of less than no rows")
 
     def _file(self, **more: Any) -> Any:
-        return pq.ParquetFile(self.path, buffer_size=_READ_BYTES, page_checksum_verification=True, **more)
+        # With pre_buffer pyarrow would hold every column chunk that it has read until the last.
+        return pq.ParquetFile(
+            self.path, pre_buffer=False, buffer_size=_READ_BYTES, page_checksum_verification=True, **more
+        )
 
     def batches(self, kinds: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
         if not kinds:
