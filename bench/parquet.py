@@ -1,6 +1,6 @@
 """``equipoise sample`` on a Parquet file of 2 GB: time beside pyarrow's for the same columns, peak memory.
 
-``python bench/parquet.py [--gigabytes 2] [--folder DIR]`` makes the file in a temporary folder, and removes it.
+``python bench/parquet.py [--gigabytes 2] [--folder DIR]`` makes a file in a temporary folder, removed after.
 
 Each run is a process of its own, which times itself after its imports, and the sides take turns: what
 disturbs the machine, or warms the page cache, does so for all. A ratio is taken inside a round, to the

@@ -185,7 +185,7 @@ class ParquetRows(Rows):
         for batch in batches:
             end = int(np.searchsorted(wanted, start + batch.num_rows))
             if end > done:
-                tables.append(pa.Table.from_batches([batch.take(pa.array(wanted[done:end] - start))]))
+                tables.append(pa.Table.from_batches([batch.take(column_of(wanted[done:end] - start))]))
                 done = end
             start += batch.num_rows
             if done == wanted.size or stop.is_set():
@@ -230,7 +230,7 @@ class CsvRows(Rows):
             for batch in self._reader(dict.fromkeys(self.schema.names, pa.string())):
                 end = int(np.searchsorted(rows, start + batch.num_rows))
                 if end > done:
-                    yield pa.Table.from_batches([batch.take(pa.array(rows[done:end] - start))])
+                    yield pa.Table.from_batches([batch.take(column_of(rows[done:end] - start))])
                 start, done = start + batch.num_rows, end
                 if done == rows.size:
                     return
@@ -292,6 +292,13 @@ def _bytes_of(file: Any, names: Sequence[str]) -> int:
 def _batch_rows(size: int, rows: int) -> int:
     """Rows that are about _BATCH_BYTES."""
     return max(1, min(_BATCH_ROWS, _BATCH_BYTES * max(rows, 1) // max(size, 1)))
+
+
+def column_of(values: NDArray[Any]) -> pa.Array:
+    """int64 or float64 for Arrow, not copied; ``pa.array`` would import pandas where there is one."""
+    values = np.ascontiguousarray(values)
+    kind = pa.int64() if values.dtype == np.int64 else pa.float64()
+    return pa.Array.from_buffers(kind, values.size, [None, pa.py_buffer(values)])
 
 
 # ---- reading ahead
