@@ -27,7 +27,9 @@ def as_numpy(x: Any, name: str) -> NDArray[Any]:
     except ImportError:
         _validate.refuse_without("pyarrow", "arrow", f"{name} of Arrow")
     try:
-        column = pa.chunked_array(x) if hasattr(x, "__arrow_c_stream__") else pa.array(x)
+        column = x
+        if not isinstance(x, pa.Array | pa.ChunkedArray):  # pa.array looks for pandas, too
+            column = pa.chunked_array(x) if hasattr(x, "__arrow_c_stream__") else pa.array(x)
     except (TypeError, ValueError, NotImplementedError, pa.ArrowException) as failure:
         _validate.refuse_column(name, type(x).__name__, failure)
     kind = column.type
@@ -41,5 +43,21 @@ def as_numpy(x: Any, name: str) -> NDArray[Any]:
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # no chunk at all
-            return np.asarray(column.to_numpy())
-    return np.asarray(column.to_numpy(zero_copy_only=False))
+            column = pa.array([], kind)
+    return _flat(column)
+
+
+def _flat(column: Any) -> NDArray[Any]:
+    """By DLPack: ``to_numpy`` would import pandas, where it is installed."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_boolean(kind):
+        return np.from_dlpack(column.cast(pa.uint8())).view(np.bool_)
+    if pa.types.is_timestamp(kind):
+        return np.from_dlpack(column.view(pa.int64())).view(f"M8[{kind.unit}]")
+    if pa.types.is_date64(kind):
+        return np.from_dlpack(column.view(pa.int64())).view("M8[ms]")
+    if pa.types.is_date(kind):
+        return np.from_dlpack(column.view(pa.int32())).astype("M8[D]")
+    return np.from_dlpack(column)

@@ -21,7 +21,17 @@ from numpy.typing import NDArray
 
 from equipoise import _validate
 from equipoise._bad_input import BadInput
-from equipoise._row_files import CsvRows, Output, Rows, ahead, is_text, open_rows, suffix, texts_typed
+from equipoise._row_files import (
+    CsvRows,
+    Output,
+    Rows,
+    ahead,
+    column_of,
+    is_text,
+    open_rows,
+    suffix,
+    texts_typed,
+)
 from equipoise._weighted_rows import WeightedRows
 from equipoise.class_reservoir import ClassReservoir
 from equipoise.reservoir import Reservoir, ReservoirSample
@@ -199,7 +209,7 @@ class _Columns:
             column = column.dictionary_encode()
         labels = column.dictionary.to_pylist()
         numbers = [self._labels.setdefault(label, len(self._labels)) for label in labels]
-        return np.array(numbers, np.int64)[column.indices.to_numpy(zero_copy_only=False)]
+        return np.array(numbers, np.int64)[np.from_dlpack(column.indices)]
 
     def _times(self, column: Any) -> Any:
         column = _plain(column)
@@ -384,11 +394,11 @@ class _Held:
         for numbers, table in self._chosen:
             mask = np.isin(numbers, places, assume_unique=True)
             if mask.any():
-                chosen.append((numbers[mask], table.filter(pa.array(mask))))
+                chosen.append((numbers[mask], table.take(column_of(np.flatnonzero(mask)))))
         for start, batch in self._pending:
             numbers = places[slice(*np.searchsorted(places, (start, start + batch.num_rows)))]
             if numbers.size:
-                chosen.append((numbers, pa.Table.from_batches([batch.take(pa.array(numbers - start))])))
+                chosen.append((numbers, pa.Table.from_batches([batch.take(column_of(numbers - start))])))
         if chosen:
             numbers = np.concatenate([n for n, _ in chosen])
             chosen = [(numbers, pa.concat_tables([table for _, table in chosen]).combine_chunks())]
@@ -435,8 +445,8 @@ def _write(
     done = 0
     for table in tables:
         end = done + table.num_rows
-        output.write(table.append_column(field, [pa.array(inclusion[done:end])]))
+        output.write(table.append_column(field, [column_of(inclusion[done:end])]))
         done = end
         progress("fetching", done, inclusion.size)
     if not done:
-        output.write(schema.empty_table().append_column(field, [pa.array(inclusion)]))
+        output.write(schema.empty_table().append_column(field, [column_of(inclusion)]))

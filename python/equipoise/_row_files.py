@@ -36,8 +36,8 @@ __all__ = [
     "texts_typed",
 ]
 
-_BATCH_ROWS, _BATCH_BYTES = 1 << 18, 1 << 25  # of a batch, at most about
-_READ_BYTES = 1 << 20  # of a column chunk at a time, however large it is
+_BATCH_ROWS, _BATCH_BYTES = 1 << 17, 1 << 24  # of a batch, at most about
+_READ_BYTES = 1 << 18  # of a column chunk at a time, however large it is
 _CSV_BLOCK = 1 << 22
 _PENDING_ROWS, _PENDING_BYTES = 1 << 20, 1 << 26  # of a row group that is written
 _WORKERS = min(4, os.cpu_count() or 1)
@@ -137,7 +137,10 @@ class ParquetRows(Rows):
             raise BadInput(f"{self.path}: has a row group of less than no rows")
 
     def _file(self, **more: Any) -> Any:
-        return pq.ParquetFile(self.path, buffer_size=_READ_BYTES, page_checksum_verification=True, **more)
+        # With pre_buffer pyarrow would hold every column chunk that it has read until the last.
+        return pq.ParquetFile(
+            self.path, pre_buffer=False, buffer_size=_READ_BYTES, page_checksum_verification=True, **more
+        )
 
     def batches(self, kinds: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
         if not kinds:
@@ -182,7 +185,7 @@ class ParquetRows(Rows):
         for batch in batches:
             end = int(np.searchsorted(wanted, start + batch.num_rows))
             if end > done:
-                tables.append(pa.Table.from_batches([batch.take(pa.array(wanted[done:end] - start))]))
+                tables.append(pa.Table.from_batches([batch.take(column_of(wanted[done:end] - start))]))
                 done = end
             start += batch.num_rows
             if done == wanted.size or stop.is_set():
@@ -227,7 +230,7 @@ class CsvRows(Rows):
             for batch in self._reader(dict.fromkeys(self.schema.names, pa.string())):
                 end = int(np.searchsorted(rows, start + batch.num_rows))
                 if end > done:
-                    yield pa.Table.from_batches([batch.take(pa.array(rows[done:end] - start))])
+                    yield pa.Table.from_batches([batch.take(column_of(rows[done:end] - start))])
                 start, done = start + batch.num_rows, end
                 if done == rows.size:
                     return
@@ -289,6 +292,13 @@ def _bytes_of(file: Any, names: Sequence[str]) -> int:
 def _batch_rows(size: int, rows: int) -> int:
     """Rows that are about _BATCH_BYTES."""
     return max(1, min(_BATCH_ROWS, _BATCH_BYTES * max(rows, 1) // max(size, 1)))
+
+
+def column_of(values: NDArray[Any]) -> pa.Array:
+    """int64 or float64 for Arrow, not copied; ``pa.array`` would import pandas where there is one."""
+    values = np.ascontiguousarray(values)
+    kind = pa.int64() if values.dtype == np.int64 else pa.float64()
+    return pa.Array.from_buffers(kind, values.size, [None, pa.py_buffer(values)])
 
 
 # ---- reading ahead
