@@ -275,8 +275,13 @@ def nothing_left():
 @pytest.fixture(scope="module")
 def dask_cluster():
     distributed = pytest.importorskip("distributed", reason="dask is not installed (extra 'dask')")
+    import dask
+
+    # A worker that is not there 15 s after another's death in its place would be given up: several die here.
+    patience = {"distributed.deploy.lost-worker-timeout": "1 hour"}
     with (
         nothing_left(),
+        dask.config.set(patience),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
         ) as cluster,
