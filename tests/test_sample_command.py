@@ -846,6 +846,8 @@ import equipoise._file_sample
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
 
+for warm in (["--id", "id"], ["--by", "label"]):  # Numba's own memory
+    main(["sample", "small.parquet", "-k", "5", "-o", "out.parquet", "--weight", "weight", *warm])
 before = peak()
 status = main(sys.argv[1:])
 print(peak() - before)
@@ -864,6 +866,7 @@ def test_memory_is_a_fraction_of_the_file(tmp_path, group, how):
         {"id": np.arange(n), "label": LABELS[np.arange(n) % 4], "weight": rng.random(n)} | numbers
     )
     pq.write_table(table, tmp_path / "in.parquet", row_group_size=group)
+    pq.write_table(table.slice(0, 100), tmp_path / "small.parquet")
     del table, numbers
     argv = ["sample", "in.parquet", "-k", "10000", "-o", "out.parquet", "--weight", "weight", *how]
     done = run_python(PEAK.replace("sys.argv[1:]", repr(argv)), cwd=tmp_path)
