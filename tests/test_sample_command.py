@@ -834,3 +834,52 @@ def test_the_scripts_folder_has_the_command():
     )  # fmt: skip
     assert "usage: equipoise sample" in done.stdout
     assert Path(equipoise.__file__).parent.joinpath("sample_command.py").exists()
+
+
+# ---- memory ----------------------------------------------------------------------------------------------
+
+PEAK = """
+import sys
+from equipoise.cli import main
+import equipoise._file_sample
+
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
+
+for warm in (["--id", "id"], ["--by", "label"]):  # Numba's own memory
+    main(["sample", "small.parquet", "-k", "5", "-o", "out.parquet", "--weight", "weight", *warm])
+before = peak()
+status = main(sys.argv[1:])
+print(peak() - before)
+sys.exit(status)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="peak memory is read from /proc")
+@pytest.mark.parametrize("group", [1 << 20, 1 << 30], ids=["row groups", "one row group"])
+@pytest.mark.parametrize("how", [["--id", "id"], ["--by", "label"]], ids=["id", "by"])
+def test_memory_is_a_fraction_of_the_file(tmp_path, group, how):
+    rng, n = np.random.default_rng(0), 12 << 20
+    numbers = {f"x{i}": rng.random(n) for i in range(3)}
+    table = pa.table(
+        {"id": np.arange(n), "label": LABELS[np.arange(n) % 4], "weight": rng.random(n)} | numbers
+    )
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=group)
+    pq.write_table(table.slice(0, 100), tmp_path / "small.parquet")
+    del table, numbers
+    argv = ["sample", "in.parquet", "-k", "10000", "-o", "out.parquet", "--weight", "weight", *how]
+    done = run_python(PEAK.replace("sys.argv[1:]", repr(argv)), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "in.parquet").stat().st_size > 450e6
+    assert float(done.stdout.splitlines()[-1]) < 250  # MB
+
+
+def test_pandas_is_not_imported(tmp_path):
+    """Arrow's own ways from and to NumPy would do so where it is installed: a fifth of a second."""
+    file = write(tmp_path, [log(500)])[0]
+    argv = arguments(
+        [file], tmp_path / "out.parquet", 5, weight="weight", by="label", half_life=1.0, time="time"
+    )
+    code = f"import sys\nfrom equipoise.cli import main\nmain({argv!r})\nsys.exit('pandas' in sys.modules)"
+    assert run_python(code).returncode == 0
