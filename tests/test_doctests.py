@@ -14,7 +14,10 @@ import pytest
 import equipoise
 
 # A compiled wheel is also tested where Numba is not installed.
-NOT_IMPORTED = {"_core", "__main__"} | ({"_numba"} if importlib.util.find_spec("numba") is None else set())
+# The examples of dask and ray run in test_cluster, on its clusters.
+NOT_IMPORTED = {"_core", "__main__", "dask", "ray"} | (
+    {"_numba"} if importlib.util.find_spec("numba") is None else set()
+)
 MODULES = ["equipoise"] + [
     f"equipoise.{m.name}" for m in pkgutil.iter_modules(equipoise.__path__) if m.name not in NOT_IMPORTED
 ]

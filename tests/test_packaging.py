@@ -49,7 +49,7 @@ def test_version_and_python(installed):
 
 
 def test_extras(installed):
-    assert {"numba", "test"} == set(installed.metadata.get_all("Provides-Extra"))
+    assert {"dask", "numba", "ray", "test"} == set(installed.metadata.get_all("Provides-Extra"))
 
 
 def test_licences(installed):
