@@ -28,6 +28,11 @@ ENGINES = ["frame", "bag", "ray"]
 pytestmark = [
     # Ray Data's own, of settings that nobody here has made: their defaults are set, too.
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context"),
+    # Logs and a process that old versions of Ray leave to be collected.
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <(_io.FileIO|function Popen.__del__)"
+        ":pytest.PytestUnraisableExceptionWarning"
+    ),
 ]
 
 
@@ -257,7 +262,8 @@ def children():
         for pid in path.read_text().split():
             with contextlib.suppress(OSError):
                 command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-                if "resource_tracker" not in command:  # multiprocessing's, which stays as long as this one
+                # Not what is dead already, nor multiprocessing's, which stays as long as this one does.
+                if command and "resource_tracker" not in command:
                     found[pid] = command
     return found
 
@@ -429,13 +435,15 @@ def test_all_rows_where_there_are_no_more(engine):
 
 def test_no_rows(engine):
     table = rows(30)
-    table["w"] *= 0
-    got = engine.sample(engine.data(cut(table, 3)), 5)
-    assert len(got) == 0
-    assert engine.name == "bag" or list(got) == [*table, "inclusion"]
-    got = engine.sample(engine.data([{name: column[:0] for name, column in table.items()}] * 2), 5)
-    assert len(got) == 0
-    assert engine.name != "frame" or list(got) == [*table, "inclusion"]  # Ray keeps no schema of no rows
+    weightless = cut({**table, "w": np.zeros(30)}, 3)
+    empty = [{name: column[:0] for name, column in table.items()}] * 2
+    for parts in (weightless, empty):
+        got = engine.sample(engine.data(parts), 5)
+        assert len(got) == 0
+        if engine.name == "frame":
+            assert list(got) == [*table, "inclusion"]
+        if engine.name == "ray":  # which does not always keep the schema of no rows
+            assert list(got) in ([*table, "inclusion"], ["inclusion"])
 
 
 WRONG = [
@@ -549,6 +557,9 @@ def test_frames_keep_index_and_categories(dask_cluster):
     assert got["word"].dtype == frame["word"].dtype
 
 
+@pytest.mark.filterwarnings(
+    "ignore:Running on a single-machine scheduler:UserWarning"
+)  # once more by old ones
 @pytest.mark.parametrize("scheduler", ["threads", "sync"])
 def test_dask_without_a_cluster(dask_cluster, scheduler):
     import dask

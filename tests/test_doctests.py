@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import pkgutil
 import re
-import warnings
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,12 @@ import pytest
 import equipoise
 
 # A compiled wheel is also tested where Numba is not installed.
-NOT_IMPORTED = {"_core", "__main__"} | ({"_numba"} if importlib.util.find_spec("numba") is None else set())
+# The examples of dask and ray run in test_cluster, on its clusters.
+NOT_IMPORTED = {"_core", "__main__", "dask", "ray"} | (
+    {"_numba"} if importlib.util.find_spec("numba") is None else set()
+)
 if importlib.util.find_spec("pyarrow") is None:
-    NOT_IMPORTED |= {"_row_files", "_file_sample", "ray"}
-NOT_IMPORTED |= {engine for engine in ("dask", "ray") if importlib.util.find_spec(engine) is None}
+    NOT_IMPORTED |= {"_row_files", "_file_sample"}
 MODULES = ["equipoise"] + [
     f"equipoise.{m.name}" for m in pkgutil.iter_modules(equipoise.__path__) if m.name not in NOT_IMPORTED
 ]
@@ -26,13 +27,8 @@ MODULES = ["equipoise"] + [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_docstrings(name):
-    with warnings.catch_warnings():
-        if name in ("equipoise.dask", "equipoise.ray"):  # which warn of themselves
-            warnings.simplefilter("ignore")
-        module = importlib.import_module(name)
-        result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
-        if name == "equipoise.ray":
-            importlib.import_module("ray").shutdown()
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert result.failed == 0
     public = [n for n in getattr(module, "__all__", []) if not n.startswith("_")]
     if public and not name.rpartition(".")[2].startswith("_"):
