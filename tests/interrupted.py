@@ -17,7 +17,7 @@ import time
 import numpy as np
 
 import equipoise
-from equipoise import negatives
+from equipoise import _weighted_rows, negatives
 
 ALIAS = (1.0 / np.arange(1, 10**6 + 1),)  # what the samplers below are made of
 UNIFORM = (10**6,)
@@ -81,6 +81,15 @@ def exact(threads):
     return sample(threads, ROWS[:200_000], 2, items=falling, exclude=most)
 
 
+def reservoir(threads):
+    rng, rows = np.random.default_rng(0), 60_000_000
+    weights, times = rng.random(rows, np.float32), rng.random(rows)
+    decaying = equipoise.Reservoir(1000, half_life=1.0)
+    decaying.update([1.0, 2.0], times=[0.0, 1.0])
+    decaying.state_dict = decaying.to_bytes
+    return decaying, lambda: decaying.update(weights, times=times, n_threads=threads)
+
+
 # name -> (what makes the sampler and the call; after which kernel's call of which number Ctrl-C comes).
 # Without a kernel it comes after the beginning of the call. What is made before, such as tables, or cannot be
 # left, such as an array's allocation, takes its time.
@@ -104,6 +113,7 @@ CASES = {
     "shared by rejection": (lambda _: shared(10**7 - 5, items=(10**7,)), ("shared_unique", 1)),
     "shared tree": (lambda _: shared(10**7 - 5, items=(10**7,)), ("shared_exact", 1)),
     "shared exactly": (lambda _: shared(10**7 - 5, items=(10**7,)), ("shared_exact", 560)),
+    "reservoir": (reservoir, ("reservoir_rows", 1)),
     "waited for": (lambda t: sample(t, ROWS[:150], 500, unique=True), ("negatives_draw", 1)),
     "twice": (lambda t: sample(t, ROWS, 500, unique=True), ("negatives_draw", 1)),
 }
@@ -119,6 +129,9 @@ def warm():
     few.accidental_hits([0], [0])
     few._table.sample(5)
     equipoise.UniformTable(9).sample(2)
+    few = equipoise.Reservoir(1, half_life=1.0)
+    few.update([1.0, 2.0], times=[0.0, 1.0])
+    few.sample()
 
 
 def press():
@@ -142,7 +155,7 @@ if __name__ == "__main__":
     presser = threading.Thread(target=press)
     if armed:
         watched = Watched(*armed)
-        negatives.kernels = lambda: watched
+        negatives.kernels = _weighted_rows.kernels = lambda: watched
     else:
         presser.start()
     state = sampler and sampler.state_dict()

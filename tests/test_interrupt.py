@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).with_name("interrupted.py")
-THREADED = ("table", "uniform", "rows", "unique", "exact", "exclude_ids")
+THREADED = ("table", "uniform", "rows", "unique", "exact", "exclude_ids", "reservoir")
 LONG_ROWS = ("one long row", "one long uniform row", "one unique row", "one unique uniform row")
 SHARED = ("shared", "shared log q", "shared by rejection", "shared tree", "shared exactly")
 
