@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import struct
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -25,6 +24,8 @@ _DTYPES = {"f8": "<f8", "i8": "<i8", "u8": "<u8"}
 
 
 def write(what: str, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -> bytes:
+    import json  # `import equipoise` does without it
+
     described = {name: [f"{c.dtype.kind}{c.dtype.itemsize}", c.size] for name, c in columns.items()}
     text = json.dumps({"what": what, **header, "columns": described}, separators=(",", ":")).encode()
     parts = [_START.pack(_MAGIC, _VERSION, len(text)), text]
@@ -35,6 +36,8 @@ def write(what: str, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -
 
 def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _Built]) -> _Built:
     """What `build` makes of header and columns, writable; what :func:`write` did not write is refused."""
+    import json
+
     data = _validate.as_bytes(data, "data")
     if len(data) < _START.size + _CHECKSUM or data[:16] != _MAGIC:
         _validate.refuse_bytes(f"what {what}.to_bytes wrote", f"{len(data)} other bytes")
