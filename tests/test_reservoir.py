@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 
 import numpy as np
@@ -142,3 +143,14 @@ def test_weighted_sample(seed):
     sample = weighted_sample(w, k, rng=seed, replacement=replacement, return_inclusion=True)
     same_rows(sample, (ids, weights, p, None, None), inclusion=not replacement)
     assert weighted_sample(w, k, rng=seed, replacement=replacement).tolist() == ids.tolist()
+
+
+def test_datetimes_of_the_standard_library():
+    times = [datetime.datetime(2026, 1, 1), datetime.datetime(2026, 1, 1, 0, 0, 30, 500_000)]
+    one, other = (Reservoir(2, half_life=60.0, seed=3) for _ in range(2))
+    one.update([1.0, 2.0], times=times)
+    other.update([1.0, 2.0], times=np.array(times, "M8[ms]"))
+    assert one.to_bytes() == other.to_bytes()
+    aware = [t.replace(tzinfo=datetime.UTC) for t in times]
+    with pytest.raises(TypeError, match="times must be numbers or datetimes without time zones, got object"):
+        one.update([1.0, 2.0], times=aware)

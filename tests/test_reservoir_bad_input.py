@@ -186,13 +186,13 @@ UPDATES = [
         "decay",
         {"times": ["2020-01-01", "2021-01-01"]},
         TypeError,
-        "times must be numbers or datetimes, got <U10",
+        "times must be numbers or datetimes without time zones, got <U10",
     ),
     (
         "decay",
         {"times": np.array([1, 2], "m8[s]")},
         TypeError,
-        "times must be numbers or datetimes, got timedelta64",
+        "times must be numbers or datetimes without time zones, got timedelta64",
     ),
     ("decay", {"times": [[1.0, 2.0]]}, ValueError, "times must be 1-D, not 2-D"),
     (

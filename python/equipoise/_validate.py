@@ -5,6 +5,7 @@ Wrong type or dtype: ``TypeError``. Wrong value or shape: ``ValueError``. An id 
 
 from __future__ import annotations
 
+import datetime
 import math
 import operator
 import os
@@ -440,13 +441,19 @@ def as_keys(x: Any, name: str, length: int) -> Int64s:
     return np.ascontiguousarray(a, np.int64)
 
 
+def _is_plain_date(x: Any) -> bool:
+    return isinstance(x, datetime.date) and getattr(x, "tzinfo", None) is None
+
+
 def as_times(x: Any, length: int) -> NDArray[np.float64]:
     """Seconds since 1970 of datetimes, other numbers as they are."""
     a = as_array(x, "times")
     if a.ndim != 1:
         raise ValueError(f"times must be 1-D, not {a.ndim}-D (shape {a.shape})")
+    if a.dtype == object and a.size and all(map(_is_plain_date, a)):
+        a = a.astype("M8[us]")
     if a.dtype.kind not in "fiuM":
-        raise TypeError(f"times must be numbers or datetimes, got {_kind(a)}")
+        raise TypeError(f"times must be numbers or datetimes without time zones, got {_kind(a)}")
     if a.size != length:
         raise ValueError(f"times must have {length} entries, one for each row, got {a.size}")
     if a.dtype.kind == "M":
@@ -509,6 +516,8 @@ def check_same_kind(other: Any, kind: type) -> None:
 
 def check_setting(name: str, mine: Any, theirs: Any) -> None:
     if mine != theirs:
+        if name == "half_life":  # kept in hexadecimal
+            mine, theirs = (None if x is None else float.fromhex(x) for x in (mine, theirs))
         raise ValueError(f"other must have {name}={mine!r}, as this reservoir, got {theirs!r}")
 
 
