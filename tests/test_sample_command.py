@@ -883,3 +883,37 @@ def test_pandas_is_not_imported(tmp_path):
     )
     code = f"import sys\nfrom equipoise.cli import main\nmain({argv!r})\nsys.exit('pandas' in sys.modules)"
     assert run_python(code).returncode == 0
+
+
+def test_a_quote_that_is_never_closed(tmp_path, capsys):
+    """It would make one cell of all the lines that follow."""
+    log = tmp_path / "log.csv"
+    log.write_text(
+        "id,w,text\n" + "".join(f"{i},1,{chr(34) + '5 inch' if i == 100 else 'x'}\n" for i in range(20_000))
+    )
+    out = tmp_path / "out.csv"
+    assert main(["sample", str(log), "-k", "5", "-o", str(out)]) == 2
+    assert "20001 lines where 101 rows were read: a quoted cell is not closed" in capsys.readouterr().err
+    assert not out.exists()
+    log.write_text('id,text\n1,5" wide\n2,"two\nlines"\n3,x\n')  # a quote within a cell is one
+    assert main(["sample", str(log), "-k", "5", "-o", str(out)]) == 0
+
+
+def test_classes_of_a_csv_file_stay_apart_in_parquet(tmp_path):
+    log, out = tmp_path / "log.csv", tmp_path / "out.parquet"
+    log.write_text("c,n\n" + "01,1\n1,2\n001,3\n" * 5)
+    assert main(["sample", str(log), "-k", "2", "--by", "c", "-o", str(out)]) == 0
+    table = pq.read_table(out)
+    assert sorted(set(table["c"].to_pylist())) == ["001", "01", "1"]
+    assert table["n"].type == pa.int64()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_no_room_for_the_summary(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("w\n1\n2\n")
+    command = [sys.executable, "-m", "equipoise", "sample", log, "-k", "1", "-o", tmp_path / "out.csv"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "equipoise sample: error: stdout: No space left on device\n"

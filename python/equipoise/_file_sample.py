@@ -71,7 +71,7 @@ def run(request: Request, progress: Progress) -> dict[str, Any]:
     with output, closing(fetched):
         tables: Iterator[pa.Table] = (_as(schema, table) for table in fetched)
         if isinstance(inputs[0], CsvRows) and suffix(output.path) == ".parquet":
-            tables = _typed(tables)
+            tables = _typed(tables, [request.by] if request.by else [])
         _write(output, tables, schema, request.inclusion_column, sample.inclusion[order], progress)
         for rows in inputs:
             rows.check_same()
@@ -425,11 +425,11 @@ def _as(schema: Any, table: pa.Table) -> pa.Table:
     return table if table.schema.equals(schema) else table.cast(schema)
 
 
-def _typed(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+def _typed(tables: Iterator[pa.Table], labels: Sequence[str]) -> Iterator[pa.Table]:
     """Texts as what they say, one table of all."""
     texts = list(tables)
     if texts:
-        yield texts_typed(pa.concat_tables(texts))
+        yield texts_typed(pa.concat_tables(texts), labels)
 
 
 def _write(

@@ -219,8 +219,28 @@ class CsvRows(Rows):
     def batches(self, kinds: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
         names = list(kinds) or self.schema.names[:1]
         types = {name: _CSV_TYPES.get(kinds.get(name, ""), pa.string()) for name in names}
+        found = 0
         with about(self.path):
-            yield from self._reader(types)
+            for batch in self._reader(types):
+                found += batch.num_rows
+                yield batch
+            self._check_quotes(found)
+
+    def _check_quotes(self, found: int) -> None:
+        """A quote that is never closed makes one cell of all lines that follow; pyarrow does not mind."""
+        quotes = lines = 0
+        with open(self.path, "rb") as file:
+            while part := file.read(_CSV_BLOCK):
+                quotes += part.count(b'"')
+                lines += part.count(b"\n")
+        if not quotes % 2 or lines <= found + 1:
+            return
+        last = pa.concat_tables(self.take(np.array([found - 1]))).to_pylist()[0]
+        if any("\n" in cell for cell in last.values()):  # else it is a quote in the middle of a cell
+            raise BadInput(
+                f"{self.path}: has an odd number of quotes, and {lines} lines where {found} rows were read: "
+                f"a quoted cell is not closed"
+            )
 
     def take(self, rows: Int64s) -> Generator[pa.Table, None, None]:
         if not rows.size:
@@ -250,17 +270,24 @@ def suffix(path: str) -> str:
     return found
 
 
-def texts_typed(table: pa.Table) -> pa.Table:
-    """Columns of texts as pyarrow reads them from a CSV file: numbers, times, booleans, or texts."""
+def texts_typed(table: pa.Table, labels: Sequence[str] = ()) -> pa.Table:
+    """Columns of texts as pyarrow reads them from a CSV file: numbers, times, booleans, or texts.
+
+    Labels stay texts where that would make one of two, as of 01 and 1.
+    """
     if not table.num_rows:
         return table
     file = io.BytesIO()
     _write_texts(file, table)
-    return pa_csv.read_csv(
+    typed = pa_csv.read_csv(
         io.BytesIO(file.getvalue()),
         read_options=pa_csv.ReadOptions(block_size=min(file.tell() + 1, 2**30)),
         parse_options=pa_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
     )
+    for name in labels:
+        if len(typed[name].unique()) < len(table[name].unique()):
+            typed = typed.set_column(typed.schema.get_field_index(name), name, table[name])
+    return typed
 
 
 def _write_texts(file: BinaryIO, table: pa.Table) -> None:

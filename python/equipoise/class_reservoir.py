@@ -250,7 +250,8 @@ class ClassReservoir(WeightedRows):
             Rows in all, divided among the classes; without it all that is kept, k of each class.
         policy : {"equal", "sqrt", "proportional"}
             Shares of ``total``: alike, by the square root of the rows seen of the class, or by these.
-            No class gets more than it has kept; what it cannot take goes to the others.
+            No class gets more than it has kept; what it cannot take goes to the others. A class
+            whose share is less than a row may get none, and no estimate then knows of it.
 
         Returns
         -------

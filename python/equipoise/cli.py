@@ -48,10 +48,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # What is still buffered must not raise again when the interpreter flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _end_stdout()
         return BROKEN_PIPE
+    except OSError as failure:  # of stdout; files are named by those who read and write them
+        print(f"equipoise {options.command}: error: stdout: {failure.strerror or failure}", file=sys.stderr)
+        _end_stdout()
+        return BAD_INPUT
     return 0
+
+
+def _end_stdout() -> None:
+    """What is still buffered must not raise again when the interpreter flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -176,7 +176,7 @@ class Reservoir(WeightedRows):
         """Take in the rows of another reservoir: the sample is then that of both streams.
 
         Merging is exact, associative and free of order. With ids, merging the same rows twice changes nothing
-        but ``n_seen`` and ``total_weight``.
+        but ``n_seen`` and ``total_weight`` (and so, with replacement, the inclusion, which is by the latter).
 
         Parameters
         ----------
@@ -238,10 +238,15 @@ class Reservoir(WeightedRows):
         weights = self._weights(rows, order)
         if not self._most:
             return weights, self._inclusion(rows, order, np.full(order.size, threshold))
-        return weights, weights / self.total_weight * self._k if order.size else weights
+        with np.errstate(over="ignore"):  # which NumPy 1.26 says of subnormal totals
+            return weights, weights / self.total_weight * self._k if order.size else weights
 
     def estimate(self, values: Any = None, where: Any = None) -> tuple[float, float]:
         """An unbiased estimate of a sum over all rows seen, from the sample (Horvitz and Thompson).
+
+        It is good for values about in proportion to the weights, and for counts if no weight is tiny. Rows
+        that are hardly ever kept make it skewed: mostly too low, with an error that is too small. So with a
+        half-life it is for sums of decayed weights, not for counts of rows that have long been forgotten.
 
         Parameters
         ----------
