@@ -260,6 +260,12 @@ eq::Candidates candidates(Array<i64>& rows, Array<double>& ranks, i64 most) {
     return {rows.mutable_data(), ranks.mutable_data(), rows.size()};
 }
 
+bool all_below(const i64* numbers, i64 count, i64 limit) {
+    bool good = true;
+    for (i64 i = 0; i < count; ++i) good &= static_cast<u64>(numbers[i]) < static_cast<u64>(limit);
+    return good;
+}
+
 template <class Weight>
 py::tuple reservoir_blocks(u64 key, i64 start, const Array<Weight>& weights, double threshold, i64 most,
                            double total, Array<i64>& rows, Array<double>& ranks) {
@@ -287,6 +293,8 @@ py::tuple reservoir_rows(u64 key, i64 start, const Array<i64>& ids, const Array<
                 (classes.size() == 0 || classes.size() == count) &&
                 (shifts.size() == 0 || shifts.size() == count),
             "reservoir_rows: shapes differ");
+    require(all_below(classes.data(), classes.size(), thresholds.size()),
+            "reservoir_rows: a class without a threshold");
     const eq::Candidates out = candidates(rows, ranks, most);
     const eq::Stream<Weight> stream{key,
                                     start,
@@ -311,6 +319,8 @@ i64 reservoir_select(const Array<i64>& classes, const Array<double>& ranks, cons
                 sorted.size() >= count && scratch.size() >= count + 2 * num_classes &&
                 thresholds.size() == num_classes && num_classes > 0,
             "reservoir_select: shapes differ");
+    require(all_below(classes.data(), classes.size(), num_classes),
+            "reservoir_select: a class without a quota");
     const i64 *c = data_or_null(classes), *i = ids.data(), *q = quotas.data();
     const double* r = ranks.data();
     double *t = thresholds.mutable_data(), *s = sorted.mutable_data();

@@ -10,6 +10,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 import cases
 import equipoise
 import reference
-from equipoise import ClassReservoir, Reservoir, weighted_sample
+from equipoise import ClassReservoir, Reservoir, _smallest, _weighted_rows, class_reservoir, weighted_sample
 from test_parity import MISSING, check
 
 N = 400_003  # several pieces for each thread, and a block that is not whole
@@ -570,3 +571,75 @@ def test_weighted_sample_is_a_reservoir(k, replacement):
             assert got.weights.tobytes() == wanted.weights[back].tobytes()
             plain = weighted_sample(w, k, rng=4, replacement=replacement, n_threads=threads)
             assert plain.tobytes() == got.ids.tobytes()
+
+
+@pytest.mark.parametrize("when", range(12))
+@pytest.mark.parametrize("merging", [False, True])
+def test_an_interrupt_comes_before_or_after(monkeypatch, merging, when):
+    """Of whatever call of a kernel or of a selection: nothing is taken in by halves."""
+    rng = np.random.default_rng(when)
+    one, other = (ClassReservoir(3, seed=1, stream=i) for i in range(2))
+    one.update(rng.integers(0, 5, 500))
+    other.update(rng.integers(0, 3_000, 20_000))
+    before, left = one.to_bytes(), [when]
+    classes = rng.integers(0, 3_000, 20_000)
+
+    def interrupted(function):
+        def call(*args, **more):
+            left[0] -= 1
+            if left[0] == -1:
+                raise KeyboardInterrupt
+            return function(*args, **more)
+
+        return call
+
+    for name in ("select", "look_through", "_replace"):
+        monkeypatch.setattr(_smallest.Smallest, name, interrupted(getattr(_smallest.Smallest, name)))
+    kernels = interrupted(class_reservoir.kernels)
+    monkeypatch.setattr(class_reservoir, "kernels", kernels)
+    monkeypatch.setattr(_weighted_rows, "kernels", interrupted(_weighted_rows.kernels))
+    act = (lambda: one.merge(other)) if merging else (lambda: one.update(classes))
+    try:
+        act()
+    except KeyboardInterrupt:
+        done = False
+    else:
+        done = True
+    monkeypatch.undo()
+    if not done:
+        assert one.to_bytes() == before
+        act()
+    assert one.n_seen == 20_500
+    assert sum(one.counts.values()) == 20_500
+    again = ClassReservoir.from_bytes(before)
+    if merging:
+        again.merge(other)
+    else:
+        again.update(classes)
+    assert one.sample().ids.tolist() == again.sample().ids.tolist()
+
+
+def test_readers_at_the_same_time():
+    """sample, to_bytes and merge(other) change nothing that another thread is reading."""
+    weights = np.random.default_rng(0).random(300_000)
+    for trial in range(5):
+        reservoir = Reservoir(20_000, seed=trial)
+        for part in np.array_split(weights, 7):
+            reservoir.update(part)
+        fresh = Reservoir(20_000, seed=trial)
+        fresh.update(weights)
+        wanted, got = fresh.sample(), []
+        readers = [threading.Thread(target=lambda r=reservoir, g=got: g.append(r.sample())) for _ in range(4)]
+        switch = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+        finally:
+            sys.setswitchinterval(switch)
+        assert len(got) == 4
+        for sample in [*got, reservoir.sample()]:
+            assert sample.ids.tolist() == wanted.ids.tolist()
+            assert sample.inclusion.tolist() == wanted.inclusion.tolist()

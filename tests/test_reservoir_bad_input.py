@@ -629,7 +629,7 @@ FORGED = [
     *(with_column(IDS, "weights", [w]) for w in (NAN, -1.0, INF, 0.0)),
     *(with_column(DECAY, "shifts", [s]) for s in (NAN, INF, -INF)),
     *(with_column(POSITIONS, "tail", [w]) for w in (NAN, -1.0, INF)),
-    *(with_column(IDS, "thresholds", [t]) for t in (NAN,)),
+    *(with_column(IDS, "thresholds", [t]) for t in (NAN, 0.0, -1.0)),
     *(with_column(CLASSES, "classes", [c]) for c in (-1, 3, 2**62, -(2**63))),
     *(with_column(CLASSES, "labels", [c]) for c in (2, 3)),
     *(with_column(KNOWN, "labels", [c]) for c in (1, 7)),
@@ -644,8 +644,8 @@ def test_forged_bytes_are_refused(i):
             cls.from_bytes(FORGED[i])
 
 
-def test_what_a_forger_may_say():
-    """Rows in another order, of equal ranks, thresholds that nothing reaches: a reservoir all the same."""
+def test_other_forgeries_are_refused_or_work():
+    """Rows in another order, of equal ranks, thresholds that nothing reaches: an error, or a reservoir that works."""
     for data in (
         with_column(IDS, "ranks", [5.0, 4.0, 3.0, 2.0, 1.0]),
         with_column(IDS, "ranks", [0.0] * 6),
@@ -657,7 +657,12 @@ def test_what_a_forger_may_say():
         changed(IDS, ("n_seen",), 0),
         changed(POSITIONS, ("merged",), [[5, 100]]),
     ):
-        assert works(Reservoir.from_bytes(data))
+        try:
+            reservoir = Reservoir.from_bytes(data)
+        except ValueError as refused:
+            assert "data must be" in str(refused)
+        else:
+            assert works(reservoir)
     assert works(ClassReservoir.from_bytes(with_column(CLASSES, "counts", [2**62])))
 
 

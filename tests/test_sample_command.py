@@ -917,3 +917,21 @@ def test_no_room_for_the_summary(tmp_path):
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == "equipoise sample: error: stdout: No space left on device\n"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_column_of_weights_alone(tmp_path, monkeypatch, seed):
+    """Rows of a block that is not whole may come into the sample later than they were looked at."""
+    monkeypatch.setattr("equipoise._file_sample._HELD_ROWS", 1000)
+    monkeypatch.setattr("equipoise._row_files._BATCH_ROWS", 999)
+    weights = np.random.default_rng(seed).integers(0, 100, 10_000)
+    log, out = tmp_path / "log.parquet", tmp_path / "out.parquet"
+    pq.write_table(pa.table({"w": weights}), log)
+    assert main(["sample", str(log), "-k", "500", "--weight", "w", "--seed", str(seed), "-o", str(out)]) == 0
+    reservoir = equipoise.Reservoir(500, seed=seed)
+    reservoir.update(weights)
+    sample = reservoir.sample()
+    order = np.argsort(sample.ids)
+    got = pq.read_table(out)
+    assert got["w"].to_pylist() == weights[sample.ids[order]].tolist()
+    assert got["inclusion"].to_pylist() == sample.inclusion[order].tolist()

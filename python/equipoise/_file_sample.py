@@ -349,8 +349,13 @@ class _Sampler:
 
     def candidates(self) -> Int64s:
         """Rows among which all chosen rows are, of those seen so far."""
-        parts = {id(r): r for r in (self._whole, self._part) if r is not None}
-        return np.unique(np.concatenate([self._of(part)[0] for part in parts.values()]))
+        parts = {id(r): r for r in (self._whole, self._part) if r is not None}.values()
+        places = [self._of(part)[0] for part in parts]
+        for part in parts:  # rows of a block that is not whole may come in, and go, until it is
+            waiting = part._tail.size
+            if waiting:
+                places.append(np.arange(waiting) + (self.starts[part._stream] + part._position - waiting))
+        return np.unique(np.concatenate(places))
 
     def _of(self, reservoir: Any) -> tuple[Int64s, ReservoirSample]:
         if self._placed is not None:
@@ -448,5 +453,7 @@ def _write(
         output.write(table.append_column(field, [column_of(inclusion[done:end])]))
         done = end
         progress("fetching", done, inclusion.size)
+    if done != inclusion.size:
+        raise BadInput(f"{output.path}: {done} of {inclusion.size} rows were found again")
     if not done:
         output.write(schema.empty_table().append_column(field, [column_of(inclusion)]))

@@ -64,13 +64,17 @@ class Smallest:
         if self.size > 3 * max(self._kept, int(self.quotas.max(initial=0)), self.quotas.size) // 2:
             self.select()
 
-    def joined(self, others: list[Smallest], numbers: NDArray[np.int64] | None = None) -> Smallest:
+    def joined(
+        self, others: list[Smallest], numbers: NDArray[np.int64] | None = None, *, share: bool = True
+    ) -> Smallest:
         """With the candidates of others that can matter; ``numbers[c]`` is here what their class c is there.
 
-        Room is shared with this one, which stays as it is.
+        This one stays as it is; room behind its rows is written to, unless not shared.
         """
         both = copy.copy(self)
-        both.columns, both.thresholds = dict(self.columns), self.thresholds.copy()
+        columns = self.columns
+        both.columns = dict(columns) if share else {n: c[: self.size].copy() for n, c in columns.items()}
+        both.thresholds = self.thresholds.copy()
         for other in others:
             columns = {name: other[name] for name in both.columns}
             if numbers is not None:
@@ -141,7 +145,7 @@ class Smallest:
             self.columns.get("classes", _NO_CLASSES)[:size], self["ranks"], self["ids"], self.quotas,
             thresholds, scratch[size:], ordered, keep,
         )  # fmt: skip
-        return keep[:kept], thresholds
+        return keep[:kept].copy(), thresholds
 
     def _drop_equal(self) -> bool:
         order = self.order()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 from collections.abc import Callable
@@ -102,13 +103,13 @@ class WeightedRows:
         with np.errstate(over="ignore"):
             _validate.check_total(total + lost + float(tail.sum()))
         kept = self._kept.joined([workspace.found for workspace in used])
+        kept.look_through()
         # All at once, so that an interrupt finds the reservoir before or after.
         vars(self).update(
             _kept=kept, _total=total, _lost=lost, _latest=latest, _tail=tail, _keyed=keyed,
             _n_seen=self._n_seen + count, _position=self._position + (count if ids is None else 0),
             _workspaces=used, **more,
         )  # fmt: skip
-        kept.look_through()
 
     def _read_blocks(
         self, weights: NDArray[Any], threads: int, used: list[_Workspace], totals: list[tuple[int, float]]
@@ -298,12 +299,19 @@ class WeightedRows:
 
     def _everything(self) -> Smallest:
         """All that is kept, and a look at the block that is not whole yet."""
-        self._kept.select()
+        kept = self._selected()
         if not self._tail.size:
-            return self._kept
-        both = self._kept.joined([self._of_tail()])
+            return kept
+        both = kept.joined([self._of_tail()], share=False)
         both.select()
         return both
+
+    def _selected(self) -> Smallest:
+        """What is kept, and nothing else. Never changed in place: others may be reading it."""
+        kept = copy.copy(self._kept)
+        kept.select()
+        self._kept = kept
+        return kept
 
     def _of_tail(self) -> Smallest:
         """What the block that is not whole yet gives as it is."""
@@ -312,7 +320,9 @@ class WeightedRows:
             block = np.concatenate((self._tail, np.zeros(_BLOCK - self._tail.size)))
             start = self._position - self._tail.size
             rows, ranks = np.empty(self._room(), np.int64), np.empty(self._room())
-            _, filled, _, _ = self._of_blocks(block, start)(0, _BLOCK, found.thresholds, 0.0, rows, ranks)
+            _, filled, why, _ = self._of_blocks(block, start)(0, _BLOCK, found.thresholds, 0.0, rows, ranks)
+            if why >= _BAD_WEIGHT:
+                _validate.refuse_sum()
             found.add(filled, self._gather(block, start)(rows[:filled], ranks[:filled]))
         return found
 
@@ -344,7 +354,7 @@ class WeightedRows:
 
     def _take(self, other: Self, numbers: NDArray[np.int64] | None = None, **more: Any) -> None:
         """All of another reservoir that has been checked; `numbers` of its classes here."""
-        other._kept.select()
+        theirs_kept = other._selected()
         latest = max(self._latest, other._latest)
         total, lost = self._aged(latest)
         theirs, their_lost = other._aged(latest)
@@ -356,13 +366,13 @@ class WeightedRows:
             merged |= other._merged
             if other._position:
                 merged[other._stream] = other._position
-        kept = self._kept.joined([other._kept, other._of_tail()], numbers)
+        kept = self._kept.joined([theirs_kept, other._of_tail()], numbers)
         kept.distinct = self._may_repeat(self._keyed or other._keyed)
+        kept.look_through()
         vars(self).update(
             _kept=kept, _total=total, _lost=lost, _latest=latest, _keyed=self._keyed or other._keyed,
             _n_seen=self._n_seen + other._n_seen, _merged=merged, **more,
         )  # fmt: skip
-        kept.look_through()
 
     def _check_mergeable(self, other: Any) -> None:
         _validate.check_same_kind(other, type(self))
@@ -409,7 +419,7 @@ class WeightedRows:
         blocks = self._keyed == "positions" and not self._half_life and "classes" not in self._kept.columns
         check(self._tail.size == (self._position % _BLOCK if blocks else 0), "block that is not whole")
         check(bool(((self._tail >= 0) & (self._tail < math.inf)).all()), "weights")
-        check(thresholds.size == self._kept.quotas.size and not np.isnan(thresholds).any(), "thresholds")
+        check(thresholds.dtype == self._tail.dtype == np.float64, "thresholds")
         kept = {name: column.dtype for name, column in self._kept.columns.items()}
         check({name: column.dtype for name, column in columns.items()} == kept, "columns")
         size = columns["ids"].size
@@ -423,14 +433,24 @@ class WeightedRows:
             check(numbers.min() >= 0 and numbers.max() < thresholds.size, "classes")
         if self._half_life and size:
             check(bool((np.abs(columns["shifts"]) < 1e300).all()) and abs(self._latest) < math.inf, "times")
-        self._kept.thresholds, self._kept.distinct = thresholds, self._may_repeat(self._keyed)
+        known = self._merged | ({self._stream: self._position} if self._position else {})
+        check(len(known) == len(self._merged) + (self._position > 0), "streams")
+        check(sum(known.values()) <= self._n_seen, "rows")
+        if self._keyed == "positions" and size:
+            streams, at = np.unique(columns["streams"], return_inverse=True)
+            check(all(stream in known for stream in streams.tolist()), "streams")
+            rows = np.array([known[stream] for stream in streams.tolist()], np.uint64)[at]
+            check(bool((columns["ids"].astype(np.uint64) < rows).all()), "positions")
+        self._kept.distinct = self._may_repeat(self._keyed)
         self._kept.add(size, columns)
+        self._kept.select()
+        check(np.array_equal(self._kept.thresholds, thresholds), "thresholds")
 
     def _to_bytes(self, header: dict[str, Any], more: dict[str, NDArray[Any]]) -> bytes:
-        self._kept.select()
-        order = self._kept.order()
-        columns = {name: self._kept[name][order] for name in self._kept.columns}
-        columns |= {"thresholds": self._kept.thresholds, "tail": self._tail, **more}
+        kept = self._selected()
+        order = kept.order()
+        columns = {name: kept[name][order] for name in kept.columns}
+        columns |= {"thresholds": kept.thresholds, "tail": self._tail, **more}
         return _sketch.write(self._what, {**self._header(), **header}, columns)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -24,17 +25,17 @@ class _Numbers:
     """Labels of classes to numbers 0, 1, .. in order of first sight."""
 
     def __init__(self, labels: Int64s) -> None:
-        self._labels = self._slots = np.empty(0, np.int64)
-        self._known = np.zeros(1, np.int64)
+        self._labels: Int64s
+        self._slots: Int64s
+        self._known: Int64s
         self._grow(labels)
 
     def _grow(self, labels: Int64s) -> None:
+        """A larger table; the one before is there until this one is full."""
         size = 1 << max(10, (4 * labels.size + 3).bit_length())
-        self._labels, self._slots = np.zeros(size, np.int64), np.full(size, -1, np.int64)
-        self._known[0] = 0
-        kernels().class_lookup(
-            labels, self._labels, self._slots, self._known, np.empty(labels.size, np.int64)
-        )
+        table, slots, known = np.zeros(size, np.int64), np.full(size, -1, np.int64), np.zeros(1, np.int64)
+        kernels().class_lookup(labels, table, slots, known, np.empty(labels.size, np.int64))
+        vars(self).update(_labels=table, _slots=slots, _known=known)
 
     def labels(self) -> Int64s:
         """By number."""
@@ -133,9 +134,10 @@ class ClassReservoir(WeightedRows):
     def _forget(self, classes: int) -> None:
         """All classes but the first so many: the others' rows were not taken in."""
         if self._numbers is not None:
-            self._numbers = _Numbers(self._numbers.labels()[:classes])
-            self._counts = self._counts[:classes]
-            self._kept.set_quotas(self._quotas(classes))
+            kept = copy.copy(self._kept)
+            kept.set_quotas(self._quotas(classes))
+            numbers = _Numbers(self._numbers.labels()[:classes])
+            vars(self).update(_numbers=numbers, _counts=self._counts[:classes], _kept=kept)
 
     def update(
         self,
@@ -184,14 +186,15 @@ class ClassReservoir(WeightedRows):
         _validate.check_half_life(self._half_life, times)
         at = None if times is None else _validate.as_times(times, w.size)
         threads = _validate.as_threads(n_threads)
-        before = self._counts.size
+        before, counts = self._counts.size, None
         try:
             numbers = labels if self._numbers is None else self._numbers.of(labels)
             self._known(int(numbers.max(initial=-1)) + 1)
             counts = self._counts + np.bincount(numbers, minlength=self._counts.size)
             self._read(w, keys, at, numbers, threads, _counts=counts)
         except BaseException:
-            self._forget(before)
+            if self._counts is not counts:  # else it is done already
+                self._forget(before)
             raise
 
     @property
@@ -229,7 +232,7 @@ class ClassReservoir(WeightedRows):
         """
         self._check_mergeable(other)
         numbers = None
-        theirs, before = other._counts.copy(), self._counts.size
+        theirs, before, counts = other._counts.copy(), self._counts.size, None
         try:
             if self._numbers is not None:
                 numbers = self._numbers.of(other._labels())
@@ -238,7 +241,8 @@ class ClassReservoir(WeightedRows):
             counts[slice(None) if numbers is None else numbers] += theirs
             self._take(other, numbers, _counts=counts)
         except BaseException:
-            self._forget(before)
+            if self._counts is not counts:  # else it is done already
+                self._forget(before)
             raise
 
     def sample(self, *, total: int | None = None, policy: str = "equal") -> ReservoirSample:

@@ -452,4 +452,6 @@ def _shuffle(ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     kernels().reservoir_rows(
         key, 0, ids, no_ids, np.ones(ids.size), no_shifts, np.array([math.inf]), 1, 0.0, rows, ranks
     )
-    return np.argsort(ranks[: ids.size])
+    order = np.argsort(ranks[: ids.size])
+    ranks = ranks[order]
+    return np.lexsort((ids, ranks)) if (ranks[1:] == ranks[:-1]).any() else order

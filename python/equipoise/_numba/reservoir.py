@@ -247,6 +247,9 @@ def reservoir_rows(key, start, ids, classes, weights, shifts, thresholds, most, 
         raise ValueError("reservoir_rows: shapes differ")
     if rows.size != ranks.size or rows.size < max(most, 128):
         raise ValueError("reservoir: too little room for candidates")
+    for i in range(np.uint64(classes.size)):
+        if np.uint64(classes[i]) >= np.uint64(thresholds.size):
+            raise ValueError("reservoir_rows: a class without a threshold")
     stream = Stream(key, start, ids, classes, weights, shifts, thresholds)
     by_id, has_classes, decays = ids.size > 0, classes.size > 0, shifts.size > 0
     words, reals, bounds, may = stack_words(), stack_reals(), stack_reals(), stack_flags()

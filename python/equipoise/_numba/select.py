@@ -88,6 +88,9 @@ def reservoir_select(classes, ranks, ids, quotas, thresholds, scratch, sorted, k
         or num_classes == 0
     ):
         raise ValueError("reservoir_select: shapes differ")
+    for i in range(classes.size):
+        if not 0 <= classes[i] < num_classes:
+            raise ValueError("reservoir_select: a class without a quota")
     begins, last_ids = scratch[:num_classes], scratch[num_classes : 2 * num_classes]
     order = scratch[2 * num_classes :]
     begins[0] = 0
