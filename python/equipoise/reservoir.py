@@ -78,7 +78,8 @@ class Reservoir(WeightedRows):
         A row's weight halves in that time, in the unit of ``times``: seconds for datetimes. Time is in the
         logarithm of the rank (forward decay, Cormode et al.), so nothing is ever rescaled and rows may come
         late. Times are float64: of seconds since 1970 with a half-life of a second, weights are exact to
-        2e-7.
+        2e-7. With replacement, draws of a row become one where times are some 1e14 / k half-lives from 0 or
+        more: count them from a nearer origin.
     seed : int
         In [0, 2^64).
     stream : int
@@ -378,7 +379,8 @@ def weighted_sample(
     rng : None, int, SeedSequence, BitGenerator or Generator
         As ``numpy.random.default_rng`` takes it; one 64-bit key is drawn from it.
     n_threads : int, optional
-        Default ``EQUIPOISE_NUM_THREADS``, else 1. The answer does not depend on it.
+        Default ``EQUIPOISE_NUM_THREADS``, else 1. The rows do not depend on it, nor does inclusion, which with
+        replacement is by a sum of all weights, to some 15 digits.
     return_inclusion : bool
         Return a :class:`ReservoirSample`.
 
