@@ -21,8 +21,9 @@ __all__ = ["WeightedRows"]
 
 LN2 = float.fromhex("0x1.62e42fefa39efp-1")
 _BLOCK = 64  # rows of a block
+_LINE = 1 << 13  # rows whose blocks share a run
 _PIECE = 1 << 20  # rows between two looks at Ctrl-C, some milliseconds
-_PART = 1 << 17  # rows that one of several threads takes at a time
+_LEAST = 1 << 16  # rows for which a thread is worth while
 _MOST_ROOM = 1 << 18
 _BAD_WEIGHT = 2  # or more: a bad sum
 _NO_IDS = np.empty(0, np.int64)
@@ -246,7 +247,9 @@ class WeightedRows:
             return begin + at
 
         if count:
-            for_chunks(count, count if threads == 1 else _PART, threads, work)
+            share = -(-count // (threads * _LINE)) * _LINE
+            part = count if threads == 1 else min(max(share, _LEAST), _PIECE)
+            for_chunks(count, part, threads, work)
 
     def _workspace(self) -> _Workspace:
         try:

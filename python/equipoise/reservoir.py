@@ -379,8 +379,8 @@ def weighted_sample(
     rng : None, int, SeedSequence, BitGenerator or Generator
         As ``numpy.random.default_rng`` takes it; one 64-bit key is drawn from it.
     n_threads : int, optional
-        Default ``EQUIPOISE_NUM_THREADS``, else 1. The rows do not depend on it, nor does inclusion, which with
-        replacement is by a sum of all weights, to some 15 digits.
+        Default ``EQUIPOISE_NUM_THREADS``, else 1. The rows do not depend on it, nor does inclusion; with
+        replacement it is by a sum of all weights, which has some 15 digits.
     return_inclusion : bool
         Return a :class:`ReservoirSample`.
 
