@@ -505,16 +505,9 @@ def test_reference_figures_of_most_popular(retail, beauty):
 
 
 def whole_command(*argv):
-    before = os.times()
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "equipoise", "demo", "--json", "--interactions", *argv],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    after = os.times()
-    # Of CPU time, since a shared machine may stall: on one of its own the whole takes no longer than that.
-    assert after.children_user + after.children_system - before.children_user - before.children_system < 300
+    command = [sys.executable, "-W", "error", "-m", "equipoise", "demo", "--json", "--interactions", *argv]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     popular, *trained = json.loads(done.stdout)["negatives"]
     return popular, trained
 
