@@ -1,11 +1,9 @@
 // Weighted reservoirs: ranks E / w whose exponentials E stand at fixed addresses, so that the smallest ranks
 // of a stream depend on nothing else (Efraimidis and Spirakis 2006; rng.py, "Weighted reservoirs").
 //
-//   by position, 64 rows a block     the block's first rank is E / W, W its weight, its row in proportion to
-//   weight;
-//   [....][....][....][..            the others' ranks are that + E / w each, since exponentials have no
-//   memory.
-//    E / W > threshold: next         A block that begins above the threshold costs a word and a comparison.
+//   by position, 64 rows a block   the first rank is E / W, W the block's weight, of a row by weight;
+//   [....][....][....][..          the others' ranks are that + E / w each: exponentials have no memory.
+//    E / W > threshold: next       A block that begins above the threshold costs a word and a comparison.
 //
 // Kernels note candidates, ranks up to a threshold that may be out of date: too many never change an answer.
 #pragma once

@@ -160,10 +160,10 @@ def _perhaps(x: Int64s, some: Int64s) -> Int64s:
 def _classes(x: Any, name: str) -> tuple[list[str] | None, Int64s]:
     """Integer labels as they are, strings as numbers in ascending order, and the strings."""
     if not isinstance(x, list) and np.asarray(x).dtype.kind in "iu":
-        return None, _validate.as_labels(x, None, None, name)
+        return None, _validate.as_labels(x, None, name)
     words = _validate.as_words(x, name)
     if words and isinstance(words[0], int):
-        return None, _validate.as_labels(words, None, None, name)
+        return None, _validate.as_labels(words, None, name)
     known: list[Any] = sorted(set(words))
     numbers = {word: i for i, word in enumerate(known)}
     return known, np.fromiter(map(numbers.__getitem__, words), np.int64, len(words))

@@ -181,7 +181,7 @@ def check_sum(w: NDArray[np.float64], name: str) -> None:
     """The float64 sum is finite."""
     with np.errstate(over="ignore"):
         if not np.isfinite(w.sum()):
-            raise ValueError(f"{name} must have a finite sum, got more than {np.finfo(np.float64).max:.3g}")
+            refuse_sum(name)
 
 
 def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> Weights:
@@ -607,11 +607,9 @@ def as_quotas(k: Any, num_classes: int | None) -> tuple[int | list[int], int | N
     return [as_count(q, f"k[{c}]", least=1, most=2**40) for c, q in enumerate(quotas.tolist())], quotas.size
 
 
-def as_labels(x: Any, num_classes: int | None, length: int | None, name: str = "classes") -> Int64s:
+def as_labels(x: Any, num_classes: int | None, name: str = "classes") -> Int64s:
     """Classes of rows: any integers of int64, or those below ``num_classes``."""
     a = _integers(x, name, (1,))
-    if length is not None and a.size != length:
-        raise ValueError(f"{name} must have {length} entries, one for each row, got {a.size}")
     if num_classes is not None:
         a = np.array(a)  # the copy is checked, since it is an index
         _check_range(a, name, 0, num_classes)

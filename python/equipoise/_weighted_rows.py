@@ -137,12 +137,8 @@ class WeightedRows:
         return tail
 
     def _of_blocks(self, weights: NDArray[Any], start: int) -> Scan:
-        key, draw, most, first = (
-            self._key(BLOCKS, self._stream),
-            kernels().reservoir_blocks,
-            self._most,
-            start // 64,
-        )
+        key, first = self._key(BLOCKS, self._stream), start // _BLOCK
+        draw, most = kernels().reservoir_blocks, self._most
 
         def scan(
             begin: int, end: int, thresholds: Reals, total: float, rows: Any, ranks: Any

@@ -177,7 +177,7 @@ class ClassReservoir(WeightedRows):
         >>> reservoir.sample().classes
         array([-1,  7,  7])
         """
-        labels = _validate.as_labels(classes, self._num_classes, None)
+        labels = _validate.as_labels(classes, self._num_classes)
         if weights is None:
             w = np.ones(labels.size, np.float32)
         else:

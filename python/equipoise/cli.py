@@ -13,14 +13,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
+from equipoise._bad_input import BadInput
+
 __all__ = ["main"]
 
 BAD_INPUT = 2
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 128 + 2, 128 + 13, 128 + 15  # the shell's numbers for signals
-
-
-class _BadInput(Exception):
-    """What is told on stderr, without a traceback."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
         sys.stdout.flush()
-    except _BadInput as wrong:
+    except BadInput as wrong:
         line = " ".join(str(wrong).split())  # one, whatever a file or another library put into it
         line = "".join(c if c.isprintable() else "?" for c in line)
         print(f"equipoise {options.command}: error: {line}", file=sys.stderr)
@@ -166,16 +164,6 @@ def _add_sample(commands: Any) -> None:
     sample.set_defaults(run=_sample)
 
 
-def _count(text: str) -> int:
-    try:
-        count = int(text)
-    except ValueError:
-        count = 0
-    if not 1 <= count <= 2**40:
-        raise argparse.ArgumentTypeError(f"must be an integer in [1, 2^40], got {text!r}")
-    return count
-
-
 def _positive(text: str) -> float:
     try:
         number = float(text)
@@ -186,24 +174,22 @@ def _positive(text: str) -> float:
     return number
 
 
-def _seed(text: str) -> int:
-    try:
-        seed = int(text)
-    except ValueError:
-        seed = -1
-    if not 0 <= seed < 2**64:
-        raise argparse.ArgumentTypeError(f"must be an integer in [0, 2^64), got {text!r}")
-    return seed
+def _integer(least: int, most: int, spelled: str) -> Callable[[str], int]:
+    def integer(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"must be an integer in {spelled}, got {text!r}")
+        return number
+
+    return integer
 
 
-def _size(text: str) -> int:
-    try:
-        size = int(text)
-    except ValueError:
-        size = 0
-    if not 1 <= size <= 10_000:
-        raise argparse.ArgumentTypeError(f"must be an integer in [1, 10000], got {text!r}")
-    return size
+_seed = _integer(0, 2**64 - 1, "[0, 2^64)")
+_count = _integer(1, 2**40, "[1, 2^40]")
+_size = _integer(1, 10_000, "[1, 10000]")
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -216,7 +202,7 @@ def _demo(options: argparse.Namespace) -> None:
         return
     for name in ("user", "item", "time", "split", "split_time", "epochs", "dim"):
         if name in given:
-            raise _BadInput(f"--{name.replace('_', '-')} must come with --interactions FILE, got no file")
+            raise BadInput(f"--{name.replace('_', '-')} must come with --interactions FILE, got no file")
 
     def progress(line: str) -> None:
         print(f"equipoise demo: {line}", file=sys.stderr, flush=True)
@@ -232,7 +218,7 @@ def _check_environment() -> None:
         _validate.as_threads(None)
         _backend.kernels()
     except (ImportError, ValueError) as wrong:
-        raise _BadInput(wrong) from None
+        raise BadInput(wrong) from None
 
 
 def _recommend(given: dict[str, Any]) -> None:
@@ -244,7 +230,7 @@ def _recommend(given: dict[str, Any]) -> None:
 
     last_items = given.get("split") == "leave-one-out"
     if last_items and "split_time" in given:
-        raise _BadInput("--split-time must come with --split time, got --split leave-one-out")
+        raise BadInput("--split-time must come with --split time, got --split leave-one-out")
     try:
         log = interactions.read(given["interactions"], **of("user", "item", "time"))
         if last_items:
@@ -252,7 +238,7 @@ def _recommend(given: dict[str, Any]) -> None:
         else:
             split = interactions.split_by_time(log, given.get("split_time"))
     except interactions.LogError as wrong:
-        raise _BadInput(wrong) from None
+        raise BadInput(wrong) from None
     with _progress() as progress:
         result = recommender.run(split, **of("epochs", "dim", "seed"), progress=progress)
     print(json.dumps(result, indent=2, allow_nan=False) if given["json"] else recommender.render(result))
@@ -295,17 +281,16 @@ def _info(options: argparse.Namespace) -> None:
 
 def _sample(options: argparse.Namespace) -> None:
     from equipoise import sample_command
-    from equipoise._bad_input import BadInput
 
     if (options.half_life is None) != (options.time is None):
-        raise _BadInput("--half-life and --time come together")
+        raise BadInput("--half-life and --time come together")
     names = ("files", "k", "output", "weight", "by", "id", "half_life", "time", "seed", "inclusion_column")
     request = sample_command.Request(**{name: getattr(options, name) for name in names})
     try:
         with _terminable(), _bars() as progress:
             summary = sample_command.run(request, progress)
     except (BadInput, ImportError, MemoryError) as failure:
-        raise _BadInput(str(failure) or "not enough memory") from None
+        raise BadInput(str(failure) or "not enough memory") from None
     print(json.dumps(summary, indent=2, allow_nan=False) if options.json else sample_command.render(summary))
 
 
