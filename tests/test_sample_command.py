@@ -462,11 +462,11 @@ BAD = {  # what is asked of good.parquet and others (-o out.parquet unless said)
     "no parquet": ("{}/text.parquet", "text.parquet: "),
     "nothing": ("{}/empty.parquet", "empty.parquet: "),
     "no csv": ("{}/empty.csv", "empty.csv: Empty CSV file"),
-    "ragged": ("{}/ragged.csv", "ragged.csv: CSV parse error: Expected 2 columns, got 1"),
+    "ragged": ("{}/ragged.csv", "ragged.csv: CSV parse error: Row #3: Expected 2 columns, got 1"),
     "no utf-8": ("{}/latin.csv", "latin.csv: "),
     "text in csv": (
         "{}/some.csv --weight text",
-        "some.csv: In CSV column #1: CSV conversion error to double",
+        "some.csv: In CSV column #1: Row #3: CSV conversion error to double",
     ),
     "nan": ("{}/some.csv --weight nan", "--weight nan, row 1 (from 0): must be finite and >= 0, got nan"),
     "empty": ("{}/some.csv --weight none", "--weight none, row 1 (from 0): must not be null"),

@@ -200,10 +200,26 @@ class CsvRows(Rows):
 
     def _open(self) -> None:
         with about(self.path):
-            self.schema = pa.schema([(name, pa.string()) for name in self._reader().schema.names])
+            try:
+                names = self._reader().schema.names
+            except pa.ArrowInvalid:
+                names = self._reader(use_threads=False).schema.names
+            self.schema = pa.schema([(name, pa.string()) for name in names])
         self.count = None
 
-    def _reader(self, types: dict[str, Any] | None = None) -> Any:
+    def _read(self, types: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+        """Columns of these types; a cell that is none is told with its row.
+
+        pyarrow's threads do not know their rows: what they refuse is read again by one, which does.
+        """
+        try:
+            yield from self._reader(types)
+        except pa.ArrowInvalid:
+            for _ in self._reader(types, use_threads=False):
+                pass
+            raise
+
+    def _reader(self, types: dict[str, Any] | None = None, *, use_threads: bool = True) -> Any:
         options = pa_csv.ConvertOptions()
         if types:
             options = pa_csv.ConvertOptions(
@@ -211,7 +227,7 @@ class CsvRows(Rows):
             )
         return pa_csv.open_csv(
             self.path,
-            read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK),
+            read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK, use_threads=use_threads),
             parse_options=pa_csv.ParseOptions(newlines_in_values=True),
             convert_options=options,
         )
@@ -221,7 +237,7 @@ class CsvRows(Rows):
         types = {name: _CSV_TYPES.get(kinds.get(name, ""), pa.string()) for name in names}
         found = 0
         with about(self.path):
-            for batch in self._reader(types):
+            for batch in self._read(types):
                 found += batch.num_rows
                 yield batch
             self._check_quotes(found)
@@ -247,7 +263,7 @@ class CsvRows(Rows):
             return
         start = done = 0
         with about(self.path):
-            for batch in self._reader(dict.fromkeys(self.schema.names, pa.string())):
+            for batch in self._read(dict.fromkeys(self.schema.names, pa.string())):
                 end = int(np.searchsorted(rows, start + batch.num_rows))
                 if end > done:
                     yield pa.Table.from_batches([batch.take(column_of(rows[done:end] - start))])
