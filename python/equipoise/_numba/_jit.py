@@ -29,7 +29,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic as _intrinsic
 
 b1, u8, u32 = types.boolean, types.uint8, types.uint32
-u64, i64 = types.uint64, types.int64
+u64, i32, i64 = types.uint64, types.int32, types.int64
 f32, f64 = types.float32, types.float64
 
 # Untyped, since what Numba's stubs say of these differs from version to version.
