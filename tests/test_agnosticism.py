@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import equipoise
-from equipoise import negatives, tables
+from equipoise import _counters, negatives, tables
 
 N = 5000
 WEIGHTS = 1.0 / np.arange(1, N + 1)
@@ -166,7 +166,7 @@ def test_a_forked_child_has_a_lock_of_its_own():
     if not hasattr(os, "fork"):
         return  # nothing to show where nobody forks
     sampler = make()
-    with negatives._counting:
+    with _counters._counting:
         child = os.fork()
         if child == 0:
             import signal
@@ -188,7 +188,7 @@ def test_only_what_was_taken_last_is_given_back():
 
 def test_counters_are_taken_under_the_lock():
     sampler = make()
-    with negatives._counting:
+    with _counters._counting:
         other = threading.Thread(target=sampler.sample, args=([0], 1))
         other.start()
         other.join(0.2)
