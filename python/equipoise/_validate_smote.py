@@ -38,8 +38,7 @@ def check_span(rows: NDArray[Any], name: str = "X") -> None:
 
 def as_neighbour_count(x: Any, name: str = "k_neighbors") -> tuple[int, Any]:
     """Neighbours a row, and the estimator that finds them, or None."""
-    methods = [hasattr(x, method) for method in ("fit", "kneighbors", "n_neighbors")]
-    if all(methods):
+    if all(hasattr(x, method) for method in ("fit", "kneighbors", "n_neighbors")):
         counted = _validate.as_count(x.n_neighbors, f"{name}.n_neighbors", least=2, most=_MOST_ROWS)
         return counted - 1, x
     if isinstance(x, bool | np.bool_) or not hasattr(x, "__index__"):
@@ -177,7 +176,7 @@ def as_class_rows(y: Any, cls: Any, n: int) -> NDArray[np.bool_]:
         raise ValueError(f"y must have {n} entries, one for each row of X, got {labels.size}")
     if labels.dtype.kind == "f" and np.isnan(labels).any():
         raise ValueError(f"y[{int(np.isnan(labels).argmax())}] must not be NaN")
-    if np.ndim(cls):
+    if isinstance(cls, list | tuple | dict | set) or getattr(cls, "shape", ()) != ():
         raise TypeError(f"cls must be one label, got {_validate._kind(cls)}")
     try:
         mine = np.asarray(labels == cls)

@@ -308,6 +308,15 @@ class SmoteSampler(Counting):
             self._digest = digest.hexdigest()
         return {"sampler": "SmoteSampler", "version": 1, "fingerprint": self._digest}
 
+    # Neither the rows nor the table change.
+    def __copy__(self) -> SmoteSampler:
+        other = SmoteSampler.__new__(SmoteSampler)
+        vars(other).update(vars(self))
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SmoteSampler:
+        return self.__copy__()
+
     def __getstate__(self) -> dict[str, Any]:
         # What can be computed again is left out, so that equal samplers have equal pickles.
         state = {name: value for name, value in vars(self).items() if name not in ("_key", "_digest")}
