@@ -296,6 +296,10 @@ for unique in (False, True):
     d.update(got.ids); d.update(got.log_q)
 shared = s.sample_shared(500)
 d.update(shared.ids); d.update(shared.log_q); d.update(str(shared.num_tries).encode())
+X = np.random.default_rng(0).normal(size=(200, 9))
+for rows in (X, X.astype(np.float32)):
+    smote = equipoise.SmoteSampler(rows, parent_weights=np.arange(200), seed=1)
+    d.update(smote.sample(777))
 print(kernels().cpu_path()[0], d.hexdigest())
 """
 

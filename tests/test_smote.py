@@ -635,8 +635,8 @@ def test_copies_outlive_the_file(copied, tmp_path):
 # ---- laws -------------------------------------------------------------------------------------------------
 #
 # Each check below is a mean of N independent terms in [0, 1] against its expectation. By Hoeffding it is off
-# by more than sqrt(log(2 / ALPHA) / (2 N)) with probability at most ALPHA = 1e-10. A seed has fewer than 400
-# such checks, so a correct library fails one of the seeds 0-99 with probability at most 4e-6.
+# by more than sqrt(log(2 / ALPHA) / (2 N)) with probability at most ALPHA = 1e-10. A seed has fewer than 700
+# such checks, so a correct library fails one of the seeds 0-99 with probability at most 7e-6.
 
 ALPHA, N = 1e-10, 200_000
 BOUND = math.sqrt(math.log(2 / ALPHA) / (2 * N))
