@@ -11,6 +11,7 @@
 #include "negatives.hpp"
 #include "reservoir.hpp"
 #include "rng.hpp"
+#include "smote.hpp"
 #include "uniform.hpp"
 
 namespace equipoise {
@@ -39,6 +40,12 @@ template <class Weight>
 inline Scan reservoir_rows_baseline(const Stream<Weight>& rows, i64 count, i64 most, double total,
                                     const Candidates& out) {
     return reservoir_rows(rows, count, most, total, out);
+}
+
+template <class T>
+inline void smote_draw_baseline(const Neighbourhood<T>& from, u64 key, u64 lane, u64 first, i64 count,
+                                T* votes, T* out, i64* parents, i64* neighbours, T* gaps) {
+    smote_draw(from, key, lane, first, count, votes, out, parents, neighbours, gaps);
 }
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -70,7 +77,17 @@ EQUIPOISE_AVX512 inline Scan reservoir_rows_avx512(const Stream<Weight>& rows, i
                                                    double total, const Candidates& out) {
     return reservoir_rows(rows, count, most, total, out);
 }
+
+template <class T>
+EQUIPOISE_AVX512 inline void smote_draw_avx512(const Neighbourhood<T>& from, u64 key, u64 lane, u64 first,
+                                               i64 count, T* votes, T* out, i64* parents, i64* neighbours,
+                                               T* gaps) {
+    smote_draw(from, key, lane, first, count, votes, out, parents, neighbours, gaps);
+}
 #endif
+
+template <class T>
+using SmoteDraw = void (*)(const Neighbourhood<T>&, u64, u64, u64, i64, T*, T*, i64*, i64*, T*);
 
 template <class Weight>
 struct ReservoirPath {
@@ -87,6 +104,8 @@ struct CpuPath {
                                bool*);
     ReservoirPath<float> reservoir32;
     ReservoirPath<double> reservoir64;
+    SmoteDraw<float> smote32;
+    SmoteDraw<double> smote64;
 };
 
 template <class Weight>
@@ -97,6 +116,14 @@ const ReservoirPath<Weight>& reservoir_path(const CpuPath& path) {
         return path.reservoir64;
 }
 
+template <class T>
+SmoteDraw<T> smote_path(const CpuPath& path) {
+    if constexpr (sizeof(T) == sizeof(float))
+        return path.smote32;
+    else
+        return path.smote64;
+}
+
 inline CpuPath choose_cpu_path() {
     CpuPath path{"baseline",
                  "",
@@ -104,7 +131,9 @@ inline CpuPath choose_cpu_path() {
                  uniform_draw_baseline,
                  negatives_draw_baseline,
                  {reservoir_blocks_baseline, reservoir_rows_baseline},
-                 {reservoir_blocks_baseline, reservoir_rows_baseline}};
+                 {reservoir_blocks_baseline, reservoir_rows_baseline},
+                 smote_draw_baseline,
+                 smote_draw_baseline};
 #ifdef EQUIPOISE_AVX512
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl")) {
@@ -118,7 +147,9 @@ inline CpuPath choose_cpu_path() {
                     uniform_draw_avx512,
                     negatives_draw_avx512,
                     {reservoir_blocks_avx512, reservoir_rows_avx512},
-                    {reservoir_blocks_avx512, reservoir_rows_avx512}};
+                    {reservoir_blocks_avx512, reservoir_rows_avx512},
+                    smote_draw_avx512,
+                    smote_draw_avx512};
         } else {
             path.disabled = "avx512";
         }

@@ -123,10 +123,10 @@ EQUIPOISE_INLINE T vote(const Neighbourhood<T>& from, i64 parent, i64 column, T*
     for (i64 i = 0; i < from.k; ++i) {
         i64 count = 0;
         for (i64 j = 0; j < from.k; ++j) count += votes[j] == votes[i];
-        if (count > most || (count == most && votes[i] < best)) {
-            best = votes[i];
-            most = count;
-        }
+        // By masks, not &&: what is most frequent cannot be foretold.
+        const bool better = (count > most) | ((count == most) & (votes[i] < best));
+        best = better ? votes[i] : best;
+        most = better ? count : most;
     }
     return best;
 }
@@ -164,14 +164,20 @@ EQUIPOISE_INLINE void find_neighbours(const Neighbourhood<T>& from, i64 begin, i
     for (i64 j = begin; j < end; ++j) {
         drawn.places[j] = from.table[drawn.places[j]];
         ask(from.X, drawn.places[j], from.d);
+        for (i64 c = 0; c < from.num_categorical; ++c) {
+            for (i64 i = 0; i < from.k; ++i) {
+                const i64 voter = from.table[drawn.parents[j] * from.k + i];
+                EQUIPOISE_PREFETCH(from.X + voter * from.d + from.categorical[c]);
+            }
+        }
     }
 }
 
 // Rows first .. first + count - 1 of the stream. Where parents is null, none but the rows are told. While
 // the rows of one group are made, memory brings what the next two need.
 template <class T>
-void smote_draw(const Neighbourhood<T>& from, u64 key, u64 lane, u64 first, i64 count, T* votes, T* out,
-                i64* parents, i64* neighbours, T* gaps) {
+EQUIPOISE_INLINE void smote_draw(const Neighbourhood<T>& from, u64 key, u64 lane, u64 first, i64 count,
+                                 T* votes, T* out, i64* parents, i64* neighbours, T* gaps) {
     Drawn ring[3];
     const i64 lead =
         static_cast<i64>(first % kSyntheticRows);  // rows of the first group that are not asked for

@@ -208,12 +208,15 @@ def draw_group(source, run, begin, end, drawn, at):
 
 @jit()
 def find_neighbours(source, begin, end, drawn, at):
-    X, table, _, _ = source
-    places, k = drawn.places, np.uint64(table.shape[1])
+    X, table, _, categorical = source
+    places, k, d = drawn.places, np.uint64(table.shape[1]), X.shape[1]
     for j in range(at + begin, at + end):
         parent = drawn.parents[j]
         places[j] = np.uint64(table[parent, places[j] - parent * k])
         ask(X, np.int64(places[j]))
+        for c in range(categorical.size):
+            for i in range(table.shape[1]):
+                prefetch(X, table[parent, i] * d + categorical[c])
 
 
 def _draw(f):
