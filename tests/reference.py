@@ -550,7 +550,7 @@ def median(values):
 
 
 def smote_table(X, k, categorical=()):
-    """The k nearest points of each row, by exact squares; of copies the first stands for the point."""
+    """The k nearest points of each row; of copies the first stands for the point."""
     rows = [[float(x) + 0.0 for x in row] for row in X]
     numbers = [j for j in range(len(rows[0])) if j not in categorical]
     m = 1.0
@@ -558,9 +558,11 @@ def smote_table(X, k, categorical=()):
         m = median([deviation([row[j] for row in rows]) for j in numbers])
     points = [i for i, row in enumerate(rows) if row not in rows[:i]]
 
-    def squared(a, b):
-        differ = sum(a[j] != b[j] for j in categorical)
-        return sum((Fraction(a[j]) - Fraction(b[j])) ** 2 for j in numbers) + differ * Fraction(m) ** 2
+    def squared(a, b):  # column c goes to sum c mod 4
+        s = [0.0] * 4
+        for c, j in enumerate(numbers):
+            s[c % 4] += (a[j] - b[j]) * (a[j] - b[j])
+        return (s[0] + s[1]) + (s[2] + s[3]) + m * m * sum(a[j] != b[j] for j in categorical)
 
     return [
         sorted((i for i in points if rows[i] != row), key=lambda i: (squared(row, rows[i]), i))[:k]

@@ -53,7 +53,7 @@ def check_formula(X, drawn):
 # ---- the reference ----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=120)
+@settings(max_examples=250)
 @given(st.data())
 def test_the_reference_on_anything(data):
     dtype = data.draw(st.sampled_from(DTYPES), label="dtype")
@@ -204,6 +204,14 @@ def test_the_distance_of_a_category():
     np.fill_diagonal(squares, np.inf)
     wanted = np.argsort(squares, axis=1, kind="stable")[:, :5]
     assert SmoteSampler(X, categorical=[3])._table.tolist() == wanted.tolist()
+
+
+def test_copies_do_not_change_the_distance_of_a_category():
+    """m is that of all rows: of the points alone it would be 1.09 here, and row 1's neighbour row 6."""
+    X = np.array([[1, 0], [0, 0], [0, 0], [0, 0], [0, -2], [0, 0], [0, 1], [0, 0]], np.float32)
+    table = SmoteSampler(X, k_neighbors=1, categorical=[0])._table
+    assert table.ravel().tolist() == [1, 0, 0, 0, 1, 0, 1, 0]
+    assert table.tolist() == reference.smote_table(X, 1, [0])
 
 
 def test_a_category_of_many_codes_is_never_spread_out():

@@ -11,6 +11,7 @@ from equipoise._backend import backend
 from equipoise._versions import show_versions
 from equipoise.class_reservoir import ClassReservoir
 from equipoise.negatives import Negatives, NegativeSampler, SharedNegatives
+from equipoise.neighbors import Neighbors, nearest_neighbors
 from equipoise.parent_weights import borderline_weights, safe_level_weights
 from equipoise.reservoir import Reservoir, ReservoirSample, weighted_sample
 from equipoise.smote import SmoteSampler, SyntheticRows
@@ -22,6 +23,7 @@ __all__ = [
     "LogUniformTable",
     "NegativeSampler",
     "Negatives",
+    "Neighbors",
     "Reservoir",
     "ReservoirSample",
     "SharedNegatives",
@@ -31,6 +33,7 @@ __all__ = [
     "__version__",
     "backend",
     "borderline_weights",
+    "nearest_neighbors",
     "safe_level_weights",
     "show_versions",
     "weighted_sample",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from equipoise import _validate_smote
 from equipoise._backend import kernels
 from equipoise._parallel import for_chunks
-from equipoise.neighbors import mixed_neighbors, nearest_neighbors
+from equipoise.neighbors import mixed_neighbors
 
 __all__ = ["neighbour_table", "without_self"]
 
@@ -27,14 +27,17 @@ def neighbour_table(X: NDArray[Any], k: int, estimator: Any, categorical: Int64s
         estimator.fit(X)
         found = _validate_smote.as_found(estimator.kneighbors(X, return_distance=False), len(X), k)
         return without_self(found, np.arange(len(X))).astype(np.int32)
-    table, copies = _search(X, k, codes, categorical)
+    continuous = np.delete(np.arange(X.shape[1]), categorical)
+    numbers = np.ascontiguousarray(X[:, continuous]) if categorical.size else X
+    mismatch = _mismatch(numbers, continuous) if categorical.size else 0.0
+    table, copies = _search(numbers, codes, mismatch, k)
     if not copies.any():
         return table
     first, point = _points(X, copies)
     _validate_smote.check_enough_rows(first.size, k, "k_neighbors", what="different rows")
     if first.size == len(X):
         return table
-    table, _ = _search(np.ascontiguousarray(X[first]), k, codes[first], categorical)
+    table, _ = _search(numbers[first], codes[first], mismatch, k)
     return first.astype(np.int32)[table][point]
 
 
@@ -44,14 +47,9 @@ def without_self(found: Int64s, rows: Int64s) -> Int64s:
     return np.take_along_axis(found, order[:, :-1], axis=1)
 
 
-def _search(X: NDArray[Any], k: int, codes: NDArray[np.int32], categorical: Int64s) -> tuple[Table, Any]:
+def _search(numbers: NDArray[Any], codes: NDArray[np.int32], mismatch: float, k: int) -> tuple[Table, Any]:
     """The k nearest rows by index, and which rows have one at distance 0: all that can have copies."""
-    if categorical.size:
-        continuous = np.delete(np.arange(X.shape[1]), categorical)
-        numbers = np.ascontiguousarray(X[:, continuous])
-        found = mixed_neighbors(numbers, codes, _mismatch(numbers, continuous), k)
-    else:
-        found = nearest_neighbors(X, k)
+    found = mixed_neighbors(numbers, codes, mismatch, k)
     return found.indices.astype(np.int32), found.distances[:, 0] == 0
 
 

@@ -15,10 +15,8 @@ _SCANNED = 1 << 20  # numbers looked at between two looks at Ctrl-C
 
 
 def as_rows(x: Any, name: str = "X") -> NDArray[Any]:
-    """Finite points of at least one column, in memory that the kernels can read."""
-    rows = _validate_points.points(x, name)
-    if rows.shape[1] == 0:
-        raise ValueError(f"{name} must have at least one column, got shape {rows.shape}")
+    """Finite points, none at all included, in memory that the kernels can read."""
+    rows = _validate_points.points(x, name, least=0)
     if len(rows) > _MOST_ROWS:
         raise ValueError(f"{name} must have fewer than 2^31 rows, got {len(rows)}")
     return np.require(rows, requirements=["C", "A"])

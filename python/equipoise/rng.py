@@ -171,13 +171,13 @@ of those that as many have. The rows' stream, which keeps two classes under one 
 bits, the low byte first, of BLAKE2b with a digest of 16 bytes, of n and d as 64-bit integers and X row by
 row, all with the low byte first.
 
-The table has the nearest first, of equal ones the smaller index, as ``nearest_neighbors`` says. Copies of a
-row are one point, which stands under the smallest of their indices: a row's neighbours are other points, each
-once. The distance is Euclidean; categorical columns add m^2 for each code that differs to its square, m the
-median (of an even number the mean of the middle two) of the continuous columns' standard deviations, and 1 if
-there are none. A column's is, in float64 and with all sums from the first row to the last, sqrt(sum (x - a)^2
-/ n) with a = b + sum (x - b) / n, b the column's first value. ``k_neighbors`` given as an estimator makes the
-table as it likes.
+The table has the nearest first, of equal ones the smaller index. Copies of a row are one point, which stands
+under the smallest of their indices: a row's neighbours are other points, each once. A squared distance is
+that of ``nearest_neighbors`` over the continuous columns, plus, if there are others, (m * m) * the number of
+codes that differ, m the median (of an even number the mean of the middle two) of the continuous columns'
+standard deviations, and 1 if there are none. A column's is, in float64 and with all sums from the first row
+to the last, sqrt(sum (x - a)^2 / n) with a = b + sum (x - b) / n, b the column's first value. ``k_neighbors``
+given as an estimator makes the table as it likes.
 
 Logarithm and exponential
 -------------------------
