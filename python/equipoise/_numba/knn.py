@@ -18,6 +18,7 @@ from collections import namedtuple
 import numpy as np
 
 from equipoise._numba._jit import b1, f32, f64, i32, i64, jit, reads, writes
+from equipoise._numba._products import add_products
 
 LEAF, PANEL, QUERIES = 128, 32, 8
 MARGIN = 1.0 - 1e-9  # more than float64 can be wrong by
@@ -219,17 +220,15 @@ def plain_tile(groups, group, panels, panel, halves, half, bars, d, dots, reach)
     """dots[q][r] = x_q . y_r - halves[r] of a group and a panel; which queries have one up to their bar."""
     for q in range(np.uint64(QUERIES)):
         for r in range(np.uint64(PANEL)):
-            dots[q, r] = -halves[half + r]
-    for j in range(np.uint64(d)):
-        for q in range(np.uint64(QUERIES)):
-            x = groups[group + j * np.uint64(QUERIES) + q]
-            for r in range(np.uint64(PANEL)):
-                dots[q, r] += x * panels[panel + j * np.uint64(PANEL) + r]
+            dots[q * np.uint64(PANEL) + r] = -halves[half + r]
+    for q in range(np.uint64(0), np.uint64(QUERIES), np.uint64(4)):
+        for r in range(np.uint64(0), np.uint64(PANEL), np.uint64(16)):
+            add_products(groups, group + q, panels, panel + r, d, dots, q * np.uint64(PANEL) + r)
     any_reach = False
     for q in range(np.uint64(QUERIES)):
         found = np.uint32(0)
         for r in range(np.uint64(PANEL)):
-            found |= np.uint32(dots[q, r] >= bars[q])
+            found |= np.uint32(dots[q * np.uint64(PANEL) + r] >= bars[q])
         reach[q] = found
         any_reach |= found != 0
     return any_reach
@@ -423,8 +422,8 @@ def knn_visit(s, b, gap, norms, boxes, errors, active, bars, dots, reach):
                     continue
                 i = active[g + a]
                 for r in range(PANEL):
-                    if dots[a, r] >= bars[a]:
-                        low = norms[i] - TWO * dots[a, r] - errors[i]
+                    if dots[a * PANEL + r] >= bars[a]:
+                        low = norms[i] - TWO * dots[a * PANEL + r] - errors[i]
                         knn_take(s, i, blocks.order[p + r], low, TWO * errors[i])
 
 
@@ -506,7 +505,7 @@ def knn_search(
     )  # fmt: skip
     norms, boxes, errors = np.empty(LEAF, np.float32), np.empty(LEAF, np.float32), np.empty(LEAF, np.float32)
     active, bars = np.empty(LEAF, np.int64), np.empty(QUERIES, np.float32)
-    dots, reach = np.empty((QUERIES, PANEL), np.float32), np.empty(QUERIES, np.uint32)
+    dots, reach = np.empty(QUERIES * PANEL, np.float32), np.empty(QUERIES, np.uint32)
 
     # The block with the nearest centre first; then those that are not too far, nearest first.
     home = np.argmin(gaps)
