@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-CASES = ("draws", "bare", "build", "negatives", "reservoirs", "calls", "twins", "imports")
+CASES = ("draws", "bare", "build", "negatives", "reservoirs", "smote", "calls", "twins", "imports")
 LIBRARIES = (
     "equipoise",
     "numpy",

@@ -31,6 +31,8 @@ TASKS = {
     "reservoir, k = 1,000 of 1e7": REST,
     "reservoir, k = 100,000 of 1e7, by id": REST,
     "class reservoir, 1,000 x 100 of 1e7": REST,
+    "65,536 synthetic rows x 16": REST,
+    "65,536 synthetic rows x 16, 2 categorical": REST,
 }
 
 
@@ -102,6 +104,13 @@ def make(task: str) -> Callable[[], object]:
         if "id" in task:
             return lambda: read(equipoise.Reservoir(100_000), chunks, w, numbers)
         return lambda: read(equipoise.Reservoir(1_000), chunks, w)
+    if "synthetic" in task:
+        import smote
+
+        X = smote.minority()
+        X[:, :2] = np.round(X[:, :2])
+        sampler = smote.sampler(X, categorical=[0, 1] if "categorical" in task else None)
+        return lambda: sampler.sample(smote.BATCH)
     if "build" in task:
         weights = zipf(ITEMS)
         return lambda: equipoise.AliasTable(weights)

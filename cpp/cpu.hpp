@@ -12,6 +12,7 @@
 #include "negatives.hpp"
 #include "reservoir.hpp"
 #include "rng.hpp"
+#include "smote.hpp"
 #include "uniform.hpp"
 
 namespace equipoise {
@@ -47,6 +48,12 @@ inline void knn_search_baseline(const Points<T>& points, const Blocks& blocks, c
                                 const i64* query_order, i64 begin, i64 end, bool itself, i64 k, i64* indices,
                                 T* distances) {
     knn_search<PlainTile>(points, blocks, queries, query_order, begin, end, itself, k, indices, distances);
+}
+
+template <class T>
+inline void smote_draw_baseline(const Neighbourhood<T>& from, u64 key, u64 lane, u64 first, i64 count,
+                                T* votes, T* out, i64* parents, i64* neighbours, T* gaps) {
+    smote_draw(from, key, lane, first, count, votes, out, parents, neighbours, gaps);
 }
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -92,7 +99,17 @@ EQUIPOISE_AVX512F inline void knn_search_avx512(const Points<T>& points, const B
                                                 i64 end, bool itself, i64 k, i64* indices, T* distances) {
     knn_search<Avx512Tile>(points, blocks, queries, query_order, begin, end, itself, k, indices, distances);
 }
+
+template <class T>
+EQUIPOISE_AVX512 inline void smote_draw_avx512(const Neighbourhood<T>& from, u64 key, u64 lane, u64 first,
+                                               i64 count, T* votes, T* out, i64* parents, i64* neighbours,
+                                               T* gaps) {
+    smote_draw(from, key, lane, first, count, votes, out, parents, neighbours, gaps);
+}
 #endif
+
+template <class T>
+using SmoteDraw = void (*)(const Neighbourhood<T>&, u64, u64, u64, i64, T*, T*, i64*, i64*, T*);
 
 template <class Weight>
 struct ReservoirPath {
@@ -115,6 +132,8 @@ struct CpuPath {
     ReservoirPath<double> reservoir64;
     KnnSearch<float> knn32;
     KnnSearch<double> knn64;
+    SmoteDraw<float> smote32;
+    SmoteDraw<double> smote64;
 };
 
 template <class Weight>
@@ -133,6 +152,14 @@ KnnSearch<T> knn_path(const CpuPath& path) {
         return path.knn64;
 }
 
+template <class T>
+SmoteDraw<T> smote_path(const CpuPath& path) {
+    if constexpr (sizeof(T) == sizeof(float))
+        return path.smote32;
+    else
+        return path.smote64;
+}
+
 inline CpuPath choose_cpu_path() {
     CpuPath path{"baseline",
                  "",
@@ -142,7 +169,9 @@ inline CpuPath choose_cpu_path() {
                  {reservoir_blocks_baseline, reservoir_rows_baseline},
                  {reservoir_blocks_baseline, reservoir_rows_baseline},
                  knn_search_baseline<float>,
-                 knn_search_baseline<double>};
+                 knn_search_baseline<double>,
+                 smote_draw_baseline,
+                 smote_draw_baseline};
 #ifdef EQUIPOISE_AVX512
     const char* variable = std::getenv("EQUIPOISE_DISABLE_CPU_FEATURES");
     std::string off = variable ? variable : "";
@@ -167,7 +196,9 @@ inline CpuPath choose_cpu_path() {
                 {reservoir_blocks_avx512, reservoir_rows_avx512},
                 {reservoir_blocks_avx512, reservoir_rows_avx512},
                 knn_search_avx512<float>,
-                knn_search_avx512<double>};
+                knn_search_avx512<double>,
+                smote_draw_avx512,
+                smote_draw_avx512};
     }
     if (has_avx2 && no_avx2)
         path.disabled = has_avx512 ? "avx2, avx512" : "avx2";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
@@ -89,6 +90,13 @@ EQUIPOISE_INLINE u64 below(u64 word, u64 n) {
 // A real in (0, 1].
 EQUIPOISE_INLINE double unit_real(u64 word) {
     return static_cast<double>((word >> 11) + 1) * 0x1p-53;
+}
+
+// A real in [0, 1): the top 24 bits of a word for a float, 53 for a double, as a binary fraction.
+template <class T>
+EQUIPOISE_INLINE T fraction(u64 word) {
+    constexpr int kBits = std::numeric_limits<T>::digits;
+    return static_cast<T>(static_cast<i64>(word >> (64 - kBits))) / static_cast<T>(i64{1} << kBits);
 }
 
 }  // namespace equipoise

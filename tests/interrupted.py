@@ -90,6 +90,12 @@ def reservoir(threads):
     return decaying, lambda: decaying.update(weights, times=times, n_threads=threads)
 
 
+def synthetic_rows():
+    sampler = equipoise.SmoteSampler(np.random.default_rng(0).random((100, 4), np.float32))
+    out = np.empty((60_000_000, 4), np.float32)
+    return sampler, lambda: sampler.sample(len(out), out=out)
+
+
 # name -> (what makes the sampler and the call; after which kernel's call of which number Ctrl-C comes).
 # Without a kernel it comes after the beginning of the call. What is made before, such as tables, or cannot be
 # left, such as an array's allocation, takes its time.
@@ -113,6 +119,7 @@ CASES = {
     "shared by rejection": (lambda _: shared(10**7 - 5, items=(10**7,)), ("shared_unique", 1)),
     "shared tree": (lambda _: shared(10**7 - 5, items=(10**7,)), ("shared_exact", 1)),
     "shared exactly": (lambda _: shared(10**7 - 5, items=(10**7,)), ("shared_exact", 560)),
+    "synthetic rows": (lambda _: synthetic_rows(), None),
     "reservoir": (reservoir, ("reservoir_rows", 1)),
     "waited for": (lambda t: sample(t, ROWS[:150], 500, unique=True), ("negatives_draw", 1)),
     "twice": (lambda t: sample(t, ROWS, 500, unique=True), ("negatives_draw", 1)),
@@ -129,6 +136,7 @@ def warm():
     few.accidental_hits([0], [0])
     few._table.sample(5)
     equipoise.UniformTable(9).sample(2)
+    equipoise.SmoteSampler(np.eye(9, dtype=np.float32)).sample(2)
     few = equipoise.Reservoir(1, half_life=1.0)
     few.update([1.0, 2.0], times=[0.0, 1.0])
     few.sample()

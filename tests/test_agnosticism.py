@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import equipoise
-from equipoise import negatives, tables
+from equipoise import _counters, negatives, tables
 
 N = 5000
 WEIGHTS = 1.0 / np.arange(1, N + 1)
@@ -166,7 +166,7 @@ def test_a_forked_child_has_a_lock_of_its_own():
     if not hasattr(os, "fork"):
         return  # nothing to show where nobody forks
     sampler = make()
-    with negatives._counting:
+    with _counters._counting:
         child = os.fork()
         if child == 0:
             import signal
@@ -188,7 +188,7 @@ def test_only_what_was_taken_last_is_given_back():
 
 def test_counters_are_taken_under_the_lock():
     sampler = make()
-    with negatives._counting:
+    with _counters._counting:
         other = threading.Thread(target=sampler.sample, args=([0], 1))
         other.start()
         other.join(0.2)
@@ -296,6 +296,10 @@ for unique in (False, True):
     d.update(got.ids); d.update(got.log_q)
 shared = s.sample_shared(500)
 d.update(shared.ids); d.update(shared.log_q); d.update(str(shared.num_tries).encode())
+X = np.random.default_rng(0).normal(size=(200, 9))
+for rows in (X, X.astype(np.float32)):
+    smote = equipoise.SmoteSampler(rows, parent_weights=np.arange(200), seed=1)
+    d.update(smote.sample(777))
 print(kernels().cpu_path()[0], d.hexdigest())
 """
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import equipoise
 from cases import five
+from equipoise.smote import interpolate
 
 good_ids = st.lists(st.integers(0, 4), max_size=6)
 numbers = st.one_of(
@@ -68,6 +69,18 @@ triples = mostly(
     st.one_of(st.tuples(parts, parts, parts), parts, numbers),
 )
 paths = mostly(st.sampled_from(["a", "b", "c"]), st.one_of(st.text("abé\0", max_size=2), numbers))
+cells = st.sampled_from([0.0, 1.0, 2.0, 3.5, -1.0])
+matrices = mostly(
+    st.lists(st.lists(cells, min_size=2, max_size=2), min_size=6, max_size=6),
+    st.one_of(
+        st.lists(st.lists(st.one_of(cells, numbers), min_size=2, max_size=2), min_size=6, max_size=6),
+        arrays,
+        st.just(np.eye(6, dtype=np.float16)),
+    ),
+)
+columns = mostly(st.sampled_from([None, [1], [0, 1]]), arrays)
+some_weights = mostly(st.none(), st.one_of(weights, st.just([1, 0, 2, 0, 0, 3])))
+matrix_outs = mostly(st.sampled_from([None, ("float64", "good")]), st.one_of(parts, numbers, good_ids))
 calls = st.one_of(
     st.tuples(st.just("table"), weights, powers, powers, sizes, rngs, outs, threads),
     st.tuples(st.just("uniform"), mostly(st.integers(1, 9), numbers), sizes, rngs, outs, threads),
@@ -79,6 +92,34 @@ calls = st.one_of(
     st.tuples(st.just("sample"), pairs, rows, counts, some_ids, flags, words, some_ids, triples, threads),
     st.tuples(st.just("shared"), counts, flags),
     st.tuples(st.just("hits"), pairs, rows, rows, some_ids),
+    st.tuples(
+        st.just("smote"),
+        matrices,
+        mostly(st.integers(1, 3), numbers),
+        columns,
+        some_weights,
+        counts,
+        counts,
+        matrix_outs,
+        flags,
+    ),
+    st.tuples(
+        st.just("interpolate"),
+        matrices,
+        rows,
+        rows,
+        mostly(st.just(np.full(2, 0.5)), arrays),
+        matrix_outs,
+        threads,
+    ),
+    st.tuples(
+        st.just("parents"),
+        matrices,
+        mostly(st.just([0, 0, 1, 1, 1, 0]), arrays),
+        mostly(st.just(1), numbers),
+        mostly(st.integers(1, 5), numbers),
+        flags,
+    ),
     st.tuples(st.just("epoch"), counts),
     st.tuples(
         st.just("state"),
@@ -91,6 +132,8 @@ calls = st.one_of(
 NAMES = (
     *("weights", "power", "smoothing", "size", "ids", "items", "exclude", "seed", "stream", "rows", "rng"),
     *("num_negatives", "unique", "on_exhausted", "row_keys", "num_samples", "candidate_ids", "keep", "state"),
+    *("X", "k_neighbors", "m_neighbors", "categorical", "parent_weights", "parents", "neighbours", "gaps"),
+    *("return_parents", "y", "cls", "class "),
     *("n must", "out must", "out.", "n_threads", "epoch", "path", "mmap", "FOLDER"),
 )
 DOCUMENTED = (TypeError, ValueError, IndexError, OSError)
@@ -191,6 +234,21 @@ def outcome(call) -> str:
             return repr(
                 equipoise.NegativeSampler(5, exclude=a[0]).accidental_hits(a[1], a[2], keep=a[3]).tolist()
             )
+        if kind == "smote":
+            n = few(a[5])
+            out = room(a[6], (n if type(n) is int and 0 <= n <= 50 else 2, 2))
+            how = {"k_neighbors": a[1], "categorical": a[2], "parent_weights": a[3], "seed": a[4]}
+            got = equipoise.SmoteSampler(a[0], **how).sample(n, out=out, return_parents=a[7])
+            if isinstance(got, equipoise.SyntheticRows):
+                return repr([x.tolist() for x in (got.rows, got.parents, got.neighbours, got.gaps)])
+            assert out is None or got is out
+            return repr(got.tolist())
+        if kind == "interpolate":
+            return repr(interpolate(*a[:4], out=room(a[4], (2, 2)), n_threads=a[5]).tolist())
+        if kind == "parents":
+            if a[4] is True:
+                return repr(equipoise.borderline_weights(*a[:3], m_neighbors=a[3]).tolist())
+            return repr(equipoise.safe_level_weights(*a[:3], k_neighbors=a[3]).tolist())
         if kind == "epoch":
             s = five()
             s.set_epoch(a[0])

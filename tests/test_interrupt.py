@@ -30,7 +30,8 @@ def interrupted(what, threads):
 
 @pytest.mark.parametrize(
     ("what", "threads"),
-    [(what, n) for what in THREADED for n in (1, 3)] + [(what, 1) for what in (*LONG_ROWS, "hits", *SHARED)],
+    [(what, n) for what in THREADED for n in (1, 3)]
+    + [(what, 1) for what in (*LONG_ROWS, "hits", *SHARED, "synthetic rows")],
 )
 def test_ctrl_c(what, threads):
     # Promised: 0.2 s. A machine that shares its cores may sleep for longer, so the best of three counts.

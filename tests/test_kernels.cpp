@@ -14,6 +14,7 @@
 #include "negatives.hpp"
 #include "rng.hpp"
 #include "shared.hpp"
+#include "smote.hpp"
 #include "uniform.hpp"
 #include "units.hpp"
 
@@ -147,6 +148,37 @@ void elementary() {
     check(std::fabs(eq::log(5e-324) - std::log(5e-324)) < 1e-12, "log of the smallest subnormal");
 }
 
+template <class T>
+void synthetic_rows() {
+    const i64 n = 40, d = 3, k = 4, count = 300, cut = 77;
+    std::vector<T> x(n * d), whole(count * d), parts(count * d), votes(k), gaps(count);
+    std::vector<std::int32_t> table(n * k);
+    std::vector<i64> parents(count), neighbours(count), column = {1};
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<T>(eq::mix64(i) % 5);
+    for (std::size_t i = 0; i < table.size(); ++i)
+        table[i] = static_cast<std::int32_t>(eq::mix64(i + 999) % n);
+    const eq::Neighbourhood<T> from{x.data(), n, d, table.data(), k, nullptr, column.data(), 1};
+    const u64 first = ~u64{0} - 100;  // over the end of the counter
+    eq::smote_draw(from, 7, 3, first, count, votes.data(), whole.data(), parents.data(), neighbours.data(),
+                   gaps.data());
+    eq::smote_draw(from, 7, 3, first, cut, votes.data(), parts.data(), nullptr, nullptr, gaps.data());
+    eq::smote_draw(from, 7, 3, first + cut, count - cut, votes.data(), parts.data() + cut * d, nullptr,
+                   nullptr, gaps.data());
+    check(whole == parts, "synthetic rows do not depend on how they are cut");
+    eq::smote_draw(from, 7, 3, first, count, votes.data(), whole.data(), parents.data(), neighbours.data(),
+                   gaps.data());
+    for (i64 i = 0; i < count; ++i) {
+        const T base = x[parents[i] * d], gap = gaps[i], neighbour = x[neighbours[i] * d];
+        const T product = gap * (neighbour - base);
+        check(whole[i * d] == base + product && gap >= 0 && gap < 1, "on the segment");
+        std::vector<int> counts(5);
+        for (i64 j = 0; j < k; ++j) ++counts[static_cast<int>(x[table[parents[i] * k + j] * d + 1])];
+        const auto most = std::max_element(counts.begin(), counts.end()) - counts.begin();
+        check(whole[i * d + 1] == static_cast<T>(most), "the first of the most frequent codes");
+    }
+    check(eq::fraction<T>(0) == 0 && eq::fraction<T>(~u64{0}) < 1, "the ends of a gap");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -157,6 +189,8 @@ int main(int argc, char** argv) {
     const std::vector<u64> units = zipf_units(1000);
     table_is_exact(units);
     rows_keep_out(units);
+    synthetic_rows<float>();
+    synthetic_rows<double>();
     std::printf(failures ? "%d checks failed\n" : "all kernels' checks passed\n", failures);
     return failures ? 1 : 0;
 }

@@ -79,6 +79,41 @@ def test_keyed_rows_are_the_same_for_any_workers(workers, method):
     assert all(drawn[epoch, index] == tuple(wanted[index]) for epoch in range(2) for index in range(ROWS))
 
 
+class Synthesizing(Dataset):
+    """Each item is one synthetic row and its gap, made in the worker."""
+
+    def __init__(self) -> None:
+        self.sampler = equipoise.SmoteSampler(np.random.default_rng(0).normal(size=(50, 2)), seed=11)
+
+    def __len__(self) -> int:
+        return ROWS
+
+    def __getitem__(self, index: int):
+        drawn = self.sampler.sample(1, return_parents=True)
+        return torch.from_numpy(drawn.rows[0]), torch.from_numpy(drawn.gaps)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("persistent", [False, True])
+def test_no_two_workers_or_epochs_share_synthetic_rows(method, persistent):
+    """Gaps have 53 bits: 72 honest ones collide by chance with P < 1e-12."""
+    torch.manual_seed(0)
+    loader = DataLoader(
+        Synthesizing(), 3, num_workers=2, persistent_workers=persistent, multiprocessing_context=method
+    )
+    gaps = [gap for _ in range(3) for rows, some in loader for gap in some.ravel().tolist()]
+    assert len(set(gaps)) == len(gaps) == 3 * ROWS
+
+
+def test_synthetic_rows_fill_torch_memory():
+    X = torch.rand((20, 3), generator=torch.Generator().manual_seed(0))
+    out = torch.zeros((64, 3))
+    room = out.numpy()
+    assert equipoise.SmoteSampler(X).sample(64, out=room) is room
+    assert out.tolist() == equipoise.SmoteSampler(X.numpy()).sample(64).tolist()
+    assert (out > 0).all()
+
+
 class Collate:
     """Whole batches, as LOADERS-style code does it; lives in the worker."""
 

@@ -266,6 +266,65 @@ def test_shared(seed):
     assert state[0] == count == np.unique(ids).size
 
 
+REALS = (np.float32, np.float64)
+
+
+def rows_of(rng, n, d, dtype):
+    """Random rows, subnormals and signed zeros among them."""
+    X = rng.normal(size=(n, d)) * 10.0 ** rng.uniform(-40, 6, (n, d))
+    return np.where(rng.random((n, d)) < 0.1, rng.choice([0.0, -0.0, 1.0], (n, d)), X).astype(dtype)
+
+
+@given(SEEDS)
+@settings(max_examples=200)
+def test_interpolation(seed):
+    rng = np.random.default_rng(seed)
+    dtype, n, d, m = (
+        REALS[seed % 2],
+        int(rng.integers(1, 30)),
+        int(rng.integers(0, 40)),
+        int(rng.integers(0, 70)),
+    )
+    X, a, b = rows_of(rng, n, d, dtype), rng.integers(0, n, m), rng.integers(0, n, m)
+    gaps = rng.normal(size=m).astype(dtype)
+    _, out = agree("interpolate", frozen(X), frozen(a), b, frozen(gaps), np.empty((m, d), dtype), outs=[4])
+    assert out.tobytes() == (X[a] + gaps[:, np.newaxis] * (X[b] - X[a])).tobytes()
+    agree("column_moments", X, rng.normal(size=d), rng.normal(size=d), rng.normal(size=d), outs=[2, 3])
+    stored = rng.random((n, d)) < rng.random()
+    indptr = np.concatenate([[0], np.cumsum(stored.sum(axis=1))])
+    csr = frozen(np.nonzero(stored)[1].copy()), frozen(indptr), a, b
+    _, counts = agree("interpolate_csr_count", *csr, np.empty(m, np.int64), outs=[4])
+    assert (counts == (stored[a] | stored[b]).sum(axis=1)).all()
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    out = np.empty(ends[-1], dtype), np.empty(ends[-1], np.int64)
+    agree("interpolate_csr", frozen(X[stored]), *csr, gaps, ends, *out, outs=[7, 8])
+
+
+@given(SEEDS)
+@settings(max_examples=300)
+def test_synthetic_rows(seed):
+    """Any table, weights, categories, place in the stream; told or not."""
+    rng = np.random.default_rng(seed)
+    dtype, n, d = REALS[seed % 2], int(rng.integers(1, 40)), int(rng.choice([1, 2, 5, 16, 33, 100]))
+    k, count = int(rng.choice([1, 2, 5, 30])), int(rng.choice([0, 1, 63, 64, 65, 200]))
+    X, table = rows_of(rng, n, d, dtype), rng.integers(0, n, (n, k)).astype(np.int32)
+    X[:, : d // 2] = rng.integers(-1, 2, (n, d // 2))
+    columns = np.flatnonzero(rng.random(d) < rng.choice([0, 0.3, 1]))
+    cells = NONE
+    if rng.random() < 0.5:
+        cells = equipoise.AliasTable(np.maximum(weights_of(rng, n).astype(float), 0) + rng.random(n))._cells
+    key, lane, first = (int(w) for w in words(rng, 3))
+    told = count if rng.random() < 0.7 else 0
+    out = [np.empty(k, dtype), np.empty((count, d), dtype), *(np.empty(told, t) for t in ("i8", "i8", dtype))]
+    given_args = key, lane, first, frozen(X), frozen(table), frozen(cells), columns
+    answers = []
+    for kernels in both():
+        mine = [np.zeros_like(a) for a in out]
+        kernels.smote_draw(*given_args, *mine)
+        answers.append(mine[1:])
+    assert pack(answers[0]) == pack(answers[1])
+
+
 def test_large_tables():
     """Columns beyond 2^23, and totals whose top bit is set."""
     n = 2**24 + 1
@@ -285,6 +344,7 @@ def test_what_a_kernel_refuses():
     """Never reached by a user: the same class, and the same text where it is ours."""
     i, u, f = np.zeros(3, np.int64), np.zeros(3, np.uint64), np.zeros(3)
     ids = np.zeros(2, np.uint32)
+    square, table = np.zeros((3, 3)), np.zeros((3, 2), np.int32)
     calls = [
         ("philox", np.zeros(4, np.uint32), np.zeros(1, np.uint32), np.zeros(4, np.uint32)),
         ("log", f, f[:2]),
@@ -306,6 +366,34 @@ def test_what_a_kernel_refuses():
         ("shared_unique", 1, 1, 1, 3, u, u, i, i[:2], np.zeros(4, np.uint64)),
         ("shared_unique", 1, 1, 1, 3, u, u, np.zeros(4, np.int64), i[:2], u),
         ("shared_exact", 1, 1, 1, 3, u, u, u, i, np.zeros(4, np.uint64)),
+        ("interpolate", square, i, i, f, square[:2]),
+        ("interpolate", square, i, i, f[:2], square),
+        ("interpolate", square, i, i[:2], f, square),
+        ("interpolate", square, i + 3, i, f, square),
+        ("interpolate", square, i, i - 1, f, square),
+        ("interpolate_csr_count", i, i, i, i, i[:2]),
+        ("interpolate_csr_count", i, i[:0], i, i, i),
+        ("interpolate_csr_count", i, np.arange(4), i + 3, i, i),
+        ("interpolate_csr_count", i, np.array([0, 4, 2, 3]), i, i, i),
+        ("interpolate_csr_count", i, np.array([0, -1, 2, 3]), i, i + 1, i),
+        ("interpolate_csr", f[:2], i, np.arange(4), i, i, f, np.arange(4), f, i),
+        ("interpolate_csr", f, i, np.arange(4), i, i, f[:2], np.arange(4), f, i),
+        ("interpolate_csr", f, i, np.arange(4), i, i, f, np.arange(3), f, i),
+        ("interpolate_csr", f, i, np.arange(4), i, i, f, np.arange(4), f[:2], i),
+        ("interpolate_csr", f, i, np.arange(4), i, i, f, np.arange(4) + 1, f, i),
+        ("interpolate_csr", f, i, np.arange(4), i, i, f, np.array([0, 2, 1, 3]), f, i),
+        ("interpolate_csr", f, i, np.arange(4), i, i - 1, f, np.arange(4), f, i),
+        ("column_moments", square, f[:2], f, f),
+        ("column_moments", square, f, f, f[:2]),
+        ("smote_draw", 1, 1, 1, square, table[:2], u[:0], i[:0], f, square, i, i, f),
+        ("smote_draw", 1, 1, 1, square, table, u[:2], i[:0], f, square, i, i, f),
+        ("smote_draw", 1, 1, 1, square, table, u[:0], i[:0], f, square[:, :2].copy(), i, i, f),
+        ("smote_draw", 1, 1, 1, square, table, u[:0], i[:0], f, square, i[:2], i[:2], f[:2]),
+        ("smote_draw", 1, 1, 1, square, table, u[:0], i[:0], f, square, i, i, f[:0]),
+        ("smote_draw", 1, 1, 1, square, table, u[:0], i + 3, f, square, i, i, f),
+        ("smote_draw", 1, 1, 1, square, table, u[:0], i[:0], f[:1], square, i, i, f),
+        ("smote_draw", 1, 1, 1, square, table[:, :0].copy(), u[:0], i[:0], f, square, i, i, f),
+        ("smote_draw", 1, 1, 1, square[:0], table[:0], u[:0], i[:0], f, square, i, i, f),
     ]
     for name, *args in calls:
         texts = set()
@@ -320,6 +408,10 @@ def test_what_a_kernel_refuses():
         ("alias_draw", 1, u, 0, frozen(i.copy())),
         ("alias_draw", 1, u, 0, np.zeros(6, np.int64)[::2]),
         ("unit_sum", f.astype(np.float32), 0),
+        ("interpolate", square, i, i, f.astype(np.float32), square),
+        ("interpolate", square, i, i, f, frozen(square.copy())),
+        ("smote_draw", 1, 1, 1, square, table.astype(np.int64), u[:0], i[:0], f, square, i, i, f),
+        ("smote_draw", 1, 1, 1, square.T, table, u[:0], i[:0], f, square, i, i, f),
         ("log", f, np.zeros(6)[::2]),
     ]
     for name, *args in wrong_types:
@@ -480,6 +572,38 @@ def test_many_rows():
     check(run)
 
 
+@pytest.mark.parametrize("dtype", REALS)
+def test_synthetic_rows_of_a_sampler(dtype):
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(120, 6)).astype(dtype)
+    X[:, 2:4] = rng.integers(0, 3, (120, 2))
+    X[50:60] = X[:10]
+
+    def run(**how):
+        sampler = equipoise.SmoteSampler(X, seed=2**64 - 1, **how)
+        said = [sampler.sample(n, return_parents=True) for n in (1, 0, 130, 500)]
+        sampler.set_epoch(3)
+        return [
+            said,
+            sampler.sample(77),
+            sampler.state_dict(),
+            sampler._table,
+            repr(sampler),
+            pickle.dumps(sampler),
+        ]
+
+    check(run)
+    check(lambda: run(k_neighbors=1, parent_weights=cases.zipf(120)))
+    check(lambda: run(categorical=[3, 2]))
+    check(lambda: run(categorical=range(6)) if dtype == np.float32 else run(k_neighbors=109))
+    y = rng.integers(0, 2, 120)
+    check(
+        lambda: [
+            f(X, y, c) for f in (equipoise.borderline_weights, equipoise.safe_level_weights) for c in (0, 1)
+        ]
+    )
+
+
 def test_out_is_filled():
     def run():
         out = equipoise.Negatives(
@@ -581,6 +705,13 @@ def test_errors():
         lambda: sampler().accidental_hits([5], [0]),
         lambda: sampler().load_state_dict({}),
         lambda: sampler().load_state_dict(sampler(seed=1).state_dict()),
+        lambda: equipoise.SmoteSampler(np.full((9, 2), np.nan)),
+        lambda: equipoise.SmoteSampler(np.eye(3)),
+        lambda: equipoise.SmoteSampler(np.ones((9, 2))),
+        lambda: equipoise.SmoteSampler(np.eye(9), categorical=[9]),
+        lambda: equipoise.SmoteSampler(np.eye(9)).sample(3, out=np.empty((3, 8))),
+        lambda: equipoise.borderline_weights(np.eye(20), np.zeros(20), 0),
+        lambda: equipoise.safe_level_weights(np.eye(20), np.arange(20), 3),
     ]
     for make in bad:
         error, text = check(make)
@@ -638,6 +769,11 @@ shared = sampler.sample_shared(990)
 print(equipoise.backend(), "numba" in sys.modules)
 for array in (table.sample(10_000, rng=1), got.ids, got.log_q, got.mask, shared.ids, shared.log_q):
     print(array.tobytes().hex())
+X = np.random.default_rng(0).normal(size=(200, 9))
+for rows in (X, X.astype(np.float32)):
+    smote = equipoise.SmoteSampler(rows, parent_weights=np.arange(200), seed=1)
+    drawn = smote.sample(777, return_parents=True)
+    print(drawn.rows.tobytes().hex(), drawn.parents.tobytes().hex(), smote.state_dict())
 print(shared.num_tries, sampler.state_dict())
 """
 

@@ -12,7 +12,9 @@ from equipoise._versions import show_versions
 from equipoise.class_reservoir import ClassReservoir
 from equipoise.negatives import Negatives, NegativeSampler, SharedNegatives
 from equipoise.neighbors import Neighbors, nearest_neighbors
+from equipoise.parent_weights import borderline_weights, safe_level_weights
 from equipoise.reservoir import Reservoir, ReservoirSample, weighted_sample
+from equipoise.smote import SmoteSampler, SyntheticRows
 from equipoise.tables import AliasTable, LogUniformTable, UniformTable
 
 __all__ = [
@@ -25,10 +27,14 @@ __all__ = [
     "Reservoir",
     "ReservoirSample",
     "SharedNegatives",
+    "SmoteSampler",
+    "SyntheticRows",
     "UniformTable",
     "__version__",
     "backend",
+    "borderline_weights",
     "nearest_neighbors",
+    "safe_level_weights",
     "show_versions",
     "weighted_sample",
 ]

@@ -243,3 +243,94 @@ def knn_search(
     indices: NDArray[np.int64],
     distances: NDArray[np.float64],
 ) -> None: ...
+@overload
+def interpolate(
+    X: NDArray[np.float32],
+    parents: NDArray[np.int64],
+    neighbours: NDArray[np.int64],
+    gaps: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None: ...
+@overload
+def interpolate(
+    X: NDArray[np.float64],
+    parents: NDArray[np.int64],
+    neighbours: NDArray[np.int64],
+    gaps: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None: ...
+def interpolate_csr_count(
+    indices: NDArray[np.int64],
+    indptr: NDArray[np.int64],
+    parents: NDArray[np.int64],
+    neighbours: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> None: ...
+@overload
+def interpolate_csr(
+    data: NDArray[np.float32],
+    indices: NDArray[np.int64],
+    indptr: NDArray[np.int64],
+    parents: NDArray[np.int64],
+    neighbours: NDArray[np.int64],
+    gaps: NDArray[np.float32],
+    out_indptr: NDArray[np.int64],
+    out_data: NDArray[np.float32],
+    out_indices: NDArray[np.int64],
+) -> None: ...
+@overload
+def interpolate_csr(
+    data: NDArray[np.float64],
+    indices: NDArray[np.int64],
+    indptr: NDArray[np.int64],
+    parents: NDArray[np.int64],
+    neighbours: NDArray[np.int64],
+    gaps: NDArray[np.float64],
+    out_indptr: NDArray[np.int64],
+    out_data: NDArray[np.float64],
+    out_indices: NDArray[np.int64],
+) -> None: ...
+@overload
+def column_moments(
+    X: NDArray[np.float32],
+    centre: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    squares: NDArray[np.float64],
+) -> None: ...
+@overload
+def column_moments(
+    X: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    squares: NDArray[np.float64],
+) -> None: ...
+@overload
+def smote_draw(
+    key: int,
+    lane: int,
+    first: int,
+    X: NDArray[np.float32],
+    table: NDArray[np.int32],
+    cells: NDArray[np.uint64],
+    categorical: NDArray[np.int64],
+    votes: NDArray[np.float32],
+    out: NDArray[np.float32],
+    parents: NDArray[np.int64],
+    neighbours: NDArray[np.int64],
+    gaps: NDArray[np.float32],
+) -> None: ...
+@overload
+def smote_draw(
+    key: int,
+    lane: int,
+    first: int,
+    X: NDArray[np.float64],
+    table: NDArray[np.int32],
+    cells: NDArray[np.uint64],
+    categorical: NDArray[np.int64],
+    votes: NDArray[np.float64],
+    out: NDArray[np.float64],
+    parents: NDArray[np.int64],
+    neighbours: NDArray[np.int64],
+    gaps: NDArray[np.float64],
+) -> None: ...

@@ -395,7 +395,12 @@ def check_enough(count: int, positive: int) -> None:
         )
 
 
-def as_state(state: Any, fixed: Mapping[str, str | int], counters: Mapping[str, int]) -> dict[str, int]:
+def as_state(
+    state: Any,
+    fixed: Mapping[str, str | int],
+    counters: Mapping[str, int],
+    configuration: str = "items, exclude, seed and stream",
+) -> dict[str, int]:
     """The counters, each below its limit, of a ``state_dict`` whose other values are the fixed ones."""
     if not isinstance(state, Mapping):
         raise TypeError(f"state must be a mapping, as state_dict returns it, got {type(state).__name__}")
@@ -403,7 +408,7 @@ def as_state(state: Any, fixed: Mapping[str, str | int], counters: Mapping[str, 
         if name not in state:
             raise ValueError(f"state[{name!r}] must be {wanted!r}, got no such key")
         if type(state[name]) is not type(wanted) or state[name] != wanted:
-            of = "of this sampler's items, exclude, seed and stream" if name == "fingerprint" else "here"
+            of = f"of this sampler's {configuration}" if name == "fingerprint" else "here"
             raise ValueError(f"state[{name!r}] must be {wanted!r}, that {of}, got {state[name]!r}")
     for name in counters:
         if name not in state:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from equipoise import _validate
 from equipoise._backend import kernels
+from equipoise._counters import Counting
 from equipoise._parallel import for_chunks
 from equipoise.rng import COUNTED, KEYED, SHARED, worker_lane
 from equipoise.tables import AliasTable, UniformTable, _Table
@@ -30,19 +30,6 @@ _PAUSED_WORDS = 5  # at the scratch's end: where a row was left that is longer t
 _ROWS_CHUNK = 1 << 15  # negatives that one thread takes at a time
 _SHARED_CHUNK = 1 << 18
 _HIT_CHUNK = 1 << 20  # steps of looking up candidates between two looks
-
-# Guards the counters of all samplers: two threads must not take the same rows' words. A child of fork gets a
-# fresh one.
-_counting = threading.Lock()
-
-
-def _renew_lock() -> None:
-    global _counting  # noqa: PLW0603
-    _counting = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +81,7 @@ class SharedNegatives:
     num_tries: int
 
 
-class NegativeSampler:
+class NegativeSampler(Counting):
     """Draws negatives for rows of a batch, excluding each row's positives exactly.
 
     An id marked valid is never an excluded one: a slot that hits an exclusion is redrawn at most 32 times,
@@ -600,18 +587,6 @@ class NegativeSampler:
             digest.update(self._excluded.astype("<u4", copy=False).data)
             self._digest = digest.hexdigest()
         return self._digest
-
-    def _take(self, counter: str, count: int) -> int:
-        with _counting:
-            first: int = getattr(self, counter)
-            setattr(self, counter, (first + count) % 2**64)
-        return first
-
-    def _give_back(self, counter: str, first: int, count: int) -> None:
-        # Only what was taken last can be given back; another thread's rows stay its own.
-        with _counting:
-            if getattr(self, counter) == (first + count) % 2**64:
-                setattr(self, counter, first)
 
     def __repr__(self) -> str:
         rows = f", {self._indptr.size - 1} rows of exclusions" if self._indptr.size else ""

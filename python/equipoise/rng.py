@@ -41,11 +41,14 @@ harmless.
 | 6 ROWS    | group of 128 rows: row i is word i mod 128   | 0; or 1, for points after a row's first       |
 |           | of group i // 128; or the row                |                                               |
 | 7 BLOCKS  | group of 128 blocks of 64 rows; or the block | 0; or 1, for points after a block's first     |
+| 8 SMOTE   | group of 64 rows: row i, its number since    | as for COUNTED                                |
+|           | the epoch began, has words i mod 64 and      |                                               |
+|           | 64 + i mod 64 of group i // 64               |                                               |
 
 A sampler's calls take its (seed, epoch, stream). A table's call takes seed = the key of its ``rng``
 (``key_from_rng``), epoch 0, stream 0. A reservoir takes its seed, epoch 0, and its stream, but stream 0 where
-rows are keyed by id. Keyed rows do not move the counter of rows; a call that raises leaves
-it where it was.
+rows are keyed by id. A ``SmoteSampler`` takes its seed, its epoch, and the stream that its rows give it, see
+below. Keyed rows do not move the counter of rows; a call that raises leaves it where it was.
 
 Words to numbers
 ----------------
@@ -58,6 +61,8 @@ are the coin. The answer is the column if coin < threshold[column], else alias[c
 *A uniform draw* is below(word, n).
 
 *A real in (0, 1]* is ``((word >> 11) + 1) * 2^-53``.
+
+*A real in [0, 1)* is ``(word >> 40) * 2^-24`` as a float32, ``(word >> 11) * 2^-53`` as a float64.
 
 Whole units
 -----------
@@ -151,6 +156,29 @@ sum of all weights to some 15 digits: it alone depends on how the rows came in.
 ``weighted_sample`` is a reservoir with seed = the key of its ``rng`` and stream 0; without replacement its
 rows are then put in the order of the ranks that they have keyed by id, of weight 1.
 
+Synthetic rows
+--------------
+A ``SmoteSampler`` has n rows X of d columns and a table of the k neighbours of each. A synthetic row has two
+words of its group. The parent is the alias draw of the first over the parent weights, or without them its
+uniform draw from n. Of the 128-bit product second word * k the high half is the column of the table, and the
+low half makes the gap, a real in [0, 1) of X's dtype: 0 is drawn, 1 never is. With base = X[parent] and
+neighbour = X[table[parent, column]] the row is, every operation rounded to X's dtype and none fused,
+
+    base + gap * (neighbour - base)
+
+but in a categorical column it is the code that the most of the parent's k neighbours have, and the smallest
+of those that as many have. The rows' stream, which keeps two classes under one seed apart, is the first 64
+bits, the low byte first, of BLAKE2b with a digest of 16 bytes, of n and d as 64-bit integers and X row by
+row, all with the low byte first.
+
+The table has the nearest first, of equal ones the smaller index. Copies of a row are one point, which stands
+under the smallest of their indices: a row's neighbours are other points, each once. A squared distance is
+that of ``nearest_neighbors`` over the continuous columns, plus, if there are others, (m * m) * the number of
+codes that differ, m the median (of an even number the mean of the middle two) of the continuous columns'
+standard deviations, and 1 if there are none. A column's is, in float64 and with all sums from the first row
+to the last, sqrt(sum (x - a)^2 / n) with a = b + sum (x - b) / n, b the column's first value. ``k_neighbors``
+given as an estimator makes the table as it likes.
+
 Logarithm and exponential
 -------------------------
 These reach promised bytes, so neither libm's nor NumPy's are used. Every operation
@@ -195,13 +223,16 @@ __all__ = [
     "RNG",
     "ROWS",
     "SHARED",
+    "SMOTE",
     "TABLE",
     "key_from_rng",
     "worker_lane",
 ]
 
 VERSION = 1
-TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS = (purpose + (VERSION << 16) for purpose in range(1, 8))
+TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE = (
+    purpose + (VERSION << 16) for purpose in range(1, 9)
+)
 
 RNG = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
 

@@ -17,6 +17,13 @@ from equipoise._numba.reservoir import reservoir_blocks, reservoir_rows
 from equipoise._numba.rng import call_key
 from equipoise._numba.select import class_lookup, reservoir_select
 from equipoise._numba.shared import shared_draw, shared_exact, shared_unique
+from equipoise._numba.smote import (
+    column_moments,
+    interpolate,
+    interpolate_csr,
+    interpolate_csr_count,
+    smote_draw,
+)
 from equipoise._numba.uniform import uniform_draw
 from equipoise._numba.units import unit_floor, unit_settle, unit_sum
 
@@ -25,12 +32,16 @@ __all__ = [
     "alias_draw",
     "call_key",
     "class_lookup",
+    "column_moments",
     "cpu_path",
     "exclusion_hits",
     "exclusion_sort",
     "exclusion_units",
     "exp",
     "expm1",
+    "interpolate",
+    "interpolate_csr",
+    "interpolate_csr_count",
     "knn_pack",
     "knn_search",
     "knn_split",
@@ -44,6 +55,7 @@ __all__ = [
     "shared_draw",
     "shared_exact",
     "shared_unique",
+    "smote_draw",
     "uniform_draw",
     "unit_floor",
     "unit_settle",

@@ -16,6 +16,7 @@ from equipoise._numba._jit import intrinsic, jit, u64
 
 ZERO, ONE, TWO = np.uint64(0), np.uint64(1), np.uint64(2)
 S11, S27, S30, S31, S32 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
+S64 = np.uint64(64)
 LOW = np.uint64(0xFFFFFFFF)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_A, MIX_B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -102,3 +103,9 @@ def below(word, n):
 def unit_real(word):
     """A real in (0, 1]."""
     return np.float64((word >> S11) + ONE) * 2.0**-53
+
+
+@jit()
+def fraction(word, bits):
+    """A real in [0, 1): the top bits of a word, 24 for a float32, 53 for a float64, as a binary fraction."""
+    return np.float64(word >> (S64 - bits)) / np.float64(ONE << bits)
