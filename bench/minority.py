@@ -258,8 +258,8 @@ def main() -> None:
     )
     about = (
         f"Made by `python bench/minority.py` with {library[options.library]} ({versions}).\n"
-        f"`HistGradientBoostingClassifier(random_state={SEED})` on `RepeatedStratifiedKFold(n_splits={SPLITS},"
-        f" n_repeats={options.repeats}, random_state={SEED})`; the sampler of fold i has `random_state=i`.\n"
+        f"`HistGradientBoostingClassifier(random_state={SEED})` on `RepeatedStratifiedKFold({SPLITS}, "
+        f"n_repeats={options.repeats}, random_state={SEED})`; the sampler of fold i has `random_state=i`.\n"
         "Other arguments are the defaults, but for KMeansSMOTE: its `cluster_balance_threshold` is the share "
         "of the minority.\nNumbers are mean ± standard deviation over test folds. A change is the mean over "
         'folds of the difference to no sampler in the same fold;\nin the rows "all" the mean over tables ± '

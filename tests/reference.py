@@ -530,9 +530,9 @@ def shares(total, policy, counts, most):
 # ---- neighbours -------------------------------------------------------------------------------------------
 
 
-def scale(*arrays):
+def scale(*arrays, mismatch=0.0):
     """The power of two that brings the largest |value| into [0.5, 1), its exponent within +-1000."""
-    largest = max((abs(float(x)) for a in arrays for x in (a.min(initial=0), a.max(initial=0))), default=0.0)
+    largest = max(abs(float(x)) for a in arrays for x in (a.min(initial=0), a.max(initial=0), mismatch))
     exponent = -math.frexp(largest)[1] if largest else 0
     return math.ldexp(1.0, min(max(exponent, -1000), 1000))
 
@@ -548,7 +548,7 @@ def squared_distances(x, points):
 
 def neighbors(X, k, *, queries=None, codes=None, mismatch=0.0, query_codes=None, rows=None):
     """nearest_neighbors, with `codes` mixed_neighbors: (indices, distances). `rows`: of these alone."""
-    s = scale(X) if queries is None else scale(X, queries)
+    s = scale(X, X if queries is None else queries, mismatch=mismatch)
     points = s * X.astype(np.float64)
     asked = points if queries is None else s * queries.astype(np.float64)
     if codes is not None:
