@@ -301,7 +301,7 @@ inline float float_below(double value) {
     return static_cast<double>(rounded) > value ? std::nextafter(rounded, -kFar) : rounded;
 }
 
-// An upper bound more. Few are kept in order, many as a heap; the largest is first.
+// An upper bound more. (Bounds set by selection, now and then, let more through: 1.3 times slower.)
 EQUIPOISE_INLINE void nearest_bound(Nearest& q, float high) {
     if (q.known < q.k) {
         q.highs[q.known++] = high;
@@ -585,7 +585,8 @@ EQUIPOISE_INLINE void knn_search(const Points<T>& points, const Blocks& blocks, 
         const i64 own = rows[i];
         const i64 found = nearest_rank(nearest[static_cast<std::size_t>(i)], points, queries.x + own * d,
                                        queries.codes + own * points.c, ranked.data());
-        std::partial_sort(ranked.begin(), ranked.begin() + k, ranked.begin() + found);
+        std::nth_element(ranked.begin(), ranked.begin() + (k - 1), ranked.begin() + found);
+        std::sort(ranked.begin(), ranked.begin() + k);
         for (i64 j = 0; j < k; ++j) {
             const Ranked& r = ranked[static_cast<std::size_t>(j)];
             indices[own * k + j] = r.row;
