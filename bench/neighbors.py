@@ -145,6 +145,7 @@ def hard_points(plain: np.ndarray) -> dict[str, np.ndarray]:
     return {
         "X + 1e4": plain + plain.dtype.type(1e4),
         "every row ten times": np.repeat(plain[: n // 10], 10, axis=0)[rng.permutation(n // 10 * 10)],
+        "Cauchy noise": rng.standard_cauchy((n, d)).astype(plain.dtype),
         "identical rows": np.repeat(plain[:1], n, axis=0),
         "half of the columns constant": constant,
         "all columns but one constant": np.hstack([plain[:, :1], constant[:, -1:].repeat(d - 1, axis=1)]),
