@@ -41,7 +41,8 @@ class Row:
     """One line of the table; times are seconds a call.
 
     ``measure`` says what ``value`` is and which way its target goes: "speedup" is rival / equipoise (at
-    least), "slowdown" is Numba / C++ (at most), "us" and "ms" are times (at most).
+    least), "slowdown" is Numba / C++, or hard / plain (at most), "us" and "ms" are times (at most),
+    "memory" is rival / equipoise (at least), and ``ours`` and ``theirs`` are bytes.
     """
 
     case: str

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-AT_LEAST = "speedup"
-UNITS = {"speedup": "x", "slowdown": "x", "us": " µs", "ms": " ms"}
+AT_LEAST = ("speedup", "memory")
+UNITS = {"speedup": "x", "slowdown": "x", "memory": "x less", "us": " µs", "ms": " ms"}
 HEADER = ["work", "rival", "rival's time", "equipoise's time", "median (min .. max)", "wanted", ""]
 
 
@@ -30,24 +30,31 @@ def spell_time(seconds: float | None) -> str:
     return f"{spell(seconds * scale)} {unit}"
 
 
+def spell_cost(row: dict[str, Any], side: str) -> str:
+    """Seconds, or bytes where memory is compared."""
+    if row["measure"] == "memory" and row[side] is not None:
+        return f"{spell(row[side] / 2**20)} MiB"
+    return spell_time(row[side])
+
+
 def verdict(row: dict[str, Any]) -> str:
     if row["value"] is None or row["target"] is None:
         return ""
-    met = row["value"] >= row["target"] if row["measure"] == AT_LEAST else row["value"] <= row["target"]
+    met = row["value"] >= row["target"] if row["measure"] in AT_LEAST else row["value"] <= row["target"]
     return "met" if met else "**missed**"
 
 
 def spell_row(row: dict[str, Any]) -> list[str]:
     unit = UNITS[row["measure"]]
-    sign = "≥" if row["measure"] == AT_LEAST else "≤"
+    sign = "≥" if row["measure"] in AT_LEAST else "≤"
     wanted = "" if row["target"] is None else f"{sign} {row['target']:g}{unit}"
     if row["value"] is None:
         return [row["work"], row["rival"], "", "", row["note"], wanted, ""]
     value = f"{spell(row['value'])}{unit} ({spell(row['low'])} .. {spell(row['high'])})"
-    ours = spell_time(row["ours"])
+    ours = spell_cost(row, "ours")
     if row["amount"] and row["amount"] >= 10_000:
         ours += f" ({spell(row['amount'] / row['ours'] / 1e6)} M/s)"
-    return [row["work"], row["rival"], spell_time(row["theirs"]), ours, value, wanted, verdict(row)]
+    return [row["work"], row["rival"], spell_cost(row, "theirs"), ours, value, wanted, verdict(row)]
 
 
 def line(cells: list[str]) -> str:
@@ -72,8 +79,8 @@ def report(results: dict[str, Any]) -> str:
         [
             f"{'; '.join(made_on)}.",
             f"Made by `{about['command']}` and `python bench/report.py results.json`. All sides of a row run",
-            "in turn; times are CPU time, medians; a ratio is taken inside each round, so it need not equal",
-            "that of the times.",
+            "in turn; times are CPU time, or wall time with two threads on all cores (see below), medians; a",
+            "ratio is taken inside each round, so it need not equal that of the times.",
             "",
             line(HEADER),
             line(["---"] * len(HEADER)),

@@ -1,6 +1,7 @@
 """Run the benchmarks: ``python bench/run.py [--quick] [--only NAME] [--huge] -o results.json``.
 
-One thread on one core, every side of a row in turn. ``python bench/report.py results.json`` makes the table.
+One thread on one core, or where a row says so two threads on all, every side of a row in turn.
+``python bench/report.py results.json`` makes the table.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-CASES = ("draws", "bare", "build", "negatives", "reservoirs", "smote", "calls", "twins", "imports")
+CASES = (
+    *("draws", "bare", "build", "negatives", "reservoirs", "neighbors", "samplers", "smote", "calls"),
+    *("twins", "imports"),
+)
 LIBRARIES = (
     "equipoise",
     "numpy",
@@ -30,6 +34,10 @@ LIBRARIES = (
     "pandas",
     "datasketches",
     "numba",
+    "scikit-learn",
+    "imbalanced-learn",
+    "faiss-cpu",
+    "pykdtree",
 )
 
 

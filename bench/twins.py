@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from harness import Budget, Row, Timer, alternate, positives, spelled, timer, zipf
+from neighbors import clustered
 
 ITEMS, USERS, EACH = 1_000_000, 100_000, 50
-DRAWS, REST = 3, 4  # targets: at most so many times the C++ time
+DRAWS, REST, SEARCH = 3, 4, 6  # targets: at most so many times the C++ time
 TASKS = {
     **{f"1M draws, n = {spelled(n)}": DRAWS for n in (10**4, 10**6, 10**7)},
     "1M uniform draws": DRAWS,
@@ -33,6 +34,8 @@ TASKS = {
     "class reservoir, 1,000 x 100 of 1e7": REST,
     "65,536 synthetic rows x 16": REST,
     "65,536 synthetic rows x 16, 2 categorical": REST,
+    "5-NN self-join, clustered float32, 20,000 x 16": SEARCH,
+    "5-NN self-join, uniform float64, 5,000 x 32": SEARCH,
 }
 
 
@@ -114,6 +117,12 @@ def make(task: str) -> Callable[[], object]:
     if "build" in task:
         weights = zipf(ITEMS)
         return lambda: equipoise.AliasTable(weights)
+    if "uniform float64" in task:
+        noise = rng.random((5_000, 32))
+        return lambda: equipoise.nearest_neighbors(noise, 5)
+    if "5-NN" in task:
+        rows = clustered(20_000, 16)
+        return lambda: equipoise.nearest_neighbors(rows, 5)
     exclude = (np.arange(0, USERS * EACH + 1, EACH), positives(USERS, ITEMS, EACH).ravel())
     items = ITEMS if "uniform" in task else equipoise.AliasTable(zipf(ITEMS), power=0.75)
     sampler = equipoise.NegativeSampler(items, exclude=exclude)

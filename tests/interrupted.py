@@ -96,6 +96,13 @@ def synthetic_rows():
     return sampler, lambda: sampler.sample(len(out), out=out)
 
 
+def neighbors(threads, dtype, n, d, noise=1.0, asked=0):
+    rng = np.random.default_rng(0)
+    x = (noise * rng.standard_normal((n, d))).astype(dtype)
+    queries = np.tile(x, (asked // n, 1)) if asked else None
+    return None, lambda: equipoise.nearest_neighbors(x, 20, queries=queries, n_threads=threads)
+
+
 # name -> (what makes the sampler and the call; after which kernel's call of which number Ctrl-C comes).
 # Without a kernel it comes after the beginning of the call. What is made before, such as tables, or cannot be
 # left, such as an array's allocation, takes its time.
@@ -121,6 +128,10 @@ CASES = {
     "shared exactly": (lambda _: shared(10**7 - 5, items=(10**7,)), ("shared_exact", 560)),
     "synthetic rows": (lambda _: synthetic_rows(), None),
     "reservoir": (reservoir, ("reservoir_rows", 1)),
+    "neighbors": (lambda t: neighbors(t, np.float32, 100_000, 128), None),
+    "wide neighbors": (lambda t: neighbors(t, np.float64, 2_000, 30_000), None),
+    "neighbors of queries": (lambda t: neighbors(t, np.float64, 2_000, 64, asked=1_000_000), None),
+    "equal neighbors": (lambda t: neighbors(t, np.float32, 30_000, 16, 0.0, 3_000_000), None),
     "waited for": (lambda t: sample(t, ROWS[:150], 500, unique=True), ("negatives_draw", 1)),
     "twice": (lambda t: sample(t, ROWS, 500, unique=True), ("negatives_draw", 1)),
 }
@@ -140,6 +151,10 @@ def warm():
     few = equipoise.Reservoir(1, half_life=1.0)
     few.update([1.0, 2.0], times=[0.0, 1.0])
     few.sample()
+    for dtype in (np.float32, np.float64):
+        rows = np.zeros((300, 128), dtype)
+        equipoise.nearest_neighbors(rows, 20)
+        equipoise.nearest_neighbors(rows, 20, queries=rows)
 
 
 def press():

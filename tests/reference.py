@@ -1,8 +1,8 @@
 """The stream contract a third time: slow, obvious, and written from the text of ``equipoise/rng.py`` alone.
 
 Python integers never overflow and Python floats are IEEE doubles, so every line below is the sentence of the
-contract it comes from. Nothing here is fast and nothing is validated: the library is. Only the last section
-packs answers into arrays, for a comparison byte by byte.
+contract it comes from. Nothing here is fast and nothing is validated: the library is. Only the last sections
+use arrays: neighbours (text in ``equipoise/neighbors.py``), and answers for a comparison byte by byte.
 """
 
 from __future__ import annotations
@@ -600,6 +600,47 @@ def synthetic_rows(X, table, count, *, parents=None, categorical=(), seed=0, epo
         told.append((row, parent, neighbour, gap))
     rows = np.array([row for row, *_ in told], X.dtype).reshape(count, X.shape[1])
     return rows, *(np.array([one[at] for one in told], t) for at, t in ((1, "i8"), (2, "i8"), (3, X.dtype)))
+
+
+# ---- neighbours -------------------------------------------------------------------------------------------
+
+
+def scale(*arrays, mismatch=0.0):
+    """The power of two that brings the largest |value| into [0.5, 1), its exponent within +-1000."""
+    largest = max(abs(float(x)) for a in arrays for x in (a.min(initial=0), a.max(initial=0), mismatch))
+    exponent = -math.frexp(largest)[1] if largest else 0
+    return math.ldexp(1.0, min(max(exponent, -1000), 1000))
+
+
+def squared_distances(x, points):
+    """From one row to all: column c is added to sum c mod 4. NumPy's own operations round each step once."""
+    sums = [np.zeros(len(points)) for _ in range(4)]
+    for c in range(len(x)):
+        difference = x[c] - points[:, c]
+        sums[c % 4] = sums[c % 4] + difference * difference
+    return (sums[0] + sums[1]) + (sums[2] + sums[3])
+
+
+def neighbors(X, k, *, queries=None, codes=None, mismatch=0.0, query_codes=None, rows=None):
+    """nearest_neighbors, with `codes` mixed_neighbors: (indices, distances). `rows`: of these alone."""
+    s = scale(X, X if queries is None else queries, mismatch=mismatch)
+    points = s * X.astype(np.float64)
+    asked = points if queries is None else s * queries.astype(np.float64)
+    if codes is not None:
+        codes_asked = codes if queries is None else query_codes
+    rows = range(len(asked)) if rows is None else rows
+    indices, distances = np.empty((len(rows), k), np.int64), np.empty((len(rows), k), X.dtype)
+    for i, row in enumerate(rows):
+        d2 = squared_distances(asked[row], points)
+        if codes is not None:
+            d2 = d2 + (s * mismatch) ** 2 * (codes != codes_asked[row]).sum(axis=1)
+        order = np.argsort(d2, kind="stable")  # equal distances by index
+        if queries is None:
+            order = order[order != row]
+        indices[i] = order[:k]
+        with np.errstate(over="ignore"):
+            distances[i] = (np.sqrt(d2[order[:k]]) / s).astype(X.dtype)
+    return indices, distances
 
 
 # ---- the library's calls, as arrays ----------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 PROGRAM = Path(__file__).with_name("interrupted.py")
 THREADED = ("table", "uniform", "rows", "unique", "exact", "exclude_ids", "reservoir")
 LONG_ROWS = ("one long row", "one long uniform row", "one unique row", "one unique uniform row")
+NEIGHBORS = ("neighbors", "wide neighbors", "neighbors of queries", "equal neighbors")
 SHARED = ("shared", "shared log q", "shared by rejection", "shared tree", "shared exactly")
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way here")
@@ -30,7 +31,7 @@ def interrupted(what, threads):
 
 @pytest.mark.parametrize(
     ("what", "threads"),
-    [(what, n) for what in THREADED for n in (1, 3)]
+    [(what, n) for what in (*THREADED, *NEIGHBORS) for n in (1, 3)]
     + [(what, 1) for what in (*LONG_ROWS, "hits", *SHARED, "synthetic rows")],
 )
 def test_ctrl_c(what, threads):

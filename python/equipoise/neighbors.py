@@ -20,7 +20,7 @@ Int64s = NDArray[np.int64]
 
 _BLOCK = 128  # rows of a block, and of a call's queries at most
 _WORK = {"cpp": 1 << 30, "numba": 1 << 28}  # products of a call at most, some 50 ms
-_SPLIT = 1 << 17  # rows that are split in one call
+_SPLIT = 1 << 23  # numbers, in rows of 64 at least, that are split in one call
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +84,13 @@ def nearest_neighbors(
         ``progress=True`` without tqdm.
 
     Notes
-    ----- Rows are split into blocks of 128 along the columns of largest variance (Friedman, Bentley and
-    Finkel 1977), each with a centre, a radius and a box, by which whole blocks and single queries are
-    skipped. The rest is float32 dot products, relative to the block's centre, with a bound on their error;
-    rows that the bound cannot exclude are ranked in float64. Memory: a float32 copy of ``X`` and some 32
-    bytes a row, n k for the answer, never n^2. Few columns and clustered rows cost little; uniform noise in
-    many columns costs n^2 d products.
+    -----
+    Rows are split into blocks of 128 along the columns of largest variance (Friedman, Bentley and Finkel
+    1977), each with a centre, a radius and a box, by which whole blocks and single queries are skipped. The
+    rest is float32 dot products, relative to the block's centre, with a bound on their error; rows that the
+    bound cannot exclude are ranked in float64. Memory: a float32 copy of ``X`` and some 32 bytes a row, n k
+    for the answer, never n^2. Few columns and clustered rows cost little; uniform noise in many columns costs
+    n^2 d products.
 
     Examples
     --------
@@ -200,7 +201,7 @@ def _split(x: _validate_points.Points) -> Int64s:
     pieces = [(0, len(x))]
     while pieces:
         begin, end = pieces.pop()
-        whole = end - begin <= _SPLIT
+        whole = (end - begin) * max(x.shape[1], 64) <= max(_SPLIT, _BLOCK * x.shape[1])
         _backend.kernels().knn_split(x, begin, end, 64 if whole else 1, order)
         if not whole:
             middle = begin + (-(-(end - begin) // _BLOCK) + 1) // 2 * _BLOCK

@@ -1,0 +1,184 @@
+"""Exact nearest neighbours against scikit-learn, faiss and pykdtree, and hard points against plain ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import equipoise
+from harness import Budget, Row, optional
+from two_threads import THREADS, duel, print_rows, rows_of
+
+K = 5
+Search = Callable[[np.ndarray, int], np.ndarray]  # the points and k -> indices of a row's neighbours
+
+
+def clustered(n: int, d: int, dtype: type = np.float32, clusters: int = 50) -> np.ndarray:
+    """Centres uniform in [-10, 10]^d, rows normal around them: scikit-learn's make_blobs."""
+    rng = np.random.default_rng([n, d])
+    centres = rng.uniform(-10, 10, (clusters, d))
+    return (centres[rng.integers(0, clusters, n)] + rng.standard_normal((n, d))).astype(dtype)
+
+
+def ours(x: np.ndarray, k: int) -> np.ndarray:
+    return equipoise.nearest_neighbors(x, k, n_threads=THREADS).indices
+
+
+# ---- rivals: name -> settings, of which the one that is fastest on a fifth of the rows is timed -----------
+
+
+def scikit_learn(algorithm: str, **settings: Any) -> Search:
+    def search(x: np.ndarray, k: int) -> np.ndarray:
+        from sklearn.neighbors import NearestNeighbors
+
+        estimator = NearestNeighbors(n_neighbors=k, algorithm=algorithm, n_jobs=-1, **settings).fit(x)
+        return estimator.kneighbors(return_distance=True)[1]
+
+    return search
+
+
+def without_self(indices: np.ndarray) -> np.ndarray:
+    """Searches that do not know a self-join answer k + 1, the row itself among them."""
+    own = indices == np.arange(len(indices))[:, None]
+    own[~own.any(axis=1), -1] = True  # hidden behind duplicates
+    return indices[~own].reshape(len(indices), -1)
+
+
+def faiss_flat(x: np.ndarray, k: int) -> np.ndarray:
+    import faiss
+
+    faiss.omp_set_num_threads(THREADS)
+    index = faiss.IndexFlatL2(x.shape[1])
+    index.add(x)
+    return without_self(index.search(x, k + 1)[1])
+
+
+def pykdtree(leafsize: int) -> Search:
+    def search(x: np.ndarray, k: int) -> np.ndarray:
+        from pykdtree.kdtree import KDTree
+
+        return without_self(KDTree(x, leafsize=leafsize).query(x, k=k + 1)[1].astype(np.int64))
+
+    return search
+
+
+RIVALS: dict[str, tuple[str, dict[str, Search]]] = {
+    "scikit-learn, brute": (
+        "sklearn",
+        {"NearestNeighbors(algorithm='brute', n_jobs=-1)": scikit_learn("brute")},
+    ),
+    "scikit-learn, kd_tree": (
+        "sklearn",
+        {
+            f"NearestNeighbors(algorithm='kd_tree', leaf_size={leaf}, n_jobs=-1)": scikit_learn(
+                "kd_tree", leaf_size=leaf
+            )
+            for leaf in (30, 100)
+        },
+    ),
+    "faiss IndexFlatL2": ("faiss", {"add and search of k + 1, omp_set_num_threads(2)": faiss_flat}),
+    "pykdtree": (
+        "pykdtree",
+        {f"KDTree(leafsize={leaf}), OMP_NUM_THREADS=2": pykdtree(leaf) for leaf in (8, 16, 32)},
+    ),
+}
+
+
+def fastest(forms: dict[str, Search], x: np.ndarray, k: int) -> str:
+    def trial(form: str) -> float:
+        start = time.perf_counter()
+        forms[form](few, k)
+        return time.perf_counter() - start
+
+    few = np.ascontiguousarray(x[: max(len(x) // 5, k + 2)])
+    if len(forms) > 1:
+        trial(next(iter(forms)))  # its library is loaded
+    return min(forms, key=trial) if len(forms) > 1 else next(iter(forms))
+
+
+def against(work: str, rival: str, target: float | None, x: np.ndarray, budget: Budget, k: int = K) -> Row:
+    library, forms = RIVALS[rival]
+    row = Row("neighbors", work, rival, target=target, amount=len(x))
+    if optional(library) is None:
+        row.note = "not installed"
+        return row
+    row.setting = fastest(forms, x, k)
+    search = forms[row.setting]
+    few = np.ascontiguousarray(x[:5000])
+    few_k = min(k, 50)  # far neighbours of one distance in float32 have no order to agree on
+    if (share := float((search(few, few_k) == ours(few, few_k)).mean())) < 0.99:
+        raise AssertionError(f"{work}: {rival} finds the same neighbours in {share:.1%} of the places only")
+    return duel(row, partial(ours, x, k), partial(search, x, k), budget)
+
+
+def figures(budget: Budget) -> Iterator[Row]:
+    shrink = 4 if budget.quick else 1
+
+    def name(what: str, x: np.ndarray) -> str:
+        return f"{K}-NN self-join, {what} {x.dtype}, {len(x):,} x {x.shape[1]}"
+
+    for n, d, rivals in (
+        (100_000, 32, {"scikit-learn, brute": 13, "faiss IndexFlatL2": 5}),
+        (100_000, 16, {"scikit-learn, kd_tree": 12, "pykdtree": 3, "faiss IndexFlatL2": 6}),
+        (20_000, 128, {"scikit-learn, brute": 5, "faiss IndexFlatL2": 2}),
+        (20_000, 8, {"pykdtree": 2}),
+    ):
+        x = clustered(n // shrink, d)
+        for rival, target in rivals.items():
+            yield against(name("clustered", x), rival, target, x, budget)
+    noise = np.random.default_rng(0).random((50_000 // shrink, 32), dtype=np.float32)
+    yield against(name("uniform", noise), "faiss IndexFlatL2", 3, noise, budget)
+
+
+# ---- hard points against plain ones -----------------------------------------------------------------------
+
+
+def hard_points(plain: np.ndarray) -> dict[str, np.ndarray]:
+    n, d = plain.shape
+    rng = np.random.default_rng(1)
+    constant = plain.copy()
+    constant[:, d // 2 :] = 12345.678
+    return {
+        "X + 1e4": plain + plain.dtype.type(1e4),
+        "every row ten times": np.repeat(plain[: n // 10], 10, axis=0)[rng.permutation(n // 10 * 10)],
+        "Cauchy noise": rng.standard_cauchy((n, d)).astype(plain.dtype),
+        "identical rows": np.repeat(plain[:1], n, axis=0),
+        "half of the columns constant": constant,
+        "all columns but one constant": np.hstack([plain[:, :1], constant[:, -1:].repeat(d - 1, axis=1)]),
+        "whole numbers 0 to 3": rng.integers(0, 4, (n, d)).astype(plain.dtype),
+        "one-hot": np.eye(d, dtype=plain.dtype)[rng.integers(0, d, n)],
+    }
+
+
+def robustness(budget: Budget) -> Iterator[Row]:
+    n, d = 20_000, 16
+    for dtype in (np.float32, np.float64):
+        plain = clustered(n, d, dtype)
+        for name, x in hard_points(plain).items():
+            work = f"{K}-NN self-join, {name}, {x.dtype}, {len(x):,} x {d}"
+            row = Row("neighbors", work, "the plain case", measure="slowdown", target=3, amount=len(x))
+            row.setting = "equipoise on clustered rows of the same shape and dtype"
+            yield duel(row, partial(ours, x, K), partial(ours, plain, K), budget)
+    x = clustered(3_000, d)
+    work = f"k = n - 1, float32, {len(x):,} x {d}"
+    row = Row("neighbors", work, "the plain case", measure="slowdown", target=3)
+    row.setting = "equipoise with k = 5, whose answer is a 600th as large"
+    yield duel(row, partial(ours, x, len(x) - 1), partial(ours, x, K), budget)
+    yield against(work, "scikit-learn, brute", None, x, budget, k=len(x) - 1)
+
+
+def run(budget: Budget) -> Iterator[Row]:
+    yield from rows_of(__file__, budget)
+
+
+if __name__ == "__main__":
+
+    def both(budget: Budget) -> Iterator[Row]:
+        yield from figures(budget)
+        yield from robustness(budget)
+
+    print_rows(both)

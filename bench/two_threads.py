@@ -1,0 +1,91 @@
+"""Rows with two threads: a process of its own for a case, on all cores, timed by the wall clock.
+
+Thread pools read their variables, and their threads inherit the cores, when a library is loaded: too early
+for the process of run.py, which is kept to one of each. Other work on the machine disturbs a wall clock, so
+each row also tells the ratio of CPU times, which it does not disturb much.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from statistics import median
+
+from harness import Budget, Row
+
+THREADS = 2
+POOLS = ("OMP", "MKL", "OPENBLAS", "NUMBA", "EQUIPOISE")
+LONG = 15.0  # seconds: so long a rival is run once, or twice for publishing
+
+
+def spread(command: list[str]) -> subprocess.Popen[str]:
+    """The command as a process that may use all cores, and two threads in each pool."""
+    environment = os.environ | {f"{pool}_NUM_THREADS": str(THREADS) for pool in POOLS}
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if cores:
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    try:
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    finally:
+        if cores:
+            os.sched_setaffinity(0, cores)
+
+
+def rows_of(file: str, budget: Budget) -> Iterator[Row]:
+    """The rows that ``file`` prints as a program, as they come."""
+    process = spread([sys.executable, file, "quick" if budget.quick else "full"])
+    assert process.stdout is not None
+    for line in process.stdout:
+        yield Row(**json.loads(line))
+    if process.wait():
+        raise RuntimeError(f"{file} ended with status {process.returncode}")
+
+
+def print_rows(rows: Callable[[Budget], Iterator[Row]]) -> None:
+    """What such a program does."""
+    budget = Budget.of(quick=sys.argv[1:] == ["quick"])
+    for row in rows(budget):
+        print(json.dumps(asdict(row)), flush=True)
+
+
+def seconds(run: Callable[[], object]) -> tuple[float, float]:
+    """Wall and CPU time of a call; what it returns is freed after the clocks stop."""
+    gc.collect()
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = run()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    del result
+    return wall, cpu
+
+
+def duel(row: Row, ours: Callable[[], object], theirs: Callable[[], object], budget: Budget) -> Row:
+    """``row`` with the medians of rounds in which both run in turn, short ones warmed up by a round.
+
+    "speedup" is theirs / ours, "slowdown" ours / theirs.
+    """
+    times: list[tuple[tuple[float, float], tuple[float, float]]] = []
+    start = time.perf_counter()
+    for i in range(100):
+        times.append((seconds(ours), seconds(theirs)))
+        slowest = max(wall for wall, _ in times[0])
+        passed = time.perf_counter() - start
+        least = (1 if budget.quick else 2) if slowest > LONG else 2 if passed > 60 else budget.rounds + 1
+        if i + 1 >= least and (slowest > LONG or passed > budget.seconds):
+            break
+    if slowest <= LONG:
+        del times[0]
+    a, b = ([pair[side][0] for pair in times] for side in (0, 1))
+    fraction = (lambda x, y: y / x) if row.measure == "speedup" else (lambda x, y: x / y)
+    ratios = [fraction(x, y) for x, y in zip(a, b, strict=True)]
+    cpu = median(fraction(x[1], y[1]) for x, y in times)
+    row.ours, row.theirs, row.rounds = median(a), median(b), len(times)
+    row.value, row.low, row.high = median(ratios), min(ratios), max(ratios)
+    clock = f"two threads, wall clock; by CPU time {cpu:.2g}x"
+    row.setting = f"{row.setting}; {clock}" if row.setting else clock
+    return row

@@ -1,0 +1,148 @@
+"""Named sets of points for the neighbour tests: name -> (rng, n, d, dtype) -> array [n, d] of that dtype."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def clustered(rng, n, d, dtype):
+    """Clusters of about fifty rows, so that some are smaller than a block of rows and some share one."""
+    centres = rng.standard_normal((max(2, n // 50), d)) * 10
+    return (centres[rng.integers(0, len(centres), n)] + rng.standard_normal((n, d))).astype(dtype)
+
+
+def uniform(rng, n, d, dtype):
+    return rng.random((n, d)).astype(dtype)
+
+
+def heavy_tailed(rng, n, d, dtype):
+    """A few rows hold nearly all of the extent."""
+    return rng.standard_t(1, (n, d)).astype(dtype)
+
+
+def shifted(rng, n, d, dtype):
+    """Far from the origin: what a formula of norms and dot products cancels to nothing."""
+    return (clustered(rng, n, d, np.float64) + 1e4).astype(dtype)
+
+
+def duplicated(rng, n, d, dtype):
+    """Every row ten times, scattered."""
+    few = uniform(rng, -(-n // 10), d, dtype)
+    return np.tile(few, (10, 1))[rng.permutation(10 * len(few))[:n]]
+
+
+def identical(rng, n, d, dtype):
+    return np.tile(rng.standard_normal((1, d)).astype(dtype), (n, 1))
+
+
+def nearly_identical(rng, n, d, dtype):
+    """Units in the last place apart, and half of the rows not even that."""
+    one = (1 + rng.random((1, d))).astype(dtype)
+    return (one + np.spacing(one) * rng.integers(0, 2, (n, d))).astype(dtype)
+
+
+def constant_columns(rng, n, d, dtype):
+    """All columns but the last say nothing, and say it with large numbers."""
+    points = np.full((n, d), 12345.678, dtype)
+    points[:, -1] = rng.standard_normal(n)
+    return points
+
+
+def grid(rng, n, d, dtype):
+    """Small whole numbers of both signs, zero of both signs among them: very many ties."""
+    points = rng.integers(-1, 2, (n, d)).astype(dtype)
+    return np.where((points == 0) & (rng.random((n, d)) < 0.5), dtype(-0.0), points)
+
+
+def one_hot(rng, n, d, dtype):
+    return np.eye(d, dtype=dtype)[rng.integers(0, d, n)]
+
+
+def zeros(rng, n, d, dtype):
+    return np.zeros((n, d), dtype)
+
+
+def wide(rng, n, d, dtype):
+    """Magnitudes over nearly all exponents, so that most squares vanish beside the largest."""
+    most = 300 if dtype is np.float64 else 37
+    return (rng.choice([-1, 1], (n, d)) * 10.0 ** rng.uniform(-most, most, (n, d))).astype(dtype)
+
+
+def wide_columns(rng, n, d, dtype):
+    """As `wide`, but each column has its own magnitude."""
+    most = 300 if dtype is np.float64 else 37
+    return (rng.standard_normal((n, d)) * 10.0 ** rng.uniform(-most, most - 1, d)).astype(dtype)
+
+
+def denormal(rng, n, d, dtype):
+    """Nothing above a few thousand of the least positive numbers."""
+    return rng.integers(-3000, 3000, (n, d)).astype(dtype) * np.finfo(dtype).smallest_subnormal
+
+
+def largest(rng, n, d, dtype):
+    """Differences of up to the largest number, which do not overflow; their squares would."""
+    return ((rng.random((n, d)) - 0.5) * np.finfo(dtype).max / np.sqrt(d)).astype(dtype)
+
+
+def far_clusters(rng, n, d, dtype):
+    """1e6 apart, 1e-3 wide: in float32 a cluster is a few points."""
+    return (1e6 * rng.integers(0, 5, (n, 1)) + 1e-3 * rng.standard_normal((n, d))).astype(dtype)
+
+
+def sorted_line(rng, n, d, dtype):
+    """Each row nearest to the rows beside it, the last column the only one that differs."""
+    points = np.zeros((n, d), dtype)
+    points[:, -1] = np.sort(rng.random(n))
+    return points
+
+
+POINTS = {
+    f.__name__: f
+    for f in (
+        clustered,
+        uniform,
+        heavy_tailed,
+        shifted,
+        duplicated,
+        identical,
+        nearly_identical,
+        constant_columns,
+        grid,
+        one_hot,
+        zeros,
+        wide,
+        wide_columns,
+        denormal,
+        largest,
+        far_clusters,
+        sorted_line,
+    )
+}
+
+
+def points(name, n, d, dtype, seed=0):
+    return POINTS[name](np.random.default_rng([seed, n, d]), n, d, dtype)
+
+
+def arrange(x):
+    """name -> the same values as `x` behind other strides, byte orders, alignments and flags."""
+    n, d = x.shape
+    spread = np.full((2 * n + 1, 3 * d + 2), np.nan, x.dtype)
+    spread[1::2, 2::3] = x
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    room = np.zeros(x.nbytes + 1, np.uint8)
+    odd = room[1:].view(x.dtype).reshape(x.shape)
+    odd[:] = x
+    return {
+        "C": x,
+        "Fortran": np.asfortranarray(x),
+        "rows backwards": x[::-1].copy()[::-1],
+        "columns backwards": x[:, ::-1].copy()[:, ::-1],
+        "both backwards": np.asfortranarray(x[::-1, ::-1])[::-1, ::-1],
+        "slices of a larger array": spread[1::2, 2::3],
+        "columns of a wider array": np.hstack([x, x, x])[:, d : 2 * d],
+        "read-only": frozen,
+        "not aligned": odd,
+        "middle axis dropped": np.stack([x, x + 1], axis=1)[:, 0],
+    }
