@@ -9,23 +9,6 @@
 
 namespace equipoise {
 
-// Labels to numbers in order of first sight, by an open-addressing table (number -1 = free) that the caller
-// keeps at most half full: stops before a new label when there is no room. Returns how many labels are done.
-inline i64 class_lookup(const i64* labels, i64 count, i64* slot_labels, i64* slot_numbers, u64 mask,
-                        i64* known, i64* numbers) {
-    for (i64 i = 0; i < count; ++i) {
-        u64 at = mix64(static_cast<u64>(labels[i])) & mask;
-        while (slot_numbers[at] >= 0 && slot_labels[at] != labels[i]) at = (at + 1) & mask;
-        if (slot_numbers[at] < 0) {
-            if (2 * (static_cast<u64>(*known) + 1) > mask + 1) return i;
-            slot_labels[at] = labels[i];
-            slot_numbers[at] = (*known)++;
-        }
-        numbers[i] = slot_numbers[at];
-    }
-    return count;
-}
-
 // The value that a[nth] would have if a were sorted; a comes back in another order. A sample says where that
 // value lies, one pass without branches gathers what lies there, and only this is looked through (Floyd and
 // Rivest 1975).
