@@ -297,7 +297,7 @@ py::tuple reservoir_rows(u64 key, i64 start, const Array<i64>& ids, const Array<
                 (ids.size() == 0 || ids.size() == count) &&
                 (classes.size() == 0 || classes.size() == count) &&
                 (shifts.size() == 0 || shifts.size() == count) &&
-                (counts.size() == 0 || (counts.size() == thresholds.size() && most == 1)) &&
+                (classes.size() == 0 || (counts.size() == thresholds.size() && most == 1)) &&
                 slot_numbers.size() == slot_labels.size() && (slots & (slots - 1)) == 0,
             "reservoir_rows: shapes differ");
     require(slots || all_below(classes.data(), classes.size(), thresholds.size()),
@@ -314,7 +314,7 @@ py::tuple reservoir_rows(u64 key, i64 start, const Array<i64>& ids, const Array<
                                     data_or_null(shifts),
                                     thresholds.data(),
                                     static_cast<u64>(thresholds.size()),
-                                    counts.size() ? counts.mutable_data() : nullptr};
+                                    counts.mutable_data()};
     eq::Scan scan{};
     {
         Release release;

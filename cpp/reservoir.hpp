@@ -20,6 +20,7 @@
 namespace equipoise {
 
 constexpr i64 kRows = 64;                 // of a block
+constexpr i64 kAhead = 2048;              // rows, which are asked for so long before they are read
 constexpr double kSlack = 1.0 + 0x1p-40;  // covers the rounding of a logarithm, a quotient, a product
 
 // Why a kernel came back; `next` is where to go on, or what is wrong.
@@ -271,7 +272,7 @@ struct Stream {
     const double* shifts;   // of log w, by decay; null: ranks, else logarithms of ranks
     const double* thresholds;
     u64 num_thresholds;
-    i64* counts;  // of rows by class; null: none wanted
+    i64* counts;  // of rows by class
 };
 
 // Up to the threshold, the points of row i, whose first exponential is of `word`: one, or with replacement
@@ -330,12 +331,11 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
             if (!(piece < kInfinity)) return {at, scan.filled, kBadSum, scan.total};
         }
         if (rows.classes) {
-            if (!rows.slot_labels)
-                std::copy(rows.classes + at, rows.classes + at + size, numbers);
-            else if (!class_numbers(rows.classes + at, size, rows.slot_labels, rows.slot_numbers, rows.mask,
-                                    rows.num_thresholds, numbers))
+            // Pages end sooner than the hardware looks ahead.
+            for (i64 j = 0; j < size; j += 8) EQUIPOISE_PREFETCH(rows.classes + at + kAhead + j);
+            if (!class_bounds(rows.classes + at, size, rows.slot_labels, rows.slot_numbers, rows.mask,
+                              rows.thresholds, rows.num_thresholds, numbers, bounds, rows.counts))
                 return {at, scan.filled, kNewClass, scan.total};
-            for (i64 j = 0; j < size; ++j) bounds[j] = rows.thresholds[numbers[j]];
         } else {
             for (i64 j = 0; j < size; ++j) bounds[j] = rows.thresholds[0];
         }
@@ -354,8 +354,6 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
                                           most, out.rows + scan.filled, out.ranks + scan.filled);
             }
         }
-        if (rows.counts)
-            for (i64 j = 0; j < size; ++j) ++rows.counts[numbers[j]];
         if (most == 1) {
             scan.total += piece;
         } else {  // a piece may be left in the middle: row by row

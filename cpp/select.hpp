@@ -9,9 +9,22 @@
 
 namespace equipoise {
 
+// Puts the numbers that `first` holds of before the others, and says how many they are: without branches,
+// which nobody could guess.
+template <class First>
+EQUIPOISE_INLINE i64 gather_first(double* a, i64 count, First first) {
+    i64 kept = 0;
+    for (i64 i = 0; i < count; ++i) {
+        const double x = a[i];
+        a[i] = a[kept];
+        a[kept] = x;
+        kept += first(x);
+    }
+    return kept;
+}
+
 // The value that a[nth] would have if a were sorted; a comes back in another order. A sample says where that
-// value lies, one pass without branches gathers what lies there, and only this is looked through (Floyd and
-// Rivest 1975).
+// value lies, and only what lies there is looked through (Floyd and Rivest 1975).
 inline double nth_smallest(double* a, i64 count, i64 nth) {
     constexpr i64 kSample = 1024, kMargin = 64;
     if (count >= 16 * kSample) {
@@ -21,19 +34,29 @@ inline double nth_smallest(double* a, i64 count, i64 nth) {
         const i64 middle = nth * kSample / count;
         const double low = middle >= kMargin ? sample[middle - kMargin] : -HUGE_VAL;
         const double high = middle + kMargin < kSample ? sample[middle + kMargin] : HUGE_VAL;
-        i64 below = 0, between = 0;
+        i64 below = 0;
         for (i64 i = 0; i < count; ++i) below += a[i] < low;
-        for (i64 i = 0; i < count; ++i) {
-            const double x = a[i];
-            const bool inside = (x >= low) & (x <= high);
-            a[i] = a[between];
-            a[between] = x;
-            between += inside;
-        }
+        const i64 between = gather_first(a, count, [=](double x) { return (x >= low) & (x <= high); });
         if (below <= nth && nth < below + between) {
             count = between;
             nth -= below;
         }
+    }
+    // Few rounds halve what is left, but where most are alike.
+    for (int round = 0; round < 16 && count > 16; ++round) {
+        const double x = a[0], y = a[count / 2], z = a[count - 1];
+        const double pivot = std::max(std::min(x, y), std::min(std::max(x, y), z));
+        const i64 below = gather_first(a, count, [=](double value) { return value < pivot; });
+        if (nth < below) {
+            count = below;
+            continue;
+        }
+        const i64 upto =
+            below + gather_first(a + below, count - below, [=](double value) { return value <= pivot; });
+        if (nth < upto) return pivot;
+        a += upto;
+        count -= upto;
+        nth -= upto;
     }
     std::nth_element(a, a + nth, a + count);
     return a[nth];

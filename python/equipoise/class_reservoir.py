@@ -252,7 +252,7 @@ class ClassReservoir(WeightedRows):
         by_label = np.argsort(labels, kind="stable")
         place = np.empty(labels.size, np.int64)
         place[by_label] = np.arange(labels.size)
-        order = np.lexsort((rows["streams"], rows["ids"], rows["ranks"], place[rows["classes"]]))
+        order = rows.order(place)
         classes = rows["classes"][order]
         have = np.bincount(classes, minlength=labels.size)
         quotas = np.minimum(have, rows.quotas - 1)

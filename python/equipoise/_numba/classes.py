@@ -47,14 +47,24 @@ def class_lookup(labels, slot_labels, slot_numbers, known, numbers):
 
 
 @jit()
-def class_numbers(labels, first, count, slot_labels, slot_numbers, mask, limit, numbers):
-    """The same for labels that are all known and have a number below `limit`; False if one is not."""
+def class_bounds(labels, first, count, slot_labels, slot_numbers, mask, thresholds, numbers, bounds, counts):
+    """Numbers and thresholds of rows by their labels, and how many rows each class has.
+
+    False if a label has no number, or one without a threshold: the counts are then of no use. Without a table
+    labels are numbers.
+    """
+    limit = np.uint64(thresholds.size)
     for i in range(count):
         label = labels[first + i]
-        at = np.uint64(label) & mask
-        if slot_numbers[at] < 0 or slot_labels[at] != label:
-            at = class_slot(label, slot_labels, slot_numbers, mask)
-        numbers[i] = np.uint64(slot_numbers[at])
-        if numbers[i] >= limit:
+        number = np.uint64(label)
+        if slot_labels.size:
+            at = number & mask
+            if slot_numbers[at] < 0 or slot_labels[at] != label:
+                at = class_slot(label, slot_labels, slot_numbers, mask)
+            number = np.uint64(slot_numbers[at])
+        if number >= limit:
             return False
+        numbers[i] = number
+        bounds[i] = thresholds[number]
+        counts[number] += 1
     return True

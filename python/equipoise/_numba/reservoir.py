@@ -15,7 +15,7 @@ from collections import namedtuple
 import numpy as np
 
 from equipoise._numba._jit import f32, f64, i64, jit, reads, stack, u8, u64, writes
-from equipoise._numba.classes import class_numbers
+from equipoise._numba.classes import class_bounds
 from equipoise._numba.elementary import exp, log
 from equipoise._numba.rng import BLOCK, ONE, S11, TWO, ZERO, mix64, open_run, unit_real, word
 
@@ -249,16 +249,15 @@ def reservoir_rows(
         or (ids.size and ids.size != size_of)
         or (classes.size and classes.size != size_of)
         or (shifts.size and shifts.size != size_of)
-        or (counts.size and (counts.size != thresholds.size or most > 1))
+        or (classes.size and (counts.size != thresholds.size or most > 1))
         or slot_numbers.size != slot_labels.size
         or slots & mask
     ):
         raise ValueError("reservoir_rows: shapes differ")
     if rows.size != ranks.size or rows.size < max(most, 128):
         raise ValueError("reservoir: too little room for candidates")
-    limit_class = np.uint64(thresholds.size)
     for i in range(np.uint64(0 if slots else classes.size)):
-        if np.uint64(classes[i]) >= limit_class:
+        if np.uint64(classes[i]) >= np.uint64(thresholds.size):
             raise ValueError("reservoir_rows: a class without a threshold")
     stream = Stream(key, start, ids, shifts)
     by_id, has_classes, decays, weighted = ids.size > 0, classes.size > 0, shifts.size > 0, weights.size > 0
@@ -301,13 +300,10 @@ def reservoir_rows(
             if not piece < np.inf:
                 return np.int64(at), np.int64(filled), BAD_SUM, total
         if has_classes:
-            if not slots:
-                for j in range(size):
-                    numbers[j] = np.uint64(classes[at + j])
-            elif not class_numbers(classes, at, size, slot_labels, slot_numbers, mask, limit_class, numbers):
+            if not class_bounds(
+                classes, at, size, slot_labels, slot_numbers, mask, thresholds, numbers, bounds, counts
+            ):
                 return np.int64(at), np.int64(filled), NEW_CLASS, total
-            for j in range(size):
-                bounds[j] = thresholds[numbers[j]]
         else:
             for j in range(size):
                 bounds[j] = thresholds[ZERO]
@@ -327,9 +323,6 @@ def reservoir_rows(
                 filled = row_points(
                     stream, at + j, reals[j], words[j], thresholds[numbers[j]], limit, filled, rows, ranks
                 )
-        if counts.size:
-            for j in range(size):
-                counts[numbers[j]] += 1
         if most == 1:
             total += piece
         else:  # a piece may be left in the middle: row by row
