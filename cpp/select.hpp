@@ -9,24 +9,22 @@
 
 namespace equipoise {
 
-// Puts the numbers that `first` holds of before the others, and says how many they are: without branches,
-// which nobody could guess.
-template <class First>
-EQUIPOISE_INLINE i64 gather_first(double* a, i64 count, First first) {
-    i64 kept = 0;
-    for (i64 i = 0; i < count; ++i) {
-        const double x = a[i];
-        a[i] = a[kept];
-        a[kept] = x;
-        kept += first(x);
-    }
-    return kept;
-}
-
 // The value that a[nth] would have if a were sorted; a comes back in another order. A sample says where that
 // value lies, and only what lies there is looked through (Floyd and Rivest 1975).
 inline double nth_smallest(double* a, i64 count, i64 nth) {
     constexpr i64 kSample = 1024, kMargin = 64;
+    // Puts what `first` holds of before the rest, and says how much it is: no branches, which nobody could
+    // guess.
+    const auto gather = [](double* from, i64 size, auto first) {
+        i64 kept = 0;
+        for (i64 i = 0; i < size; ++i) {
+            const double x = from[i];
+            from[i] = from[kept];
+            from[kept] = x;
+            kept += first(x);
+        }
+        return kept;
+    };
     if (count >= 16 * kSample) {
         double sample[kSample];
         for (i64 i = 0; i < kSample; ++i) sample[i] = a[i * (count / kSample)];
@@ -36,7 +34,7 @@ inline double nth_smallest(double* a, i64 count, i64 nth) {
         const double high = middle + kMargin < kSample ? sample[middle + kMargin] : HUGE_VAL;
         i64 below = 0;
         for (i64 i = 0; i < count; ++i) below += a[i] < low;
-        const i64 between = gather_first(a, count, [=](double x) { return (x >= low) & (x <= high); });
+        const i64 between = gather(a, count, [=](double x) { return (x >= low) & (x <= high); });
         if (below <= nth && nth < below + between) {
             count = between;
             nth -= below;
@@ -46,13 +44,13 @@ inline double nth_smallest(double* a, i64 count, i64 nth) {
     for (int round = 0; round < 16 && count > 16; ++round) {
         const double x = a[0], y = a[count / 2], z = a[count - 1];
         const double pivot = std::max(std::min(x, y), std::min(std::max(x, y), z));
-        const i64 below = gather_first(a, count, [=](double value) { return value < pivot; });
+        const i64 below = gather(a, count, [=](double value) { return value < pivot; });
         if (nth < below) {
             count = below;
             continue;
         }
         const i64 upto =
-            below + gather_first(a + below, count - below, [=](double value) { return value <= pivot; });
+            below + gather(a + below, count - below, [=](double value) { return value <= pivot; });
         if (nth < upto) return pivot;
         a += upto;
         count -= upto;
