@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "alias.hpp"
+#include "classes.hpp"
 #include "cpu.hpp"
 #include "elementary.hpp"
 #include "exclusions.hpp"
@@ -288,24 +289,35 @@ py::tuple reservoir_blocks(u64 key, i64 start, const Array<Weight>& weights, dou
 
 template <class Weight>
 py::tuple reservoir_rows(u64 key, i64 start, const Array<i64>& ids, const Array<i64>& classes,
+                         const Array<i64>& slot_labels, const Array<i64>& slot_numbers,
                          const Array<Weight>& weights, const Array<double>& shifts,
-                         const Array<double>& thresholds, i64 most, double total, Array<i64>& rows,
-                         Array<double>& ranks) {
-    const i64 count = weights.size();
-    require(start >= 0 && most >= 1 && thresholds.size() > 0 && (ids.size() == 0 || ids.size() == count) &&
+                         const Array<double>& thresholds, Array<i64>& counts, i64 most, double total,
+                         Array<i64>& rows, Array<double>& ranks) {
+    const i64 count = std::max(weights.size(), classes.size());
+    const u64 slots = static_cast<u64>(slot_labels.size());
+    require(start >= 0 && most >= 1 && (thresholds.size() > 0 || (slots && classes.size() == count)) &&
+                (weights.size() == 0 || weights.size() == count) &&
+                (ids.size() == 0 || ids.size() == count) &&
                 (classes.size() == 0 || classes.size() == count) &&
-                (shifts.size() == 0 || shifts.size() == count),
+                (shifts.size() == 0 || shifts.size() == count) &&
+                (classes.size() == 0 || (counts.size() == thresholds.size() && most == 1)) &&
+                slot_numbers.size() == slot_labels.size() && (slots & (slots - 1)) == 0,
             "reservoir_rows: shapes differ");
-    require(all_below(classes.data(), classes.size(), thresholds.size()),
+    require(slots || all_below(classes.data(), classes.size(), thresholds.size()),
             "reservoir_rows: a class without a threshold");
     const eq::Candidates out = candidates(rows, ranks, most);
     const eq::Stream<Weight> stream{key,
                                     start,
                                     data_or_null(ids),
                                     data_or_null(classes),
-                                    weights.data(),
+                                    data_or_null(slot_labels),
+                                    slot_numbers.data(),
+                                    slots - 1,
+                                    data_or_null(weights),
                                     data_or_null(shifts),
-                                    thresholds.data()};
+                                    thresholds.data(),
+                                    static_cast<u64>(thresholds.size()),
+                                    counts.mutable_data()};
     eq::Scan scan{};
     {
         Release release;
@@ -560,11 +572,11 @@ PYBIND11_MODULE(_core, m) {
     m.def("reservoir_blocks", &reservoir_blocks<double>, num("key"), num("start"), raw("weights"),
           num("threshold"), num("most"), num("total"), raw("rows"), raw("ranks"));
     m.def("reservoir_rows", &reservoir_rows<float>, num("key"), num("start"), raw("ids"), raw("classes"),
-          raw("weights"), raw("shifts"), raw("thresholds"), num("most"), num("total"), raw("rows"),
-          raw("ranks"));
+          raw("slot_labels"), raw("slot_numbers"), raw("weights"), raw("shifts"), raw("thresholds"),
+          raw("counts"), num("most"), num("total"), raw("rows"), raw("ranks"));
     m.def("reservoir_rows", &reservoir_rows<double>, num("key"), num("start"), raw("ids"), raw("classes"),
-          raw("weights"), raw("shifts"), raw("thresholds"), num("most"), num("total"), raw("rows"),
-          raw("ranks"));
+          raw("slot_labels"), raw("slot_numbers"), raw("weights"), raw("shifts"), raw("thresholds"),
+          raw("counts"), num("most"), num("total"), raw("rows"), raw("ranks"));
     m.def("reservoir_select", &reservoir_select, raw("classes"), raw("ranks"), raw("ids"), raw("quotas"),
           raw("thresholds"), raw("scratch"), raw("sorted"), raw("keep"));
     m.def("class_lookup", &class_lookup, raw("labels"), raw("slot_labels"), raw("slot_numbers"), raw("known"),

@@ -13,16 +13,18 @@
 #include <cstring>
 #include <type_traits>
 
+#include "classes.hpp"
 #include "elementary.hpp"
 #include "rng.hpp"
 
 namespace equipoise {
 
 constexpr i64 kRows = 64;                 // of a block
+constexpr i64 kAhead = 2048;              // rows, which are asked for so long before they are read
 constexpr double kSlack = 1.0 + 0x1p-40;  // covers the rounding of a logarithm, a quotient, a product
 
 // Why a kernel came back; `next` is where to go on, or what is wrong.
-enum Stop { kAllSeen = 0, kFull = 1, kBadWeight = 2, kBadSum = 3 };
+enum Stop { kAllSeen = 0, kFull = 1, kBadWeight = 2, kBadSum = 3, kNewClass = 4 };
 struct Scan {
     i64 next, filled;
     int stop;
@@ -260,20 +262,24 @@ EQUIPOISE_INLINE double decay_bound(double threshold, double shift) {
 template <class Weight>
 struct Stream {
     u64 key;
-    i64 start;           // position of the first row
-    const i64* ids;      // null: keyed by position
-    const i64* classes;  // numbers of thresholds; null: all 0
-    const Weight* weights;
-    const double* shifts;  // of log w, by decay; null: ranks, else logarithms of ranks
+    i64 start;               // position of the first row
+    const i64* ids;          // null: keyed by position
+    const i64* classes;      // null: all 0
+    const i64* slot_labels;  // of a table of classes; null: classes are numbers, not labels
+    const i64* slot_numbers;
+    u64 mask;
+    const Weight* weights;  // null: all 1
+    const double* shifts;   // of log w, by decay; null: ranks, else logarithms of ranks
     const double* thresholds;
+    u64 num_thresholds;
+    i64* counts;  // of rows by class
 };
 
 // Up to the threshold, the points of row i, whose first exponential is of `word`: one, or with replacement
 // `most`.
 template <class Weight>
-EQUIPOISE_INLINE i64 row_points(const Stream<Weight>& rows, i64 i, u64 word, double threshold, i64 most,
-                                i64* out_rows, double* ranks) {
-    const double w = static_cast<double>(rows.weights[i]);
+EQUIPOISE_INLINE i64 row_points(const Stream<Weight>& rows, i64 i, double w, u64 word, double threshold,
+                                i64 most, i64* out_rows, double* ranks) {
     const double log_w = rows.shifts ? log(w) + rows.shifts[i] : 0.0;
     double e = exponential(word);
     Run run{};
@@ -294,12 +300,12 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
                                      const Candidates& out) {
     Scan scan{0, 0, kAllSeen, total};
     u64 words[kBlock];
+    i64 numbers[kBlock] = {};
     double weights[kBlock], bounds[kBlock];
     bool may[kBlock] = {};
     const Flags flags{may};
     Run run(rows.key, 0, 0);
     for (i64 at = 0, size = 0; at < count; at += size) {
-        const Weight* w = rows.weights + at;
         size = std::min(kBlock, count - at);
         if (most == 1 && out.room - scan.filled < kBlock) return {at, scan.filled, kFull, scan.total};
         if (rows.ids) {
@@ -314,17 +320,22 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
         const i64 padded = (size + 7) & ~i64{7};
         typename Columns<double>::Signs signs = {};
         Columns<double> columns;
-        for (i64 j = 0; j < size; ++j) weights[j] = static_cast<double>(w[j]);
+        for (i64 j = 0; j < size; ++j)
+            weights[j] = rows.weights ? static_cast<double>(rows.weights[at + j]) : 1.0;
         for (i64 j = size; j < padded; ++j) weights[j] = 0.0;
         for (i64 j = 0; j < padded; j += 8) columns.add(weights + j, signs);
         const double piece = columns.sum();
         if (!(piece < kInfinity) || Columns<double>::any(signs)) {
             for (i64 j = 0; j < size; ++j)
-                if (!is_weight(w[j])) return {at + j, scan.filled, kBadWeight, scan.total};
+                if (!is_weight(weights[j])) return {at + j, scan.filled, kBadWeight, scan.total};
             if (!(piece < kInfinity)) return {at, scan.filled, kBadSum, scan.total};
         }
         if (rows.classes) {
-            for (i64 j = 0; j < size; ++j) bounds[j] = rows.thresholds[rows.classes[at + j]];
+            // Pages end sooner than the hardware looks ahead.
+            for (i64 j = 0; j < size; j += 8) EQUIPOISE_PREFETCH(rows.classes + at + kAhead + j);
+            if (!class_bounds(rows.classes + at, size, rows.slot_labels, rows.slot_numbers, rows.mask,
+                              rows.thresholds, rows.num_thresholds, numbers, bounds, rows.counts))
+                return {at, scan.filled, kNewClass, scan.total};
         } else {
             for (i64 j = 0; j < size; ++j) bounds[j] = rows.thresholds[0];
         }
@@ -339,9 +350,8 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
                     for (i64 i = 0; i < j; ++i) scan.total += weights[i];
                     return {at + j, scan.filled, kFull, scan.total};
                 }
-                const double threshold = rows.thresholds[rows.classes ? rows.classes[at + j] : 0];
-                scan.filled += row_points(rows, at + j, words[j], threshold, most, out.rows + scan.filled,
-                                          out.ranks + scan.filled);
+                scan.filled += row_points(rows, at + j, weights[j], words[j], rows.thresholds[numbers[j]],
+                                          most, out.rows + scan.filled, out.ranks + scan.filled);
             }
         }
         if (most == 1) {

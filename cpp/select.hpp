@@ -9,28 +9,22 @@
 
 namespace equipoise {
 
-// Labels to numbers in order of first sight, by an open-addressing table (number -1 = free) that the caller
-// keeps at most half full: stops before a new label when there is no room. Returns how many labels are done.
-inline i64 class_lookup(const i64* labels, i64 count, i64* slot_labels, i64* slot_numbers, u64 mask,
-                        i64* known, i64* numbers) {
-    for (i64 i = 0; i < count; ++i) {
-        u64 at = mix64(static_cast<u64>(labels[i])) & mask;
-        while (slot_numbers[at] >= 0 && slot_labels[at] != labels[i]) at = (at + 1) & mask;
-        if (slot_numbers[at] < 0) {
-            if (2 * (static_cast<u64>(*known) + 1) > mask + 1) return i;
-            slot_labels[at] = labels[i];
-            slot_numbers[at] = (*known)++;
-        }
-        numbers[i] = slot_numbers[at];
-    }
-    return count;
-}
-
 // The value that a[nth] would have if a were sorted; a comes back in another order. A sample says where that
-// value lies, one pass without branches gathers what lies there, and only this is looked through (Floyd and
-// Rivest 1975).
+// value lies, and only what lies there is looked through (Floyd and Rivest 1975).
 inline double nth_smallest(double* a, i64 count, i64 nth) {
     constexpr i64 kSample = 1024, kMargin = 64;
+    // Puts what `first` holds of before the rest, and says how much it is: no branches, which nobody could
+    // guess.
+    const auto gather = [](double* from, i64 size, auto first) {
+        i64 kept = 0;
+        for (i64 i = 0; i < size; ++i) {
+            const double x = from[i];
+            from[i] = from[kept];
+            from[kept] = x;
+            kept += first(x);
+        }
+        return kept;
+    };
     if (count >= 16 * kSample) {
         double sample[kSample];
         for (i64 i = 0; i < kSample; ++i) sample[i] = a[i * (count / kSample)];
@@ -38,19 +32,29 @@ inline double nth_smallest(double* a, i64 count, i64 nth) {
         const i64 middle = nth * kSample / count;
         const double low = middle >= kMargin ? sample[middle - kMargin] : -HUGE_VAL;
         const double high = middle + kMargin < kSample ? sample[middle + kMargin] : HUGE_VAL;
-        i64 below = 0, between = 0;
+        i64 below = 0;
         for (i64 i = 0; i < count; ++i) below += a[i] < low;
-        for (i64 i = 0; i < count; ++i) {
-            const double x = a[i];
-            const bool inside = (x >= low) & (x <= high);
-            a[i] = a[between];
-            a[between] = x;
-            between += inside;
-        }
+        const i64 between = gather(a, count, [=](double x) { return (x >= low) & (x <= high); });
         if (below <= nth && nth < below + between) {
             count = between;
             nth -= below;
         }
+    }
+    // Few rounds halve what is left, but where most are alike.
+    for (int round = 0; round < 16 && count > 16; ++round) {
+        const double x = a[0], y = a[count / 2], z = a[count - 1];
+        const double pivot = std::max(std::min(x, y), std::min(std::max(x, y), z));
+        const i64 below = gather(a, count, [=](double value) { return value < pivot; });
+        if (nth < below) {
+            count = below;
+            continue;
+        }
+        const i64 upto =
+            below + gather(a + below, count - below, [=](double value) { return value <= pivot; });
+        if (nth < upto) return pivot;
+        a += upto;
+        count -= upto;
+        nth -= upto;
     }
     std::nth_element(a, a + nth, a + count);
     return a[nth];

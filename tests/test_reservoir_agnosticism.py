@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import cases
 import equipoise
 import reference
-from equipoise import ClassReservoir, Reservoir, _smallest, _weighted_rows, class_reservoir, weighted_sample
+from equipoise import ClassReservoir, Reservoir, _class_numbers, _smallest, _weighted_rows, weighted_sample
 from test_parity import MISSING, check
 
 N = 400_003  # several pieces for each thread, and a block that is not whole
@@ -595,8 +595,8 @@ def test_an_interrupt_comes_before_or_after(monkeypatch, merging, when):
 
     for name in ("select", "look_through", "_replace"):
         monkeypatch.setattr(_smallest.Smallest, name, interrupted(getattr(_smallest.Smallest, name)))
-    kernels = interrupted(class_reservoir.kernels)
-    monkeypatch.setattr(class_reservoir, "kernels", kernels)
+    kernels = interrupted(_class_numbers.kernels)
+    monkeypatch.setattr(_class_numbers, "kernels", kernels)
     monkeypatch.setattr(_weighted_rows, "kernels", interrupted(_weighted_rows.kernels))
     act = (lambda: one.merge(other)) if merging else (lambda: one.update(classes))
     try:

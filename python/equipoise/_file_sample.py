@@ -271,9 +271,9 @@ class _Placed(WeightedRows):
     start = 0  # number of the next update's first row
 
     def _gather(
-        self, weights: Any, start: int, ids: Any = None, **more: Any
+        self, weights: Any, start: int, ids: Any = None, classes: Any = None, **more: Any
     ) -> Callable[..., dict[str, Any]]:
-        gather = super()._gather(weights, start, ids, **more)
+        gather = super()._gather(weights, start, ids, classes, **more)
         first = self.start
 
         def placed(rows: Int64s, ranks: Reals) -> dict[str, Any]:

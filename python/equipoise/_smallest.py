@@ -127,15 +127,18 @@ class Smallest:
                 keep, thresholds = self._look()
         self._replace(keep, thresholds, keep.size)
 
-    def order(self) -> NDArray[np.int64]:
-        """By class, rank and id (and stream, for equal positions)."""
-        if "classes" not in self.columns:
-            order = np.argsort(self["ranks"])
-            ranks = self["ranks"][order]
-            if not (ranks[1:] == ranks[:-1]).any():
-                return order
-        names = [name for name in ("streams", "ids", "ranks", "classes") if name in self.columns]
-        return np.lexsort([self[name] for name in names])
+    def order(self, places: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """By class, or its place, rank and id (and stream, for equal positions)."""
+        order = np.argsort(self["ranks"])
+        ranks, classes = self["ranks"][order], None
+        if "classes" in self.columns:
+            classes = self["classes"] if places is None else places[self["classes"]]
+            if self.quotas.size <= 1 << 16:
+                classes = classes.astype(np.uint16)  # which NumPy sorts by digits
+        if not (ranks[1:] == ranks[:-1]).any():
+            return order if classes is None else order[np.argsort(classes[order], kind="stable")]
+        names = [name for name in ("streams", "ids", "ranks") if name in self.columns]
+        return np.lexsort([self[name] for name in names] + ([] if classes is None else [classes]))
 
     def _look(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         size, thresholds = self.size, self.thresholds.copy()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from equipoise import _sketch, _validate
 from equipoise._backend import kernels
+from equipoise._class_numbers import Numbers
 from equipoise._parallel import for_chunks
 from equipoise._smallest import Smallest
 from equipoise.rng import BLOCKS, IDS, ROWS
@@ -25,19 +26,22 @@ _LINE = 1 << 13  # rows whose blocks share a run
 _PIECE = 1 << 20  # rows between two looks at Ctrl-C, some milliseconds
 _LEAST = 1 << 16  # rows for which a thread is worth while
 _MOST_ROOM = 1 << 18
-_BAD_WEIGHT = 2  # or more: a bad sum
-_NO_IDS = np.empty(0, np.int64)
+_BAD_WEIGHT, _BAD_SUM, _NEW_CLASS = 2, 3, 4
+_NO_INTEGERS = np.empty(0, np.int64)
 _NO_SHIFTS = np.empty(0)
+_NO_WEIGHTS = np.empty(0, np.float32)
+_ONE = np.ones(1, np.float32)
 
 Reals = NDArray[np.float64]
-Scan = Callable[..., tuple[int, int, int, float]]
+Scan = Callable[[int, int, "_Workspace"], tuple[int, int, int, float]]
 
 
 class _Workspace:
-    """One thread's: room for a kernel's candidates, and the smallest of them so far."""
+    """One thread's: room for a kernel's candidates, the smallest of them so far, rows by class."""
 
-    def __init__(self, like: Smallest, room: int) -> None:
+    def __init__(self, like: Smallest, room: int, classes: int) -> None:
         self.found = like.empty()
+        self.counts = np.zeros(classes, np.int64)
         self.rows = np.empty(room, np.int64)
         self.ranks = np.empty(room)
         self.first, self.total = -1, 0.0  # of a piece that is not done yet
@@ -48,6 +52,8 @@ class WeightedRows:
 
     _what: str
     _settings: dict[str, Any]  # what two reservoirs must have in common to be merged
+    _numbers: Numbers | None = None  # of classes, unless they are numbers
+    _counts = _NO_INTEGERS  # rows by class
 
     def _start(self, half_life: float | None, seed: int, stream: int, most: int) -> None:
         """most : points of a row, with replacement; 0 without."""
@@ -69,18 +75,20 @@ class WeightedRows:
 
     def _read(
         self,
-        weights: NDArray[Any],
+        given: NDArray[Any] | None,
         ids: NDArray[np.int64] | None,
         times: Reals | None,
-        numbers: NDArray[np.int64] | None,
+        classes: NDArray[np.int64] | None,
         threads: int,
-        **more: Any,
-    ) -> None:
-        """Rows whose arguments are checked; `more`: attributes that change together with what was read."""
+    ) -> bool:
+        """Rows whose arguments are checked; no weights: all 1. False: nothing, since a class is unknown."""
         keyed = _validate.check_keying(self._keyed, "positions" if ids is None else "ids")
+        weights = (
+            np.broadcast_to(_ONE, classes.size if classes is not None else 0) if given is None else given
+        )
         count = weights.size
         if not count:
-            return
+            return True
         if ids is None:
             _validate.check_own_stream(self._stream, self._merged)
         shifts, latest = None, self._latest
@@ -89,15 +97,17 @@ class WeightedRows:
                 shifts = times * (LN2 / self._half_life)  # type: ignore[operator]
             _validate.check_shifts(shifts, times)
             latest = max(latest, float(times.max(where=weights > 0, initial=-math.inf)))
-        blocks = ids is None and numbers is None and shifts is None
+        blocks = ids is None and classes is None and shifts is None
         self._kept.distinct = self._may_repeat(keyed)
         used: list[_Workspace] = []
         totals: list[tuple[int, float]] = []
         tail = self._tail
         if blocks:
             tail = self._read_blocks(weights, threads, used, totals)
-        else:
-            self._read_rows(weights, ids, numbers, shifts, latest, threads, used, totals)
+        elif not self._read_rows(
+            weights, given is not None, ids, classes, shifts, latest, threads, used, totals
+        ):
+            return False
         total, lost = self._aged(latest)
         for _, one in sorted(totals):  # threads come in any order
             total, lost = _added(total, lost, one)
@@ -109,8 +119,9 @@ class WeightedRows:
         vars(self).update(
             _kept=kept, _total=total, _lost=lost, _latest=latest, _tail=tail, _keyed=keyed,
             _n_seen=self._n_seen + count, _position=self._position + (count if ids is None else 0),
-            _workspaces=used, **more,
+            _workspaces=used, _counts=sum((workspace.counts for workspace in used), start=self._counts),
         )  # fmt: skip
+        return True
 
     def _read_blocks(
         self, weights: NDArray[Any], threads: int, used: list[_Workspace], totals: list[tuple[int, float]]
@@ -140,36 +151,36 @@ class WeightedRows:
         key, first = self._key(BLOCKS, self._stream), start // _BLOCK
         draw, most = kernels().reservoir_blocks, self._most
 
-        def scan(
-            begin: int, end: int, thresholds: Reals, total: float, rows: Any, ranks: Any
-        ) -> tuple[int, int, int, float]:
-            at, part = first + begin // _BLOCK, weights[begin:end]
-            return draw(key, at, part, thresholds[0], most, total, rows, ranks)  # type: ignore[no-any-return]
+        def scan(begin: int, end: int, mine: _Workspace) -> tuple[int, int, int, float]:
+            return draw(  # type: ignore[no-any-return]
+                key, first + begin // _BLOCK, weights[begin:end], mine.found.thresholds[0], most, mine.total,
+                mine.rows, mine.ranks,
+            )  # fmt: skip
 
         return scan
 
     def _read_rows(
         self,
         weights: NDArray[Any],
+        weighted: bool,
         ids: NDArray[np.int64] | None,
-        numbers: NDArray[np.int64] | None,
+        classes: NDArray[np.int64] | None,
         shifts: Reals | None,
         latest: float,
         threads: int,
         used: list[_Workspace],
         totals: list[tuple[int, float]],
-    ) -> None:
+    ) -> bool:
         key = self._key(ROWS, self._stream) if ids is None else self._key(IDS, 0)
         draw, most, start = kernels().reservoir_rows, max(self._most, 1), self._position
-        i, c = (_NO_IDS if x is None else x for x in (ids, numbers))
-        s = _NO_SHIFTS if shifts is None else shifts
+        i, c = (_NO_INTEGERS if x is None else x for x in (ids, classes))
+        s, w = _NO_SHIFTS if shifts is None else shifts, weights if weighted else _NO_WEIGHTS
+        slots = (_NO_INTEGERS, _NO_INTEGERS) if self._numbers is None else self._numbers.slots
 
-        def scan(
-            begin: int, end: int, thresholds: Reals, total: float, rows: Any, ranks: Any
-        ) -> tuple[int, int, int, float]:
+        def scan(begin: int, end: int, mine: _Workspace) -> tuple[int, int, int, float]:
             return draw(  # type: ignore[no-any-return]
-                key, start + begin, i[begin:end], c[begin:end], weights[begin:end], s[begin:end], thresholds,
-                most, total, rows, ranks,
+                key, start + begin, i[begin:end], c[begin:end], *slots, w[begin:end], s[begin:end],
+                mine.found.thresholds, mine.counts, most, mine.total, mine.rows, mine.ranks,
             )  # fmt: skip
 
         def aged(begin: int, end: int) -> float:
@@ -177,15 +188,16 @@ class WeightedRows:
             with np.errstate(over="ignore"):
                 return float((weights[begin:end] * left).sum())
 
-        gather = self._gather(weights, start, ids=ids, classes=numbers, shifts=shifts)
+        gather = self._gather(weights, start, ids, classes, shifts=shifts)
         check = lambda: _validate.check_weights(weights, 0)  # noqa: E731
-        self._scan(weights.size, threads, scan, gather, used, totals, check, aged if s.size else None)
+        return self._scan(weights.size, threads, scan, gather, used, totals, check, aged if s.size else None)
 
     def _gather(
         self,
         weights: NDArray[Any],
         start: int,
         ids: NDArray[np.int64] | None = None,
+        classes: NDArray[np.int64] | None = None,
         **more: NDArray[Any] | None,
     ) -> Callable[[Any, Any], dict[str, Any]]:
         def gather(rows: NDArray[np.int64], ranks: Reals) -> dict[str, Any]:
@@ -193,6 +205,9 @@ class WeightedRows:
                 name: column[rows] for name, column in more.items() if column is not None
             }
             columns |= {"ranks": ranks, "weights": weights[rows]}
+            if classes is not None:
+                some = classes[rows]
+                columns["classes"] = some if self._numbers is None else self._numbers.of(some)
             columns["ids"], columns["streams"] = (
                 (rows + start, self._stream) if ids is None else (ids[rows], 0)
             )
@@ -210,14 +225,18 @@ class WeightedRows:
         totals: list[tuple[int, float]],
         check: Callable[[], None],
         weigh: Callable[[int, int], float] | None = None,
-    ) -> None:
+    ) -> bool:
         """Candidates among `count` rows; `check` refuses the first bad weight of all, if there is one.
+
+        False: a class is unknown.
 
         totals : sums of pieces, which depend neither on what is kept nor on where a kernel had no more room
         """
-        local = threading.local()
+        local, unknown = threading.local(), threading.Event()
 
         def work(begin: int, end: int) -> int:
+            if unknown.is_set():
+                return end
             mine = getattr(local, "mine", None)
             if mine is None:
                 mine = local.mine = used[0] if used and threads == 1 else self._workspace()
@@ -227,10 +246,11 @@ class WeightedRows:
             stop = min(end, (begin // _PIECE + 1) * _PIECE)
             if mine.first < 0:
                 mine.first, mine.total = begin, 0.0
-            at, filled, why, mine.total = scan(
-                begin, stop, found.thresholds, mine.total, mine.rows, mine.ranks
-            )
-            if why >= _BAD_WEIGHT:
+            at, filled, why, mine.total = scan(begin, stop, mine)
+            if why == _NEW_CLASS:
+                unknown.set()
+                return end
+            if why in (_BAD_WEIGHT, _BAD_SUM):
                 check()
                 _validate.refuse_sum()
             if filled:
@@ -246,13 +266,15 @@ class WeightedRows:
             share = -(-count // (threads * _LINE)) * _LINE
             part = count if threads == 1 else min(max(share, _LEAST), _PIECE)
             for_chunks(count, part, threads, work)
+        return not unknown.is_set()
 
     def _workspace(self) -> _Workspace:
         try:
             workspace = self._workspaces.pop()
         except IndexError:  # or another thread was faster
-            return _Workspace(self._kept, self._room())
+            return _Workspace(self._kept, self._room(), self._counts.size)
         workspace.found.restart(self._kept)
+        workspace.counts = np.zeros(self._counts.size, np.int64)
         workspace.first = -1
         return workspace
 
@@ -318,11 +340,11 @@ class WeightedRows:
         if self._tail.size:
             block = np.concatenate((self._tail, np.zeros(_BLOCK - self._tail.size)))
             start = self._position - self._tail.size
-            rows, ranks = np.empty(self._room(), np.int64), np.empty(self._room())
-            _, filled, why, _ = self._of_blocks(block, start)(0, _BLOCK, found.thresholds, 0.0, rows, ranks)
-            if why >= _BAD_WEIGHT:
+            mine = _Workspace(self._kept, self._room(), 0)
+            _, filled, why, _ = self._of_blocks(block, start)(0, _BLOCK, mine)
+            if why == _BAD_SUM:
                 _validate.refuse_sum()
-            found.add(filled, self._gather(block, start)(rows[:filled], ranks[:filled]))
+            found.add(filled, self._gather(block, start)(mine.rows[:filled], mine.ranks[:filled]))
         return found
 
     def _inclusion(self, rows: Smallest, order: NDArray[np.int64], threshold: Reals) -> Reals:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise import _sketch, _validate
-from equipoise._backend import kernels
+from equipoise._class_numbers import Numbers
 from equipoise._smallest import Smallest
 from equipoise._weighted_rows import WeightedRows
 from equipoise.reservoir import ReservoirSample, estimate
@@ -19,39 +19,6 @@ __all__ = ["ClassReservoir"]
 
 Int64s = NDArray[np.int64]
 _POLICIES = ("equal", "sqrt", "proportional")
-
-
-class _Numbers:
-    """Labels of classes to numbers 0, 1, .. in order of first sight."""
-
-    def __init__(self, labels: Int64s) -> None:
-        self._labels: Int64s
-        self._slots: Int64s
-        self._known: Int64s
-        self._grow(labels)
-
-    def _grow(self, labels: Int64s) -> None:
-        """A larger table; the one before is there until this one is full."""
-        size = 1 << max(10, (4 * labels.size + 3).bit_length())
-        table, slots, known = np.zeros(size, np.int64), np.full(size, -1, np.int64), np.zeros(1, np.int64)
-        kernels().class_lookup(labels, table, slots, known, np.empty(labels.size, np.int64))
-        vars(self).update(_labels=table, _slots=slots, _known=known)
-
-    def labels(self) -> Int64s:
-        """By number."""
-        used = self._slots >= 0
-        out = np.empty(int(self._known[0]), np.int64)
-        out[self._slots[used]] = self._labels[used]
-        return out
-
-    def of(self, labels: Int64s) -> Int64s:
-        out = np.empty(labels.size, np.int64)
-        done = 0
-        while done < labels.size:
-            done += kernels().class_lookup(labels[done:], self._labels, self._slots, self._known, out[done:])
-            if done < labels.size:
-                self._grow(self.labels())
-        return out
 
 
 class ClassReservoir(WeightedRows):
@@ -114,7 +81,7 @@ class ClassReservoir(WeightedRows):
             "seed": seed,
         }
         self._start(half_life, seed, stream, 0)
-        self._numbers = None if self._num_classes is not None else _Numbers(np.empty(0, np.int64))
+        self._numbers = None if self._num_classes is not None else Numbers(np.empty(0, np.int64))
         self._counts = np.zeros(self._num_classes or 0, np.int64)
         self._kept = Smallest(self._columns("streams", "classes"), self._quotas(self._counts.size))
 
@@ -136,7 +103,7 @@ class ClassReservoir(WeightedRows):
         if self._numbers is not None:
             kept = copy.copy(self._kept)
             kept.set_quotas(self._quotas(classes))
-            numbers = _Numbers(self._numbers.labels()[:classes])
+            numbers = Numbers(self._numbers.labels()[:classes])
             vars(self).update(_numbers=numbers, _counts=self._counts[:classes], _kept=kept)
 
     def update(
@@ -178,24 +145,25 @@ class ClassReservoir(WeightedRows):
         array([-1,  7,  7])
         """
         labels = _validate.as_labels(classes, self._num_classes)
-        if weights is None:
-            w = np.ones(labels.size, np.float32)
-        else:
-            w = _validate.as_row_weights(weights, length=labels.size)
-        keys = None if ids is None else _validate.as_keys(ids, "ids", w.size)
+        w = None if weights is None else _validate.as_row_weights(weights, length=labels.size)
+        keys = None if ids is None else _validate.as_keys(ids, "ids", labels.size)
         _validate.check_half_life(self._half_life, times)
-        at = None if times is None else _validate.as_times(times, w.size)
+        at = None if times is None else _validate.as_times(times, labels.size)
         threads = _validate.as_threads(n_threads)
-        before, counts = self._counts.size, None
+        seen, before = self._n_seen, self._counts.size
         try:
-            numbers = labels if self._numbers is None else self._numbers.of(labels)
-            self._known(int(numbers.max(initial=-1)) + 1)
-            counts = self._counts + np.bincount(numbers, minlength=self._counts.size)
-            self._read(w, keys, at, numbers, threads, _counts=counts)
+            while not self._read(w, keys, at, labels, threads):
+                self._learn(labels)
         except BaseException:
-            if self._counts is not counts:  # else it is done already
+            if self._n_seen == seen:  # else it is done already
                 self._forget(before)
             raise
+
+    def _learn(self, labels: Int64s) -> None:
+        """New classes in order of first sight; where there are none, as mostly, the rows tell in one pass."""
+        if self._numbers is not None:
+            self._numbers.learn(labels)
+            self._known(self._numbers.size)
 
     @property
     def counts(self) -> dict[int, int]:
@@ -235,8 +203,9 @@ class ClassReservoir(WeightedRows):
         theirs, before, counts = other._counts.copy(), self._counts.size, None
         try:
             if self._numbers is not None:
-                numbers = self._numbers.of(other._labels())
-                self._known(int(numbers.max(initial=-1)) + 1)
+                theirs_labels = other._labels()
+                self._learn(theirs_labels)
+                numbers = self._numbers.of(theirs_labels)
             counts = self._counts.copy()
             counts[slice(None) if numbers is None else numbers] += theirs
             self._take(other, numbers, _counts=counts)
@@ -283,7 +252,7 @@ class ClassReservoir(WeightedRows):
         by_label = np.argsort(labels, kind="stable")
         place = np.empty(labels.size, np.int64)
         place[by_label] = np.arange(labels.size)
-        order = np.lexsort((rows["streams"], rows["ids"], rows["ranks"], place[rows["classes"]]))
+        order = rows.order(place)
         classes = rows["classes"][order]
         have = np.bincount(classes, minlength=labels.size)
         quotas = np.minimum(have, rows.quotas - 1)
@@ -397,7 +366,7 @@ class ClassReservoir(WeightedRows):
             stream=header["stream"],
         )
         if reservoir._numbers is not None:
-            reservoir._numbers = _Numbers(labels)
+            reservoir._numbers = Numbers(labels)
         reservoir._known(labels.size)
         reservoir._counts = counts
         reservoir._restore(header, columns)

@@ -15,6 +15,7 @@ from collections import namedtuple
 import numpy as np
 
 from equipoise._numba._jit import f32, f64, i64, jit, reads, stack, u8, u64, writes
+from equipoise._numba.classes import class_bounds
 from equipoise._numba.elementary import exp, log
 from equipoise._numba.rng import BLOCK, ONE, S11, TWO, ZERO, mix64, open_run, unit_real, word
 
@@ -24,13 +25,13 @@ SLACK = 1.0 + 2.0**-40  # covers the rounding of a logarithm, a quotient, a prod
 LARGEST = np.int64(0x1FFFFFFFFFFFFF)
 
 # Why a kernel came back; the first number is where to go on, or what is wrong.
-ALL_SEEN, FULL, BAD_WEIGHT, BAD_SUM = 0, 1, 2, 3
+ALL_SEEN, FULL, BAD_WEIGHT, BAD_SUM, NEW_CLASS = 0, 1, 2, 3, 4
 
 stack_words, stack_reals, stack_flags = stack(u64, 128), stack(f64, 128), stack(u8, 128)
 
 # Row i of a block is in column i mod 8, summed from the top.
 Columns = namedtuple("Columns", "c0, c1, c2, c3, c4, c5, c6, c7")
-Stream = namedtuple("Stream", "key, start, ids, classes, weights, shifts, thresholds")
+Stream = namedtuple("Stream", "key, start, ids, shifts")
 
 
 @jit()
@@ -201,9 +202,8 @@ def decay_bound(threshold, shift):
 
 
 @jit()
-def row_points(stream, i, bits, threshold, most, filled, rows, ranks):
-    """Up to the threshold, the points of row i, whose first exponential is of `bits`."""
-    w = np.float64(stream.weights[i])
+def row_points(stream, i, w, bits, threshold, most, filled, rows, ranks):
+    """Up to the threshold, the points of row i of weight w, whose first exponential is of `bits`."""
     decays = stream.shifts.size > 0
     log_w = log(w) + stream.shifts[i] if decays else 0.0
     e, run, points = exponential(bits), open_run(stream.key, ZERO, ZERO), ZERO
@@ -225,34 +225,46 @@ def row_points(stream, i, bits, threshold, most, filled, rows, ranks):
 
 @jit(
     (
-        u64, i64, reads(i64), reads(i64), reads(f32), reads(f64), reads(f64), i64, f64,
-        writes(i64), writes(f64),
+        u64, i64, reads(i64), reads(i64), reads(i64), reads(i64), reads(f32), reads(f64), reads(f64),
+        writes(i64), i64, f64, writes(i64), writes(f64),
     ),
     (
-        u64, i64, reads(i64), reads(i64), reads(f64), reads(f64), reads(f64), i64, f64,
-        writes(i64), writes(f64),
+        u64, i64, reads(i64), reads(i64), reads(i64), reads(i64), reads(f64), reads(f64), reads(f64),
+        writes(i64), i64, f64, writes(i64), writes(f64),
     ),
 )  # fmt: skip
-def reservoir_rows(key, start, ids, classes, weights, shifts, thresholds, most, total, rows, ranks):
+def reservoir_rows(
+    key, start, ids, classes, slot_labels, slot_numbers, weights, shifts, thresholds, counts, most, total,
+    rows, ranks,
+):  # fmt: skip
     """Up to `most` points of each row; most = 1 is without replacement."""
-    count = np.uint64(weights.size)
+    size_of = max(weights.size, classes.size)
+    count, slots = np.uint64(size_of), np.uint64(slot_labels.size)
+    mask = slots - ONE
     if (
         start < 0
         or most < 1
-        or thresholds.size == 0
-        or (ids.size and ids.size != weights.size)
-        or (classes.size and classes.size != weights.size)
-        or (shifts.size and shifts.size != weights.size)
+        or (thresholds.size == 0 and (not slots or classes.size != size_of))
+        or (weights.size and weights.size != size_of)
+        or (ids.size and ids.size != size_of)
+        or (classes.size and classes.size != size_of)
+        or (shifts.size and shifts.size != size_of)
+        or (classes.size and (counts.size != thresholds.size or most > 1))
+        or slot_numbers.size != slot_labels.size
+        or slots & mask
     ):
         raise ValueError("reservoir_rows: shapes differ")
     if rows.size != ranks.size or rows.size < max(most, 128):
         raise ValueError("reservoir: too little room for candidates")
-    for i in range(np.uint64(classes.size)):
+    for i in range(np.uint64(0 if slots else classes.size)):
         if np.uint64(classes[i]) >= np.uint64(thresholds.size):
             raise ValueError("reservoir_rows: a class without a threshold")
-    stream = Stream(key, start, ids, classes, weights, shifts, thresholds)
-    by_id, has_classes, decays = ids.size > 0, classes.size > 0, shifts.size > 0
+    stream = Stream(key, start, ids, shifts)
+    by_id, has_classes, decays, weighted = ids.size > 0, classes.size > 0, shifts.size > 0, weights.size > 0
     words, reals, bounds, may = stack_words(), stack_reals(), stack_reals(), stack_flags()
+    numbers = stack_words()
+    for j in range(BLOCK):
+        numbers[j] = ZERO
     filled, room, limit, at = ZERO, np.uint64(rows.size), np.uint64(most), ZERO
     run = open_run(key, ZERO, ZERO)
     while at < count:
@@ -269,8 +281,12 @@ def reservoir_rows(key, start, ids, classes, weights, shifts, thresholds, most, 
             run = open_run(key, position // BLOCK, ZERO)
             for j in range(size):
                 words[j] = word(run, offset + j)
-        for j in range(size):
-            reals[j] = np.float64(weights[at + j])
+        if weighted:
+            for j in range(size):
+                reals[j] = np.float64(weights[at + j])
+        else:
+            for j in range(size):
+                reals[j] = 1.0
         for j in range(size, (size + SEVEN) & ~SEVEN):
             reals[j] = 0.0
         lowest = 0.0
@@ -284,8 +300,10 @@ def reservoir_rows(key, start, ids, classes, weights, shifts, thresholds, most, 
             if not piece < np.inf:
                 return np.int64(at), np.int64(filled), BAD_SUM, total
         if has_classes:
-            for j in range(size):
-                bounds[j] = thresholds[np.uint64(classes[at + j])]
+            if not class_bounds(
+                classes, at, size, slot_labels, slot_numbers, mask, thresholds, numbers, bounds, counts
+            ):
+                return np.int64(at), np.int64(filled), NEW_CLASS, total
         else:
             for j in range(size):
                 bounds[j] = thresholds[ZERO]
@@ -302,8 +320,9 @@ def reservoir_rows(key, start, ids, classes, weights, shifts, thresholds, most, 
                     for i in range(j):
                         total += reals[i]
                     return np.int64(at + j), np.int64(filled), FULL, total
-                threshold = thresholds[np.uint64(classes[at + j]) if has_classes else ZERO]
-                filled = row_points(stream, at + j, words[j], threshold, limit, filled, rows, ranks)
+                filled = row_points(
+                    stream, at + j, reals[j], words[j], thresholds[numbers[j]], limit, filled, rows, ranks
+                )
         if most == 1:
             total += piece
         else:  # a piece may be left in the middle: row by row

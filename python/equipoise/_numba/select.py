@@ -5,39 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from equipoise._numba._jit import f64, i64, jit, reads, writes
-from equipoise._numba.rng import ONE, ZERO, mix64
 
 LARGEST_ID = np.int64(2**63 - 1)
-
-
-@jit((reads(i64), writes(i64), writes(i64), writes(i64), writes(i64)))
-def class_lookup(labels, slot_labels, slot_numbers, known, numbers):
-    """Labels to numbers in order of first sight, by an open-addressing table (number -1 = free).
-
-    The caller keeps it at most half full: this stops before a new label when there is no room, and returns
-    how many labels are done.
-    """
-    mask = np.uint64(slot_labels.size) - ONE
-    if (
-        slot_numbers.size != slot_labels.size
-        or slot_labels.size < 2
-        or np.uint64(slot_labels.size) & mask
-        or known.size != 1
-        or numbers.size != labels.size
-    ):
-        raise ValueError("class_lookup: shapes differ")
-    for i in range(np.uint64(labels.size)):
-        at = mix64(np.uint64(labels[i])) & mask
-        while slot_numbers[at] >= 0 and slot_labels[at] != labels[i]:
-            at = (at + ONE) & mask
-        if slot_numbers[at] < 0:
-            if 2 * (known[ZERO] + 1) > slot_labels.size:
-                return np.int64(i)
-            slot_labels[at] = labels[i]
-            slot_numbers[at] = known[ZERO]
-            known[ZERO] += 1
-        numbers[i] = slot_numbers[at]
-    return np.int64(labels.size)
 
 
 @jit()
