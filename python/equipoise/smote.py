@@ -23,7 +23,7 @@ def interpolate(
 
 def interpolate_csr(data: Any, indices: Any, indptr: Any, parents: Any, neighbours: Any, gaps: Any) -> Any:
     """The same on rows of a CSR matrix."""
-    from scipy import sparse  # type: ignore[import-untyped]
+    from scipy import sparse
 
     X = sparse.csr_array((data, indices, indptr), shape=(len(indptr) - 1, int(indices.max(initial=-1)) + 1))
     base = X[parents]
