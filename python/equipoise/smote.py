@@ -13,11 +13,12 @@ def interpolate(
     X: Any, parents: Any, neighbours: Any, gaps: Any, *, out: Any = None, n_threads: int | None = None
 ) -> Any:
     """base + gap * (neighbour - base)"""
-    base = X[parents]
-    rows = (base + gaps[:, None] * (X[neighbours] - base)).astype(X.dtype)
     if out is None:
-        return rows
-    out[...] = rows
+        out = np.empty((len(gaps), X.shape[1]), X.dtype)
+    for a in range(0, len(gaps), 1000):
+        part = slice(a, a + 1000)
+        base = X[parents[part]]
+        out[part] = base + gaps[part, None] * (X[neighbours[part]] - base)
     return out
 
 
