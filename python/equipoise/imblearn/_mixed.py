@@ -80,9 +80,10 @@ class SMOTENC(KernelNeighbours, theirs.SMOTENC):
             raise ValueError(
                 "SMOTENC requires a one-hot encoding with one column per category for the categorical "
                 f"features. The provided `categorical_encoder` produced {onehot.shape[1]} columns for "
-                f"{sum(sizes)} categories. This happens when the encoder drops columns (e.g. `OneHotEncoder(drop=...)`) or "
-                "merges infrequent categories, which is not supported. Pass an encoder that keeps all "
-                "categories, such as `OneHotEncoder(handle_unknown='ignore')`."
+                f"{sum(sizes)} categories. This happens when the encoder drops columns (e.g. "
+                "`OneHotEncoder(drop=...)`) or merges infrequent categories, which is not "
+                "supported. Pass an encoder that keeps all categories, such as "
+                "`OneHotEncoder(handle_unknown='ignore')`."
             )
         codes = _codes(onehot, sizes)
         if codes is None:
@@ -291,7 +292,7 @@ def _value_difference_neighbours(
     found = np.empty((n, k), np.int64)
     different, which = np.unique(codes, axis=0, return_inverse=True)
     which = which.reshape(-1)
-    step = max(1, 2**21 // n)
+    step = max(1, 2**19 // n)
     nearest = np.empty((len(different), k), np.int64)
     for a in range(0, len(different), step):
         block = different[a : a + step]

@@ -11,7 +11,7 @@ import imblearn.under_sampling as their_under
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances_chunked
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 
 from equipoise.imblearn._nearest import (
     NearestNeighbors,
@@ -67,6 +67,8 @@ class RandomOverSampler(their_over.RandomOverSampler):
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         if self.shrinkage is not None:
             return super()._fit_resample(X, y)
+        # Not checked there: rows would be paired with the labels of others.
+        check_consistent_length(X, y)
         self.shrinkage_ = None
         random = check_random_state(self.random_state)
         chosen = [np.arange(X.shape[0])]
@@ -100,6 +102,7 @@ class RandomUnderSampler(their_under.RandomUnderSampler):
     """
 
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
+        check_consistent_length(X, y)
         random = check_random_state(self.random_state)
         labels, _, groups = _by_class(y)
         chosen = []
@@ -296,8 +299,8 @@ class NearMiss(their_under.NearMiss):
             sums = distances.sum(axis=1)
             if len(sums) < size:
                 warnings.warn(
-                    "The number of the samples to be selected is larger than the number of samples available. "
-                    "The balancing ratio cannot be ensure and all samples will be returned.",
+                    "The number of the samples to be selected is larger than the number of samples "
+                    "available. The balancing ratio cannot be ensure and all samples will be returned.",
                     stacklevel=3,
                 )
             order = np.argsort(-sums if self.version == 3 else sums, kind="stable")
