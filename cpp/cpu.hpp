@@ -1,6 +1,6 @@
 // The function table: baseline kernels, and faster ones where this CPU has what they need and
-// EQUIPOISE_DISABLE_CPU_FEATURES does not name it. Every path gives the same bytes. AVX2 is not a path:
-// without a 64-bit multiplication it measured slower than scalar code.
+// EQUIPOISE_DISABLE_CPU_FEATURES does not name it. Every path gives the same bytes. AVX2 is for the search
+// for neighbours alone: without a 64-bit multiplication its draws measured slower than scalar code.
 #pragma once
 
 #include <cctype>
@@ -8,6 +8,7 @@
 #include <string>
 
 #include "alias.hpp"
+#include "knn.hpp"
 #include "negatives.hpp"
 #include "reservoir.hpp"
 #include "rng.hpp"
@@ -41,6 +42,13 @@ inline Scan reservoir_rows_baseline(const Stream<Weight>& rows, i64 count, i64 m
     return reservoir_rows(rows, count, most, total, out);
 }
 
+template <class T>
+inline void knn_search_baseline(const Points<T>& points, const Blocks& blocks, const Points<T>& queries,
+                                const i64* query_order, i64 begin, i64 end, bool itself, i64 k, i64* indices,
+                                T* distances) {
+    knn_search<PlainTile>(points, blocks, queries, query_order, begin, end, itself, k, indices, distances);
+}
+
 #if defined(__x86_64__) && defined(__GNUC__)
 #define EQUIPOISE_AVX512 __attribute__((target("avx512f,avx512dq,avx512vl")))
 EQUIPOISE_AVX512 inline void alias_draw_avx512(u64 key, const u64* cells, u64 n, i64 start, i64 count,
@@ -70,6 +78,20 @@ EQUIPOISE_AVX512 inline Scan reservoir_rows_avx512(const Stream<Weight>& rows, i
                                                    double total, const Candidates& out) {
     return reservoir_rows(rows, count, most, total, out);
 }
+
+template <class T>
+EQUIPOISE_AVX2 inline void knn_search_avx2(const Points<T>& points, const Blocks& blocks,
+                                           const Points<T>& queries, const i64* query_order, i64 begin,
+                                           i64 end, bool itself, i64 k, i64* indices, T* distances) {
+    knn_search<Avx2Tile>(points, blocks, queries, query_order, begin, end, itself, k, indices, distances);
+}
+
+template <class T>
+EQUIPOISE_AVX512F inline void knn_search_avx512(const Points<T>& points, const Blocks& blocks,
+                                                const Points<T>& queries, const i64* query_order, i64 begin,
+                                                i64 end, bool itself, i64 k, i64* indices, T* distances) {
+    knn_search<Avx512Tile>(points, blocks, queries, query_order, begin, end, itself, k, indices, distances);
+}
 #endif
 
 template <class Weight>
@@ -78,15 +100,21 @@ struct ReservoirPath {
     Scan (*rows)(const Stream<Weight>&, i64, i64, double, const Candidates&);
 };
 
+template <class T>
+using KnnSearch = void (*)(const Points<T>&, const Blocks&, const Points<T>&, const i64*, i64, i64, bool, i64,
+                           i64*, T*);
+
 struct CpuPath {
     const char* name;
-    const char* disabled;  // a feature that is there and was switched off, or ""
+    const char* disabled;  // features that are there and were switched off, or ""
     void (*alias_draw)(u64, const u64*, u64, i64, i64, i64*);
     void (*uniform_draw)(u64, u64, i64, i64, i64*);
     Progress (*negatives_draw)(const Proposer&, const Batch&, i64, i64, i64, const Scratch&, i64*, float*,
                                bool*);
     ReservoirPath<float> reservoir32;
     ReservoirPath<double> reservoir64;
+    KnnSearch<float> knn32;
+    KnnSearch<double> knn64;
 };
 
 template <class Weight>
@@ -97,6 +125,14 @@ const ReservoirPath<Weight>& reservoir_path(const CpuPath& path) {
         return path.reservoir64;
 }
 
+template <class T>
+KnnSearch<T> knn_path(const CpuPath& path) {
+    if constexpr (sizeof(T) == sizeof(float))
+        return path.knn32;
+    else
+        return path.knn64;
+}
+
 inline CpuPath choose_cpu_path() {
     CpuPath path{"baseline",
                  "",
@@ -104,25 +140,39 @@ inline CpuPath choose_cpu_path() {
                  uniform_draw_baseline,
                  negatives_draw_baseline,
                  {reservoir_blocks_baseline, reservoir_rows_baseline},
-                 {reservoir_blocks_baseline, reservoir_rows_baseline}};
+                 {reservoir_blocks_baseline, reservoir_rows_baseline},
+                 knn_search_baseline<float>,
+                 knn_search_baseline<double>};
 #ifdef EQUIPOISE_AVX512
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl")) {
-        const char* variable = std::getenv("EQUIPOISE_DISABLE_CPU_FEATURES");
-        std::string off = variable ? variable : "";
-        for (char& c : off) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-        if (off.find("avx512") == std::string::npos) {
-            path = {"avx512",
-                    "",
-                    alias_draw_avx512,
-                    uniform_draw_avx512,
-                    negatives_draw_avx512,
-                    {reservoir_blocks_avx512, reservoir_rows_avx512},
-                    {reservoir_blocks_avx512, reservoir_rows_avx512}};
-        } else {
-            path.disabled = "avx512";
-        }
+    const char* variable = std::getenv("EQUIPOISE_DISABLE_CPU_FEATURES");
+    std::string off = variable ? variable : "";
+    for (char& c : off) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const bool no_avx2 = off.find("avx2") != std::string::npos;
+    const bool no_avx512 = off.find("avx512") != std::string::npos;
+    const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
+                            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    // What is built on a feature goes with it.
+    if (has_avx2 && !no_avx2) {
+        path.name = "avx2";
+        path.knn32 = knn_search_avx2<float>;
+        path.knn64 = knn_search_avx2<double>;
     }
+    if (has_avx512 && !no_avx512 && !no_avx2) {
+        path = {"avx512",
+                "",
+                alias_draw_avx512,
+                uniform_draw_avx512,
+                negatives_draw_avx512,
+                {reservoir_blocks_avx512, reservoir_rows_avx512},
+                {reservoir_blocks_avx512, reservoir_rows_avx512},
+                knn_search_avx512<float>,
+                knn_search_avx512<double>};
+    }
+    if (has_avx2 && no_avx2)
+        path.disabled = has_avx512 ? "avx2, avx512" : "avx2";
+    else if (has_avx512 && no_avx512)
+        path.disabled = "avx512";
 #endif
     return path;
 }

@@ -97,13 +97,14 @@ def test_paths(path, error, text):
 
 
 def test_a_folder_is_no_table(tmp_path):
-    folder = tmp_path / "folder"
+    folder = tmp_path / "mine"
     folder.mkdir()
-    with pytest.raises(OSError, match="folder"):
-        equipoise.AliasTable([1]).save(folder)
-    with pytest.raises(OSError, match="folder"):
-        equipoise.AliasTable.load(folder)
-    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+    for path in (folder, tmp_path.anchor):
+        with pytest.raises(IsADirectoryError, match="path must name a file, got the folder"):
+            equipoise.AliasTable([1]).save(path)
+        with pytest.raises(IsADirectoryError, match="path must name a file, got the folder"):
+            equipoise.AliasTable.load(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
     assert list(folder.iterdir()) == []
 
 

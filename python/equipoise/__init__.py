@@ -11,6 +11,7 @@ from equipoise._backend import backend
 from equipoise._versions import show_versions
 from equipoise.class_reservoir import ClassReservoir
 from equipoise.negatives import Negatives, NegativeSampler, SharedNegatives
+from equipoise.neighbors import Neighbors, nearest_neighbors
 from equipoise.reservoir import Reservoir, ReservoirSample, weighted_sample
 from equipoise.tables import AliasTable, LogUniformTable, UniformTable
 
@@ -20,12 +21,14 @@ __all__ = [
     "LogUniformTable",
     "NegativeSampler",
     "Negatives",
+    "Neighbors",
     "Reservoir",
     "ReservoirSample",
     "SharedNegatives",
     "UniformTable",
     "__version__",
     "backend",
+    "nearest_neighbors",
     "show_versions",
     "weighted_sample",
 ]

@@ -163,3 +163,83 @@ def class_lookup(
     known: NDArray[np.int64],
     numbers: NDArray[np.int64],
 ) -> int: ...
+@overload
+def knn_split(x: NDArray[np.float32], begin: int, end: int, depth: int, order: NDArray[np.int64]) -> None: ...
+@overload
+def knn_split(x: NDArray[np.float64], begin: int, end: int, depth: int, order: NDArray[np.int64]) -> None: ...
+@overload
+def knn_pack(
+    x: NDArray[np.float32],
+    scale: float,
+    begin: int,
+    end: int,
+    order: NDArray[np.int64],
+    panels: NDArray[np.float32],
+    halves: NDArray[np.float32],
+    centres: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    radii: NDArray[np.float64],
+    first: NDArray[np.int64],
+) -> None: ...
+@overload
+def knn_pack(
+    x: NDArray[np.float64],
+    scale: float,
+    begin: int,
+    end: int,
+    order: NDArray[np.int64],
+    panels: NDArray[np.float32],
+    halves: NDArray[np.float32],
+    centres: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    radii: NDArray[np.float64],
+    first: NDArray[np.int64],
+) -> None: ...
+@overload
+def knn_search(
+    x: NDArray[np.float32],
+    codes: NDArray[np.int32],
+    scale: float,
+    mismatch: float,
+    order: NDArray[np.int64],
+    panels: NDArray[np.float32],
+    halves: NDArray[np.float32],
+    centres: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    radii: NDArray[np.float64],
+    first: NDArray[np.int64],
+    queries: NDArray[np.float32],
+    query_codes: NDArray[np.int32],
+    query_order: NDArray[np.int64],
+    begin: int,
+    end: int,
+    itself: bool,
+    indices: NDArray[np.int64],
+    distances: NDArray[np.float32],
+) -> None: ...
+@overload
+def knn_search(
+    x: NDArray[np.float64],
+    codes: NDArray[np.int32],
+    scale: float,
+    mismatch: float,
+    order: NDArray[np.int64],
+    panels: NDArray[np.float32],
+    halves: NDArray[np.float32],
+    centres: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    radii: NDArray[np.float64],
+    first: NDArray[np.int64],
+    queries: NDArray[np.float64],
+    query_codes: NDArray[np.int32],
+    query_order: NDArray[np.int64],
+    begin: int,
+    end: int,
+    itself: bool,
+    indices: NDArray[np.int64],
+    distances: NDArray[np.float64],
+) -> None: ...

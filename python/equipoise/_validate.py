@@ -243,6 +243,8 @@ def as_path(path: Any) -> str:
         raise TypeError(f"{wanted}, got {type(path).__name__}: {failure}") from None
     if not named:
         raise ValueError(f"{wanted}, got {text!r}")
+    if os.path.isdir(absolute):  # the system's own words for it differ from folder to folder
+        raise IsADirectoryError(f"path must name a file, got the folder {text!r}")
     return absolute
 
 

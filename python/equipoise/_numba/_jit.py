@@ -28,7 +28,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic as _intrinsic
 
-b1, u8, u32 = types.boolean, types.uint8, types.uint32
+b1, u8, u32, i32 = types.boolean, types.uint8, types.uint32, types.int32
 u64, i64 = types.uint64, types.int64
 f32, f64 = types.float32, types.float64
 
