@@ -14,8 +14,8 @@ import pytest
 import equipoise
 
 # A compiled wheel is also tested where Numba is not installed.
-# The examples of dask and ray run in test_cluster, on its clusters.
-NOT_IMPORTED = {"_core", "__main__", "dask", "ray"} | (
+# The examples of dask and ray run in test_cluster, on its clusters; those of imblearn in test_imblearn.
+NOT_IMPORTED = {"_core", "__main__", "dask", "imblearn", "ray"} | (
     {"_numba"} if importlib.util.find_spec("numba") is None else set()
 )
 if importlib.util.find_spec("pyarrow") is None:

@@ -1,0 +1,58 @@
+"""SMOTE, then cleaning."""
+
+from __future__ import annotations
+
+import imblearn.combine as theirs
+
+from equipoise.imblearn._selection import EditedNearestNeighbours, TomekLinks
+from equipoise.imblearn._smote import SMOTE
+
+__all__ = ["SMOTEENN", "SMOTETomek"]
+
+
+class SMOTEENN(theirs.SMOTEENN):
+    """imbalanced-learn's `SMOTEENN` of this package's :class:`SMOTE` and :class:`EditedNearestNeighbours`.
+
+    Parameters and attributes are those of :class:`imblearn.combine.SMOTEENN`; what the two classes say of
+    equal distances, threads, sparse `X` and defects holds here, too. `n_jobs` counts the threads of the
+    cleaning. Samplers that are given are used as they are: imbalanced-learn's own take their own time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from equipoise.imblearn import SMOTEENN
+    >>> X, y = np.random.default_rng(0).normal(size=(100, 4)), np.repeat([0, 1], [60, 40])
+    >>> np.bincount(SMOTEENN(random_state=0).fit_resample(X, y)[1])
+    array([12, 18])
+    """
+
+    def _validate_estimator(self) -> None:
+        super()._validate_estimator()
+        if self.smote is None:
+            self.smote_ = SMOTE(sampling_strategy=self.sampling_strategy, random_state=self.random_state)
+        if self.enn is None:
+            self.enn_ = EditedNearestNeighbours(sampling_strategy="all", n_jobs=self.n_jobs)
+
+
+class SMOTETomek(theirs.SMOTETomek):
+    """imbalanced-learn's `SMOTETomek` of this package's :class:`SMOTE` and :class:`TomekLinks`.
+
+    Parameters and attributes are those of :class:`imblearn.combine.SMOTETomek`; what the two classes say of
+    equal distances, threads, sparse `X` and defects holds here, too. `n_jobs` counts the threads of the
+    cleaning. Samplers that are given are used as they are: imbalanced-learn's own take their own time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from equipoise.imblearn import SMOTETomek
+    >>> X, y = np.random.default_rng(0).normal(size=(100, 4)), np.repeat([0, 1], [60, 40])
+    >>> np.bincount(SMOTETomek(random_state=0).fit_resample(X, y)[1])
+    array([52, 52])
+    """
+
+    def _validate_estimator(self) -> None:
+        super()._validate_estimator()
+        if self.smote is None:
+            self.smote_ = SMOTE(sampling_strategy=self.sampling_strategy, random_state=self.random_state)
+        if self.tomek is None:
+            self.tomek_ = TomekLinks(sampling_strategy="all", n_jobs=self.n_jobs)

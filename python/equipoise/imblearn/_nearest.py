@@ -1,0 +1,311 @@
+"""Exact neighbours as a scikit-learn estimator, and how the samplers ask any such estimator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import sklearn.neighbors
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from equipoise.neighbors import nearest_neighbors
+
+__all__ = ["NearestNeighbors"]
+
+
+class NearestNeighbors(BaseEstimator):
+    """Exact neighbours by equipoise's kernel, with the interface of ``sklearn.neighbors.NearestNeighbors``.
+
+    Any sampler of imbalanced-learn takes it as ``k_neighbors`` or ``n_neighbors``. Unlike scikit-learn's, its
+    answer is the same on every machine and for any number of threads: equal distances are ordered by the
+    smaller index.
+
+    Parameters
+    ----------
+    n_neighbors : int, default 5
+        Neighbours of each row where a call does not say otherwise.
+    metric : str or callable, default "euclidean"
+        Any other metric is scikit-learn's work, as is sparse `X`.
+    n_jobs : int, default None
+        Threads: -1 is one for each processor, -2 all of these but one, and None is the environment variable
+        EQUIPOISE_NUM_THREADS, else one. The answer never depends on it.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Columns seen by `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where all are strings.
+    n_samples_fit_ : int
+        Rows seen by `fit`.
+
+    See Also
+    --------
+    equipoise.nearest_neighbors : the kernel, as a function.
+
+    Examples
+    --------
+    >>> from equipoise.imblearn import NearestNeighbors
+    >>> nn = NearestNeighbors(n_neighbors=1).fit([[0.0], [2.0], [3.0]])
+    >>> nn.kneighbors()[1].ravel()
+    array([1, 2, 1])
+    >>> nn.kneighbors([[1.9]])
+    (array([[0.1]]), array([[1]]))
+    """
+
+    def __init__(self, n_neighbors: int = 5, *, metric: Any = "euclidean", n_jobs: int | None = None) -> None:
+        self.n_neighbors = n_neighbors
+        self.metric = metric
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any = None) -> NearestNeighbors:
+        """Keep the rows among which to search.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n, d)
+            Finite numbers, float32 and float64 searched as they are, any others as float64. An array of
+            these types is not copied.
+        y : None
+            Ignored, as in all of scikit-learn's neighbour searches.
+
+        Returns
+        -------
+        self : NearestNeighbors
+            Ready for `kneighbors`.
+
+        Raises
+        ------
+        ValueError
+            `X` is not a finite matrix, or `n_neighbors` no positive number.
+        TypeError
+            `n_neighbors` is no integer.
+
+        Examples
+        --------
+        >>> from equipoise.imblearn import NearestNeighbors
+        >>> NearestNeighbors(n_neighbors=2).fit([[0.0], [2.0], [3.0]]).n_samples_fit_
+        3
+        """
+        _as_count(self.n_neighbors)
+        threads(self.n_jobs)
+        self._theirs = None
+        if sparse.issparse(X) or self.metric != "euclidean":
+            X = validate_data(self, X, accept_sparse="csr")
+            theirs = sklearn.neighbors.NearestNeighbors(
+                n_neighbors=self.n_neighbors, metric=self.metric, n_jobs=self.n_jobs
+            )
+            self._theirs = theirs.fit(X)
+        else:
+            X = validate_data(self, X, dtype=(np.float64, np.float32))
+        self._rows = X
+        self.n_samples_fit_: int = X.shape[0]
+        return self
+
+    def kneighbors(self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True) -> Any:
+        """Neighbours of each row, the nearest first.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (m, d), default None
+            Where to search from. None is the fitted rows, none of which is its own neighbour.
+        n_neighbors : int, default None
+            None is the estimator's own.
+        return_distance : bool, default True
+            False leaves the distances away.
+
+        Returns
+        -------
+        distances : float64 ndarray of shape (m, n_neighbors)
+            Euclidean; only with `return_distance`.
+        indices : int64 ndarray of shape (m, n_neighbors)
+            Rows of the fitted `X`.
+
+        Raises
+        ------
+        ValueError
+            There are not so many rows, or `X` does not match the fitted rows.
+
+        Examples
+        --------
+        >>> from equipoise.imblearn import NearestNeighbors
+        >>> nn = NearestNeighbors().fit([[0.0], [2.0], [3.0]])
+        >>> nn.kneighbors([[2.0]], n_neighbors=2, return_distance=False)
+        array([[1, 2]])
+        """
+        check_is_fitted(self, "n_samples_fit_")
+        k = _as_count(self.n_neighbors if n_neighbors is None else n_neighbors)
+        if self._theirs is not None:
+            return self._theirs.kneighbors(X, k, return_distance)
+        queries = None
+        if X is not None:
+            # A sparse query among dense rows: scikit-learn would search it, so densely it is searched, too.
+            X = X.toarray() if sparse.issparse(X) else X
+            queries = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        n, m = self.n_samples_fit_, self.n_samples_fit_ if queries is None else queries.shape[0]
+        if k > n - (queries is None):
+            raise ValueError(
+                f"Expected n_neighbors {'<' if queries is None else '<='} n_samples_fit, but "
+                f"n_neighbors = {k}, n_samples_fit = {n}, n_samples = {m}"
+            )
+        rows = self._rows
+        if queries is not None and queries.dtype != rows.dtype:
+            rows, queries = rows.astype(np.float64, copy=False), queries.astype(np.float64, copy=False)
+        found = nearest_neighbors(rows, k, queries=queries, n_threads=threads(self.n_jobs))
+        if not return_distance:
+            return found.indices
+        if rows.dtype == np.float64:
+            return found.distances, found.indices
+        # scikit-learn's distances are float64 for float32, too, and a sum of some of them needs the digits.
+        return _distances(rows, rows if queries is None else queries, found.indices), found.indices
+
+    def kneighbors_graph(
+        self, X: Any = None, n_neighbors: int | None = None, mode: str = "connectivity"
+    ) -> sparse.csr_matrix:
+        """The neighbours of each row as a matrix.
+
+        Parameters
+        ----------
+        X, n_neighbors
+            As for `kneighbors`.
+        mode : {"connectivity", "distance"}
+            What stands in the matrix: ones or the distances.
+
+        Returns
+        -------
+        graph : csr_matrix of shape (m, n)
+            `n_neighbors` entries in each row, the nearest first.
+
+        Raises
+        ------
+        ValueError
+            As for `kneighbors`, or `mode` is neither.
+
+        Examples
+        --------
+        >>> from equipoise.imblearn import NearestNeighbors
+        >>> NearestNeighbors(n_neighbors=1).fit([[0.0], [2.0], [3.0]]).kneighbors_graph().toarray()
+        array([[0., 1., 0.],
+               [0., 0., 1.],
+               [0., 1., 0.]])
+        """
+        if mode not in ("connectivity", "distance"):
+            raise ValueError(f"mode must be 'connectivity' or 'distance', got {mode!r}")
+        distances, indices = self.kneighbors(X, n_neighbors)
+        m, k = indices.shape
+        data = np.ones(m * k) if mode == "connectivity" else distances.ravel()
+        indptr = np.arange(0, m * k + 1, k)
+        return sparse.csr_matrix((data, indices.ravel(), indptr), shape=(m, self.n_samples_fit_))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.pairwise = self.metric == "precomputed"
+        return tags
+
+
+def _as_count(n_neighbors: Any) -> int:
+    if not isinstance(n_neighbors, Integral):
+        raise TypeError(f"n_neighbors must be an integer, got {type(n_neighbors).__name__}")
+    if n_neighbors < 1:
+        raise ValueError(f"n_neighbors must be at least 1, got {n_neighbors}")
+    return int(n_neighbors)
+
+
+def threads(n_jobs: int | None) -> int | None:
+    """scikit-learn's count of jobs as a count of threads; None stays the environment's."""
+    if n_jobs is None or n_jobs > 0:
+        return n_jobs
+    if n_jobs == 0:
+        raise ValueError("n_jobs must be a positive number, a negative one or None, got 0")
+    return max(1, (os.cpu_count() or 1) + 1 + n_jobs)
+
+
+def _distances(rows: NDArray[Any], queries: NDArray[Any], indices: NDArray[np.int64]) -> NDArray[np.float64]:
+    distances = np.empty(indices.shape)
+    step = max(1, 2**20 // (max(1, rows.shape[1]) * indices.shape[1]))
+    for a in range(0, len(indices), step):
+        b = a + step
+        differences = rows[indices[a:b]].astype(np.float64) - queries[a:b, None, :]
+        distances[a:b] = np.sqrt(np.einsum("ijk,ijk->ij", differences, differences))
+    return distances
+
+
+# ---- for the samplers -------------------------------------------------------------------------------------
+
+
+def as_estimator(n_neighbors: Any, more: int = 1, **parameters: Any) -> Any:
+    """The estimator of a sampler: the kernel's for a number, else a clone of what was given."""
+    if isinstance(n_neighbors, Integral):
+        return NearestNeighbors(n_neighbors=int(n_neighbors) + more, **parameters)
+    return clone(n_neighbors)
+
+
+def is_kernel(nn: Any, X: Any) -> bool:
+    """Whether `nn` searches `X` by the kernel, which knows a row by its index, not by its distance 0."""
+    return isinstance(nn, NearestNeighbors) and nn.metric == "euclidean" and not sparse.issparse(X)
+
+
+def plain(label: Any) -> Any:
+    """A label as the user wrote it: 'b', not np.str_('b')."""
+    return label.item() if isinstance(label, np.generic) else label
+
+
+def check_enough(nn: Any, rows: int, name: str, whose: str, more: int = 1) -> None:
+    """Refuse a class with too few rows in the sampler's own words, then in scikit-learn's.
+
+    A foreign estimator speaks for itself.
+    """
+    if isinstance(nn, NearestNeighbors) and rows < nn.n_neighbors:
+        raise ValueError(
+            f"{whose} has {rows} row{'s' * (rows != 1)}; {name}={nn.n_neighbors - more} needs at least "
+            f"{nn.n_neighbors}. Expected n_neighbors <= n_samples_fit, but n_neighbors = {nn.n_neighbors}, "
+            f"n_samples_fit = {rows}, n_samples = {rows}"
+        )
+
+
+def neighbours_within(nn: Any, X: Any) -> NDArray[np.int64]:
+    """Fit `nn` on `X`; the neighbours of all rows but themselves: one column less than nn.n_neighbors."""
+    nn.fit(X)
+    if is_kernel(nn, X):
+        return _indices(nn.kneighbors(n_neighbors=nn.n_neighbors - 1, return_distance=False))
+    return _indices(nn.kneighbors(X, return_distance=False)[:, 1:])
+
+
+def neighbours_of(nn: Any, X: Any, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Neighbours of some rows of the fitted `X` but themselves: one column less than nn.n_neighbors."""
+    if not is_kernel(nn, X):
+        return _indices(nn.kneighbors(X[rows], return_distance=False)[:, 1:])
+    if len(rows) == X.shape[0] and np.array_equal(rows, np.arange(len(rows))):
+        return _indices(nn.kneighbors(n_neighbors=nn.n_neighbors - 1, return_distance=False))
+    found = _indices(nn.kneighbors(X[rows], return_distance=False))
+    # Among many duplicates the row itself may be missing: then the last one is too many.
+    itself = found == rows[:, None]
+    itself[:, -1] |= ~itself.any(axis=1)
+    return found[~itself].reshape(len(rows), -1)
+
+
+def neighbours_of_groups(nn: Any, X: Any, groups: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    """`neighbours_of` for several groups of rows: one search for the kernel, one each for a foreign one.
+
+    scikit-learn may order equal distances otherwise when it searches for other rows at the same time.
+    """
+    if not groups:
+        return []
+    if not is_kernel(nn, X):
+        return [neighbours_of(nn, X, rows) for rows in groups]
+    together = np.concatenate(groups)
+    order = np.argsort(together, kind="stable")
+    found = np.empty((len(together), nn.n_neighbors - 1), np.int64)
+    found[order] = neighbours_of(nn, X, together[order])
+    return np.split(found, np.cumsum([len(rows) for rows in groups])[:-1])
+
+
+def _indices(found: Any) -> NDArray[np.int64]:
+    return np.asarray(found, dtype=np.int64)

@@ -1,0 +1,87 @@
+"""From (parent, neighbour, gap) to rows: what all over-samplers of the SMOTE family do last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils import check_random_state
+
+from equipoise.smote import interpolate, interpolate_csr
+
+__all__ = ["Synthesis", "draw", "interpolated", "resampled"]
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """New rows of one class, not yet made: X[parents] + gaps * (X[neighbours] - X[parents])."""
+
+    label: Any
+    parents: NDArray[np.int64]
+    neighbours: NDArray[np.int64]
+    gaps: NDArray[np.float64]
+
+
+def draw(
+    random_state: Any, neighbours: NDArray[np.int64], size: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """imbalanced-learn's draws, in its order: rows of the table of neighbours, their entries, the gaps.
+
+    An integer `random_state` starts anew with each call, as there.
+    """
+    random = check_random_state(random_state)
+    picks = random.randint(low=0, high=neighbours.size, size=size)
+    gaps = random.uniform(size=size)
+    return picks // neighbours.shape[1], neighbours.ravel()[picks], gaps
+
+
+def interpolated(X: Any, new: Synthesis, out: NDArray[Any] | None = None) -> Any:
+    """The rows of a synthesis, in X's dtype; CSR for CSR, else written into `out` where it is given."""
+    real = X.dtype in (np.float32, np.float64)
+    if sparse.issparse(X):
+        if not real:
+            return _interpolated_as_they_do(X, new)
+        parts = interpolate_csr(X.data, X.indices, X.indptr, new.parents, new.neighbours, new.gaps)
+        return type(X)(parts, shape=(len(new.gaps), X.shape[1]))
+    if real:
+        return interpolate(X, new.parents, new.neighbours, new.gaps, out=out)
+    if out is None:
+        out = np.empty((len(new.gaps), X.shape[1]), X.dtype)
+    step = max(1, 2**20 // max(1, X.shape[1]))
+    for a in range(0, len(out), step):
+        part = slice(a, a + step)
+        block = Synthesis(new.label, new.parents[part], new.neighbours[part], new.gaps[part])
+        out[part] = _interpolated_as_they_do(X, block)
+    return out
+
+
+def _interpolated_as_they_do(X: Any, new: Synthesis) -> Any:
+    """imbalanced-learn's operations on integers: which side a truncation falls on depends on each of them."""
+    base = X[new.parents]
+    differences = X[new.neighbours] - base
+    gaps = new.gaps[:, np.newaxis]
+    if sparse.issparse(X):
+        return (base + type(X)(gaps).multiply(differences)).astype(X.dtype)
+    return (base + gaps * differences).astype(X.dtype)
+
+
+def resampled(X: Any, y: NDArray[Any], plan: Sequence[Synthesis]) -> tuple[Any, NDArray[Any]]:
+    """The rows given, then the new ones: each array is made once, at its final size."""
+    labels = np.concatenate([y, *(np.full(len(new.gaps), new.label, dtype=y.dtype) for new in plan)])
+    if sparse.issparse(X):
+        rows = X.tocsr()
+        rows.sum_duplicates()
+        parts = [rows, *(interpolated(rows, new) for new in plan)]
+        return sparse.vstack(parts, format=X.format, dtype=X.dtype), labels
+    out = np.empty((len(labels), X.shape[1]), X.dtype)
+    out[: len(y)] = X
+    begin = len(y)
+    for new in plan:
+        end = begin + len(new.gaps)
+        interpolated(X, new, out[begin:end])
+        begin = end
+    return out, labels

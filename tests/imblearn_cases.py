@@ -1,0 +1,125 @@
+"""Problems and comparisons for the tests of equipoise.imblearn."""
+
+from __future__ import annotations
+
+import warnings
+
+import imblearn.combine
+import imblearn.over_sampling
+import imblearn.under_sampling
+import numpy as np
+from scipy import sparse
+
+import equipoise.imblearn as ours
+
+THEIRS = {
+    name: getattr(space, name)
+    for space in (imblearn.over_sampling, imblearn.under_sampling, imblearn.combine)
+    for name in space.__all__
+    if name in ours.__all__
+}
+OVER = ["SMOTE", "BorderlineSMOTE", "SVMSMOTE", "KMeansSMOTE", "ADASYN", "RandomOverSampler"]
+COMBINED = ["SMOTEENN", "SMOTETomek"]
+UNDER = ["RandomUnderSampler", "NearMiss"]
+CLEAN = ["TomekLinks", "EditedNearestNeighbours"]
+NUMERIC = [*OVER, *COMBINED, *UNDER, *CLEAN]
+SEEDED = {*OVER, *COMBINED, "RandomUnderSampler", "SMOTENC", "SMOTEN"}
+
+
+def blobs(seed, sizes=(90, 40, 25), d=5, dtype=np.float64, form="dense"):
+    """Overlapping classes whose distances do not tie, in a random order."""
+    rng = np.random.default_rng([seed, 1])
+    y = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    X = rng.normal(size=(len(y), d)) + 0.8 * y[:, None]
+    if form != "dense":
+        X[rng.random(X.shape) < 0.3] = 0
+        # One column without zeros, so that no two rows are alike.
+        X[:, 0] = rng.normal(size=len(y))
+    if np.dtype(dtype).kind == "i":
+        X *= 1e5
+    X = X.astype(dtype)
+    if form != "dense":
+        X = getattr(sparse, form)(X)
+    return X, y
+
+
+def mixed(seed, sizes=(90, 40, 25), dtype=np.float64, levels=(3, 5)):
+    """Numbers in columns 1 and 2, codes of categories in 0 and 3."""
+    X, y = blobs(seed, sizes, 2)
+    rng = np.random.default_rng([seed, 2])
+    codes = [rng.integers(n, size=len(y)) for n in levels]
+    return np.column_stack([codes[0], X[:, 0], X[:, 1], codes[1]]).astype(dtype), y
+
+
+def fit(sampler, X, y):
+    """(X, y, sample_indices_) of a sampler, or the error that it raises."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            X_new, y_new = sampler.fit_resample(X, y)
+        except (ValueError, RuntimeError) as error:
+            return error
+    return X_new, y_new, getattr(sampler, "sample_indices_", None)
+
+
+def assert_same(name, X, y, *, compare_state=True, **parameters):
+    """Our class of that name does with X and y what imbalanced-learn's does."""
+    cases = []
+    for classes in (vars(ours), THEIRS):
+        made = dict(parameters)
+        if isinstance(made.get("random_state"), np.random.RandomState):
+            state = np.random.RandomState()
+            state.set_state(made["random_state"].get_state())
+            made["random_state"] = state
+        cases.append((classes[name](**made), made.get("random_state")))
+    (sampler, state), (their_sampler, their_state) = cases
+    mine, wanted = fit(sampler, X, y), fit(their_sampler, X, y)
+    if isinstance(wanted, Exception):
+        assert type(mine) is type(wanted), (mine, wanted)
+        return None
+    assert not isinstance(mine, Exception), mine
+    assert_alike(mine[0], wanted[0])
+    assert type(mine[1]) is type(wanted[1])
+    assert np.asarray(mine[1]).dtype == np.asarray(wanted[1]).dtype
+    np.testing.assert_array_equal(mine[1], wanted[1])
+    assert (mine[2] is None) == (wanted[2] is None)
+    if mine[2] is not None:
+        np.testing.assert_array_equal(mine[2], wanted[2])
+    if isinstance(state, np.random.RandomState) and compare_state:
+        # As many draws: whoever shares the generator gets the same afterwards.
+        np.testing.assert_equal(state.get_state(), their_state.get_state())
+    return sampler, their_sampler
+
+
+def assert_alike(mine, wanted):
+    """Same type, format, dtype and shape; the numbers at the tolerance of their type, integers exactly."""
+    assert type(mine) is type(wanted)
+    if hasattr(wanted, "dtypes"):
+        assert list(mine.dtypes) == list(wanted.dtypes)
+        assert list(mine.columns) == list(wanted.columns)
+        assert list(mine.index) == list(wanted.index)
+        for column in wanted.columns:
+            assert_numbers(np.asarray(mine[column]), np.asarray(wanted[column]))
+        return
+    if sparse.issparse(wanted):
+        assert mine.format == wanted.format
+        mine, wanted = mine.toarray(), wanted.toarray()
+    assert_numbers(np.asarray(mine), np.asarray(wanted))
+
+
+def assert_numbers(mine, wanted):
+    assert mine.dtype == wanted.dtype
+    assert mine.shape == wanted.shape
+    if wanted.dtype.kind != "f":
+        if wanted.dtype == object and wanted.ndim == 2:
+            for a, b in zip(mine.T, wanted.T, strict=True):
+                if all(isinstance(value, float) for value in b):
+                    assert_numbers(a.astype(float), b.astype(float))
+                else:
+                    np.testing.assert_array_equal(a, b)
+            return
+        np.testing.assert_array_equal(mine, wanted)
+        return
+    # A row is a sum of two products of its type: a few units in the last place of the largest number.
+    size = np.abs(wanted).max(initial=1)
+    np.testing.assert_allclose(mine, wanted, rtol=0, atol=8 * np.finfo(wanted.dtype).eps * size)

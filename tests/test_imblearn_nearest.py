@@ -1,0 +1,222 @@
+"""equipoise.imblearn.NearestNeighbors: the kernel as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+
+pytest.importorskip("imblearn", reason="imbalanced-learn is not installed (extra 'imblearn')")
+
+import sklearn.neighbors
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.estimator_checks import check_estimator
+
+import equipoise
+from equipoise.imblearn import NearestNeighbors
+from equipoise.imblearn._nearest import as_estimator, neighbours_of, threads
+
+
+def points(n=200, d=4, dtype=np.float64, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64, np.int32, bool])
+@pytest.mark.parametrize("d", [4, 20])
+def test_what_scikit_learn_finds(d, dtype):
+    X, Q = points(d=d), points(50, d=d, seed=1)
+    if np.dtype(dtype).kind in "ib":
+        X, Q = (np.rint(a * 1e4) for a in (X, Q))
+    # Of bools and of halves many distances tie: the distances are what both agree on.
+    tied = dtype in (bool, np.float16)
+    X, Q = X.astype(dtype), Q.astype(dtype)
+    mine, theirs = NearestNeighbors(7).fit(X), sklearn.neighbors.NearestNeighbors(n_neighbors=7).fit(X)
+    for queries in (None, Q):
+        distances, indices = mine.kneighbors(queries)
+        their_distances, their_indices = theirs.kneighbors(queries)
+        assert indices.dtype == np.int64
+        assert distances.dtype == np.float64
+        # Theirs come from dot products.
+        np.testing.assert_allclose(distances, their_distances, rtol=1e-6, atol=1e-3 if tied else 0)
+        if not tied:
+            np.testing.assert_array_equal(indices, their_indices)
+        np.testing.assert_array_equal(mine.kneighbors(queries, return_distance=False), indices)
+        np.testing.assert_array_equal(mine.kneighbors(queries, 3)[1], indices[:, :3])
+
+
+def test_it_is_the_kernel():
+    X = points()
+    found = equipoise.nearest_neighbors(X, 5)
+    distances, indices = NearestNeighbors().fit(X).kneighbors()
+    np.testing.assert_array_equal(indices, found.indices)
+    np.testing.assert_array_equal(distances, found.distances)
+
+
+def test_float32_keeps_its_digits():
+    """Distances are float64, from the float32 rows: sums of them are compared by NearMiss."""
+    X = points(300, 5, np.float32)
+    distances, indices = NearestNeighbors(3).fit(X).kneighbors()
+    exact = np.sqrt(((X[indices].astype(float) - X[:, None].astype(float)) ** 2).sum(axis=2))
+    np.testing.assert_allclose(distances, exact, rtol=1e-14)
+    wide = points(300, 5)
+    np.testing.assert_array_equal(
+        NearestNeighbors(3).fit(X).kneighbors(wide)[1],
+        NearestNeighbors(3).fit(X.astype(float)).kneighbors(wide)[1],
+    )
+
+
+def test_ties_by_the_smaller_index():
+    X = np.zeros((6, 2))
+    nn = NearestNeighbors(3).fit(X)
+    np.testing.assert_array_equal(
+        nn.kneighbors()[1], [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2], [0, 1, 2], [0, 1, 2]]
+    )
+    np.testing.assert_array_equal(nn.kneighbors(X[:2])[1], [[0, 1, 2], [0, 1, 2]])
+
+
+@pytest.mark.parametrize("copies", [1, 3, 8])
+def test_some_rows_are_not_their_own_neighbours(copies):
+    """By index, also where a row has more equals with smaller indices than neighbours are asked for."""
+    X = np.repeat(points(20), copies, axis=0)
+    nn = as_estimator(4).fit(X)
+    table = nn.kneighbors(n_neighbors=4, return_distance=False)
+    rows = np.random.default_rng(0).permutation(len(X))[: len(X) // 2]
+    np.testing.assert_array_equal(neighbours_of(nn, X, rows), table[rows])
+    np.testing.assert_array_equal(neighbours_of(nn, X, np.arange(len(X))), table)
+
+
+@pytest.mark.parametrize("mode", ["connectivity", "distance"])
+def test_graph(mode):
+    X, Q = points(), points(30, seed=1)
+    mine, theirs = NearestNeighbors(4).fit(X), sklearn.neighbors.NearestNeighbors(n_neighbors=4).fit(X)
+    for queries in (None, Q):
+        graph, wanted = (nn.kneighbors_graph(queries, 6, mode=mode) for nn in (mine, theirs))
+        assert graph.format == "csr"
+        assert graph.shape == wanted.shape
+        np.testing.assert_allclose(graph.toarray(), wanted.toarray(), rtol=1e-9)
+    with pytest.raises(ValueError, match="mode must be 'connectivity' or 'distance', got 'both'"):
+        mine.kneighbors_graph(mode="both")
+
+
+@pytest.mark.parametrize("form", ["csr_matrix", "csc_matrix", "csr_array"])
+def test_sparse_rows_are_scikit_learns(form):
+    X = points()
+    X[np.abs(X) < 0.5] = 0
+    S = getattr(sparse, form)(X)
+    mine, theirs = NearestNeighbors().fit(S), sklearn.neighbors.NearestNeighbors().fit(S)
+    for queries in (None, S[:20]):
+        for a, b in zip(mine.kneighbors(queries), theirs.kneighbors(queries), strict=True):
+            np.testing.assert_array_equal(a, b)
+    # Sparse queries among dense rows are searched densely.
+    np.testing.assert_array_equal(
+        NearestNeighbors().fit(X).kneighbors(S[:20])[1], NearestNeighbors().fit(X).kneighbors(X[:20])[1]
+    )
+
+
+def test_other_metrics_are_scikit_learns():
+    X = points()
+    for metric in ("manhattan", "cosine"):
+        mine = NearestNeighbors(metric=metric).fit(X).kneighbors()
+        theirs = sklearn.neighbors.NearestNeighbors(metric=metric).fit(X).kneighbors()
+        np.testing.assert_array_equal(mine[1], theirs[1])
+    D = sklearn.metrics.pairwise_distances(X)
+    np.testing.assert_array_equal(
+        NearestNeighbors(metric="precomputed").fit(D).kneighbors()[1],
+        NearestNeighbors().fit(X).kneighbors()[1],
+    )
+
+
+def test_parameters_clones_pickles():
+    nn = NearestNeighbors(3, n_jobs=2)
+    assert nn.get_params() == {"n_neighbors": 3, "metric": "euclidean", "n_jobs": 2}
+    assert clone(nn).get_params() == nn.get_params()
+    assert nn.set_params(n_neighbors=4).n_neighbors == 4
+    X = points()
+    wanted = nn.fit(X).kneighbors()[1]
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(nn)).kneighbors()[1], wanted)
+    assert nn.n_features_in_ == 4
+    assert nn.n_samples_fit_ == 200
+    with pytest.raises(NotFittedError):
+        clone(nn).kneighbors()
+
+
+def test_no_copy_of_the_rows():
+    X = points()
+    assert np.shares_memory(NearestNeighbors().fit(X)._rows, X)
+
+
+def test_frames():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    X = points()
+    frame = pandas.DataFrame(X, columns=list("abcd"))
+    nn = NearestNeighbors().fit(frame)
+    np.testing.assert_array_equal(nn.feature_names_in_, list("abcd"))
+    np.testing.assert_array_equal(nn.kneighbors(frame[:9])[1], NearestNeighbors().fit(X).kneighbors(X[:9])[1])
+    with pytest.raises(ValueError, match="feature names should match"):
+        nn.kneighbors(frame[list("dcba")])
+
+
+def test_threads(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert [threads(n) for n in (None, 1, 4, -1, -2, -6, -99)] == [None, 1, 4, 6, 5, 1, 1]
+    X = points(3000)
+    wanted = NearestNeighbors().fit(X).kneighbors()[1]
+    for n_jobs in (1, 3, -1):
+        np.testing.assert_array_equal(NearestNeighbors(n_jobs=n_jobs).fit(X).kneighbors()[1], wanted)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "X", "error", "text"),
+    [
+        ({"n_neighbors": 0}, points(), ValueError, "n_neighbors must be at least 1, got 0"),
+        ({"n_neighbors": 2.0}, points(), TypeError, "n_neighbors must be an integer, got float"),
+        (
+            {"n_jobs": 0},
+            points(),
+            ValueError,
+            "n_jobs must be a positive number, a negative one or None, got 0",
+        ),
+        ({}, [[0.0], [np.nan]], ValueError, "Input X contains NaN"),
+        ({}, [[0.0], [np.inf]], ValueError, "Input X contains infinity"),
+        ({}, [0.0, 1.0], ValueError, "Expected 2D array, got 1D array"),
+        ({}, points() + 1j, ValueError, "Complex data not supported"),
+        ({}, [["a"], ["b"]], ValueError, "could not convert string to float"),
+        ({}, np.zeros((0, 3)), ValueError, "Found array with 0 sample"),
+        ({"metric": "nearness"}, points(), ValueError, "metric"),
+    ],
+)
+def test_bad_rows(parameters, X, error, text):
+    with pytest.raises(error, match=text):
+        NearestNeighbors(**parameters).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("queries", "k", "error", "text"),
+    [
+        (
+            None,
+            200,
+            ValueError,
+            "Expected n_neighbors < n_samples_fit, but n_neighbors = 200, n_samples_fit = 200",
+        ),
+        (points(3), 201, ValueError, "Expected n_neighbors <= n_samples_fit, but n_neighbors = 201"),
+        (points(3), 0, ValueError, "n_neighbors must be at least 1, got 0"),
+        (points(3), "2", TypeError, "n_neighbors must be an integer, got str"),
+        (points(3, 5), 2, ValueError, "X has 5 features, but NearestNeighbors is expecting 4 features"),
+        (points(3) * np.nan, 2, ValueError, "Input X contains NaN"),
+    ],
+)
+def test_bad_queries(queries, k, error, text):
+    with pytest.raises(error, match=text):
+        NearestNeighbors().fit(points()).kneighbors(queries, k)
+
+
+def test_scikit_learns_own_checks():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check_estimator(NearestNeighbors())
