@@ -42,13 +42,14 @@ def draw(
 def interpolated(X: Any, new: Synthesis, out: NDArray[Any] | None = None) -> Any:
     """The rows of a synthesis, in X's dtype; CSR for CSR, else written into `out` where it is given."""
     real = X.dtype in (np.float32, np.float64)
+    gaps = new.gaps.astype(X.dtype if real else np.float64, copy=False)
     if sparse.issparse(X):
         if not real:
             return _interpolated_as_they_do(X, new)
-        parts = interpolate_csr(X.data, X.indices, X.indptr, new.parents, new.neighbours, new.gaps)
+        parts = interpolate_csr(X.data, X.indices, X.indptr, new.parents, new.neighbours, gaps)
         return type(X)(parts, shape=(len(new.gaps), X.shape[1]))
     if real:
-        return interpolate(X, new.parents, new.neighbours, new.gaps, out=out)
+        return interpolate(X, new.parents, new.neighbours, gaps, out=out)
     if out is None:
         out = np.empty((len(new.gaps), X.shape[1]), X.dtype)
     step = max(1, 2**20 // max(1, X.shape[1]))
