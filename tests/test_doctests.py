@@ -40,8 +40,8 @@ BLOCKS = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[1] / "README
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{len(block)} characters")
 def test_readme(block):
-    for module in ("torch", "dask"):
-        if f"import {module}" in block:
+    for module in ("torch", "dask", "imblearn"):
+        if re.search(rf"import {module}\b|equipoise\.{module} import", block):
             pytest.importorskip(module, reason=f"{module} is not installed")
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
 

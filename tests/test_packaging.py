@@ -49,7 +49,7 @@ def test_version_and_python(installed):
 
 
 def test_extras(installed):
-    assert {"arrow", "dask", "numba", "progress", "ray", "test"} == set(
+    assert {"arrow", "dask", "imblearn", "numba", "progress", "ray", "test"} == set(
         installed.metadata.get_all("Provides-Extra")
     )
 
