@@ -243,8 +243,14 @@ def as_path(path: Any) -> str:
         raise TypeError(f"{wanted}, got {type(path).__name__}: {failure}") from None
     if not named:
         raise ValueError(f"{wanted}, got {text!r}")
+    return absolute
+
+
+def as_file_path(path: Any) -> str:
+    """An absolute path of what is no folder."""
+    absolute = as_path(path)
     if os.path.isdir(absolute):  # the system's own words for it differ from folder to folder
-        raise IsADirectoryError(f"path must name a file, got the folder {text!r}")
+        raise IsADirectoryError(f"path must name a file, got the folder {absolute!r}")
     return absolute
 
 

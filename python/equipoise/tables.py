@@ -241,7 +241,7 @@ class UniformTable(_Table):
         ...     equipoise.UniformTable.load(path)
         UniformTable(n=7)
         """
-        _tablefile.write(_validate.as_path(path), _tablefile.UNIFORM, self._n, self._fingerprint(), ())
+        _tablefile.write(_validate.as_file_path(path), _tablefile.UNIFORM, self._n, self._fingerprint(), ())
 
     @staticmethod
     def load(path: str | os.PathLike[str], mmap: bool = True) -> UniformTable:
@@ -268,7 +268,7 @@ class UniformTable(_Table):
         --------
         See :meth:`save`.
         """
-        path, mmap = _validate.as_path(path), _validate.as_flag(mmap, "mmap")
+        path, mmap = _validate.as_file_path(path), _validate.as_flag(mmap, "mmap")
         return UniformTable(_tablefile.read(path, _tablefile.UNIFORM, mmap)[0])
 
     def _draw(self, key: np.uint64, start: int, out: NDArray[np.int64]) -> None:
@@ -360,7 +360,7 @@ class AliasTable(_Table):
         2
         """
         words = (self._cells, self._units)
-        _tablefile.write(_validate.as_path(path), _tablefile.ALIAS, self._n, self._fingerprint(), words)
+        _tablefile.write(_validate.as_file_path(path), _tablefile.ALIAS, self._n, self._fingerprint(), words)
 
     @staticmethod
     def load(path: str | os.PathLike[str], mmap: bool = True) -> AliasTable:
@@ -389,7 +389,7 @@ class AliasTable(_Table):
         --------
         See :meth:`save`.
         """
-        path, mmap = _validate.as_path(path), _validate.as_flag(mmap, "mmap")
+        path, mmap = _validate.as_file_path(path), _validate.as_flag(mmap, "mmap")
         n, digest, words = _tablefile.read(path, _tablefile.ALIAS, mmap)
         table = AliasTable.__new__(AliasTable)
         table._n, table._cells, table._units, table._digest = n, words[0], words[1], digest
