@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from fractions import Fraction
 
 import numpy as np
@@ -34,3 +35,8 @@ def within(got, exact):
 def shares(table):
     units = [int(u) for u in np.asarray(table._units)]
     return [Fraction(u, sum(units)) for u in units]
+
+
+def threads_left():
+    """Names of the library's own threads that still live; other libraries keep some of theirs."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("equipoise-")]

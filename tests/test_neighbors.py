@@ -18,6 +18,7 @@ from hypothesis.extra import numpy as hnp
 
 import equipoise
 import reference
+from answers import threads_left
 from equipoise.neighbors import mixed_neighbors
 from points import POINTS, arrange, points
 
@@ -416,7 +417,7 @@ def test_threads(name):
         one = search(1)
         for n in (2, 3, 7):
             alike(search(n), one)
-        assert threading.active_count() == 1
+        assert threads_left() == []
 
 
 def test_threads_of_the_environment(monkeypatch):
@@ -528,7 +529,7 @@ def test_an_exception_of_the_callback_comes_out(threads, last):
 
     with pytest.raises(Stop):
         equipoise.nearest_neighbors(x, 5, n_threads=threads, progress=progress)
-    assert threading.active_count() == 1
+    assert threads_left() == []
     alike(equipoise.nearest_neighbors(x, 5, n_threads=threads), equipoise.nearest_neighbors(x, 5))
 
 

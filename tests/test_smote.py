@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 import equipoise
 import reference
+from answers import threads_left
 from equipoise import SmoteSampler, _neighbour_table, smote
 from equipoise.neighbors import nearest_neighbors
 
@@ -297,7 +298,7 @@ def test_threads_and_chunks(make, monkeypatch):
         for threads in ("1", "3"):
             monkeypatch.setenv("EQUIPOISE_NUM_THREADS", threads)
             assert parts(make().sample(3000, return_parents=True)) == whole
-    assert threading.active_count() == 1
+    assert threads_left() == []
 
 
 def test_the_number_of_threads_comes_from_the_environment(monkeypatch):
