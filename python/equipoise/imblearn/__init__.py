@@ -6,10 +6,10 @@ import, and nothing else:
 
 >>> import numpy as np
 >>> from imblearn.pipeline import make_pipeline
->>> from sklearn.linear_model import LogisticRegression
+>>> from sklearn.naive_bayes import GaussianNB
 >>> from equipoise.imblearn import SMOTE
 >>> X, y = np.random.default_rng(0).normal(size=(100, 4)), np.repeat([0, 1], [90, 10])
->>> model = make_pipeline(SMOTE(random_state=0), LogisticRegression()).fit(X, y)
+>>> model = make_pipeline(SMOTE(random_state=0), GaussianNB()).fit(X, y)
 
 Where distances are equal (categories, counts, duplicates) imbalanced-learn's order of neighbours is an
 accident of its search, and here it is by the smaller index. imbalanced-learn's defects are kept under a

@@ -77,7 +77,8 @@ def resampled(X: Any, y: NDArray[Any], plan: Sequence[Synthesis]) -> tuple[Any, 
         rows = X.tocsr()
         rows.sum_duplicates()
         parts = [rows, *(interpolated(rows, new) for new in plan)]
-        return sparse.vstack(parts, format=X.format, dtype=X.dtype), labels
+        # Old versions of SciPy stack arrays to a matrix.
+        return type(X)(sparse.vstack(parts, format=X.format, dtype=X.dtype)), labels
     out = np.empty((len(labels), X.shape[1]), X.dtype)
     out[: len(y)] = X
     begin = len(y)
