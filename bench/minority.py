@@ -1,7 +1,8 @@
 """Does resampling help a gradient booster? All samplers on real imbalanced tables, whatever it says.
 
 ``python bench/minority.py`` reads keel_dev and online_shoppers below the folder that EQUIPOISE_DATA names and
-writes bench/minority.md. ``--library imblearn`` takes imbalanced-learn's classes, whose rows are the same.
+writes bench/minority.md. ``--library imblearn`` takes imbalanced-learn's classes: the same rows where no
+distances tie, which on these tables they do.
 
 Training folds are resampled, test folds never are. Folds and seeds are the same for all samplers, so that
 differences are taken fold by fold.
