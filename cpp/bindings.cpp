@@ -371,7 +371,7 @@ void knn_split(const Array<T>& x, i64 begin, i64 end, i64 depth, Array<i64>& ord
 }
 
 template <class T>
-void knn_pack(const Array<T>& x, double scale, i64 begin, i64 end, const Array<i64>& order,
+void knn_pack(const Array<T>& x, double coarse, i64 begin, i64 end, const Array<i64>& order,
               Array<float>& panels, Array<float>& halves, Array<double>& centres, Array<double>& low,
               Array<double>& high, Array<double>& radii, Array<i64>& first) {
     const i64 count = first.size();
@@ -387,11 +387,11 @@ void knn_pack(const Array<T>& x, double scale, i64 begin, i64 end, const Array<i
                                centres.mutable_data(), low.mutable_data(),    high.mutable_data(),
                                radii.mutable_data(),   first.mutable_data(),  count};
     Release release;
-    eq::knn_pack(p, n, d, scale, begin, end, blocks);
+    eq::knn_pack(p, n, d, coarse, begin, end, blocks);
 }
 
 template <class T>
-void knn_search(const Array<T>& x, const Array<i32>& codes, double scale, double mismatch,
+void knn_search(const Array<T>& x, const Array<i32>& codes, double scale, double coarse, double mismatch,
                 const Array<i64>& order, const Array<float>& panels, const Array<float>& halves,
                 const Array<double>& centres, const Array<double>& low, const Array<double>& high,
                 const Array<double>& radii, const Array<i64>& first, const Array<T>& queries,
@@ -410,8 +410,9 @@ void knn_search(const Array<T>& x, const Array<i32>& codes, double scale, double
                 end <= m && end - begin <= eq::kLeaf && indices.shape(0) == m && distances.shape(0) == m &&
                 distances.shape(1) == k && 1 <= k && k <= n - itself && (!itself || m == n),
             "knn_search: shapes differ");
-    const eq::Points<T> points{data_or_null(x), data_or_null(codes), n, d, c, scale, mismatch};
-    const eq::Points<T> others{data_or_null(queries), data_or_null(query_codes), m, d, c, scale, mismatch};
+    const eq::Points<T> points{data_or_null(x), data_or_null(codes), n, d, c, scale, coarse, mismatch};
+    const eq::Points<T> others{
+        data_or_null(queries), data_or_null(query_codes), m, d, c, scale, coarse, mismatch};
     const eq::Blocks blocks{order.data(), panels.data(), halves.data(), centres.data(), low.data(),
                             high.data(),  radii.data(),  first.data(),  count};
     const i64* q = query_order.data();
@@ -582,19 +583,19 @@ PYBIND11_MODULE(_core, m) {
     m.def("class_lookup", &class_lookup, raw("labels"), raw("slot_labels"), raw("slot_numbers"), raw("known"),
           raw("numbers"));
     m.def("knn_split", &knn_split<float>, raw("x"), num("begin"), num("end"), num("depth"), raw("order"));
-    m.def("knn_pack", &knn_pack<float>, raw("x"), num("scale"), num("begin"), num("end"), raw("order"),
+    m.def("knn_pack", &knn_pack<float>, raw("x"), num("coarse"), num("begin"), num("end"), raw("order"),
           raw("panels"), raw("halves"), raw("centres"), raw("low"), raw("high"), raw("radii"), raw("first"));
-    m.def("knn_search", &knn_search<float>, raw("x"), raw("codes"), num("scale"), num("mismatch"),
-          raw("order"), raw("panels"), raw("halves"), raw("centres"), raw("low"), raw("high"), raw("radii"),
-          raw("first"), raw("queries"), raw("query_codes"), raw("query_order"), num("begin"), num("end"),
-          num("itself"), raw("indices"), raw("distances"));
+    m.def("knn_search", &knn_search<float>, raw("x"), raw("codes"), num("scale"), num("coarse"),
+          num("mismatch"), raw("order"), raw("panels"), raw("halves"), raw("centres"), raw("low"),
+          raw("high"), raw("radii"), raw("first"), raw("queries"), raw("query_codes"), raw("query_order"),
+          num("begin"), num("end"), num("itself"), raw("indices"), raw("distances"));
     m.def("knn_split", &knn_split<double>, raw("x"), num("begin"), num("end"), num("depth"), raw("order"));
-    m.def("knn_pack", &knn_pack<double>, raw("x"), num("scale"), num("begin"), num("end"), raw("order"),
+    m.def("knn_pack", &knn_pack<double>, raw("x"), num("coarse"), num("begin"), num("end"), raw("order"),
           raw("panels"), raw("halves"), raw("centres"), raw("low"), raw("high"), raw("radii"), raw("first"));
-    m.def("knn_search", &knn_search<double>, raw("x"), raw("codes"), num("scale"), num("mismatch"),
-          raw("order"), raw("panels"), raw("halves"), raw("centres"), raw("low"), raw("high"), raw("radii"),
-          raw("first"), raw("queries"), raw("query_codes"), raw("query_order"), num("begin"), num("end"),
-          num("itself"), raw("indices"), raw("distances"));
+    m.def("knn_search", &knn_search<double>, raw("x"), raw("codes"), num("scale"), num("coarse"),
+          num("mismatch"), raw("order"), raw("panels"), raw("halves"), raw("centres"), raw("low"),
+          raw("high"), raw("radii"), raw("first"), raw("queries"), raw("query_codes"), raw("query_order"),
+          num("begin"), num("end"), num("itself"), raw("indices"), raw("distances"));
     m.def("interpolate", &interpolate<float>, raw("X"), raw("parents"), raw("neighbours"), raw("gaps"),
           raw("out"));
     m.def("interpolate", &interpolate<double>, raw("X"), raw("parents"), raw("neighbours"), raw("gaps"),

@@ -33,13 +33,15 @@ constexpr i64 kQueries = 8;             // of a group
 constexpr double kMargin = 1.0 - 1e-9;  // more than float64 can be wrong by
 constexpr float kFar = std::numeric_limits<float>::infinity();
 
-// Rows of d values and of c codes; codes that differ add `mismatch` to the squared distance, each.
+// Rows of d values and of c codes; codes that differ add `mismatch` to the squared distance, each. Values are
+// multiplied by `scale`, which is 1 unless squares would leave float64's range, and for candidates by
+// `coarse`, which brings the largest to 1; both are powers of two.
 template <class T>
 struct Points {
     const T* x;
     const i32* codes;
     i64 n, d, c;
-    double scale, mismatch;
+    double scale, coarse, mismatch;
 };
 
 // Const where they are read: Float is float or const float, and so on.
@@ -47,7 +49,7 @@ template <class Float, class Double, class Int>
 struct BlocksOf {
     const i64* order;              // [n] row at a position
     Float* panels;                 // [count][4][d][32] rows less their block's centre
-    Float* halves;                 // [count * 128] |y|^2 / 2, infinite where there is no row
+    Float* halves;                 // [count * 128] |y|^2 (1 - 2 e) / 2, infinite where there is no row
     Double *centres, *low, *high;  // [d][count]; the boxes, [count][d]
     Double* radii;                 // [count]
     Int* first;                    // [count] the smallest row
@@ -84,6 +86,12 @@ EQUIPOISE_INLINE i64 code_mismatches(const i32* a, const i32* b, i64 c) {
     i64 count = 0;
     for (i64 j = 0; j < c; ++j) count += a[j] != b[j];
     return count;
+}
+
+// e: units of the last place of dot products and norms of d values, of the roundings before and after,
+// doubled.
+inline double knn_unit(i64 d) {
+    return static_cast<double>(2 * d + 32) * 0x1p-24;
 }
 
 // Halves of whole blocks, along the column of the largest variance (of up to 256 rows), `depth` times; equal
@@ -139,7 +147,7 @@ inline void knn_split(const T* x, i64 d, i64 begin, i64 end, i64 depth, i64* ord
 
 // What the search reads of blocks begin .. end - 1.
 template <class T>
-inline void knn_pack(const T* x, i64 n, i64 d, double scale, i64 begin, i64 end, const NewBlocks& out) {
+inline void knn_pack(const T* x, i64 n, i64 d, double coarse, i64 begin, i64 end, const NewBlocks& out) {
     std::vector<double> centre(static_cast<std::size_t>(d)), norms(kLeaf);
     for (i64 b = begin; b < end; ++b) {
         const i64* rows = out.order + b * kLeaf;
@@ -148,7 +156,7 @@ inline void knn_pack(const T* x, i64 n, i64 d, double scale, i64 begin, i64 end,
         std::fill(centre.begin(), centre.end(), 0.0);
         for (i64 i = 0; i < size; ++i) {
             for (i64 j = 0; j < d; ++j) {
-                const double value = static_cast<double>(x[rows[i] * d + j]) * scale;
+                const double value = static_cast<double>(x[rows[i] * d + j]) * coarse;
                 centre[static_cast<std::size_t>(j)] += value;
                 low[j] = i ? std::min(low[j], value) : value;
                 high[j] = i ? std::max(high[j], value) : value;
@@ -167,12 +175,12 @@ inline void knn_pack(const T* x, i64 n, i64 d, double scale, i64 begin, i64 end,
             double norm = 0.0;
             for (i64 j = 0; i < size && j < d; ++j) {
                 const double value =
-                    static_cast<double>(x[rows[i] * d + j]) * scale - centre[static_cast<std::size_t>(j)];
+                    static_cast<double>(x[rows[i] * d + j]) * coarse - centre[static_cast<std::size_t>(j)];
                 norm += value * value;
                 panels[(i / kPanel * d + j) * kPanel + i % kPanel] = static_cast<float>(value);
             }
             radius = std::max(radius, norm);
-            out.halves[b * kLeaf + i] = i < size ? static_cast<float>(norm * 0.5) : kFar;
+            out.halves[b * kLeaf + i] = i < size ? static_cast<float>(norm * (0.5 - knn_unit(d))) : kFar;
         }
         out.radii[b] = std::sqrt(radius);
     }
@@ -341,6 +349,13 @@ inline i64 nearest_rank(const Nearest& q, const Points<T>& points, const T* x, c
     return count;
 }
 
+// A squared distance in the candidates' scale; 0 only if it is.
+template <class T>
+inline double knn_coarse(const Points<T>& points, double distance) {
+    const double ratio = points.coarse / points.scale, coarse = distance * ratio * ratio;
+    return distance > 0.0 ? std::max(coarse, 1e-300) : 0.0;
+}
+
 // Room in a full list: what is too far goes; if that is little, the k nearest stay alone.
 template <class T>
 inline void nearest_shrink(Nearest& q, const Points<T>& points, const T* x, const i32* codes,
@@ -354,8 +369,9 @@ inline void nearest_shrink(Nearest& q, const Points<T>& points, const T* x, cons
     std::nth_element(ranked, ranked + q.k - 1, ranked + q.size);
     q.size = q.known = q.k;
     for (i64 i = 0; i < q.k; ++i) {
-        q.highs[i] = float_above(ranked[i].distance);
-        q.list[i] = {float_below(ranked[i].distance), q.highs[i], ranked[i].row};
+        const double distance = knn_coarse(points, ranked[i].distance);
+        q.highs[i] = float_above(distance);
+        q.list[i] = {float_below(distance), q.highs[i], ranked[i].row};
     }
     std::make_heap(q.highs, q.highs + q.k);
     q.bar = q.highs[0];
@@ -374,6 +390,7 @@ struct Search {
     double *centre, *low, *high;        // [d] and their box
     float *local, *shifted, *groups;    // [d][128] less their centre; less a block's; the active, in groups
     float *shift, *box_low, *box_high;  // [d] of a block
+    const float* lengths;               // [128] of the queries, from their centre
     Nearest* nearest;                   // [count]
     Ranked* ranked;
 };
@@ -403,7 +420,7 @@ inline void knn_take(const Search<T>& s, i64 i, i64 row, float low, float error)
     const i32* codes = queries.codes + own * points.c;
     if (points.c) {
         const i64 differ = code_mismatches(codes, points.codes + row * points.c, points.c);
-        const double more = points.mismatch * static_cast<double>(differ);
+        const double more = knn_coarse(points, points.mismatch * static_cast<double>(differ));
         low = float_below(static_cast<double>(low) + more * kMargin);
         error += static_cast<float>(more) * 4.0e-7f;
     }
@@ -417,10 +434,7 @@ inline void knn_take(const Search<T>& s, i64 i, i64 row, float low, float error)
 template <class Tile, class T>
 EQUIPOISE_INLINE void knn_visit(const Search<T>& s, i64 b, double gap) {
     const i64 d = s.points.d;
-    // Of dot products of d values, of norms, and of roundings of what is left of these numbers: with M at
-    // least the sum of the lengths that are added anywhere, d M^2 units of the last place, and some.
-    const float unit = static_cast<float>(2 * d + 32) * 5.9604645e-8f,
-                ground = static_cast<float>(d + 1) * 1e-36f;
+    const float unit = static_cast<float>(knn_unit(d)), ground = static_cast<float>(d + 1) * 1e-36f;
     const float radius = static_cast<float>(s.blocks.radii[b]);
     const float span = static_cast<float>(s.radius + s.blocks.radii[b] + gap);
     float norms[kLeaf], boxes[kLeaf], errors[kLeaf], bars[kQueries], dots[kQueries * kPanel];
@@ -450,9 +464,9 @@ EQUIPOISE_INLINE void knn_visit(const Search<T>& s, i64 b, double gap) {
     for (i64 i = 0; i < s.count; ++i) {
         const Nearest& q = s.nearest[i];
         const float length = std::sqrt(norms[i]), most = length + span, beyond = length - radius;
-        errors[i] = unit * most * most + ground;
-        const bool far =
-            boxes[i] - errors[i] > q.bar || (beyond > 0.0f && beyond * beyond - errors[i] > q.bar);
+        const float sum = s.lengths[i] + static_cast<float>(gap) + length, loss = unit * most * most + ground;
+        errors[i] = 2.0f * unit * sum * sum + ground;
+        const bool far = boxes[i] - loss > q.bar || (beyond > 0.0f && beyond * beyond - loss > q.bar);
         if (!far && (q.bar > 0.0f || s.blocks.first[b] <= q.tie)) active[actives++] = i;
     }
     const i64 filled = (actives + kQueries - 1) / kQueries * kQueries;
@@ -485,7 +499,7 @@ EQUIPOISE_INLINE void knn_visit(const Search<T>& s, i64 b, double gap) {
                 for (i64 r = 0; bits; ++r, bits >>= 1) {
                     if (!(bits & 1u)) continue;
                     knn_take(s, i, s.blocks.order[p + r], norms[i] - 2.0f * dots[a * kPanel + r] - errors[i],
-                             2.0f * errors[i]);
+                             2.0f * errors[i] + 8.5f * unit * s.blocks.halves[p + r]);
                 }
             }
         }
@@ -524,14 +538,14 @@ EQUIPOISE_INLINE void knn_search(const Points<T>& points, const Blocks& blocks, 
         low[j] = std::numeric_limits<double>::infinity();
         high[j] = -low[j];
         for (i64 i = 0; i < count; ++i) {
-            const double value = static_cast<double>(queries.x[rows[i] * d + j]) * points.scale;
+            const double value = static_cast<double>(queries.x[rows[i] * d + j]) * points.coarse;
             sum += value;
             low[j] = std::min(low[j], value);
             high[j] = std::max(high[j], value);
         }
         centre[j] = sum / static_cast<double>(count);
         for (i64 i = 0; i < count; ++i) {
-            const double value = static_cast<double>(queries.x[rows[i] * d + j]) * points.scale - centre[j];
+            const double value = static_cast<double>(queries.x[rows[i] * d + j]) * points.coarse - centre[j];
             local[j * kLeaf + i] = static_cast<float>(value);
             lengths[i] += value * value;
         }
@@ -544,6 +558,8 @@ EQUIPOISE_INLINE void knn_search(const Points<T>& points, const Blocks& blocks, 
         nearest[static_cast<std::size_t>(i)] = {
             lists.data() + i * room, highs + i * k, 0, room, k, 0, kFar, points.n};
     const double radius = std::sqrt(*std::max_element(lengths, lengths + kLeaf));
+    float spans[kLeaf];
+    for (i64 i = 0; i < kLeaf; ++i) spans[i] = static_cast<float>(std::sqrt(lengths[i]));
     const Search<T> s{points,
                       queries,
                       blocks,
@@ -561,6 +577,7 @@ EQUIPOISE_INLINE void knn_search(const Points<T>& points, const Blocks& blocks, 
                       shift,
                       shift + columns,
                       shift + 2 * columns,
+                      spans,
                       nearest.data(),
                       ranked.data()};
 

@@ -605,11 +605,14 @@ def synthetic_rows(X, table, count, *, parents=None, categorical=(), seed=0, epo
 # ---- neighbours -------------------------------------------------------------------------------------------
 
 
-def scale(*arrays, mismatch=0.0):
-    """The power of two that brings the largest |value| into [0.5, 1), its exponent within +-1000."""
+def scale(*arrays, mismatch=0.0, columns=1):
+    """1, or the power of two that keeps a sum of squares finite, or brings the largest |value| up to 1."""
     largest = max(abs(float(x)) for a in arrays for x in (a.min(initial=0), a.max(initial=0), mismatch))
-    exponent = -math.frexp(largest)[1] if largest else 0
-    return math.ldexp(1.0, min(max(exponent, -1000), 1000))
+    exponent = math.frexp(largest)[1]
+    most = 510 - (columns.bit_length() + 1) // 2
+    if exponent > most:
+        return math.ldexp(1.0, most - exponent)
+    return math.ldexp(1.0, min(-exponent, 1000)) if exponent < -400 else 1.0
 
 
 def squared_distances(x, points):
@@ -623,7 +626,8 @@ def squared_distances(x, points):
 
 def neighbors(X, k, *, queries=None, codes=None, mismatch=0.0, query_codes=None, rows=None):
     """nearest_neighbors, with `codes` mixed_neighbors: (indices, distances). `rows`: of these alone."""
-    s = scale(X, X if queries is None else queries, mismatch=mismatch)
+    columns = X.shape[1] + (0 if codes is None else codes.shape[1])
+    s = scale(X, X if queries is None else queries, mismatch=mismatch, columns=columns)
     points = s * X.astype(np.float64)
     asked = points if queries is None else s * queries.astype(np.float64)
     if codes is not None:

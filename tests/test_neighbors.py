@@ -589,3 +589,13 @@ def test_memory_is_that_of_the_points_and_of_the_answer(n, d, k, threads, asked)
     # Four copies of the points in float64 and twice the answer, and room for what an allocator keeps.
     limit = 4 * 8 * (n + asked) * d + 2 * int(answer) + 32 * 2**20
     assert int(took) < limit, f"{int(took) / 2**20:.0f} MB, limit {limit / 2**20:.0f}"
+
+
+@pytest.mark.parametrize("huge", [1e150, 1e160, 1e200, 1e300, np.finfo(float).max])
+def test_one_huge_value_leaves_the_others_their_neighbors(huge):
+    """As np.nan_to_num puts in the place of an infinity."""
+    x = np.random.default_rng(4).normal(size=(500, 4))
+    x[499, 2] = huge
+    np.testing.assert_array_equal(
+        equipoise.nearest_neighbors(x, 3).indices[:499], equipoise.nearest_neighbors(x[:499], 3).indices
+    )

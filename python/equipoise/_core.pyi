@@ -176,7 +176,7 @@ def knn_split(x: NDArray[np.float64], begin: int, end: int, depth: int, order: N
 @overload
 def knn_pack(
     x: NDArray[np.float32],
-    scale: float,
+    coarse: float,
     begin: int,
     end: int,
     order: NDArray[np.int64],
@@ -191,7 +191,7 @@ def knn_pack(
 @overload
 def knn_pack(
     x: NDArray[np.float64],
-    scale: float,
+    coarse: float,
     begin: int,
     end: int,
     order: NDArray[np.int64],
@@ -208,6 +208,7 @@ def knn_search(
     x: NDArray[np.float32],
     codes: NDArray[np.int32],
     scale: float,
+    coarse: float,
     mismatch: float,
     order: NDArray[np.int64],
     panels: NDArray[np.float32],
@@ -231,6 +232,7 @@ def knn_search(
     x: NDArray[np.float64],
     codes: NDArray[np.int32],
     scale: float,
+    coarse: float,
     mismatch: float,
     order: NDArray[np.int64],
     panels: NDArray[np.float32],

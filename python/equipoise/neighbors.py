@@ -20,6 +20,7 @@ Int64s = NDArray[np.int64]
 
 _BLOCK = 128  # rows of a block, and of a call's queries at most
 _WORK = {"cpp": 1 << 30, "numba": 1 << 28}  # products of a call at most, some 50 ms
+_TINY, _HUGE = -400, 510  # exponents of values whose squares, of one column, need no scale
 _SPLIT = 1 << 23  # numbers, in rows of 64 at least, that are split in one call
 
 
@@ -51,8 +52,9 @@ def nearest_neighbors(
     A squared distance is the sum of ``(x_c - y_c)^2`` over the columns c, in float64, in four partial sums
     (column c in sum c mod 4) that are added as ``(s0 + s1) + (s2 + s3)``. Rows come in order of it, equal
     ones by smaller index. That is the whole definition: backend, CPU, threads and the order of the search
-    cannot be seen in the answer. Values are scaled by a power of two first, so that no square leaves the
-    range of float64.
+    cannot be seen in the answer. Where the largest value is so large that squares would overflow (some
+    10^150), or below 2^-400, all values are multiplied by one power of two first; differences 10^300 times
+    smaller than the largest value still count. A distance beyond the range of the dtype is infinite.
 
     Parameters
     ----------
@@ -159,7 +161,7 @@ def _search(
     others, other_codes = (x, codes) if queries is None else (queries, query_codes)
     m = len(others)
     largest = max(_largest(x), mismatch, 0.0 if itself else _largest(others))
-    scale = math.ldexp(1.0, max(-1000, min(1000, -math.frexp(largest)[1])))
+    scale, coarse = _scales(largest, d + codes.shape[1])
 
     order = _split(x)
     blocks = -(-n // _BLOCK)
@@ -170,7 +172,7 @@ def _search(
     made = (order, panels, halves, centres, low, high, radii, first)
 
     def pack(begin: int, end: int) -> None:
-        kernels.knn_pack(x, scale, begin, end, *made)
+        kernels.knn_pack(x, coarse, begin, end, *made)
 
     for_chunks(blocks, max(1, (1 << 15) // (d + 1)), threads, pack)
 
@@ -182,13 +184,24 @@ def _search(
 
         def search(begin: int, end: int) -> None:
             kernels.knn_search(
-                x, codes, scale, (mismatch * scale) ** 2, *made,
+                x, codes, scale, coarse, (mismatch * scale) ** 2, *made,
                 others, other_codes, query_order, begin, end, itself, indices, distances,
             )  # fmt: skip
             report(end - begin)
 
         for_chunks(m, rows, threads, search)
     return Neighbors(indices, distances)
+
+
+def _scales(largest: float, columns: int) -> tuple[float, float]:
+    """Powers of two: for the answer 1 where squares allow it, for candidates what makes `largest` 1."""
+    exponent, most = math.frexp(largest)[1], _HUGE - (columns.bit_length() + 1) // 2
+    scale = 1.0
+    if exponent > most:  # as little as overflow asks for: small differences are to survive beside
+        scale = math.ldexp(1.0, most - exponent)
+    elif exponent < _TINY:
+        scale = math.ldexp(1.0, min(1000, -exponent))
+    return scale, math.ldexp(1.0, max(-1000, min(1000, -exponent)))
 
 
 def _largest(x: _validate_points.Points) -> float:

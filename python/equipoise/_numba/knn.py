@@ -6,8 +6,10 @@ rows, in the order of a kd-rule:   | block 0: 128 rows | block 1 | .. |    a cen
 a block's rows, less its centre:   | panel 0: 32 rows, column by column | panel 1 | panel 2 | panel 3 |
 128 queries against a block:       groups of 8 queries x panels of 32 rows, 256 dot products
 
-With x and y relative to the block's centre, |x - y|^2 = |x|^2 + |y|^2 - 2 x.y: the error is relative to the
-block and the query's distance from it, not to how far both are from the origin.
+With x and y relative to the block's centre, |x - y|^2 = |x|^2 + |y|^2 - 2 x.y: the error is relative to
+how far both are from there, not from the origin. It is at most e (a + |y|)^2 <= 2 e a^2 + 2 e |y|^2, where a
+is the sum of the lengths that are added on the query's side: so what the row adds is in its half norm
+already, and one far row of a block costs no other row its precision.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ MARGIN = 1.0 - 1e-9  # more than float64 can be wrong by
 FAR = np.float32(np.inf)
 HALF, TWO, ZERO = np.float32(0.5), np.float32(2.0), np.float32(0.0)
 
-Points = namedtuple("Points", "x, codes, scale, mismatch")
+# Values times `scale`, which is 1 unless squares would leave float64's range; for candidates times `coarse`,
+# which brings the largest to 1; both are powers of two.
+Points = namedtuple("Points", "x, codes, scale, coarse, mismatch")
 Blocks = namedtuple("Blocks", "order, panels, halves, centres, low, high, radii, first")
 # The candidates of each query, the heaps of its k smallest upper bounds, and where it stands: size of the
 # list, bounds that are known, the bar (no row farther than this is wanted: the k-th bound), with bar 0 the
@@ -34,7 +38,7 @@ Nearest = namedtuple("Nearest", "lows, rows, bounds, sizes, known, bars, ties")
 Search = namedtuple(
     "Search",
     "points, queries, blocks, own, count, k, itself, radius, centre, low, high, local, shifted, groups, "
-    "shift, box_low, box_high, nearest, ranks, ranked",
+    "shift, box_low, box_high, lengths, nearest, ranks, ranked",
 )
 
 
@@ -70,6 +74,12 @@ def code_mismatches(a, i, b, j):
     for c in range(a.shape[1]):
         count += a[i, c] != b[j, c]
     return count
+
+
+@jit()
+def knn_unit(d):
+    """e: units of the last place of dot products and norms of d values, of the roundings around, doubled."""
+    return np.float64(2 * d + 32) * 2.0**-24
 
 
 @jit()
@@ -163,7 +173,7 @@ def _pack_arguments(real):
 
 
 @jit(_pack_arguments(f32), _pack_arguments(f64), allocates=True)
-def knn_pack(x, scale, begin, end, order, panels, halves, centres, low, high, radii, first):
+def knn_pack(x, coarse, begin, end, order, panels, halves, centres, low, high, radii, first):
     """What the search reads of blocks begin .. end - 1."""
     n, d = x.shape
     count = first.size
@@ -191,7 +201,7 @@ def knn_pack(x, scale, begin, end, order, panels, halves, centres, low, high, ra
             row = order[b * LEAF + i]
             smallest = min(smallest, row)
             for j in range(d):
-                value = np.float64(x[row, j]) * scale
+                value = np.float64(x[row, j]) * coarse
                 centre[j] += value
                 low[b * d + j] = min(low[b * d + j], value) if i else value
                 high[b * d + j] = max(high[b * d + j], value) if i else value
@@ -207,11 +217,11 @@ def knn_pack(x, scale, begin, end, order, panels, halves, centres, low, high, ra
             if i < size:
                 row = order[b * LEAF + i]
                 for j in range(d):
-                    value = np.float64(x[row, j]) * scale - centre[j]
+                    value = np.float64(x[row, j]) * coarse - centre[j]
                     norm += value * value
                     panels[b * LEAF * d + (i // PANEL * d + j) * PANEL + i % PANEL] = value
             radius = max(radius, norm)
-            halves[b * LEAF + i] = norm * 0.5 if i < size else np.inf
+            halves[b * LEAF + i] = norm * (0.5 - knn_unit(d)) if i < size else np.inf
         radii[b] = math.sqrt(radius)
 
 
@@ -302,6 +312,13 @@ def nearest_rank(s, i):
 
 
 @jit()
+def knn_coarse(points, distance):
+    """A squared distance in the candidates' scale; 0 only if it is."""
+    ratio = points.coarse / points.scale
+    return max(distance * ratio * ratio, 1e-300) if distance > 0.0 else 0.0
+
+
+@jit()
 def nearest_shrink(s, i):
     """Room in a full list: what is too far goes; if that is little, the k nearest stay alone."""
     nearest, kept = s.nearest, 0
@@ -316,8 +333,9 @@ def nearest_shrink(s, i):
     nth_smallest(s.ranks, s.ranked, 0, kept, s.k - 1)
     nearest.sizes[i] = nearest.known[i] = s.k
     for c in range(s.k):
-        nearest.bounds[i, c] = float_above(s.ranks[c])
-        nearest.lows[i, c], nearest.rows[i, c] = float_below(s.ranks[c]), s.ranked[c]
+        distance = knn_coarse(s.points, s.ranks[c])
+        nearest.bounds[i, c] = float_above(distance)
+        nearest.lows[i, c], nearest.rows[i, c] = float_below(distance), s.ranked[c]
     for at in range(s.k // 2 - 1, -1, -1):
         sift_down(nearest.bounds, i, at, s.k)
     nearest.bars[i] = nearest.bounds[i, 0]
@@ -347,7 +365,8 @@ def knn_take(s, i, row, low, error):
     if s.itself and row == own:
         return
     if s.points.codes.shape[1] > 0:
-        more = s.points.mismatch * np.float64(code_mismatches(s.queries.codes, own, s.points.codes, row))
+        differ = code_mismatches(s.queries.codes, own, s.points.codes, row)
+        more = knn_coarse(s.points, s.points.mismatch * np.float64(differ))
         low = float_below(np.float64(low) + more * MARGIN)
         error += np.float32(more) * np.float32(4.0e-7)
     if low > nearest.bars[i] or (nearest.bars[i] == ZERO and row > nearest.ties[i]):
@@ -366,9 +385,7 @@ def knn_visit(s, b, gap, norms, boxes, errors, active, bars, dots, reach):
     n, d = s.points.x.shape
     blocks, nearest = s.blocks, s.nearest
     count = blocks.first.size
-    # Of dot products of d values, of norms, and of roundings of what is left of these numbers: with M at
-    # least the sum of the lengths that are added anywhere, d M^2 units of the last place, and some.
-    unit, ground = np.float32(2 * d + 32) * np.float32(5.9604645e-8), np.float32(d + 1) * np.float32(1e-36)
+    unit, ground = np.float32(knn_unit(d)), np.float32(d + 1) * np.float32(1e-36)
     radius, span = np.float32(blocks.radii[b]), np.float32(s.radius + blocks.radii[b] + gap)
     for j in range(d):
         c = blocks.centres[j * count + b]
@@ -392,8 +409,9 @@ def knn_visit(s, b, gap, norms, boxes, errors, active, bars, dots, reach):
         bar = nearest.bars[i]
         length = np.sqrt(norms[i])
         most, beyond = length + span, length - radius
-        errors[i] = unit * most * most + ground
-        far = boxes[i] - errors[i] > bar or (beyond > ZERO and beyond * beyond - errors[i] > bar)
+        total, loss = s.lengths[i] + np.float32(gap) + length, unit * most * most + ground
+        errors[i] = TWO * unit * total * total + ground
+        far = boxes[i] - loss > bar or (beyond > ZERO and beyond * beyond - loss > bar)
         if not far and (bar > ZERO or blocks.first[b] <= nearest.ties[i]):
             active[actives] = i
             actives += 1
@@ -424,19 +442,33 @@ def knn_visit(s, b, gap, norms, boxes, errors, active, bars, dots, reach):
                 for r in range(PANEL):
                     if dots[a * PANEL + r] >= bars[a]:
                         low = norms[i] - TWO * dots[a * PANEL + r] - errors[i]
-                        knn_take(s, i, blocks.order[p + r], low, TWO * errors[i])
+                        error = TWO * errors[i] + np.float32(8.5) * unit * blocks.halves[p + r]
+                        knn_take(s, i, blocks.order[p + r], low, error)
 
 
 def _search_arguments(real):
     points = (reads(real, 2), reads(i32, 2))
     blocks = (reads(i64), reads(f32), reads(f32), reads(f64), reads(f64), reads(f64), reads(f64), reads(i64))
-    return (*points, f64, f64, *blocks, *points, reads(i64), i64, i64, b1, writes(i64, 2), writes(real, 2))
+    return (
+        *points,
+        f64,
+        f64,
+        f64,
+        *blocks,
+        *points,
+        reads(i64),
+        i64,
+        i64,
+        b1,
+        writes(i64, 2),
+        writes(real, 2),
+    )
 
 
 @jit(_search_arguments(f32), _search_arguments(f64), allocates=True)
 def knn_search(
-    x, codes, scale, mismatch, order, panels, halves, centres, low, high, radii, first, queries, query_codes,
-    query_order, begin, end, itself, indices, distances,
+    x, codes, scale, coarse, mismatch, order, panels, halves, centres, low, high, radii, first, queries,
+    query_codes, query_order, begin, end, itself, indices, distances,
 ):  # fmt: skip
     """The k nearest rows of the queries at positions begin .. end - 1 of their order, at most 128."""
     n, d = x.shape
@@ -483,25 +515,25 @@ def knn_search(
         total = 0.0
         mine_low[j], mine_high[j] = np.inf, -np.inf
         for i in range(count):
-            value = np.float64(queries[own[i], j]) * scale
+            value = np.float64(queries[own[i], j]) * coarse
             total += value
             mine_low[j] = min(mine_low[j], value)
             mine_high[j] = max(mine_high[j], value)
         centre[j] = total / count
         for i in range(count):
-            value = np.float64(queries[own[i], j]) * scale - centre[j]
+            value = np.float64(queries[own[i], j]) * coarse - centre[j]
             local[j, i] = value
             lengths[i] += value * value
         for b in range(blocks_count):
             apart = centre[j] - centres[j * blocks_count + b]
             gaps[b] += apart * apart
     s = Search(
-        Points(x, codes, scale, mismatch), Points(queries, query_codes, scale, mismatch),
+        Points(x, codes, scale, coarse, mismatch), Points(queries, query_codes, scale, coarse, mismatch),
         Blocks(order, panels, halves, centres, low, high, radii, first),
         own, count, k, itself, math.sqrt(lengths.max()), centre, mine_low, mine_high, local,
         np.empty((d, LEAF), np.float32), np.empty(d * LEAF, np.float32),
         np.empty(d, np.float32), np.empty(d, np.float32), np.empty(d, np.float32),
-        nearest, np.empty(room), np.empty(room, np.int64),
+        np.sqrt(lengths).astype(np.float32), nearest, np.empty(room), np.empty(room, np.int64),
     )  # fmt: skip
     norms, boxes, errors = np.empty(LEAF, np.float32), np.empty(LEAF, np.float32), np.empty(LEAF, np.float32)
     active, bars = np.empty(LEAF, np.int64), np.empty(QUERIES, np.float32)
