@@ -219,6 +219,8 @@ EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights
         typename Columns<Weight>::Signs signs = {};
         for (i64 b = 0; b < size; ++b) {
             Columns<Weight> columns;
+            for (i64 j = 0; j < kRows; j += 64 / static_cast<i64>(sizeof(Weight)))
+                EQUIPOISE_PREFETCH(w + b * kRows + kAhead + j);
             columns.add_block(w + b * kRows, signs);
             sums[b] = columns.sum();
         }
