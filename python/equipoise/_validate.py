@@ -83,14 +83,14 @@ def as_array(x: Any, name: str) -> NDArray[Any]:
 
 def as_count(x: Any, name: str, *, least: int = 0, most: int | None = None) -> int:
     """An integer ``least <= x <= most``."""
+    if isinstance(x, bool | np.bool_):  # which NumPy 1 still takes for one, with a warning
+        raise TypeError(f"{name} must be an integer, got bool")
     try:
         count = operator.index(x)
     except MemoryError:
         raise
     except Exception:
         raise TypeError(f"{name} must be an integer, got {_kind(x)}") from None
-    if isinstance(x, bool | np.bool_):
-        raise TypeError(f"{name} must be an integer, got bool")
     if count < least or (most is not None and count > most):
         wanted = f">= {least}" if most is None else f"in [{least}, {most}]"
         raise ValueError(f"{name} must be {wanted}, got {count}")

@@ -17,6 +17,8 @@ _CHUNK = 1 << 20  # numbers that are looked at before Ctrl-C is
 
 def points(x: Any, name: str, *, columns: int | None = None, dtype: Any = None, least: int = 1) -> Points:
     """A finite float32 or float64 matrix, C-contiguous; of as many columns and of the dtype as told."""
+    if hasattr(x, "tocsr") and hasattr(x, "toarray"):
+        raise TypeError(f"{name} must be dense, got a sparse {type(x).__name__}: use .toarray()")
     a = as_array(x, name)
     if a.dtype.kind != "f" or a.dtype.itemsize not in (4, 8):
         raise TypeError(f"{name} must be float32 or float64, got {_kind(a)}")

@@ -16,6 +16,13 @@ accident of its search, and here it is by the smaller index. imbalanced-learn's 
 `random_state`, and each class names its own; the stream of :class:`equipoise.SmoteSampler` is without them.
 """
 
+try:
+    import imblearn as _theirs  # noqa: F401
+except ImportError as failure:
+    raise ImportError(
+        "equipoise.imblearn needs imbalanced-learn: python -m pip install 'equipoise[imblearn]'"
+    ) from failure
+
 from equipoise.imblearn._combined import SMOTEENN, SMOTETomek
 from equipoise.imblearn._mixed import SMOTEN, SMOTENC
 from equipoise.imblearn._nearest import NearestNeighbors

@@ -105,8 +105,27 @@ class NearestNeighbors(BaseEstimator):
         else:
             X = validate_data(self, X, dtype=(np.float64, np.float32))
         self._rows = X
+        self._of: NDArray[np.int64] | None = None
         self.n_samples_fit_: int = X.shape[0]
         return self
+
+    def _fit_some(self, X: NDArray[Any], rows: NDArray[np.int64]) -> NearestNeighbors:
+        """`fit` of some rows of an array that was checked, without holding a copy of them."""
+        _as_count(self.n_neighbors)
+        threads(self.n_jobs)
+        self._theirs, self._rows, self._of = None, X, rows
+        self.n_features_in_, self.n_samples_fit_ = X.shape[1], len(rows)
+        return self
+
+    def _fitted(self) -> NDArray[Any]:
+        rows: NDArray[Any] = self._rows if self._of is None else self._rows[self._of]
+        return rows
+
+    def __getstate__(self) -> Any:
+        state = dict(super().__getstate__())
+        if state.get("_of") is not None:  # not the whole of X
+            state.update(_rows=self._fitted(), _of=None)
+        return state
 
     def kneighbors(self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True) -> Any:
         """Neighbours of each row, the nearest first.
@@ -154,7 +173,7 @@ class NearestNeighbors(BaseEstimator):
                 f"Expected n_neighbors {'<' if queries is None else '<='} n_samples_fit, but "
                 f"n_neighbors = {k}, n_samples_fit = {n}, n_samples = {m}"
             )
-        rows = self._rows
+        rows = self._fitted()
         if queries is not None and queries.dtype != rows.dtype:
             rows, queries = rows.astype(np.float64, copy=False), queries.astype(np.float64, copy=False)
         found = nearest_neighbors(rows, k, queries=queries, n_threads=threads(self.n_jobs))
@@ -270,8 +289,15 @@ def check_enough(nn: Any, rows: int, name: str, whose: str, more: int = 1) -> No
         )
 
 
-def neighbours_within(nn: Any, X: Any) -> NDArray[np.int64]:
-    """Fit `nn` on `X`; the neighbours of all rows but themselves: one column less than nn.n_neighbors."""
+def neighbours_within(nn: Any, X: Any, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Fit `nn` on `X`, or on these rows of it; all neighbours but the rows themselves, numbered among them.
+
+    One column less than nn.n_neighbors.
+    """
+    if rows is not None and is_kernel(nn, X) and X.dtype in (np.float32, np.float64):
+        nn._fit_some(X, rows)
+        return _indices(nn.kneighbors(n_neighbors=nn.n_neighbors - 1, return_distance=False))
+    X = X if rows is None else X[rows]
     nn.fit(X)
     if is_kernel(nn, X):
         return _indices(nn.kneighbors(n_neighbors=nn.n_neighbors - 1, return_distance=False))

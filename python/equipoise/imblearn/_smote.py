@@ -69,7 +69,7 @@ class SMOTE(KernelNeighbours, theirs.SMOTE):
     -----
     What imbalanced-learn does with a `random_state` is kept, its defects included: an integer starts the
     draws anew for each class, so two classes of equal size get the same parents, neighbours and gaps; of
-    duplicated rows the new ones are copies; integer `X` is truncated toward zero.
+    duplicated rows the new ones are copies; integer `X` is truncated toward zero, and unsigned wraps around.
     :class:`equipoise.SmoteSampler` has none of these.
 
     Examples
@@ -87,7 +87,7 @@ class SMOTE(KernelNeighbours, theirs.SMOTE):
         plan = []
         for label, size, rows in self._targets(y):
             check_enough(self.nn_k_, len(rows), "k_neighbors", _whose(label))
-            found = neighbours_within(self.nn_k_, X[rows])
+            found = neighbours_within(self.nn_k_, X, rows)
             parents, neighbours, gaps = draw(self.random_state, found, size)
             plan.append(Synthesis(label, rows[parents], rows[neighbours], gaps))
         return resampled(X, y, plan)
@@ -354,7 +354,7 @@ class ADASYN(KernelNeighbours, theirs.ADASYN):
             if not total:
                 raise ValueError("No samples will be generated with the provided ratio settings.")
             check_enough(self.nn_, len(rows), "n_neighbors", _whose(label))
-            found = neighbours_within(self.nn_, X[rows])
+            found = neighbours_within(self.nn_, X, rows)
             parents = np.repeat(np.arange(len(rows)), counts)
             columns = random.choice(k, size=total)
             gaps = random.uniform(size=(total, 1))[:, 0]
