@@ -300,6 +300,7 @@ struct Nearest {
 };
 
 inline float float_above(double value) {
+    if (0.0 < value && value < 1e-37) return 1e-37f;  // no denormal: a thread may take those for 0
     const float rounded = static_cast<float>(value);
     return static_cast<double>(rounded) < value ? std::nextafter(rounded, kFar) : rounded;
 }
@@ -400,7 +401,8 @@ template <class T>
 EQUIPOISE_INLINE bool knn_far(const Search<T>& s, i64 b, double gap, double bar) {
     const i64 d = s.points.d;
     const double between = gap * kMargin - (s.radius + s.blocks.radii[b]);
-    if (between > 0.0 && between * between * kMargin > bar) return true;
+    // Lengths are roots of squares, which underflow long before they do.
+    if (between > 1e-140 && between * between * kMargin > bar) return true;
     double box = 0.0;
     for (i64 j = 0; j < d; ++j) {
         const double under = s.blocks.low[b * d + j] - s.high[j], over = s.low[j] - s.blocks.high[b * d + j];

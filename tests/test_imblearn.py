@@ -639,3 +639,16 @@ def test_docstrings(name):
 def test_every_class_has_an_example():
     for name in ours.__all__:
         assert ">>> " in vars(ours)[name].__doc__, name
+
+
+def test_a_sparse_matrix_with_duplicates_stays_as_it_is():
+    """Entries of one place are summed in a copy; the arrays may be read-only, as joblib's are."""
+    sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
+    X, y = blobs(2, form="csr_matrix")
+    indptr = 2 * X.indptr
+    halves = sparse.csr_matrix((np.repeat(X.data / 2, 2), np.repeat(X.indices, 2), indptr), shape=X.shape)
+    for part in (halves.data, halves.indices, halves.indptr):
+        part.flags.writeable = False
+    before = halves.nnz
+    assert_same("SMOTE", halves, y, random_state=0)
+    assert halves.nnz == before

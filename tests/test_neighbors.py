@@ -599,3 +599,10 @@ def test_one_huge_value_leaves_the_others_their_neighbors(huge):
     np.testing.assert_array_equal(
         equipoise.nearest_neighbors(x, 3).indices[:499], equipoise.nearest_neighbors(x[:499], 3).indices
     )
+
+
+def test_lengths_whose_squares_underflow():
+    """Copies of one row in two blocks, beside rows so near to 0 that a radius of theirs is 0."""
+    x = np.zeros((257, 1))
+    x[0], x[1:128, 0], x[128] = 1e-162, np.linspace(2e-162, 2.4e-162, 127), 0.75
+    same(equipoise.nearest_neighbors(x, 1), reference.neighbors(x, 1))

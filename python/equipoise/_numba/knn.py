@@ -246,6 +246,8 @@ def plain_tile(groups, group, panels, panel, halves, half, bars, d, dots, reach)
 
 @jit()
 def float_above(value):
+    if 0.0 < value < 1e-37:  # no denormal: a thread may take those for 0
+        return np.float32(1e-37)
     rounded = np.float32(value)
     return np.nextafter(rounded, FAR) if np.float64(rounded) < value else rounded
 
@@ -348,7 +350,8 @@ def knn_far(s, b, gap, bar):
     """Can no query have a row of block b within `bar`? `gap` is the distance of the centres."""
     d = s.points.x.shape[1]
     between = gap * MARGIN - (s.radius + s.blocks.radii[b])
-    if between > 0.0 and between * between * MARGIN > bar:
+    # Lengths are roots of squares, which underflow long before they do.
+    if between > 1e-140 and between * between * MARGIN > bar:
         return True
     box = 0.0
     for j in range(d):

@@ -75,7 +75,9 @@ def resampled(X: Any, y: NDArray[Any], plan: Sequence[Synthesis]) -> tuple[Any, 
     labels = np.concatenate([y, *(np.full(len(new.gaps), new.label, dtype=y.dtype) for new in plan)])
     if sparse.issparse(X):
         rows = X.tocsr()
-        rows.sum_duplicates()
+        if not rows.has_canonical_format:
+            rows = rows.copy()  # it may be the caller's own
+            rows.sum_duplicates()
         parts = [rows, *(interpolated(rows, new) for new in plan)]
         # Old versions of SciPy stack arrays to a matrix.
         return type(X)(sparse.vstack(parts, format=X.format, dtype=X.dtype)), labels
