@@ -94,7 +94,7 @@ inline double knn_unit(i64 d) {
     return static_cast<double>(2 * d + 32) * 0x1p-24;
 }
 
-// Halves of whole blocks, along the column of the largest variance (of up to 256 rows), `depth` times; equal
+// Halves of whole blocks, along the column of the largest variance (of up to 64 rows), `depth` times; equal
 // values by row, so that equal rows come in the order of their indices.
 template <class T>
 inline void knn_split(const T* x, i64 d, i64 begin, i64 end, i64 depth, i64* order) {
@@ -115,7 +115,7 @@ inline void knn_split(const T* x, i64 d, i64 begin, i64 end, i64 depth, i64* ord
         pieces.pop_back();
         const i64 size = piece.end - piece.begin;
         if (size <= kLeaf || piece.depth == 0) continue;
-        const i64 step = (size + 255) / 256;
+        const i64 step = (size + 63) / 64;
         i64 column = 0;
         double largest = -1.0;
         for (i64 j = 0; j < d; ++j) {
@@ -310,6 +310,18 @@ inline float float_below(double value) {
     return static_cast<double>(rounded) > value ? std::nextafter(rounded, -kFar) : rounded;
 }
 
+// Place `at` of a heap whose largest is first, when all below it are in order.
+inline void sift_down(float* heap, i64 at, i64 size) {
+    const float value = heap[at];
+    for (i64 child = 2 * at + 1; child < size; child = 2 * at + 1) {
+        if (child + 1 < size && heap[child + 1] > heap[child]) ++child;
+        if (heap[child] <= value) break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = value;
+}
+
 // An upper bound more. (Bounds set by selection, now and then, let more through: 1.3 times slower.)
 EQUIPOISE_INLINE void nearest_bound(Nearest& q, float high) {
     if (q.known < q.k) {
@@ -319,9 +331,8 @@ EQUIPOISE_INLINE void nearest_bound(Nearest& q, float high) {
         return;
     }
     if (high >= q.highs[0]) return;
-    std::pop_heap(q.highs, q.highs + q.k);
-    q.highs[q.k - 1] = high;
-    std::push_heap(q.highs, q.highs + q.k);
+    q.highs[0] = high;
+    sift_down(q.highs, 0, q.k);
     q.bar = q.highs[0];
 }
 

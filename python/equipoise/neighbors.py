@@ -163,7 +163,7 @@ def _search(
     largest = max(_largest(x), mismatch, 0.0 if itself else _largest(others))
     scale, coarse = _scales(largest, d + codes.shape[1])
 
-    order = _split(x)
+    order = _split(x, threads)
     blocks = -(-n // _BLOCK)
     panels = np.empty(blocks * _BLOCK * d, np.float32)
     halves = np.empty(blocks * _BLOCK, np.float32)
@@ -176,7 +176,7 @@ def _search(
 
     for_chunks(blocks, max(1, (1 << 15) // (d + 1)), threads, pack)
 
-    query_order = order if itself else _split(others)
+    query_order = order if itself else _split(others, threads)
     indices, distances = np.empty((m, k), np.int64), np.empty((m, k), x.dtype)
     rows = min(_WORK[_backend.backend()] // (n * (d + 1)), (1 << 21) // (2 * k + 64), _BLOCK)
     rows = 1 << max(0, rows.bit_length() - 1)
@@ -208,15 +208,19 @@ def _largest(x: _validate_points.Points) -> float:
     return max(float(x.max()), -float(x.min())) if x.size else 0.0
 
 
-def _split(x: _validate_points.Points) -> Int64s:
+def _split(x: _validate_points.Points, threads: int) -> Int64s:
     """Rows in the order of blocks of 128, near ones together. What it is changes the time alone."""
-    order = np.arange(len(x))
-    pieces = [(0, len(x))]
+    n, d = x.shape
+    order, split = np.arange(n), _backend.kernels().knn_split
+    most = max(min(_SPLIT // max(d, 64), -(-n // threads)), _BLOCK)
+    pieces, small = [(0, n)], []
     while pieces:
         begin, end = pieces.pop()
-        whole = (end - begin) * max(x.shape[1], 64) <= max(_SPLIT, _BLOCK * x.shape[1])
-        _backend.kernels().knn_split(x, begin, end, 64 if whole else 1, order)
-        if not whole:
-            middle = begin + (-(-(end - begin) // _BLOCK) + 1) // 2 * _BLOCK
+        middle = begin + (-(-(end - begin) // _BLOCK) + 1) // 2 * _BLOCK
+        if end - begin <= most or middle >= end:
+            small.append((begin, end))
+        else:
+            split(x, begin, end, 1, order)
             pieces += [(middle, end), (begin, middle)]
+    for_chunks(len(small), 1, threads, lambda at, _: split(x, *small[at], 64, order))
     return order

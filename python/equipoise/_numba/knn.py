@@ -125,7 +125,7 @@ def nth_smallest(values, rows, begin, end, nth):
     allocates=True,
 )
 def knn_split(x, begin, end, depth, order):
-    """Halves of whole blocks, along the column of the largest variance (of up to 256 rows), `depth` times;
+    """Halves of whole blocks, along the column of the largest variance (of up to 64 rows), `depth` times;
     equal values by row, so that equal rows come in the order of their indices."""
     if order.size != x.shape[0] or begin < 0 or begin > end or end > x.shape[0]:
         raise ValueError("knn_split: shapes differ")
@@ -140,7 +140,7 @@ def knn_split(x, begin, end, depth, order):
         size = last - first
         if size <= LEAF or left == 0:
             continue
-        step = (size + 255) // 256
+        step = (size + 63) // 64
         column, largest = 0, -1.0
         for j in range(d):
             origin = np.float64(x[order[first], j])
