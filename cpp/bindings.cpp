@@ -12,6 +12,7 @@
 #include "elementary.hpp"
 #include "exclusions.hpp"
 #include "knn.hpp"
+#include "knn_blocks.hpp"
 #include "negatives.hpp"
 #include "reservoir.hpp"
 #include "rng.hpp"

@@ -2,189 +2,32 @@
 // distances computed directly in float64, ties by smaller index: no blocking, order of visits or CPU path can
 // be seen in them.
 //
-//   rows, in the order of a kd-rule:   | block 0: 128 rows | block 1 | .. |    a centre, a radius and a box
-//   each a block's rows, less its centre:   | panel 0: 32 rows, column by column | panel 1 | panel 2 | panel
-//   3 | 128 queries against a block:       groups of 8 queries x panels of 32 rows, 256 dot products in
-//   registers
+//   128 queries against a block:       groups of 8 queries x panels of 32 rows, 256 products in registers
 //
 // With x and y relative to the block's centre, |x - y|^2 = |x|^2 + |y|^2 - 2 x.y: the error is relative to
-// the block and the query's distance from it, not to how far both are from the origin.
+// how far both are from there, not from the origin. It is at most e (a + |y|)^2 <= 2 e a^2 + 2 e |y|^2, where
+// a is the sum of the lengths that are added on the query's side: so what the row adds is in its half norm
+// already, and one far row of a block costs no other row its precision.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 #endif
 
+#include "knn_blocks.hpp"
+#include "knn_nearest.hpp"
 #include "rng.hpp"
 
 namespace equipoise {
 
-using i32 = std::int32_t;
-
-constexpr i64 kLeaf = 128;              // of a block, and of a call's queries at most
-constexpr i64 kPanel = 32;              // rows of a panel
 constexpr i64 kQueries = 8;             // of a group
 constexpr double kMargin = 1.0 - 1e-9;  // more than float64 can be wrong by
-constexpr float kFar = std::numeric_limits<float>::infinity();
-
-// Rows of d values and of c codes; codes that differ add `mismatch` to the squared distance, each. Values are
-// multiplied by `scale`, which is 1 unless squares would leave float64's range, and for candidates by
-// `coarse`, which brings the largest to 1; both are powers of two.
-template <class T>
-struct Points {
-    const T* x;
-    const i32* codes;
-    i64 n, d, c;
-    double scale, coarse, mismatch;
-};
-
-// Const where they are read: Float is float or const float, and so on.
-template <class Float, class Double, class Int>
-struct BlocksOf {
-    const i64* order;              // [n] row at a position
-    Float* panels;                 // [count][4][d][32] rows less their block's centre
-    Float* halves;                 // [count * 128] |y|^2 (1 - 2 e) / 2, infinite where there is no row
-    Double *centres, *low, *high;  // [d][count]; the boxes, [count][d]
-    Double* radii;                 // [count]
-    Int* first;                    // [count] the smallest row
-    i64 count;
-};
-using Blocks = BlocksOf<const float, const double, const i64>;
-using NewBlocks = BlocksOf<float, double, i64>;
-
-struct Candidate {
-    float low, high;  // of the squared distance
-    i64 row;
-};
-
-// The definition: four sums, each in order of its columns.
-template <class T>
-EQUIPOISE_INLINE double knn_distance(const T* a, const T* b, i64 d, double scale) {
-    double sums[4] = {0.0, 0.0, 0.0, 0.0};
-    i64 j = 0;
-    for (; j + 4 <= d; j += 4) {
-        for (int lane = 0; lane < 4; ++lane) {
-            const double gap =
-                static_cast<double>(a[j + lane]) * scale - static_cast<double>(b[j + lane]) * scale;
-            sums[lane] += gap * gap;
-        }
-    }
-    for (int lane = 0; j < d; ++j, ++lane) {
-        const double gap = static_cast<double>(a[j]) * scale - static_cast<double>(b[j]) * scale;
-        sums[lane] += gap * gap;
-    }
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
-
-EQUIPOISE_INLINE i64 code_mismatches(const i32* a, const i32* b, i64 c) {
-    i64 count = 0;
-    for (i64 j = 0; j < c; ++j) count += a[j] != b[j];
-    return count;
-}
-
-// e: units of the last place of dot products and norms of d values, of the roundings before and after,
-// doubled.
-inline double knn_unit(i64 d) {
-    return static_cast<double>(2 * d + 32) * 0x1p-24;
-}
-
-// Halves of whole blocks, along the column of the largest variance (of up to 64 rows), `depth` times; equal
-// values by row, so that equal rows come in the order of their indices.
-template <class T>
-inline void knn_split(const T* x, i64 d, i64 begin, i64 end, i64 depth, i64* order) {
-    struct Keyed {
-        T value;
-        i64 row;
-        bool operator<(const Keyed& other) const {
-            return value < other.value || (value == other.value && row < other.row);
-        }
-    };
-    struct Piece {
-        i64 begin, end, depth;
-    };
-    std::vector<Keyed> keyed(static_cast<std::size_t>(end - begin));
-    std::vector<Piece> pieces{{begin, end, depth}};
-    while (!pieces.empty()) {
-        const Piece piece = pieces.back();
-        pieces.pop_back();
-        const i64 size = piece.end - piece.begin;
-        if (size <= kLeaf || piece.depth == 0) continue;
-        const i64 step = (size + 63) / 64;
-        i64 column = 0;
-        double largest = -1.0;
-        for (i64 j = 0; j < d; ++j) {
-            double sum = 0.0, squares = 0.0, seen = 0.0;
-            const double origin = static_cast<double>(x[order[piece.begin] * d + j]);
-            for (i64 i = piece.begin; i < piece.end; i += step) {
-                const double value = static_cast<double>(x[order[i] * d + j]) - origin;
-                sum += value;
-                squares += value * value;
-                seen += 1.0;
-            }
-            const double variance = squares - sum * sum / seen;
-            if (variance > largest) {
-                largest = variance;
-                column = j;
-            }
-        }
-        for (i64 i = 0; i < size; ++i) {
-            const i64 row = order[piece.begin + i];
-            keyed[static_cast<std::size_t>(i)] = {d ? x[row * d + column] : T(0), row};
-        }
-        const i64 half = ((size + kLeaf - 1) / kLeaf + 1) / 2 * kLeaf;
-        std::nth_element(keyed.begin(), keyed.begin() + half, keyed.begin() + size);
-        for (i64 i = 0; i < size; ++i) order[piece.begin + i] = keyed[static_cast<std::size_t>(i)].row;
-        pieces.push_back({piece.begin + half, piece.end, piece.depth - 1});
-        pieces.push_back({piece.begin, piece.begin + half, piece.depth - 1});
-    }
-}
-
-// What the search reads of blocks begin .. end - 1.
-template <class T>
-inline void knn_pack(const T* x, i64 n, i64 d, double coarse, i64 begin, i64 end, const NewBlocks& out) {
-    std::vector<double> centre(static_cast<std::size_t>(d)), norms(kLeaf);
-    for (i64 b = begin; b < end; ++b) {
-        const i64* rows = out.order + b * kLeaf;
-        const i64 size = std::min(kLeaf, n - b * kLeaf);
-        double *low = out.low + b * d, *high = out.high + b * d;
-        std::fill(centre.begin(), centre.end(), 0.0);
-        for (i64 i = 0; i < size; ++i) {
-            for (i64 j = 0; j < d; ++j) {
-                const double value = static_cast<double>(x[rows[i] * d + j]) * coarse;
-                centre[static_cast<std::size_t>(j)] += value;
-                low[j] = i ? std::min(low[j], value) : value;
-                high[j] = i ? std::max(high[j], value) : value;
-            }
-        }
-        std::fill(norms.begin(), norms.end(), 0.0);
-        float* panels = out.panels + b * kLeaf * d;
-        std::fill(panels, panels + kLeaf * d, 0.0f);
-        for (i64 j = 0; j < d; ++j) {
-            centre[static_cast<std::size_t>(j)] /= static_cast<double>(size);
-            out.centres[j * out.count + b] = centre[static_cast<std::size_t>(j)];
-        }
-        out.first[b] = *std::min_element(rows, rows + size);
-        double radius = 0.0;
-        for (i64 i = 0; i < kLeaf; ++i) {
-            double norm = 0.0;
-            for (i64 j = 0; i < size && j < d; ++j) {
-                const double value =
-                    static_cast<double>(x[rows[i] * d + j]) * coarse - centre[static_cast<std::size_t>(j)];
-                norm += value * value;
-                panels[(i / kPanel * d + j) * kPanel + i % kPanel] = static_cast<float>(value);
-            }
-            radius = std::max(radius, norm);
-            out.halves[b * kLeaf + i] = i < size ? static_cast<float>(norm * (0.5 - knn_unit(d))) : kFar;
-        }
-        out.radii[b] = std::sqrt(radius);
-    }
-}
 
 // dots[q][r] = x_q . y_r - halves[r] of a group and a panel, and a bit for each that reaches x_q's bar.
 // 0 if none does; then dots may be left as they were.
@@ -290,128 +133,84 @@ struct Avx512Tile {
 };
 #endif
 
-// The nearest so far of one query: candidates, and the k smallest upper bounds as a heap.
-struct Nearest {
-    Candidate* list;
-    float* highs;
-    i64 size, room, k, known;
-    float bar;  // no row farther than this is wanted; the k-th upper bound
-    i64 tie;    // with bar 0, the k-th row: no larger one is wanted
-};
-
-inline float float_above(double value) {
-    if (0.0 < value && value < 1e-37) return 1e-37f;  // no denormal: a thread may take those for 0
-    const float rounded = static_cast<float>(value);
-    return static_cast<double>(rounded) < value ? std::nextafter(rounded, kFar) : rounded;
-}
-
-inline float float_below(double value) {
-    const float rounded = static_cast<float>(value);
-    return static_cast<double>(rounded) > value ? std::nextafter(rounded, -kFar) : rounded;
-}
-
-// Place `at` of a heap whose largest is first, when all below it are in order.
-inline void sift_down(float* heap, i64 at, i64 size) {
-    const float value = heap[at];
-    for (i64 child = 2 * at + 1; child < size; child = 2 * at + 1) {
-        if (child + 1 < size && heap[child + 1] > heap[child]) ++child;
-        if (heap[child] <= value) break;
-        heap[at] = heap[child];
-        at = child;
-    }
-    heap[at] = value;
-}
-
-// An upper bound more. (Bounds set by selection, now and then, let more through: 1.3 times slower.)
-EQUIPOISE_INLINE void nearest_bound(Nearest& q, float high) {
-    if (q.known < q.k) {
-        q.highs[q.known++] = high;
-        std::push_heap(q.highs, q.highs + q.known);
-        if (q.known == q.k) q.bar = q.highs[0];
-        return;
-    }
-    if (high >= q.highs[0]) return;
-    q.highs[0] = high;
-    sift_down(q.highs, 0, q.k);
-    q.bar = q.highs[0];
-}
-
-struct Ranked {
-    double distance;
-    i64 row;
-    bool operator<(const Ranked& other) const {
-        return distance < other.distance || (distance == other.distance && row < other.row);
-    }
-};
-
-// Exact distances of what is left of the list, at `ranked`; returns how many.
-template <class T>
-inline i64 nearest_rank(const Nearest& q, const Points<T>& points, const T* x, const i32* codes,
-                        Ranked* ranked) {
-    i64 count = 0;
-    for (i64 i = 0; i < q.size; ++i) {
-        if (q.list[i].low > q.bar) continue;
-        const i64 row = q.list[i].row;
-        double distance = knn_distance(x, points.x + row * points.d, points.d, points.scale);
-        if (points.c)
-            distance += points.mismatch *
-                        static_cast<double>(code_mismatches(codes, points.codes + row * points.c, points.c));
-        ranked[count++] = {distance, row};
-    }
-    return count;
-}
-
-// A squared distance in the candidates' scale; 0 only if it is.
-template <class T>
-inline double knn_coarse(const Points<T>& points, double distance) {
-    const double ratio = points.coarse / points.scale, coarse = distance * ratio * ratio;
-    return distance > 0.0 ? std::max(coarse, 1e-300) : 0.0;
-}
-
-// Room in a full list: what is too far goes; if that is little, the k nearest stay alone.
-template <class T>
-inline void nearest_shrink(Nearest& q, const Points<T>& points, const T* x, const i32* codes,
-                           Ranked* ranked) {
-    i64 kept = 0;
-    for (i64 i = 0; i < q.size; ++i)
-        if (q.list[i].low <= q.bar) q.list[kept++] = q.list[i];
-    q.size = kept;
-    if (4 * kept <= 3 * q.room) return;
-    nearest_rank(q, points, x, codes, ranked);
-    std::nth_element(ranked, ranked + q.k - 1, ranked + q.size);
-    q.size = q.known = q.k;
-    for (i64 i = 0; i < q.k; ++i) {
-        const double distance = knn_coarse(points, ranked[i].distance);
-        q.highs[i] = float_above(distance);
-        q.list[i] = {float_below(distance), q.highs[i], ranked[i].row};
-    }
-    std::make_heap(q.highs, q.highs + q.k);
-    q.bar = q.highs[0];
-    if (q.bar == 0.0f) q.tie = ranked[q.k - 1].row;
-}
-
-// What a call's queries need beside their candidates.
+// At most 128 queries, relative to their own centre, and what a visit of a block needs.
 template <class T>
 struct Search {
+    template <class U>
+    using Room = std::unique_ptr<U[]>;
+    template <class U>
+    static Room<U> room_for(i64 size) {
+        return Room<U>(new U[static_cast<std::size_t>(size)]);  // as it comes: all of it is written first
+    }
+
+    Search(const Points<T>& of_points, const Blocks& of_blocks, const Points<T>& of_queries, const i64* which,
+           i64 how_many, bool are_points, i64 neighbours)
+        : points(of_points),
+          queries(of_queries),
+          blocks(of_blocks),
+          rows(which),
+          count(how_many),
+          k(neighbours),
+          itself(are_points) {
+        const i64 d = points.d, room = 2 * k + 64;
+        for (i64 i = 0; i < count; ++i)
+            nearest[i] = {lists.get() + i * room, highs.get() + i * k, 0, room, k, 0, kFar, points.n};
+        std::fill(gaps.get(), gaps.get() + blocks.count, 0.0);
+        double squares[kLeaf] = {};
+        for (i64 j = 0; j < d; ++j) {
+            double sum = 0.0;
+            low[j] = std::numeric_limits<double>::infinity();
+            high[j] = -low[j];
+            for (i64 i = 0; i < count; ++i) {
+                const double value = static_cast<double>(queries.x[rows[i] * d + j]) * points.coarse;
+                sum += value;
+                low[j] = std::min(low[j], value);
+                high[j] = std::max(high[j], value);
+            }
+            centre[j] = sum / static_cast<double>(count);
+            for (i64 i = 0; i < kLeaf; ++i) {
+                const double value =
+                    i < count ? static_cast<double>(queries.x[rows[i] * d + j]) * points.coarse - centre[j]
+                              : 0.0;
+                local[j * kLeaf + i] = static_cast<float>(value);
+                squares[i] += value * value;
+            }
+            for (i64 b = 0; b < blocks.count; ++b) {
+                const double apart = centre[j] - blocks.centres[j * blocks.count + b];
+                gaps[b] += apart * apart;
+            }
+        }
+        for (i64 b = 0; b < blocks.count; ++b) gaps[b] = std::sqrt(gaps[b]);
+        for (i64 i = 0; i < kLeaf; ++i) lengths[i] = static_cast<float>(std::sqrt(squares[i]));
+        radius = std::sqrt(*std::max_element(squares, squares + kLeaf));
+    }
+
     const Points<T>&points, &queries;
     const Blocks& blocks;
     const i64* rows;  // [count] of the queries
     i64 count, k;
-    bool itself;                        // the queries are the points: none is its own neighbour
-    double radius;                      // of the queries around their centre
-    double *centre, *low, *high;        // [d] and their box
-    float *local, *shifted, *groups;    // [d][128] less their centre; less a block's; the active, in groups
-    float *shift, *box_low, *box_high;  // [d] of a block
-    const float* lengths;               // [128] of the queries, from their centre
-    Nearest* nearest;                   // [count]
-    Ranked* ranked;
+    bool itself;           // the queries are the points: none is its own neighbour
+    double radius;         // of the queries around their centre
+    float lengths[kLeaf];  // of each, from there
+    Room<double> centre = room_for<double>(points.d), low = room_for<double>(points.d),
+                 high = room_for<double>(points.d);           // and their box
+    Room<double> gaps = room_for<double>(blocks.count);       // of the blocks' centres from theirs
+    Room<float> local = room_for<float>(points.d * kLeaf);    // [d][128] less their centre
+    Room<float> shifted = room_for<float>(points.d * kLeaf);  // less a block's
+    Room<float> groups = room_for<float>(points.d * kLeaf);   // [16][d][8] of those, the active ones
+    Room<float> shift = room_for<float>(points.d), box_low = room_for<float>(points.d),
+                box_high = room_for<float>(points.d);  // of a block
+    Room<Candidate> lists = room_for<Candidate>(count * (2 * k + 64));
+    Room<float> highs = room_for<float>(count * k);
+    Room<Nearest> nearest = room_for<Nearest>(count);
+    Room<Ranked> ranked = room_for<Ranked>(2 * k + 64);
 };
 
-// Can no query have a row of block b within `bar`? `gap` is the distance of the centres.
+// Can no query have a row of block b within `bar`?
 template <class T>
-EQUIPOISE_INLINE bool knn_far(const Search<T>& s, i64 b, double gap, double bar) {
+EQUIPOISE_INLINE bool knn_far(const Search<T>& s, i64 b, double bar) {
     const i64 d = s.points.d;
-    const double between = gap * kMargin - (s.radius + s.blocks.radii[b]);
+    const double between = s.gaps[b] * kMargin - (s.radius + s.blocks.radii[b]);
     // Lengths are roots of squares, which underflow long before they do.
     if (between > 1e-140 && between * between * kMargin > bar) return true;
     double box = 0.0;
@@ -437,19 +236,20 @@ inline void knn_take(const Search<T>& s, i64 i, i64 row, float low, float error)
         low = float_below(static_cast<double>(low) + more * kMargin);
         error += static_cast<float>(more) * 4.0e-7f;
     }
-    if (low > q.bar || (q.bar == 0.0f && row > q.tie)) return;
-    if (q.size == q.room) nearest_shrink(q, points, queries.x + own * points.d, codes, s.ranked);
-    q.list[q.size++] = {low, low + error, row};
+    if (low > q.bar || row > q.tie) return;
+    if (q.size == q.room) nearest_shrink(q, points, queries.x + own * points.d, codes, s.ranked.get());
+    q.list[q.size++] = {low, row};
     nearest_bound(q, std::max(low + error, 0.0f));
 }
 
 // All queries that may have a neighbour in block b against its rows.
 template <class Tile, class T>
-EQUIPOISE_INLINE void knn_visit(const Search<T>& s, i64 b, double gap) {
+EQUIPOISE_INLINE void knn_visit(const Search<T>& s, i64 b) {
     const i64 d = s.points.d;
+    // The ground covers what float32 cannot hold at all, below 1e-38, of values of which the largest is 1.
     const float unit = static_cast<float>(knn_unit(d)), ground = static_cast<float>(d + 1) * 1e-36f;
     const float radius = static_cast<float>(s.blocks.radii[b]);
-    const float span = static_cast<float>(s.radius + s.blocks.radii[b] + gap);
+    const float span = static_cast<float>(s.radius + s.blocks.radii[b] + s.gaps[b]);
     float norms[kLeaf], boxes[kLeaf], errors[kLeaf], bars[kQueries], dots[kQueries * kPanel];
     u32 reach[kQueries];
     i64 active[kLeaf];
@@ -462,8 +262,8 @@ EQUIPOISE_INLINE void knn_visit(const Search<T>& s, i64 b, double gap) {
     for (i64 i = 0; i < kLeaf; ++i) norms[i] = boxes[i] = 0.0f;
     for (i64 j = 0; j < d; ++j) {
         const float shift = s.shift[j], lower = s.box_low[j], upper = s.box_high[j];
-        const float* from = s.local + j * kLeaf;
-        float* to = s.shifted + j * kLeaf;
+        const float* from = s.local.get() + j * kLeaf;
+        float* to = s.shifted.get() + j * kLeaf;
         for (i64 i = 0; i < kLeaf; ++i) {
             const float value = from[i] + shift;
             const float under = lower - value, over = value - upper;
@@ -477,23 +277,24 @@ EQUIPOISE_INLINE void knn_visit(const Search<T>& s, i64 b, double gap) {
     for (i64 i = 0; i < s.count; ++i) {
         const Nearest& q = s.nearest[i];
         const float length = std::sqrt(norms[i]), most = length + span, beyond = length - radius;
-        const float sum = s.lengths[i] + static_cast<float>(gap) + length, loss = unit * most * most + ground;
+        const float sum = s.lengths[i] + static_cast<float>(s.gaps[b]) + length,
+                    loss = unit * most * most + ground;
         errors[i] = 2.0f * unit * sum * sum + ground;
         const bool far = boxes[i] - loss > q.bar || (beyond > 0.0f && beyond * beyond - loss > q.bar);
-        if (!far && (q.bar > 0.0f || s.blocks.first[b] <= q.tie)) active[actives++] = i;
+        if (!far && s.blocks.first[b] <= q.tie) active[actives++] = i;
     }
     const i64 filled = (actives + kQueries - 1) / kQueries * kQueries;
     for (i64 a = actives; a < filled; ++a) active[a] = -1;
     for (i64 g = 0; g < filled; g += kQueries) {
-        float* group = s.groups + g * d;
+        float* group = s.groups.get() + g * d;
         if (active[g + kQueries - 1] == active[g] + kQueries - 1) {
-            const float* from = s.shifted + active[g];
+            const float* from = s.shifted.get() + active[g];
             for (i64 j = 0; j < d; ++j)
                 for (i64 a = 0; a < kQueries; ++a) group[j * kQueries + a] = from[j * kLeaf + a];
             continue;
         }
         for (i64 a = 0; a < kQueries; ++a) {
-            const float* from = s.shifted + std::max(active[g + a], i64{0});
+            const float* from = s.shifted.get() + std::max(active[g + a], i64{0});
             for (i64 j = 0; j < d; ++j) group[j * kQueries + a] = from[j * kLeaf];
         }
     }
@@ -505,7 +306,8 @@ EQUIPOISE_INLINE void knn_visit(const Search<T>& s, i64 b, double gap) {
                 // Finite: where there is no row, dots are -infinite.
                 bars[a] = i < 0 ? kFar : std::max(0.5f * (norms[i] - errors[i] - s.nearest[i].bar), -1e38f);
             }
-            if (!Tile::run(s.groups + g * d, panel, s.blocks.halves + p, bars, d, dots, reach)) continue;
+            if (!Tile::run(s.groups.get() + g * d, panel, s.blocks.halves + p, bars, d, dots, reach))
+                continue;
             for (i64 a = 0; a < kQueries; ++a) {
                 const i64 i = active[g + a];
                 u32 bits = reach[a];
@@ -524,103 +326,34 @@ template <class Tile, class T>
 EQUIPOISE_INLINE void knn_search(const Points<T>& points, const Blocks& blocks, const Points<T>& queries,
                                  const i64* query_order, i64 begin, i64 end, bool itself, i64 k, i64* indices,
                                  T* distances) {
-    struct Visit {
-        double gap;
-        i64 first, block;
-        bool operator<(const Visit& other) const {
-            return gap < other.gap || (gap == other.gap && first < other.first);
-        }
-    };
-    const i64 d = points.d, count = end - begin, room = 2 * k + 64, columns = d + 1;  // vectors are not empty
-    const i64* rows = query_order + begin;
-    std::vector<double> reals(static_cast<std::size_t>(3 * columns + blocks.count));
-    std::vector<float> floats(static_cast<std::size_t>(3 * columns * kLeaf + 3 * columns + count * k));
-    std::vector<Candidate> lists(static_cast<std::size_t>(count * room));
-    std::vector<Ranked> ranked(static_cast<std::size_t>(room));
-    std::vector<Nearest> nearest(static_cast<std::size_t>(count));
-    std::vector<Visit> visits;
-    double* centre = reals.data();
-    double *low = centre + columns, *high = low + columns, *gaps = high + columns;
-    float *local = floats.data(), *shifted = local + columns * kLeaf, *groups = shifted + columns * kLeaf;
-    float *shift = groups + columns * kLeaf, *highs = shift + 3 * columns;
-
-    // The queries, relative to their own centre, a column after the other.
-    double lengths[kLeaf] = {};
-    for (i64 j = 0; j < d; ++j) {
-        double sum = 0.0;
-        low[j] = std::numeric_limits<double>::infinity();
-        high[j] = -low[j];
-        for (i64 i = 0; i < count; ++i) {
-            const double value = static_cast<double>(queries.x[rows[i] * d + j]) * points.coarse;
-            sum += value;
-            low[j] = std::min(low[j], value);
-            high[j] = std::max(high[j], value);
-        }
-        centre[j] = sum / static_cast<double>(count);
-        for (i64 i = 0; i < count; ++i) {
-            const double value = static_cast<double>(queries.x[rows[i] * d + j]) * points.coarse - centre[j];
-            local[j * kLeaf + i] = static_cast<float>(value);
-            lengths[i] += value * value;
-        }
-        for (i64 b = 0; b < blocks.count; ++b) {
-            const double apart = centre[j] - blocks.centres[j * blocks.count + b];
-            gaps[b] += apart * apart;
-        }
-    }
-    for (i64 i = 0; i < count; ++i)
-        nearest[static_cast<std::size_t>(i)] = {
-            lists.data() + i * room, highs + i * k, 0, room, k, 0, kFar, points.n};
-    const double radius = std::sqrt(*std::max_element(lengths, lengths + kLeaf));
-    float spans[kLeaf];
-    for (i64 i = 0; i < kLeaf; ++i) spans[i] = static_cast<float>(std::sqrt(lengths[i]));
-    const Search<T> s{points,
-                      queries,
-                      blocks,
-                      rows,
-                      count,
-                      k,
-                      itself,
-                      radius,
-                      centre,
-                      low,
-                      high,
-                      local,
-                      shifted,
-                      groups,
-                      shift,
-                      shift + columns,
-                      shift + 2 * columns,
-                      spans,
-                      nearest.data(),
-                      ranked.data()};
-
+    const Search<T> s(points, blocks, queries, query_order + begin, end - begin, itself, k);
     // The block with the nearest centre first; then those that are not too far, nearest first.
-    const i64 home = std::min_element(gaps, gaps + blocks.count) - gaps;
-    visits.push_back({std::sqrt(gaps[home]), 0, home});
+    std::vector<i64> visits{std::min_element(s.gaps.get(), s.gaps.get() + blocks.count) - s.gaps.get()};
+    const auto nearer = [&](i64 a, i64 b) {
+        return s.gaps[a] < s.gaps[b] || (s.gaps[a] == s.gaps[b] && blocks.first[a] < blocks.first[b]);
+    };
     double bar = std::numeric_limits<double>::infinity();
     for (std::size_t v = 0; v < visits.size(); ++v) {
-        if (knn_far(s, visits[v].block, visits[v].gap, bar)) continue;
-        knn_visit<Tile>(s, visits[v].block, visits[v].gap);
+        if (knn_far(s, visits[v], bar)) continue;
+        knn_visit<Tile>(s, visits[v]);
         bar = 0.0;
-        for (const Nearest& q : nearest) bar = std::max(bar, static_cast<double>(q.bar));
+        for (i64 i = 0; i < s.count; ++i) bar = std::max(bar, static_cast<double>(s.nearest[i].bar));
         if (v) continue;
-        for (i64 b = 0; b < blocks.count; ++b) {
-            const double gap = std::sqrt(gaps[b]);
-            if (b != home && !knn_far(s, b, gap, bar)) visits.push_back({gap, blocks.first[b], b});
-        }
-        std::sort(visits.begin() + 1, visits.end());
+        for (i64 b = 0; b < blocks.count; ++b)
+            if (b != visits[0] && !knn_far(s, b, bar)) visits.push_back(b);
+        std::sort(visits.begin() + 1, visits.end(), nearer);
     }
 
-    for (i64 i = 0; i < count; ++i) {
-        const i64 own = rows[i];
-        const i64 found = nearest_rank(nearest[static_cast<std::size_t>(i)], points, queries.x + own * d,
-                                       queries.codes + own * points.c, ranked.data());
-        std::nth_element(ranked.begin(), ranked.begin() + (k - 1), ranked.begin() + found);
-        std::sort(ranked.begin(), ranked.begin() + k);
+    Ranked* ranked = s.ranked.get();
+    for (i64 i = 0; i < s.count; ++i) {
+        const i64 own = s.rows[i];
+        const i64 found = nearest_rank(s.nearest[i], points, queries.x + own * points.d,
+                                       queries.codes + own * points.c, ranked);
+        std::nth_element(ranked, ranked + (k - 1), ranked + found);
+        std::sort(ranked, ranked + k);
         for (i64 j = 0; j < k; ++j) {
-            const Ranked& r = ranked[static_cast<std::size_t>(j)];
-            indices[own * k + j] = r.row;
-            distances[own * k + j] = static_cast<T>(std::sqrt(r.distance) / points.scale);
+            indices[own * k + j] = ranked[j].row;
+            distances[own * k + j] = static_cast<T>(std::sqrt(ranked[j].distance) / points.scale);
         }
     }
 }

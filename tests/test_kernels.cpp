@@ -1,16 +1,21 @@
 // The kernels without Python: Random123's known answers from the file that the Python tests read, and what
 // must not matter. Usage: test_kernels kat_vectors.txt
+#include <algorithm>
 #include <cinttypes>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "alias.hpp"
 #include "cpu.hpp"
 #include "elementary.hpp"
 #include "exclusions.hpp"
+#include "knn.hpp"
+#include "knn_blocks.hpp"
 #include "negatives.hpp"
 #include "rng.hpp"
 #include "shared.hpp"
@@ -179,6 +184,160 @@ void synthetic_rows() {
     check(eq::fraction<T>(0) == 0 && eq::fraction<T>(~u64{0}) < 1, "the ends of a gap");
 }
 
+// Points as the search reads them: of several scales, so that blocks have rows near and far.
+template <class T>
+struct Prepared {
+    std::vector<T> x;
+    i64 n, d, count = (n + eq::kLeaf - 1) / eq::kLeaf;
+    std::vector<i64> order = std::vector<i64>(size(n)), first = std::vector<i64>(size(count));
+    std::vector<float> panels = std::vector<float>(size(count * eq::kLeaf * d)),
+                       halves = std::vector<float>(size(count * eq::kLeaf));
+    std::vector<double> centres = std::vector<double>(size(count * d)), low = centres, high = centres,
+                        radii = std::vector<double>(size(count));
+    eq::Points<T> points{x.data(), nullptr, n, d, 0, 1.0, 1.0, 0.0};
+    eq::Blocks blocks{order.data(), panels.data(), halves.data(), centres.data(), low.data(),
+                      high.data(),  radii.data(),  first.data(),  count};
+
+    static std::size_t size(i64 number) { return static_cast<std::size_t>(number); }
+
+    Prepared(std::vector<T> values, i64 columns)
+        : x(std::move(values)), n(static_cast<i64>(x.size()) / columns), d(columns) {
+        for (i64 i = 0; i < n; ++i) order[size(i)] = i;
+        eq::knn_split(x.data(), d, 0, n, 64, order.data());
+        const eq::NewBlocks made{order.data(), panels.data(), halves.data(), centres.data(), low.data(),
+                                 high.data(),  radii.data(),  first.data(),  count};
+        eq::knn_pack(x.data(), n, d, 1.0, 0, count, made);
+    }
+
+    // (squared distance, row) of all others, nearest first.
+    std::vector<eq::Ranked> others(i64 row) const {
+        std::vector<eq::Ranked> all;
+        for (i64 i = 0; i < n; ++i)
+            if (i != row) all.push_back({eq::knn_distance(&x[size(row * d)], &x[size(i * d)], d, 1.0), i});
+        std::sort(all.begin(), all.end());
+        return all;
+    }
+};
+
+double unit_real(u64 i) {
+    return eq::unit_real(eq::mix64(i)) - 0.5;
+}
+
+template <class T>
+std::vector<T> points_of_many_scales(i64 n, i64 d) {
+    std::vector<T> x;
+    for (i64 i = 0; i < n; ++i)
+        for (i64 j = 0; j < d; ++j) {
+            const u64 at = static_cast<u64>(i * d + j);
+            const double scale = i % 9 == 0 ? 1.0 : i % 3 == 0 ? 1e-2 : 1e-5;
+            x.push_back(static_cast<T>(static_cast<double>(j % 5 + 1) * 0.03 + scale * unit_real(at)));
+        }
+    return x;
+}
+
+// Candidates' bounds hold, and are as wide as they claim: the error that is left for is not nearly used up.
+template <class T>
+void neighbour_bounds(void (*visit)(const eq::Search<T>&, i64), i64 n, i64 d) {
+    const Prepared<T> p(points_of_many_scales<T>(n, d), d);
+    const double unit = eq::knn_unit(d);
+    for (i64 begin = 0; begin < n; begin += eq::kLeaf) {
+        const i64 number = std::min(eq::kLeaf, n - begin);
+        const eq::Search<T> s(p.points, p.blocks, p.points, p.order.data() + begin, number, true, n - 1);
+        for (i64 b = 0; b < p.count; ++b) visit(s, b);
+        for (i64 i = 0; i < number; ++i) {
+            const eq::Nearest& q = s.nearest[i];
+            check(q.size == n - 1, "without a bar all rows are candidates");
+            const i64 own = s.rows[i];
+            for (i64 at = 0; at < q.size; ++at) {
+                const i64 row = q.list[at].row;
+                const auto position = std::find(p.order.begin(), p.order.end(), row) - p.order.begin();
+                const i64 b = position / eq::kLeaf;
+                double from_block = 0.0, of_row = 0.0;
+                for (i64 j = 0; j < d; ++j) {
+                    const double centre = p.centres[p.size(j * p.count + b)];
+                    const double mine = static_cast<double>(p.x[p.size(own * d + j)]) - centre;
+                    const double other = static_cast<double>(p.x[p.size(row * d + j)]) - centre;
+                    from_block += mine * mine;
+                    of_row += other * other;
+                }
+                const double added = static_cast<double>(s.lengths[i]) + s.gaps[b] + std::sqrt(from_block);
+                const double claimed = 2 * unit * (added * added + of_row);
+                const double distance =
+                    eq::knn_distance(&p.x[p.size(own * d)], &p.x[p.size(row * d)], d, 1.0);
+                const double left = distance - static_cast<double>(q.list[at].low);
+                check(std::fabs(left / claimed - 1.0) < 0.3, "a bound is off by less than 0.3 of its claim");
+            }
+            const std::vector<eq::Ranked> exact = p.others(own);
+            std::vector<float> highs(q.highs, q.highs + q.k);
+            std::sort(highs.begin(), highs.end());
+            for (i64 j = 0; j < q.k; ++j)
+                check(static_cast<double>(highs[p.size(j)]) >= exact[p.size(j)].distance,
+                      "upper bounds hold");
+        }
+    }
+}
+
+template <class T>
+void neighbours(eq::KnnSearch<T> search, const char* what) {
+    const i64 n = 600, d = 2, k = 3;
+    for (double tiny : {1.0, 1e-6, 1e-21, 1e-30}) {
+        std::vector<T> x;
+        for (i64 i = 0; i < n * d; ++i)
+            x.push_back(static_cast<T>(i < d ? 0.75 : tiny * unit_real(static_cast<u64>(i))));
+        const Prepared<T> p(x, d);
+        std::vector<i64> indices(n * k), queries = p.order;
+        std::vector<T> distances(n * k);
+        for (i64 begin = 0; begin < n; begin += 100)
+            search(p.points, p.blocks, p.points, queries.data(), begin, begin + 100, true, k, indices.data(),
+                   distances.data());
+        for (i64 i = 0; i < n; ++i) {
+            const std::vector<eq::Ranked> exact = p.others(i);
+            for (i64 j = 0; j < k; ++j) check(indices[p.size(i * k + j)] == exact[p.size(j)].row, what);
+        }
+    }
+}
+
+template <class T>
+void visit_baseline(const eq::Search<T>& s, i64 b) {
+    eq::knn_visit<eq::PlainTile>(s, b);
+}
+
+#ifdef EQUIPOISE_AVX512F
+template <class T>
+EQUIPOISE_AVX2 void visit_avx2(const eq::Search<T>& s, i64 b) {
+    eq::knn_visit<eq::Avx2Tile>(s, b);
+}
+
+template <class T>
+EQUIPOISE_AVX512F void visit_avx512(const eq::Search<T>& s, i64 b) {
+    eq::knn_visit<eq::Avx512Tile>(s, b);
+}
+#endif
+
+template <class T>
+void neighbours_on_every_path() {
+    const std::pair<i64, i64> sizes[] = {{300, 1}, {300, 7}, {200, 64}, {140, 700}};
+    for (const auto& [n, d] : sizes) neighbour_bounds<T>(visit_baseline<T>, n, d);
+    neighbours<T>(eq::knn_search_baseline<T>, "neighbours");
+#ifdef EQUIPOISE_AVX512F
+    const std::string best = eq::choose_cpu_path().name;
+    if (best != "baseline") {
+        for (const auto& [n, d] : sizes) neighbour_bounds<T>(visit_avx2<T>, n, d);
+        neighbours<T>(eq::knn_search_avx2<T>, "neighbours, AVX2");
+        // As a library may have set it for this thread: denormals are 0, in and out.
+        const unsigned before = _mm_getcsr();
+        _mm_setcsr(before | 0x8040u);
+        neighbours<T>(eq::knn_search_avx2<T>, "neighbours in a thread that flushes denormals");
+        neighbours<T>(eq::knn_search_baseline<T>, "neighbours in such a thread, baseline");
+        _mm_setcsr(before);
+    }
+    if (best == "avx512") {
+        for (const auto& [n, d] : sizes) neighbour_bounds<T>(visit_avx512<T>, n, d);
+        neighbours<T>(eq::knn_search_avx512<T>, "neighbours, AVX-512");
+    }
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -191,6 +350,8 @@ int main(int argc, char** argv) {
     rows_keep_out(units);
     synthetic_rows<float>();
     synthetic_rows<double>();
+    neighbours_on_every_path<float>();
+    neighbours_on_every_path<double>();
     std::printf(failures ? "%d checks failed\n" : "all kernels' checks passed\n", failures);
     return failures ? 1 : 0;
 }

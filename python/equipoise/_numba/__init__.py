@@ -12,7 +12,8 @@ from equipoise._numba._jit import f64, jit, reads, u32, writes
 from equipoise._numba.alias import alias_build, alias_draw
 from equipoise._numba.classes import class_lookup
 from equipoise._numba.exclusions import exclusion_hits, exclusion_sort, exclusion_units
-from equipoise._numba.knn import knn_pack, knn_search, knn_split
+from equipoise._numba.knn import knn_search
+from equipoise._numba.knn_blocks import knn_pack, knn_split
 from equipoise._numba.negatives import negatives_draw
 from equipoise._numba.reservoir import reservoir_blocks, reservoir_rows
 from equipoise._numba.rng import call_key

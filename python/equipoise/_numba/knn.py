@@ -2,8 +2,6 @@
 distances computed directly in float64, ties by smaller index: no blocking, order of visits or backend can be
 seen in them.
 
-rows, in the order of a kd-rule:   | block 0: 128 rows | block 1 | .. |    a centre, a radius and a box each
-a block's rows, less its centre:   | panel 0: 32 rows, column by column | panel 1 | panel 2 | panel 3 |
 128 queries against a block:       groups of 8 queries x panels of 32 rows, 256 dot products
 
 With x and y relative to the block's centre, |x - y|^2 = |x|^2 + |y|^2 - 2 x.y: the error is relative to
@@ -21,208 +19,27 @@ import numpy as np
 
 from equipoise._numba._jit import b1, f32, f64, i32, i64, jit, reads, writes
 from equipoise._numba._products import add_products
+from equipoise._numba.knn_blocks import FAR, LEAF, PANEL, Blocks, Points, knn_unit, nth_smallest
+from equipoise._numba.knn_nearest import (
+    ZERO,
+    Nearest,
+    code_mismatches,
+    float_below,
+    knn_coarse,
+    nearest_bound,
+    nearest_rank,
+    nearest_shrink,
+)
 
-LEAF, PANEL, QUERIES = 128, 32, 8
+QUERIES = 8  # of a group
 MARGIN = 1.0 - 1e-9  # more than float64 can be wrong by
-FAR = np.float32(np.inf)
-HALF, TWO, ZERO = np.float32(0.5), np.float32(2.0), np.float32(0.0)
+HALF, TWO = np.float32(0.5), np.float32(2.0)
 
-# Values times `scale`, which is 1 unless squares would leave float64's range; for candidates times `coarse`,
-# which brings the largest to 1; both are powers of two.
-Points = namedtuple("Points", "x, codes, scale, coarse, mismatch")
-Blocks = namedtuple("Blocks", "order, panels, halves, centres, low, high, radii, first")
-# The candidates of each query, the heaps of its k smallest upper bounds, and where it stands: size of the
-# list, bounds that are known, the bar (no row farther than this is wanted: the k-th bound), with bar 0 the
-# k-th row.
-Nearest = namedtuple("Nearest", "lows, rows, bounds, sizes, known, bars, ties")
 Search = namedtuple(
     "Search",
-    "points, queries, blocks, own, count, k, itself, radius, centre, low, high, local, shifted, groups, "
-    "shift, box_low, box_high, lengths, nearest, ranks, ranked",
+    "points, queries, blocks, own, count, k, itself, radius, centre, low, high, gaps, local, shifted, "
+    "groups, shift, box_low, box_high, lengths, nearest, ranks, ranked",
 )
-
-
-@jit()
-def knn_distance(a, i, b, j, d, scale):
-    """The definition: four sums, each in order of its columns."""
-    s0 = s1 = s2 = s3 = 0.0
-    whole = d - d % 4
-    for c in range(0, whole, 4):
-        g0 = np.float64(a[i, c]) * scale - np.float64(b[j, c]) * scale
-        g1 = np.float64(a[i, c + 1]) * scale - np.float64(b[j, c + 1]) * scale
-        g2 = np.float64(a[i, c + 2]) * scale - np.float64(b[j, c + 2]) * scale
-        g3 = np.float64(a[i, c + 3]) * scale - np.float64(b[j, c + 3]) * scale
-        s0 += g0 * g0
-        s1 += g1 * g1
-        s2 += g2 * g2
-        s3 += g3 * g3
-    if whole < d:
-        g0 = np.float64(a[i, whole]) * scale - np.float64(b[j, whole]) * scale
-        s0 += g0 * g0
-    if whole + 1 < d:
-        g1 = np.float64(a[i, whole + 1]) * scale - np.float64(b[j, whole + 1]) * scale
-        s1 += g1 * g1
-    if whole + 2 < d:
-        g2 = np.float64(a[i, whole + 2]) * scale - np.float64(b[j, whole + 2]) * scale
-        s2 += g2 * g2
-    return (s0 + s1) + (s2 + s3)
-
-
-@jit()
-def code_mismatches(a, i, b, j):
-    count = 0
-    for c in range(a.shape[1]):
-        count += a[i, c] != b[j, c]
-    return count
-
-
-@jit()
-def knn_unit(d):
-    """e: units of the last place of dot products and norms of d values, of the roundings around, doubled."""
-    return np.float64(2 * d + 32) * 2.0**-24
-
-
-@jit()
-def before(x, i, y, j):
-    return x < y or (x == y and i < j)
-
-
-@jit()
-def nth_smallest(values, rows, begin, end, nth):
-    """Position nth gets the (value, row) that sorting would give it; nothing smaller is behind it."""
-    low, high = begin, end - 1
-    while low < high:
-        middle = low + (high - low) // 2
-        # The median of three as the pivot.
-        a, b, c = low, middle, high
-        if before(values[b], rows[b], values[a], rows[a]):
-            a, b = b, a
-        if before(values[c], rows[c], values[b], rows[b]):
-            b = a if before(values[c], rows[c], values[a], rows[a]) else c
-        pivot, of_row = values[b], rows[b]
-        i, j = low, high
-        while i <= j:
-            while before(values[i], rows[i], pivot, of_row):
-                i += 1
-            while before(pivot, of_row, values[j], rows[j]):
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                rows[i], rows[j] = rows[j], rows[i]
-                i += 1
-                j -= 1
-        if nth <= j:
-            high = j
-        elif nth >= i:
-            low = i
-        else:
-            return
-
-
-@jit(
-    (reads(f32, 2), i64, i64, i64, writes(i64)),
-    (reads(f64, 2), i64, i64, i64, writes(i64)),
-    allocates=True,
-)
-def knn_split(x, begin, end, depth, order):
-    """Halves of whole blocks, along the column of the largest variance (of up to 64 rows), `depth` times;
-    equal values by row, so that equal rows come in the order of their indices."""
-    if order.size != x.shape[0] or begin < 0 or begin > end or end > x.shape[0]:
-        raise ValueError("knn_split: shapes differ")
-    d = x.shape[1]
-    values, rows = np.empty(end - begin, x.dtype), np.empty(end - begin, np.int64)
-    begins, ends, depths = np.empty(64, np.int64), np.empty(64, np.int64), np.empty(64, np.int64)
-    begins[0], ends[0], depths[0] = begin, end, depth
-    waiting = 1
-    while waiting > 0:
-        waiting -= 1
-        first, last, left = begins[waiting], ends[waiting], depths[waiting]
-        size = last - first
-        if size <= LEAF or left == 0:
-            continue
-        step = (size + 63) // 64
-        column, largest = 0, -1.0
-        for j in range(d):
-            origin = np.float64(x[order[first], j])
-            total = squares = seen = 0.0
-            for i in range(first, last, step):
-                value = np.float64(x[order[i], j]) - origin
-                total += value
-                squares += value * value
-                seen += 1.0
-            variance = squares - total * total / seen
-            if variance > largest:
-                largest, column = variance, j
-        for i in range(size):
-            rows[i] = order[first + i]
-            values[i] = x[rows[i], column] if d else 0.0
-        half = ((size + LEAF - 1) // LEAF + 1) // 2 * LEAF
-        nth_smallest(values, rows, 0, size, half)
-        for i in range(size):
-            order[first + i] = rows[i]
-        begins[waiting], ends[waiting], depths[waiting] = first + half, last, left - 1
-        begins[waiting + 1], ends[waiting + 1], depths[waiting + 1] = first, first + half, left - 1
-        waiting += 2
-
-
-def _pack_arguments(real):
-    return (
-        reads(real, 2), f64, i64, i64, reads(i64), writes(f32), writes(f32), writes(f64), writes(f64),
-        writes(f64), writes(f64), writes(i64),
-    )  # fmt: skip
-
-
-@jit(_pack_arguments(f32), _pack_arguments(f64), allocates=True)
-def knn_pack(x, coarse, begin, end, order, panels, halves, centres, low, high, radii, first):
-    """What the search reads of blocks begin .. end - 1."""
-    n, d = x.shape
-    count = first.size
-    if (
-        order.size != n
-        or count != (n + LEAF - 1) // LEAF
-        or begin < 0
-        or begin > end
-        or end > count
-        or panels.size != count * LEAF * d
-        or halves.size != count * LEAF
-        or centres.size != count * d
-        or low.size != count * d
-        or high.size != count * d
-        or radii.size != count
-    ):
-        raise ValueError("knn_pack: shapes differ")
-    centre = np.empty(d)
-    for b in range(begin, end):
-        size = min(LEAF, n - b * LEAF)
-        smallest = order[b * LEAF]
-        for j in range(d):
-            centre[j] = 0.0
-        for i in range(size):
-            row = order[b * LEAF + i]
-            smallest = min(smallest, row)
-            for j in range(d):
-                value = np.float64(x[row, j]) * coarse
-                centre[j] += value
-                low[b * d + j] = min(low[b * d + j], value) if i else value
-                high[b * d + j] = max(high[b * d + j], value) if i else value
-        for i in range(b * LEAF * d, (b + 1) * LEAF * d):
-            panels[i] = 0.0
-        for j in range(d):
-            centre[j] /= size
-            centres[j * count + b] = centre[j]
-        first[b] = smallest
-        radius = 0.0
-        for i in range(LEAF):
-            norm = 0.0
-            if i < size:
-                row = order[b * LEAF + i]
-                for j in range(d):
-                    value = np.float64(x[row, j]) * coarse - centre[j]
-                    norm += value * value
-                    panels[b * LEAF * d + (i // PANEL * d + j) * PANEL + i % PANEL] = value
-            radius = max(radius, norm)
-            halves[b * LEAF + i] = norm * (0.5 - knn_unit(d)) if i < size else np.inf
-        radii[b] = math.sqrt(radius)
 
 
 @jit()
@@ -245,111 +62,10 @@ def plain_tile(groups, group, panels, panel, halves, half, bars, d, dots, reach)
 
 
 @jit()
-def float_above(value):
-    if 0.0 < value < 1e-37:  # no denormal: a thread may take those for 0
-        return np.float32(1e-37)
-    rounded = np.float32(value)
-    return np.nextafter(rounded, FAR) if np.float64(rounded) < value else rounded
-
-
-@jit()
-def float_below(value):
-    rounded = np.float32(value)
-    return np.nextafter(rounded, -FAR) if np.float64(rounded) > value else rounded
-
-
-@jit()
-def sift_down(heap, i, at, size):
-    """Row i of `heap`: the largest is first."""
-    value = heap[i, at]
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            break
-        if child + 1 < size and heap[i, child + 1] > heap[i, child]:
-            child += 1
-        if heap[i, child] <= value:
-            break
-        heap[i, at] = heap[i, child]
-        at = child
-    heap[i, at] = value
-
-
-@jit()
-def nearest_bound(nearest, i, k, high):
-    """An upper bound more of query i."""
-    bounds, known = nearest.bounds, nearest.known[i]
-    if known < k:
-        at = known
-        while at > 0 and bounds[i, (at - 1) // 2] < high:
-            bounds[i, at] = bounds[i, (at - 1) // 2]
-            at = (at - 1) // 2
-        bounds[i, at] = high
-        nearest.known[i] = known + 1
-        if known + 1 == k:
-            nearest.bars[i] = bounds[i, 0]
-        return
-    if high >= bounds[i, 0]:
-        return
-    bounds[i, 0] = high
-    sift_down(bounds, i, 0, k)
-    nearest.bars[i] = bounds[i, 0]
-
-
-@jit()
-def nearest_rank(s, i):
-    """Exact distances of what is left of query i's list; returns how many."""
-    nearest, count = s.nearest, 0
-    for c in range(nearest.sizes[i]):
-        if nearest.lows[i, c] > nearest.bars[i]:
-            continue
-        row = nearest.rows[i, c]
-        distance = knn_distance(s.queries.x, s.own[i], s.points.x, row, s.points.x.shape[1], s.points.scale)
-        if s.points.codes.shape[1] > 0:
-            differ = code_mismatches(s.queries.codes, s.own[i], s.points.codes, row)
-            distance += s.points.mismatch * np.float64(differ)
-        s.ranks[count], s.ranked[count] = distance, row
-        count += 1
-    return count
-
-
-@jit()
-def knn_coarse(points, distance):
-    """A squared distance in the candidates' scale; 0 only if it is."""
-    ratio = points.coarse / points.scale
-    return max(distance * ratio * ratio, 1e-300) if distance > 0.0 else 0.0
-
-
-@jit()
-def nearest_shrink(s, i):
-    """Room in a full list: what is too far goes; if that is little, the k nearest stay alone."""
-    nearest, kept = s.nearest, 0
-    for c in range(nearest.sizes[i]):
-        if nearest.lows[i, c] <= nearest.bars[i]:
-            nearest.lows[i, kept], nearest.rows[i, kept] = nearest.lows[i, c], nearest.rows[i, c]
-            kept += 1
-    nearest.sizes[i] = kept
-    if 4 * kept <= 3 * nearest.lows.shape[1]:
-        return
-    nearest_rank(s, i)
-    nth_smallest(s.ranks, s.ranked, 0, kept, s.k - 1)
-    nearest.sizes[i] = nearest.known[i] = s.k
-    for c in range(s.k):
-        distance = knn_coarse(s.points, s.ranks[c])
-        nearest.bounds[i, c] = float_above(distance)
-        nearest.lows[i, c], nearest.rows[i, c] = float_below(distance), s.ranked[c]
-    for at in range(s.k // 2 - 1, -1, -1):
-        sift_down(nearest.bounds, i, at, s.k)
-    nearest.bars[i] = nearest.bounds[i, 0]
-    if nearest.bars[i] == ZERO:
-        nearest.ties[i] = s.ranked[s.k - 1]
-
-
-@jit()
-def knn_far(s, b, gap, bar):
-    """Can no query have a row of block b within `bar`? `gap` is the distance of the centres."""
+def knn_far(s, b, bar):
+    """Can no query have a row of block b within `bar`?"""
     d = s.points.x.shape[1]
-    between = gap * MARGIN - (s.radius + s.blocks.radii[b])
+    between = s.gaps[b] * MARGIN - (s.radius + s.blocks.radii[b])
     # Lengths are roots of squares, which underflow long before they do.
     if between > 1e-140 and between * between * MARGIN > bar:
         return True
@@ -372,7 +88,7 @@ def knn_take(s, i, row, low, error):
         more = knn_coarse(s.points, s.points.mismatch * np.float64(differ))
         low = float_below(np.float64(low) + more * MARGIN)
         error += np.float32(more) * np.float32(4.0e-7)
-    if low > nearest.bars[i] or (nearest.bars[i] == ZERO and row > nearest.ties[i]):
+    if low > nearest.bars[i] or row > nearest.ties[i]:
         return
     if nearest.sizes[i] == nearest.lows.shape[1]:
         nearest_shrink(s, i)
@@ -383,13 +99,14 @@ def knn_take(s, i, row, low, error):
 
 
 @jit()
-def knn_visit(s, b, gap, norms, boxes, errors, active, bars, dots, reach):
+def knn_visit(s, b, norms, boxes, errors, active, bars, dots, reach):
     """All queries that may have a neighbour in block b against its rows."""
     n, d = s.points.x.shape
     blocks, nearest = s.blocks, s.nearest
     count = blocks.first.size
+    # The ground covers what float32 cannot hold at all, below 1e-38, of values of which the largest is 1.
     unit, ground = np.float32(knn_unit(d)), np.float32(d + 1) * np.float32(1e-36)
-    radius, span = np.float32(blocks.radii[b]), np.float32(s.radius + blocks.radii[b] + gap)
+    radius, span = np.float32(blocks.radii[b]), np.float32(s.radius + blocks.radii[b] + s.gaps[b])
     for j in range(d):
         c = blocks.centres[j * count + b]
         s.shift[j] = s.centre[j] - c
@@ -412,10 +129,10 @@ def knn_visit(s, b, gap, norms, boxes, errors, active, bars, dots, reach):
         bar = nearest.bars[i]
         length = np.sqrt(norms[i])
         most, beyond = length + span, length - radius
-        total, loss = s.lengths[i] + np.float32(gap) + length, unit * most * most + ground
+        total, loss = s.lengths[i] + np.float32(s.gaps[b]) + length, unit * most * most + ground
         errors[i] = TWO * unit * total * total + ground
         far = boxes[i] - loss > bar or (beyond > ZERO and beyond * beyond - loss > bar)
-        if not far and (bar > ZERO or blocks.first[b] <= nearest.ties[i]):
+        if not far and blocks.first[b] <= nearest.ties[i]:
             active[actives] = i
             actives += 1
     filled = (actives + QUERIES - 1) // QUERIES * QUERIES
@@ -530,10 +247,11 @@ def knn_search(
         for b in range(blocks_count):
             apart = centre[j] - centres[j * blocks_count + b]
             gaps[b] += apart * apart
+    gaps = np.sqrt(gaps)
     s = Search(
         Points(x, codes, scale, coarse, mismatch), Points(queries, query_codes, scale, coarse, mismatch),
         Blocks(order, panels, halves, centres, low, high, radii, first),
-        own, count, k, itself, math.sqrt(lengths.max()), centre, mine_low, mine_high, local,
+        own, count, k, itself, math.sqrt(lengths.max()), centre, mine_low, mine_high, gaps, local,
         np.empty((d, LEAF), np.float32), np.empty(d * LEAF, np.float32),
         np.empty(d, np.float32), np.empty(d, np.float32), np.empty(d, np.float32),
         np.sqrt(lengths).astype(np.float32), nearest, np.empty(room), np.empty(room, np.int64),
@@ -544,20 +262,17 @@ def knn_search(
 
     # The block with the nearest centre first; then those that are not too far, nearest first.
     home = np.argmin(gaps)
-    knn_visit(s, home, math.sqrt(gaps[home]), norms, boxes, errors, active, bars, dots, reach)
+    knn_visit(s, home, norms, boxes, errors, active, bars, dots, reach)
     bar = np.float64(nearest.bars.max())
-    visits, waiting, order_of = np.empty(blocks_count, np.int64), 0, np.empty(blocks_count)
+    visits, waiting = np.empty(blocks_count, np.int64), 0
     for b in range(blocks_count):
-        if b != home and not knn_far(s, b, math.sqrt(gaps[b]), bar):
-            visits[waiting], order_of[waiting] = b, gaps[b]
+        if b != home and not knn_far(s, b, bar):
+            visits[waiting] = b
             waiting += 1
-    by_first = np.argsort(first[visits[:waiting]])
-    nearest_first = by_first[np.argsort(order_of[:waiting][by_first], kind="mergesort")]
-    for v in nearest_first:
-        b = visits[v]
-        gap = math.sqrt(gaps[b])
-        if not knn_far(s, b, gap, bar):
-            knn_visit(s, b, gap, norms, boxes, errors, active, bars, dots, reach)
+    by_first = visits[:waiting][np.argsort(first[visits[:waiting]])]
+    for b in by_first[np.argsort(gaps[by_first], kind="mergesort")]:
+        if not knn_far(s, b, bar):
+            knn_visit(s, b, norms, boxes, errors, active, bars, dots, reach)
             bar = np.float64(nearest.bars.max())
 
     for i in range(count):

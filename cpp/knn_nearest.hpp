@@ -1,0 +1,142 @@
+// The nearest so far of one query: candidates with bounds, then answers by the definition of a distance.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "knn_blocks.hpp"
+#include "rng.hpp"
+
+namespace equipoise {
+
+// The definition: four sums, each in order of its columns.
+template <class T>
+EQUIPOISE_INLINE double knn_distance(const T* a, const T* b, i64 d, double scale) {
+    double sums[4] = {0.0, 0.0, 0.0, 0.0};
+    i64 j = 0;
+    for (; j + 4 <= d; j += 4) {
+        for (int lane = 0; lane < 4; ++lane) {
+            const double gap =
+                static_cast<double>(a[j + lane]) * scale - static_cast<double>(b[j + lane]) * scale;
+            sums[lane] += gap * gap;
+        }
+    }
+    for (int lane = 0; j < d; ++j, ++lane) {
+        const double gap = static_cast<double>(a[j]) * scale - static_cast<double>(b[j]) * scale;
+        sums[lane] += gap * gap;
+    }
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+EQUIPOISE_INLINE i64 code_mismatches(const i32* a, const i32* b, i64 c) {
+    i64 count = 0;
+    for (i64 j = 0; j < c; ++j) count += a[j] != b[j];
+    return count;
+}
+
+struct Candidate {
+    float low;  // its squared distance is no less
+    i64 row;
+};
+
+// Candidates, and the k smallest upper bounds as a heap.
+struct Nearest {
+    Candidate* list;
+    float* highs;
+    i64 size, room, k, known;
+    float bar;  // no row farther than this is wanted; the k-th upper bound
+    i64 tie;    // no row beyond is wanted: the k-th where the bar is 0, else the last there is
+};
+
+inline float float_above(double value) {
+    if (0.0 < value && value < 1e-37) return 1e-37f;  // no denormal: a thread may take those for 0
+    const float rounded = static_cast<float>(value);
+    return static_cast<double>(rounded) < value ? std::nextafter(rounded, kFar) : rounded;
+}
+
+inline float float_below(double value) {
+    const float rounded = static_cast<float>(value);
+    return static_cast<double>(rounded) > value ? std::nextafter(rounded, -kFar) : rounded;
+}
+
+// Place `at` of a heap whose largest is first, when all below it are in order.
+inline void sift_down(float* heap, i64 at, i64 size) {
+    const float value = heap[at];
+    for (i64 child = 2 * at + 1; child < size; child = 2 * at + 1) {
+        if (child + 1 < size && heap[child + 1] > heap[child]) ++child;
+        if (heap[child] <= value) break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = value;
+}
+
+// An upper bound more. (Bounds set by selection, now and then, let more through: 1.3 times slower.)
+EQUIPOISE_INLINE void nearest_bound(Nearest& q, float high) {
+    if (q.known < q.k) {
+        q.highs[q.known++] = high;
+        std::push_heap(q.highs, q.highs + q.known);
+        if (q.known == q.k) q.bar = q.highs[0];
+        return;
+    }
+    if (high >= q.highs[0]) return;
+    q.highs[0] = high;
+    sift_down(q.highs, 0, q.k);
+    q.bar = q.highs[0];
+}
+
+struct Ranked {
+    double distance;
+    i64 row;
+    bool operator<(const Ranked& other) const {
+        return distance < other.distance || (distance == other.distance && row < other.row);
+    }
+};
+
+// Exact distances of what is left of the list, at `ranked`; returns how many.
+template <class T>
+inline i64 nearest_rank(const Nearest& q, const Points<T>& points, const T* x, const i32* codes,
+                        Ranked* ranked) {
+    i64 count = 0;
+    for (i64 i = 0; i < q.size; ++i) {
+        if (q.list[i].low > q.bar) continue;
+        const i64 row = q.list[i].row;
+        double distance = knn_distance(x, points.x + row * points.d, points.d, points.scale);
+        if (points.c)
+            distance += points.mismatch *
+                        static_cast<double>(code_mismatches(codes, points.codes + row * points.c, points.c));
+        ranked[count++] = {distance, row};
+    }
+    return count;
+}
+
+// A squared distance in the candidates' scale; 0 only if it is.
+template <class T>
+inline double knn_coarse(const Points<T>& points, double distance) {
+    const double ratio = points.coarse / points.scale, coarse = distance * ratio * ratio;
+    return distance > 0.0 ? std::max(coarse, 1e-300) : 0.0;
+}
+
+// Room in a full list: what is too far goes; if that is little, the k nearest stay alone.
+template <class T>
+inline void nearest_shrink(Nearest& q, const Points<T>& points, const T* x, const i32* codes,
+                           Ranked* ranked) {
+    i64 kept = 0;
+    for (i64 i = 0; i < q.size; ++i)
+        if (q.list[i].low <= q.bar) q.list[kept++] = q.list[i];
+    q.size = kept;
+    if (4 * kept <= 3 * q.room) return;
+    nearest_rank(q, points, x, codes, ranked);
+    std::nth_element(ranked, ranked + q.k - 1, ranked + q.size);
+    q.size = q.known = q.k;
+    for (i64 i = 0; i < q.k; ++i) {
+        const double distance = knn_coarse(points, ranked[i].distance);
+        q.highs[i] = float_above(distance);
+        q.list[i] = {float_below(distance), ranked[i].row};
+    }
+    std::make_heap(q.highs, q.highs + q.k);
+    q.bar = q.highs[0];
+    if (q.bar == 0.0f) q.tie = ranked[q.k - 1].row;  // a distance that is not 0 has a bound that is not
+}
+
+}  // namespace equipoise
