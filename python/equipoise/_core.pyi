@@ -1,9 +1,12 @@
 """The kernels of cpp/, as they are bound; equipoise._numba has the same names and arguments."""
 
-from typing import overload
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+_Real = TypeVar("_Real", np.float32, np.float64)
+_Weight = TypeVar("_Weight", np.float64, np.int64)
 
 def cpu_path() -> tuple[str, str]: ...
 def call_key(seed: int, epoch: int, purpose: int, stream: int) -> int: ...
@@ -12,17 +15,9 @@ def log(x: NDArray[np.float64], out: NDArray[np.float64]) -> None: ...
 def exp(x: NDArray[np.float64], out: NDArray[np.float64]) -> None: ...
 def log1p(x: NDArray[np.float64], out: NDArray[np.float64]) -> None: ...
 def expm1(x: NDArray[np.float64], out: NDArray[np.float64]) -> None: ...
-@overload
-def unit_sum(weights: NDArray[np.float64], grid: int) -> tuple[int, int]: ...
-@overload
-def unit_sum(weights: NDArray[np.int64], grid: int) -> tuple[int, int]: ...
-@overload
+def unit_sum(weights: NDArray[_Weight], grid: int) -> tuple[int, int]: ...
 def unit_floor(
-    weights: NDArray[np.float64], high: int, low: int, point: int, units: NDArray[np.uint64]
-) -> tuple[int, int]: ...
-@overload
-def unit_floor(
-    weights: NDArray[np.int64], high: int, low: int, point: int, units: NDArray[np.uint64]
+    weights: NDArray[_Weight], high: int, low: int, point: int, units: NDArray[np.uint64]
 ) -> tuple[int, int]: ...
 def unit_settle(units: NDArray[np.uint64], surplus: int) -> None: ...
 def alias_build(units: NDArray[np.uint64], cells: NDArray[np.uint64]) -> None: ...
@@ -96,29 +91,16 @@ def shared_exact(
     ids: NDArray[np.int64],
     state: NDArray[np.uint64],
 ) -> None: ...
-@overload
 def reservoir_blocks(
     key: int,
     start: int,
-    weights: NDArray[np.float32],
+    weights: NDArray[_Real],
     threshold: float,
     most: int,
     total: float,
     rows: NDArray[np.int64],
     ranks: NDArray[np.float64],
 ) -> tuple[int, int, int, float]: ...
-@overload
-def reservoir_blocks(
-    key: int,
-    start: int,
-    weights: NDArray[np.float64],
-    threshold: float,
-    most: int,
-    total: float,
-    rows: NDArray[np.int64],
-    ranks: NDArray[np.float64],
-) -> tuple[int, int, int, float]: ...
-@overload
 def reservoir_rows(
     key: int,
     start: int,
@@ -126,24 +108,7 @@ def reservoir_rows(
     classes: NDArray[np.int64],
     slot_labels: NDArray[np.int64],
     slot_numbers: NDArray[np.int64],
-    weights: NDArray[np.float32],
-    shifts: NDArray[np.float64],
-    thresholds: NDArray[np.float64],
-    counts: NDArray[np.int64],
-    most: int,
-    total: float,
-    rows: NDArray[np.int64],
-    ranks: NDArray[np.float64],
-) -> tuple[int, int, int, float]: ...
-@overload
-def reservoir_rows(
-    key: int,
-    start: int,
-    ids: NDArray[np.int64],
-    classes: NDArray[np.int64],
-    slot_labels: NDArray[np.int64],
-    slot_numbers: NDArray[np.int64],
-    weights: NDArray[np.float64],
+    weights: NDArray[_Real],
     shifts: NDArray[np.float64],
     thresholds: NDArray[np.float64],
     counts: NDArray[np.int64],
@@ -169,13 +134,9 @@ def class_lookup(
     known: NDArray[np.int64],
     numbers: NDArray[np.int64],
 ) -> int: ...
-@overload
-def knn_split(x: NDArray[np.float32], begin: int, end: int, depth: int, order: NDArray[np.int64]) -> None: ...
-@overload
-def knn_split(x: NDArray[np.float64], begin: int, end: int, depth: int, order: NDArray[np.int64]) -> None: ...
-@overload
+def knn_split(x: NDArray[_Real], begin: int, end: int, depth: int, order: NDArray[np.int64]) -> None: ...
 def knn_pack(
-    x: NDArray[np.float32],
+    x: NDArray[_Real],
     coarse: float,
     begin: int,
     end: int,
@@ -188,24 +149,8 @@ def knn_pack(
     radii: NDArray[np.float64],
     first: NDArray[np.int64],
 ) -> None: ...
-@overload
-def knn_pack(
-    x: NDArray[np.float64],
-    coarse: float,
-    begin: int,
-    end: int,
-    order: NDArray[np.int64],
-    panels: NDArray[np.float32],
-    halves: NDArray[np.float32],
-    centres: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    radii: NDArray[np.float64],
-    first: NDArray[np.int64],
-) -> None: ...
-@overload
 def knn_search(
-    x: NDArray[np.float32],
+    x: NDArray[_Real],
     codes: NDArray[np.int32],
     scale: float,
     coarse: float,
@@ -218,54 +163,21 @@ def knn_search(
     high: NDArray[np.float64],
     radii: NDArray[np.float64],
     first: NDArray[np.int64],
-    queries: NDArray[np.float32],
+    queries: NDArray[_Real],
     query_codes: NDArray[np.int32],
     query_order: NDArray[np.int64],
     begin: int,
     end: int,
     itself: bool,
     indices: NDArray[np.int64],
-    distances: NDArray[np.float32],
+    distances: NDArray[_Real],
 ) -> None: ...
-@overload
-def knn_search(
-    x: NDArray[np.float64],
-    codes: NDArray[np.int32],
-    scale: float,
-    coarse: float,
-    mismatch: float,
-    order: NDArray[np.int64],
-    panels: NDArray[np.float32],
-    halves: NDArray[np.float32],
-    centres: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    radii: NDArray[np.float64],
-    first: NDArray[np.int64],
-    queries: NDArray[np.float64],
-    query_codes: NDArray[np.int32],
-    query_order: NDArray[np.int64],
-    begin: int,
-    end: int,
-    itself: bool,
-    indices: NDArray[np.int64],
-    distances: NDArray[np.float64],
-) -> None: ...
-@overload
 def interpolate(
-    X: NDArray[np.float32],
+    X: NDArray[_Real],
     parents: NDArray[np.int64],
     neighbours: NDArray[np.int64],
-    gaps: NDArray[np.float32],
-    out: NDArray[np.float32],
-) -> None: ...
-@overload
-def interpolate(
-    X: NDArray[np.float64],
-    parents: NDArray[np.int64],
-    neighbours: NDArray[np.int64],
-    gaps: NDArray[np.float64],
-    out: NDArray[np.float64],
+    gaps: NDArray[_Real],
+    out: NDArray[_Real],
 ) -> None: ...
 def interpolate_csr_count(
     indices: NDArray[np.int64],
@@ -274,71 +186,34 @@ def interpolate_csr_count(
     neighbours: NDArray[np.int64],
     counts: NDArray[np.int64],
 ) -> None: ...
-@overload
 def interpolate_csr(
-    data: NDArray[np.float32],
+    data: NDArray[_Real],
     indices: NDArray[np.int64],
     indptr: NDArray[np.int64],
     parents: NDArray[np.int64],
     neighbours: NDArray[np.int64],
-    gaps: NDArray[np.float32],
+    gaps: NDArray[_Real],
     out_indptr: NDArray[np.int64],
-    out_data: NDArray[np.float32],
+    out_data: NDArray[_Real],
     out_indices: NDArray[np.int64],
 ) -> None: ...
-@overload
-def interpolate_csr(
-    data: NDArray[np.float64],
-    indices: NDArray[np.int64],
-    indptr: NDArray[np.int64],
-    parents: NDArray[np.int64],
-    neighbours: NDArray[np.int64],
-    gaps: NDArray[np.float64],
-    out_indptr: NDArray[np.int64],
-    out_data: NDArray[np.float64],
-    out_indices: NDArray[np.int64],
-) -> None: ...
-@overload
 def column_moments(
-    X: NDArray[np.float32],
+    X: NDArray[_Real],
     centre: NDArray[np.float64],
     sums: NDArray[np.float64],
     squares: NDArray[np.float64],
 ) -> None: ...
-@overload
-def column_moments(
-    X: NDArray[np.float64],
-    centre: NDArray[np.float64],
-    sums: NDArray[np.float64],
-    squares: NDArray[np.float64],
-) -> None: ...
-@overload
 def smote_draw(
     key: int,
     lane: int,
     first: int,
-    X: NDArray[np.float32],
+    X: NDArray[_Real],
     table: NDArray[np.int32],
     cells: NDArray[np.uint64],
     categorical: NDArray[np.int64],
-    votes: NDArray[np.float32],
-    out: NDArray[np.float32],
+    votes: NDArray[_Real],
+    out: NDArray[_Real],
     parents: NDArray[np.int64],
     neighbours: NDArray[np.int64],
-    gaps: NDArray[np.float32],
-) -> None: ...
-@overload
-def smote_draw(
-    key: int,
-    lane: int,
-    first: int,
-    X: NDArray[np.float64],
-    table: NDArray[np.int32],
-    cells: NDArray[np.uint64],
-    categorical: NDArray[np.int64],
-    votes: NDArray[np.float64],
-    out: NDArray[np.float64],
-    parents: NDArray[np.int64],
-    neighbours: NDArray[np.int64],
-    gaps: NDArray[np.float64],
+    gaps: NDArray[_Real],
 ) -> None: ...
