@@ -199,6 +199,11 @@ CASES = [
         "out must be C-contiguous",
     ),
     (
+        lambda: sampler().sample(2, out=np.zeros(33, np.uint8)[1:].view(np.float32).reshape(2, 4)),
+        ValueError,
+        "out must be aligned in memory, got an address that float32 does not divide",
+    ),
+    (
         lambda: sampler().sample(2, out=frozen(np.empty((2, 4), np.float32))),
         ValueError,
         "out must be writable",
@@ -299,7 +304,11 @@ CASES = [
         ValueError,
         "^X has 5 rows; k_neighbors=5 needs at least 6$",
     ),
-    (lambda: borderline_weights(X, Y, 1, m_neighbors=0), ValueError, "m_neighbors must be >= 1, got 0"),
+    (
+        lambda: borderline_weights(X, Y, 1, m_neighbors=0),
+        ValueError,
+        r"m_neighbors must be in \[1, 2147483647\], got 0",
+    ),
     (lambda: safe_level_weights(X, Y, 1, k_neighbors=2.0), TypeError, "k_neighbors must be an integer"),
     (lambda: borderline_weights(X, Y, 2), ValueError, "cls must be one of the labels in y, got 2"),
     (lambda: borderline_weights(X, Y, "1"), ValueError, "cls must be one of the labels in y, got '1'"),

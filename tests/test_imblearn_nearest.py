@@ -220,3 +220,10 @@ def test_scikit_learns_own_checks():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         check_estimator(NearestNeighbors())
+
+
+def test_jobs_that_are_no_number():
+    with pytest.raises(TypeError, match="n_jobs must be an integer or None, got str"):
+        NearestNeighbors(n_jobs="2").fit([[0.0], [1.0]])
+    with pytest.raises(ValueError, match="n_jobs must be a positive number, a negative one or None, got 0"):
+        NearestNeighbors(n_jobs=0).fit([[0.0], [1.0]])

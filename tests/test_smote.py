@@ -814,3 +814,45 @@ def test_labels_of_any_kind():
         (np.array(["x", "y"])[y], np.str_("y")),
     ):
         assert equipoise.safe_level_weights(X, labels, cls).tolist() == wanted
+
+
+class Brute:
+    """A neighbours estimator of scikit-learn's kind; ``n_neighbors`` counts the row itself."""
+
+    def __init__(self, n_neighbors):
+        self.n_neighbors = n_neighbors
+
+    def fit(self, X):
+        self.X = X
+
+    def kneighbors(self, X, return_distance=True):
+        assert return_distance is False
+        squares = ((X[:, np.newaxis] - self.X) ** 2).sum(axis=2)
+        return np.argsort(squares, axis=1, kind="stable")[:, : self.n_neighbors]
+
+
+def test_parent_weights_by_an_estimator():
+    X, y = points(400, 3, dtype=np.float64), np.random.default_rng(8).integers(0, 3, 400)
+    for cls in (0, 1, 2):
+        for k in (1, 4, 10):
+            assert (
+                equipoise.safe_level_weights(X, y, cls, k_neighbors=Brute(k + 1)).tolist()
+                == equipoise.safe_level_weights(X, y, cls, k_neighbors=k).tolist()
+            )
+        assert (
+            equipoise.borderline_weights(X, y, cls, m_neighbors=Brute(11)).tolist()
+            == equipoise.borderline_weights(X, y, cls).tolist()
+        )
+
+
+def test_parent_weights_by_an_estimator_that_is_wrong():
+    X, y = points(40, 3), np.arange(40) % 2
+    wrong = Brute(6)
+    wrong.kneighbors = lambda X, return_distance: np.zeros((len(X), 5), int)
+    with pytest.raises(
+        ValueError, match=r"k_neighbors\.kneighbors\(X\) must have shape \(20, 6\), got \(20, 5\)"
+    ):
+        equipoise.safe_level_weights(X, y, 1, k_neighbors=wrong)
+    wrong.kneighbors = lambda X, return_distance: np.full((len(X), 6), 40)
+    with pytest.raises(IndexError, match=r"m_neighbors\.kneighbors\(X\)\[0, 0\]"):
+        equipoise.borderline_weights(X, y, 1, m_neighbors=wrong)

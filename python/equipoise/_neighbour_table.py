@@ -12,7 +12,7 @@ from equipoise._backend import kernels
 from equipoise._parallel import for_chunks
 from equipoise.neighbors import mixed_neighbors
 
-__all__ = ["neighbour_table", "without_self"]
+__all__ = ["estimated", "neighbour_table", "without_self"]
 
 Int64s = NDArray[np.int64]
 Table = NDArray[np.int32]
@@ -24,9 +24,7 @@ def neighbour_table(X: NDArray[Any], k: int, estimator: Any, categorical: Int64s
     """The k neighbours of each row: what the estimator says, else the nearest of other values."""
     codes = _validate_smote.as_codes(X, categorical)
     if estimator is not None:
-        estimator.fit(X)
-        found = _validate_smote.as_found(estimator.kneighbors(X, return_distance=False), len(X), k)
-        return without_self(found, np.arange(len(X))).astype(np.int32)
+        return estimated(estimator, X, np.arange(len(X)), k, "k_neighbors").astype(np.int32)
     continuous = np.delete(np.arange(X.shape[1]), categorical)
     numbers = np.ascontiguousarray(X[:, continuous]) if categorical.size else X
     mismatch = _mismatch(numbers, continuous) if categorical.size else 0.0
@@ -39,6 +37,14 @@ def neighbour_table(X: NDArray[Any], k: int, estimator: Any, categorical: Int64s
         return table
     table, _ = _search(numbers[first], codes[first], mismatch, k)
     return first.astype(np.int32)[table][point]
+
+
+def estimated(estimator: Any, X: NDArray[Any], rows: Int64s, k: int, name: str) -> Int64s:
+    """The k neighbours of some rows of X, as an estimator of scikit-learn's kind finds them."""
+    estimator.fit(X)
+    asked = X if rows.size == len(X) else X[rows]
+    found = estimator.kneighbors(asked, return_distance=False)
+    return without_self(_validate_smote.as_found(found, rows.size, k, len(X), name), rows)
 
 
 def without_self(found: Int64s, rows: Int64s) -> Int64s:

@@ -355,8 +355,10 @@ def check_out(out: Any, name: str, dtype: type[np.generic], shape: tuple[int, ..
         raise TypeError(f"{name} must be of dtype {np.dtype(dtype)}, got {out.dtype}")
     if out.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {out.shape}")
-    if not (out.flags.c_contiguous and out.flags.aligned):
+    if not out.flags.c_contiguous:
         raise ValueError(f"{name} must be C-contiguous, got strides {out.strides}")
+    if not out.flags.aligned:
+        raise ValueError(f"{name} must be aligned in memory, got an address that {out.dtype} does not divide")
     if not out.flags.writeable:
         raise ValueError(f"{name} must be writable, got a read-only array")
 

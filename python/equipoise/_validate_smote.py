@@ -54,12 +54,12 @@ def check_enough_rows(count: int, k: int, name: str, *, of: str = "X", what: str
         raise ValueError(f"{of} has {count} {rows}; {name}={k} needs at least {k + 1}")
 
 
-def as_found(found: Any, n: int, k: int) -> Int64s:
-    """What an estimator's kneighbors returned: k + 1 rows of X for each."""
-    name = "k_neighbors.kneighbors(X)"
+def as_found(found: Any, count: int, k: int, n: int, name: str) -> Int64s:
+    """What an estimator's kneighbors returned for some rows: k + 1 of the n rows of X for each."""
+    name = f"{name}.kneighbors(X)"
     ids = _validate.as_ids(found, name, upper=n, ndim=(2,))
-    if ids.shape != (n, k + 1):
-        raise ValueError(f"{name} must have shape ({n}, {k + 1}), got {ids.shape}")
+    if ids.shape != (count, k + 1):
+        raise ValueError(f"{name} must have shape ({count}, {k + 1}), got {ids.shape}")
     return ids
 
 

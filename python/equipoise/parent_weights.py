@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise import _validate, _validate_smote
-from equipoise._neighbour_table import without_self
+from equipoise import _validate_smote
+from equipoise._neighbour_table import estimated, without_self
 from equipoise.neighbors import nearest_neighbors
 
 __all__ = ["borderline_weights", "safe_level_weights"]
 
 
-def borderline_weights(X: Any, y: Any, cls: Any, *, m_neighbors: int = 10) -> NDArray[np.float64]:
+def borderline_weights(X: Any, y: Any, cls: Any, *, m_neighbors: Any = 10) -> NDArray[np.float64]:
     """1 for the rows of a class that are in danger, else 0 (Borderline-SMOTE).
 
     Of the m rows of X nearest to a row, the row itself not counted, let q be of other classes. The row is in
-    danger if m / 2 <= q < m: with fewer it is safe, with q = m it is noise.
+    danger if m / 2 <= q < m: with fewer it is safe, with q = m it is noise. The search for neighbours has as
+    many threads as ``EQUIPOISE_NUM_THREADS`` says, else 1.
 
     Parameters
     ----------
@@ -28,8 +29,8 @@ def borderline_weights(X: Any, y: Any, cls: Any, *, m_neighbors: int = 10) -> ND
         Their labels.
     cls : label
         The class.
-    m_neighbors : int
-        m >= 1.
+    m_neighbors : int, or estimator with ``fit``, ``kneighbors`` and ``n_neighbors``
+        m >= 1. Or what finds them, as for :class:`SmoteSampler`: its ``n_neighbors`` counts the row itself.
 
     Returns
     -------
@@ -55,19 +56,19 @@ def borderline_weights(X: Any, y: Any, cls: Any, *, m_neighbors: int = 10) -> ND
     >>> equipoise.borderline_weights(X, y, 1, m_neighbors=3)
     array([0., 0., 0., 1.])
     """
-    m = _validate.as_count(m_neighbors, "m_neighbors", least=1)
-    others = _others(X, y, cls, m, "m_neighbors")
+    others, m = _others(X, y, cls, m_neighbors, "m_neighbors")
     danger = (2 * others >= m) & (others < m)
     if not danger.any():
         _validate_smote.refuse_no_danger(cls, int((2 * others < m).sum()), int((others == m).sum()), m)
     return danger.astype(np.float64)
 
 
-def safe_level_weights(X: Any, y: Any, cls: Any, *, k_neighbors: int = 5) -> NDArray[np.float64]:
+def safe_level_weights(X: Any, y: Any, cls: Any, *, k_neighbors: Any = 5) -> NDArray[np.float64]:
     """The safe level of each row of a class: how many of its k nearest rows are of the class, too.
 
     The level is that of Safe-Level-SMOTE, which skips rows of level 0 and pulls synthetic rows to the safer
-    end; as weights, levels make parents of safe rows in proportion.
+    end; as weights, levels make parents of safe rows in proportion. The search for neighbours has as many
+    threads as ``EQUIPOISE_NUM_THREADS`` says, else 1.
 
     Parameters
     ----------
@@ -77,8 +78,9 @@ def safe_level_weights(X: Any, y: Any, cls: Any, *, k_neighbors: int = 5) -> NDA
         Their labels.
     cls : label
         The class.
-    k_neighbors : int
-        k >= 1; the row itself is not counted.
+    k_neighbors : int, or estimator with ``fit``, ``kneighbors`` and ``n_neighbors``
+        k >= 1; the row itself is not counted. Or what finds them, as for :class:`SmoteSampler`: its
+        ``n_neighbors`` does count it.
 
     Returns
     -------
@@ -105,20 +107,23 @@ def safe_level_weights(X: Any, y: Any, cls: Any, *, k_neighbors: int = 5) -> NDA
     >>> equipoise.safe_level_weights(X, y, 1, k_neighbors=3)
     array([3., 3., 3., 1.])
     """
-    k = _validate.as_count(k_neighbors, "k_neighbors", least=1)
-    others = _others(X, y, cls, k, "k_neighbors")
+    others, k = _others(X, y, cls, k_neighbors, "k_neighbors")
     if (others == k).all():
         _validate_smote.refuse_no_safety(cls, others.size, k)
     return (k - others).astype(np.float64)
 
 
-def _others(X: Any, y: Any, cls: Any, k: int, name: str) -> NDArray[np.intp]:
-    """Of each row of the class: how many of its k nearest are of other classes."""
+def _others(X: Any, y: Any, cls: Any, neighbors: Any, name: str) -> tuple[NDArray[np.intp], int]:
+    """Of each row of the class: how many of its k nearest are of other classes; and k."""
+    k, estimator = _validate_smote.as_neighbour_count(neighbors, name)
     rows = _validate_smote.as_rows(X)
     mine = _validate_smote.as_class_rows(y, cls, len(rows))
     _validate_smote.check_enough_rows(len(rows), k, name)
     its = np.flatnonzero(mine)
-    # One more, since a row that is asked about finds itself, unless copies of it crowd it out.
-    found = nearest_neighbors(rows, k + 1, queries=np.ascontiguousarray(rows[its])).indices
-    others: NDArray[np.intp] = np.count_nonzero(~mine[without_self(found, its)], axis=1)
-    return others
+    if estimator is not None:
+        found = estimated(estimator, rows, its, k, name)
+    else:
+        # One more, since a row that is asked about finds itself, unless copies of it crowd it out.
+        found = without_self(nearest_neighbors(rows, k + 1, queries=rows[its]).indices, its)
+    others: NDArray[np.intp] = np.count_nonzero(~mine[found], axis=1)
+    return others, k

@@ -101,11 +101,11 @@ class SmoteSampler(Counting):
         outside X; weights as for :class:`AliasTable`.
 
     Notes
-    -----
-    A counter of rows since the epoch began keys the draws: consecutive calls go on in the stream, and
-    ``state_dict`` carries it. In a torch DataLoader worker ``get_worker_info().seed`` is part of the address
-    as well. A pickle holds the table, and X by value (out of band under protocol 5), or, over a read-only
-    ``np.memmap``, X as file, offset, dtype, shape and checksum, so that workers share one copy.
+    ----- Threads, of the search for neighbours and of `sample`, are as many as ``EQUIPOISE_NUM_THREADS``
+    says, else 1. A counter of rows since the epoch began keys the draws: consecutive calls go on in the
+    stream, and ``state_dict`` carries it. In a torch DataLoader worker ``get_worker_info().seed`` is part of
+    the address as well. A pickle holds the table, and X by value (out of band under protocol 5), or, over a
+    read-only ``np.memmap``, X as file, offset, dtype, shape and checksum, so that workers share one copy.
 
     Unlike imbalanced-learn's SMOTE, two classes of equal size do not get the same draws, and rows that are
     there several times do not get themselves for neighbours, which would make all synthetic rows copies.

@@ -1,8 +1,8 @@
 """Drop-in classes for imbalanced-learn, with the time going to equipoise's kernels.
 
-The same names, arguments, attributes and messages as imbalanced-learn's, of whose classes these are
-subclasses; the same integer `random_state` gives the same rows where no distances are equal. Change the
-import, and nothing else:
+The same names, arguments, attributes and messages (of too few rows they say more) as imbalanced-learn's, of
+whose classes these are subclasses; the same integer `random_state` gives the same rows where no distances are
+equal, float32 ones up to their last digits. Change the import, and nothing else:
 
 >>> import numpy as np
 >>> from imblearn.pipeline import make_pipeline

@@ -20,7 +20,7 @@ __all__ = ["NearestNeighbors"]
 
 
 class NearestNeighbors(BaseEstimator):
-    """Exact neighbours by equipoise's kernel, with the interface of ``sklearn.neighbors.NearestNeighbors``.
+    """Exact neighbours by equipoise's kernel, with scikit-learn's `kneighbors` and `kneighbors_graph`.
 
     Any sampler of imbalanced-learn takes it as ``k_neighbors`` or ``n_neighbors``. Unlike scikit-learn's, its
     answer is the same on every machine and for any number of threads: equal distances are ordered by the
@@ -239,8 +239,12 @@ def _as_count(n_neighbors: Any) -> int:
 
 def threads(n_jobs: int | None) -> int | None:
     """scikit-learn's count of jobs as a count of threads; None stays the environment's."""
-    if n_jobs is None or n_jobs > 0:
-        return n_jobs
+    if n_jobs is None:
+        return None
+    if not isinstance(n_jobs, Integral):
+        raise TypeError(f"n_jobs must be an integer or None, got {type(n_jobs).__name__}")
+    if n_jobs > 0:
+        return int(n_jobs)
     if n_jobs == 0:
         raise ValueError("n_jobs must be a positive number, a negative one or None, got 0")
     return max(1, (os.cpu_count() or 1) + 1 + n_jobs)
