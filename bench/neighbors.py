@@ -163,12 +163,14 @@ def robustness(budget: Budget) -> Iterator[Row]:
             row = Row("neighbors", work, "the plain case", measure="slowdown", target=3, amount=len(x))
             row.setting = "equipoise on clustered rows of the same shape and dtype"
             yield duel(row, partial(ours, x, K), partial(ours, plain, K), budget)
-    x = clustered(3_000, d)
-    work = f"k = n - 1, float32, {len(x):,} x {d}"
-    row = Row("neighbors", work, "the plain case", measure="slowdown", target=3)
-    row.setting = "equipoise with k = 5, whose answer is a 600th as large"
-    yield duel(row, partial(ours, x, len(x) - 1), partial(ours, x, K), budget)
-    yield against(work, "scikit-learn, brute", None, x, budget, k=len(x) - 1)
+    plain = clustered(3_000, d)
+    k = len(plain) - 1
+    for name in ("X + 1e4", "every row ten times", "identical rows", "half of the columns constant"):
+        row = Row("neighbors", f"k = n - 1, {name}, float32, {len(plain):,} x {d}", "the plain case")
+        row.measure, row.target, row.setting = "slowdown", 3, "equipoise on clustered rows, k = n - 1 as well"
+        yield duel(row, partial(ours, hard_points(plain)[name], k), partial(ours, plain, k), budget)
+    work = f"k = n - 1, float32, {len(plain):,} x {d}"
+    yield against(work, "scikit-learn, brute", None, plain, budget, k=k)
 
 
 def run(budget: Budget) -> Iterator[Row]:

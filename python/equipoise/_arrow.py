@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise import _validate
+from equipoise import _validate_columns
 
 __all__ = ["as_numpy", "is_arrow"]
 
@@ -25,21 +25,21 @@ def as_numpy(x: Any, name: str) -> NDArray[Any]:
         import pyarrow as pa
         import pyarrow.compute as pc
     except ImportError:
-        _validate.refuse_without("pyarrow", "arrow", f"{name} of Arrow")
+        _validate_columns.refuse_without("pyarrow", "arrow", f"{name} of Arrow")
     try:
         column = x
         if not isinstance(x, pa.Array | pa.ChunkedArray):  # pa.array looks for pandas, too
             column = pa.chunked_array(x) if hasattr(x, "__arrow_c_stream__") else pa.array(x)
     except (TypeError, ValueError, NotImplementedError, pa.ArrowException) as failure:
-        _validate.refuse_column(name, type(x).__name__, failure)
+        _validate_columns.refuse_column(name, type(x).__name__, failure)
     kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
     good = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
     if not (good or pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        _validate.refuse_column(name, f"Arrow {kind}")
+        _validate_columns.refuse_column(name, f"Arrow {kind}")
     if column.null_count:
-        _validate.refuse_null(name, pc.index(pc.is_null(column), True).as_py())
+        _validate_columns.refuse_null(name, pc.index(pc.is_null(column), True).as_py())
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # no chunk at all

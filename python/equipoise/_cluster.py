@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise import _sketch, _validate
+from equipoise import _sketch, _validate, _validate_columns, _validate_reservoirs
 from equipoise.class_reservoir import ClassReservoir
 from equipoise.reservoir import Reservoir
 
@@ -48,13 +48,13 @@ class Plan:
         object.__setattr__(self, "k", _validate.as_count(self.k, "k", least=1, most=2**40))
         object.__setattr__(self, "seed", _validate.as_count(self.seed, "seed", most=2**64 - 1))
         for name in ("weight", "key", *(() if self.by is None else ("by",))):
-            _validate.as_name(getattr(self, name), name)
+            _validate_columns.as_name(getattr(self, name), name)
 
     def check(self, columns: Iterable[Any]) -> None:
         """Names of a part's columns; a record is one of them."""
         for name in ("weight", "key", *(() if self.by is None else ("by",))):
-            _validate.check_column(name, getattr(self, name), columns)
-        _validate.check_no_column(INCLUSION, columns)
+            _validate_columns.check_column(name, getattr(self, name), columns)
+        _validate_columns.check_no_column(INCLUSION, columns)
 
     def prune(self, column: Column) -> Int64s:
         """Rows that may be in the sample, ascending: all others are beaten by k + 1 of these."""
@@ -106,9 +106,9 @@ class _Rows:
 
     def __init__(self, plan: Plan, column: Column) -> None:
         weight, key = f"weight column {plan.weight!r}", f"key column {plan.key!r}"
-        self._weights = _validate.as_row_weights(column(plan.weight), weight)
-        _validate.check_weights(self._weights, 0, weight)
-        self._ids = _validate.as_keys(column(plan.key), key, self._weights.size)
+        self._weights = _validate_reservoirs.as_row_weights(column(plan.weight), weight)
+        _validate_reservoirs.check_weights(self._weights, 0, weight)
+        self._ids = _validate_reservoirs.as_keys(column(plan.key), key, self._weights.size)
         self._reservoir: Reservoir | ClassReservoir
         if plan.by is None:
             self._reservoir = Reservoir(plan.k, seed=plan.seed)
@@ -160,10 +160,10 @@ def _perhaps(x: Int64s, some: Int64s) -> Int64s:
 def _classes(x: Any, name: str) -> tuple[list[str] | None, Int64s]:
     """Integer labels as they are, strings as numbers in ascending order, and the strings."""
     if not isinstance(x, list) and np.asarray(x).dtype.kind in "iu":
-        return None, _validate.as_labels(x, None, name)
-    words = _validate.as_words(x, name)
+        return None, _validate_reservoirs.as_labels(x, None, name)
+    words = _validate_columns.as_words(x, name)
     if words and isinstance(words[0], int):
-        return None, _validate.as_labels(words, None, name)
+        return None, _validate_reservoirs.as_labels(words, None, name)
     known: list[Any] = sorted(set(words))
     numbers = {word: i for i, word in enumerate(known)}
     return known, np.fromiter(map(numbers.__getitem__, words), np.int64, len(words))
@@ -197,7 +197,7 @@ def merge(sketches: Iterable[bytes], wanted: int) -> bytes:
         known = [labels.setdefault(label, len(labels)) for label in names]
         parts.append((np.array(known, np.int64)[columns["numbers"]], columns["ranks"], columns["counts"]))
     if len({type(label) for label in labels}) > 1:
-        _validate.refuse_mixed("by column")
+        _validate_columns.refuse_mixed("by column")
     parts = parts or [(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))]
     numbers, ranks, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.lexsort((ranks, numbers))
@@ -223,4 +223,4 @@ def refusal(text: str) -> None:
     """Raise, as it was, what a worker refused, if `text` is of an engine's error about that."""
     found = _LABELLED.search(text)
     if found:
-        _validate.refuse_again(found[1], found[2])
+        _validate_columns.refuse_again(found[1], found[2])

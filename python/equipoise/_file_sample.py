@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from equipoise import _validate
+from equipoise import _validate_reservoirs
 from equipoise._bad_input import BadInput
 from equipoise._row_files import (
     CsvRows,
@@ -330,7 +330,7 @@ class _Sampler:
             self._whole.merge(self._part)
         self._part = None
         with np.errstate(over="ignore"):
-            _validate.check_total(self._whole.total_weight)
+            _validate_reservoirs.check_total(self._whole.total_weight)
 
     def update(self, start: int, rows: int, arrays: dict[str, Any]) -> None:
         reservoir = self._part

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise import _validate
+from equipoise import _validate, _validate_reservoirs
 
 __all__ = ["read", "write"]
 
@@ -38,15 +38,15 @@ def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _
     """What `build` makes of header and columns, writable; what :func:`write` did not write is refused."""
     import json
 
-    data = _validate.as_bytes(data, "data")
+    data = _validate_reservoirs.as_bytes(data, "data")
     if len(data) < _START.size + _CHECKSUM or data[:16] != _MAGIC:
-        _validate.refuse_bytes(f"what {what}.to_bytes wrote", f"{len(data)} other bytes")
+        _validate_reservoirs.refuse_bytes(f"what {what}.to_bytes wrote", f"{len(data)} other bytes")
     _, version, length = _START.unpack_from(data)
     if version != _VERSION:
-        _validate.refuse_bytes(f"version {_VERSION}", f"version {version}")
+        _validate_reservoirs.refuse_bytes(f"version {_VERSION}", f"version {version}")
     body = data[:-_CHECKSUM]
     if hashlib.blake2b(body, digest_size=_CHECKSUM).digest() != data[-_CHECKSUM:]:
-        _validate.refuse_bytes(f"what {what}.to_bytes wrote, whole", "another checksum")
+        _validate_reservoirs.refuse_bytes(f"what {what}.to_bytes wrote, whole", "another checksum")
     try:
         header = json.loads(body[_START.size : _START.size + length])
         theirs, columns, at = header["what"], {}, _START.size + length
@@ -55,10 +55,12 @@ def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _
                 count = _validate.as_count(size, name)
                 columns[name] = np.frombuffer(body, _DTYPES[dtype], count, at).astype(_DTYPES[dtype][1:])
                 at += 8 * count
-            _validate.check_written(at == len(body), "columns as long as they say")
+            _validate_reservoirs.check_written(at == len(body), "columns as long as they say")
             built = build(header, columns)
     except _FAILURES as failure:  # a checksum that holds, by accident or on purpose
-        _validate.refuse_bytes(f"what {what}.to_bytes wrote", str(failure) or type(failure).__name__)
+        _validate_reservoirs.refuse_bytes(
+            f"what {what}.to_bytes wrote", str(failure) or type(failure).__name__
+        )
     if theirs != what:
-        _validate.refuse_bytes(f"a {what}", f"a {theirs}")
+        _validate_reservoirs.refuse_bytes(f"a {what}", f"a {theirs}")
     return built

@@ -47,11 +47,11 @@ def as_neighbour_count(x: Any, name: str = "k_neighbors") -> tuple[int, Any]:
     return _validate.as_count(x, name, least=1, most=_MOST_ROWS), None
 
 
-def check_enough_rows(count: int, k: int, name: str, *, of: str = "X", what: str = "rows") -> None:
-    """Each row of X, or of a class, has so many others."""
+def check_enough_rows(count: int, k: int, name: str, *, what: str = "rows") -> None:
+    """Each row of X has so many others."""
     if count <= k:
         rows = what if count != 1 else what.removesuffix("s")
-        raise ValueError(f"{of} has {count} {rows}; {name}={k} needs at least {k + 1}")
+        raise ValueError(f"X has {count} {rows}; {name}={k} needs at least {k + 1}")
 
 
 def as_found(found: Any, count: int, k: int, n: int, name: str) -> Int64s:

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise import _sketch, _validate
+from equipoise import _sketch, _validate, _validate_reservoirs
 from equipoise._backend import kernels
 from equipoise._class_numbers import Numbers
 from equipoise._parallel import for_chunks
@@ -82,7 +82,7 @@ class WeightedRows:
         threads: int,
     ) -> bool:
         """Rows whose arguments are checked; no weights: all 1. False: nothing, since a class is unknown."""
-        keyed = _validate.check_keying(self._keyed, "positions" if ids is None else "ids")
+        keyed = _validate_reservoirs.check_keying(self._keyed, "positions" if ids is None else "ids")
         weights = (
             np.broadcast_to(_ONE, classes.size if classes is not None else 0) if given is None else given
         )
@@ -90,12 +90,12 @@ class WeightedRows:
         if not count:
             return True
         if ids is None:
-            _validate.check_own_stream(self._stream, self._merged)
+            _validate_reservoirs.check_own_stream(self._stream, self._merged)
         shifts, latest = None, self._latest
         if times is not None:
             with np.errstate(over="ignore", invalid="ignore"):
                 shifts = times * (LN2 / self._half_life)  # type: ignore[operator]
-            _validate.check_shifts(shifts, times)
+            _validate_reservoirs.check_shifts(shifts, times)
             latest = max(latest, float(times.max(where=weights > 0, initial=-math.inf)))
         blocks = ids is None and classes is None and shifts is None
         self._kept.distinct = self._may_repeat(keyed)
@@ -112,7 +112,7 @@ class WeightedRows:
         for _, one in sorted(totals):  # threads come in any order
             total, lost = _added(total, lost, one)
         with np.errstate(over="ignore"):
-            _validate.check_total(total + lost + float(tail.sum()))
+            _validate_reservoirs.check_total(total + lost + float(tail.sum()))
         kept = self._kept.joined([workspace.found for workspace in used])
         kept.look_through()
         # All at once, so that an interrupt finds the reservoir before or after.
@@ -130,10 +130,10 @@ class WeightedRows:
         waiting = self._tail.size
         head = (_BLOCK - waiting) % _BLOCK if waiting else 0
         if waiting and weights.size < head:
-            _validate.check_weights(weights, 0)
+            _validate_reservoirs.check_weights(weights, 0)
             return np.concatenate((self._tail, weights))
         start = self._position - waiting
-        check = lambda: _validate.check_weights(weights, 0)  # noqa: E731
+        check = lambda: _validate_reservoirs.check_weights(weights, 0)  # noqa: E731
         if waiting:
             block = np.concatenate((self._tail, weights[:head]))
             of_blocks, gather = self._of_blocks(block, start), self._gather(block, start)
@@ -144,7 +144,7 @@ class WeightedRows:
         tail = rest[whole:].astype(np.float64)
         of_blocks, gather = self._of_blocks(rest, start), self._gather(rest, start)
         self._scan(whole, threads, of_blocks, gather, used, totals, check)
-        _validate.check_weights(tail, head + whole)
+        _validate_reservoirs.check_weights(tail, head + whole)
         return tail
 
     def _of_blocks(self, weights: NDArray[Any], start: int) -> Scan:
@@ -189,7 +189,7 @@ class WeightedRows:
                 return float((weights[begin:end] * left).sum())
 
         gather = self._gather(weights, start, ids, classes, shifts=shifts)
-        check = lambda: _validate.check_weights(weights, 0)  # noqa: E731
+        check = lambda: _validate_reservoirs.check_weights(weights, 0)  # noqa: E731
         return self._scan(weights.size, threads, scan, gather, used, totals, check, aged if s.size else None)
 
     def _gather(
@@ -381,7 +381,7 @@ class WeightedRows:
         theirs, their_lost = other._aged(latest)
         total, lost = _added(total, lost + their_lost + float(other._tail.sum()), theirs)
         with np.errstate(over="ignore"):
-            _validate.check_total(total + lost + float(self._tail.sum()))
+            _validate_reservoirs.check_total(total + lost + float(self._tail.sum()))
         merged = dict(self._merged)
         if other._keyed == "positions":
             merged |= other._merged
@@ -396,12 +396,12 @@ class WeightedRows:
         )  # fmt: skip
 
     def _check_mergeable(self, other: Any) -> None:
-        _validate.check_same_kind(other, type(self))
+        _validate_reservoirs.check_same_kind(other, type(self))
         for name, mine in self._settings.items():
-            _validate.check_setting(name, mine, other._settings[name])
+            _validate_reservoirs.check_setting(name, mine, other._settings[name])
         if self._keyed and other._keyed:
-            _validate.check_keying(self._keyed, other._keyed, "other")
-        _validate.check_streams_apart(self._all_streams(), other._all_streams())
+            _validate_reservoirs.check_keying(self._keyed, other._keyed, "other")
+        _validate_reservoirs.check_streams_apart(self._all_streams(), other._all_streams())
 
     def _all_streams(self) -> set[int]:
         own = {self._stream} if self._position else set()
@@ -423,7 +423,7 @@ class WeightedRows:
 
     def _restore(self, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -> None:
         """What :meth:`_to_bytes` wrote, of which nothing is believed."""
-        check, count = _validate.check_written, _validate.as_count
+        check, count = _validate_reservoirs.check_written, _validate.as_count
         self._keyed, self._position = header["keyed"], count(header["position"], "position", most=2**62)
         most = 2**64 - 1
         self._merged = {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise import _sketch, _validate
+from equipoise import _sketch, _validate, _validate_reservoirs
 from equipoise._class_numbers import Numbers
 from equipoise._smallest import Smallest
 from equipoise._weighted_rows import WeightedRows
@@ -69,9 +69,9 @@ class ClassReservoir(WeightedRows):
         seed: int = 0,
         stream: int = 0,
     ) -> None:
-        self._k, self._num_classes = _validate.as_quotas(k, num_classes)
+        self._k, self._num_classes = _validate_reservoirs.as_quotas(k, num_classes)
         if half_life is not None:
-            half_life = _validate.as_positive(half_life, "half_life")
+            half_life = _validate_reservoirs.as_positive(half_life, "half_life")
         seed = _validate.as_count(seed, "seed", most=2**64 - 1)
         stream = _validate.as_count(stream, "stream", most=2**64 - 1)
         self._settings = {
@@ -144,11 +144,11 @@ class ClassReservoir(WeightedRows):
         >>> reservoir.sample().classes
         array([-1,  7,  7])
         """
-        labels = _validate.as_labels(classes, self._num_classes)
-        w = None if weights is None else _validate.as_row_weights(weights, length=labels.size)
-        keys = None if ids is None else _validate.as_keys(ids, "ids", labels.size)
-        _validate.check_half_life(self._half_life, times)
-        at = None if times is None else _validate.as_times(times, labels.size)
+        labels = _validate_reservoirs.as_labels(classes, self._num_classes)
+        w = None if weights is None else _validate_reservoirs.as_row_weights(weights, length=labels.size)
+        keys = None if ids is None else _validate_reservoirs.as_keys(ids, "ids", labels.size)
+        _validate_reservoirs.check_half_life(self._half_life, times)
+        at = None if times is None else _validate_reservoirs.as_times(times, labels.size)
         threads = _validate.as_threads(n_threads)
         seen, before = self._n_seen, self._counts.size
         try:
@@ -354,10 +354,12 @@ class ClassReservoir(WeightedRows):
         distinct = (
             np.unique(labels).size == labels.size if num_classes is None else num_classes == labels.size
         )
-        _validate.check_written(distinct and labels.dtype == np.int64, "classes")
-        _validate.check_written(num_classes is None or (labels == np.arange(labels.size)).all(), "classes")
+        _validate_reservoirs.check_written(distinct and labels.dtype == np.int64, "classes")
+        _validate_reservoirs.check_written(
+            num_classes is None or (labels == np.arange(labels.size)).all(), "classes"
+        )
         good = counts.dtype == np.int64 and counts.size == labels.size and (counts >= 0).all()
-        _validate.check_written(bool(good), "counts of classes")
+        _validate_reservoirs.check_written(bool(good), "counts of classes")
         reservoir = ClassReservoir(
             settings["k"],
             num_classes=num_classes,
@@ -371,7 +373,7 @@ class ClassReservoir(WeightedRows):
         reservoir._counts = counts
         reservoir._restore(header, columns)
         kept = np.bincount(reservoir._kept["classes"], minlength=counts.size)
-        _validate.check_written(bool((kept <= counts).all()), "counts of classes")
+        _validate_reservoirs.check_written(bool((kept <= counts).all()), "counts of classes")
         return reservoir
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise import _sketch, _validate
+from equipoise import _sketch, _validate, _validate_reservoirs
 from equipoise._backend import kernels
 from equipoise._smallest import Smallest
 from equipoise._weighted_rows import WeightedRows
@@ -124,7 +124,7 @@ class Reservoir(WeightedRows):
         self._k = _validate.as_count(k, "k", least=1, most=2**40)
         replacement = _validate.as_flag(replacement, "replacement")
         if half_life is not None:
-            half_life = _validate.as_positive(half_life, "half_life")
+            half_life = _validate_reservoirs.as_positive(half_life, "half_life")
         seed = _validate.as_count(seed, "seed", most=2**64 - 1)
         stream = _validate.as_count(stream, "stream", most=2**64 - 1)
         self._settings = {
@@ -167,10 +167,10 @@ class Reservoir(WeightedRows):
         >>> reservoir.sample().ids
         array([5])
         """
-        w = _validate.as_row_weights(weights)
-        keys = None if ids is None else _validate.as_keys(ids, "ids", w.size)
-        _validate.check_half_life(self._half_life, times)
-        at = None if times is None else _validate.as_times(times, w.size)
+        w = _validate_reservoirs.as_row_weights(weights)
+        keys = None if ids is None else _validate_reservoirs.as_keys(ids, "ids", w.size)
+        _validate_reservoirs.check_half_life(self._half_life, times)
+        at = None if times is None else _validate_reservoirs.as_times(times, w.size)
         self._read(w, keys, at, None, _validate.as_threads(n_threads))
 
     def merge(self, other: Reservoir) -> None:
@@ -344,9 +344,9 @@ class Reservoir(WeightedRows):
 def estimate(sample: ReservoirSample, values: Any, where: Any, replacement: bool) -> tuple[float, float]:
     """A sum over all rows seen, and its standard error."""
     p = sample.inclusion
-    v = np.ones(p.size) if values is None else _validate.as_values(values, "values", p.size)
+    v = np.ones(p.size) if values is None else _validate_reservoirs.as_values(values, "values", p.size)
     if where is not None:
-        v = np.where(_validate.as_mask(where, "where", p.size), v, 0.0)
+        v = np.where(_validate_reservoirs.as_mask(where, "where", p.size), v, 0.0)
     each = v / p
     total = math.fsum(each)
     if not replacement:
@@ -401,7 +401,7 @@ def weighted_sample(
     >>> sorted(equipoise.weighted_sample([5.0, 0.0, 1.0], 3, rng=1).tolist())
     [0, 2]
     """
-    w = _validate.as_row_weights(weights)
+    w = _validate_reservoirs.as_row_weights(weights)
     return_inclusion = _validate.as_flag(return_inclusion, "return_inclusion")
     k, threads = _validate.as_count(k, "k", least=1, most=2**40), _validate.as_threads(n_threads)
     replacement = _validate.as_flag(replacement, "replacement")
@@ -415,7 +415,7 @@ def weighted_sample(
             break
         threshold = math.inf  # guessed too low, so that rows were missed
     rows, order, rank = reservoir._sampled()
-    _validate.check_some(order.size, w.size)
+    _validate_reservoirs.check_some(order.size, w.size)
     if not replacement:  # draws with replacement come in an order that is free of weight
         order = order[_shuffle(rows["ids"][order], seed)]
     if return_inclusion:

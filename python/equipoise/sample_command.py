@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from equipoise import _validate
+from equipoise import _validate_columns
 
 __all__ = ["Request", "render", "run"]
 
@@ -47,7 +47,7 @@ def run(request: Request, progress: Progress = lambda step, done, total: None) -
     except ModuleNotFoundError as failure:
         if failure.name is None or failure.name.partition(".")[0] != "pyarrow":
             raise
-        _validate.refuse_without("pyarrow", "arrow", "equipoise sample")
+        _validate_columns.refuse_without("pyarrow", "arrow", "equipoise sample")
     return _file_sample.run(request, progress)
 
 
