@@ -1,5 +1,5 @@
-"""Every user-facing error is born here or in a ``_validate_`` beside this, above both backends: argument, first
-bad position, wanted, got.
+"""Every user-facing error is born here, or in a ``_validate_..`` beside this, above both backends: argument,
+first bad position, wanted, got.
 
 Wrong type or dtype: ``TypeError``. Wrong value or shape: ``ValueError``. An id out of range: ``IndexError``.
 """
