@@ -9,13 +9,14 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
 
 import equipoise
 from answers import threads_left
-from equipoise import _counters, negatives, tables
+from equipoise import _counters, _parallel, negatives, tables
 
 N = 5000
 WEIGHTS = 1.0 / np.arange(1, N + 1)
@@ -161,6 +162,30 @@ def test_threads_are_made_and_are_gone(monkeypatch):
     TABLES["uniform"].sample(128 * 300, rng=1, n_threads=3)
     assert {"MainThread", "equipoise-1", "equipoise-2"} == seen
     assert threads_left() == []
+
+
+def test_ctrl_c_while_a_thread_starts(monkeypatch):
+    """Thread.start waits for the thread: interrupted there, it is made, and not yet alive."""
+    begun = []
+
+    class Late(threading.Thread):
+        def start(self):
+            def run():
+                time.sleep(0.03)
+                begun.append(self.name)
+                self.run()
+
+            threading.Thread(target=run, name=self.name).start()
+            raise KeyboardInterrupt
+
+    class Threading:
+        Thread, Event = Late, threading.Event
+
+    monkeypatch.setattr(tables, "_CHUNK", 128)
+    monkeypatch.setattr(_parallel, "threading", Threading)
+    with pytest.raises(KeyboardInterrupt):
+        TABLES["uniform"].sample(128 * 300, rng=1, n_threads=3)
+    assert begun == ["equipoise-1"]
 
 
 def test_a_forked_child_has_a_lock_of_its_own():

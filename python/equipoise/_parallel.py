@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 __all__ = ["for_chunks"]
+
+_START = 0.1  # seconds that a thread may take to begin
 
 
 def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int], int | None]) -> None:
@@ -41,10 +44,12 @@ def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int],
     # Who is at work, and who has ended. Thread.join does not tell: interrupted, it takes a thread that still
     # runs for a dead one (CPython up to 3.12).
     working: set[int] = set()
+    begun: set[int] = set()
     ended: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def guarded(first: int) -> None:
         working.add(first)
+        begun.add(first)
         try:
             body(first)
         except BaseException as failure:
@@ -55,8 +60,10 @@ def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int],
             ended.put(first)
 
     helpers = [threading.Thread(target=guarded, args=(t,), name=f"equipoise-{t}") for t in range(1, threads)]
+    asked = 0
     try:
         for helper in helpers:
+            asked += 1
             helper.start()
         body(0)
         for _ in helpers:
@@ -64,6 +71,13 @@ def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int],
     finally:
         stop.set()
         again: BaseException | None = None
+        # Interrupted, start() does not tell whether there is a thread that has yet to begin.
+        patience = time.monotonic() + _START
+        while len(begun) < asked and time.monotonic() < patience:
+            try:
+                time.sleep(0.001)
+            except BaseException as interrupt:
+                again = interrupt
         while working:
             # A second Ctrl-C must not leave anybody writing into the caller's arrays.
             try:
