@@ -51,13 +51,12 @@ def numpy_keys(weights: np.ndarray, k: int, ids: np.ndarray | None, dtype: type,
     return rows
 
 
-def numpy_forms(weights: np.ndarray, k: int, ids: np.ndarray | None = None) -> dict[str, Timer]:
+def numpy_forms(weights: np.ndarray, k: int, ids: np.ndarray | None, sift: bool) -> dict[str, Timer]:
     return {
-        f"{np.dtype(dtype).name} keys, {'sifted by the largest kept' if sift else 'all partitioned'}": timer(
+        f"{np.dtype(dtype).name} keys{', sifted' if sift else ''}": timer(
             partial(numpy_keys, weights, k, ids, dtype, sift)
         )
         for dtype in (np.float32, np.float64)
-        for sift in (True, False)
     }
 
 
@@ -86,13 +85,19 @@ def streams(budget: Budget, n: int) -> Iterator[Row]:
             ", keyed by int64 ids" if keys is not None else ""
         )
         timers = {"ours": timer(partial(ours, weights, k, keys))}
-        timers |= contenders(numpy_forms(weights, k, keys))
+        rivals = {
+            "NumPy keys": contenders(numpy_forms(weights, k, keys, False)),
+            "NumPy keys, sifted by the largest kept": contenders(numpy_forms(weights, k, keys, True)),
+        }
+        for forms in rivals.values():
+            timers |= forms
         if k == 1_000:
             timers["sum"] = timer(lambda: [weights[part].sum() for part in chunks(n)])
         rounds = alternate(timers, budget)
-        best = rounds.fastest([side for side in timers if side not in ("ours", "sum")])
-        row = Row("reservoirs", what, "NumPy keys", setting=best, target=target, amount=n)
-        yield rounds.fill(row, "ours", best)
+        for rival, forms in rivals.items():
+            best = rounds.fastest(list(forms))
+            row = Row("reservoirs", what, rival, setting=best, target=target, amount=n)
+            yield rounds.fill(row, "ours", best)
         if "sum" in timers:
             row = Row("reservoirs", what, "summing the weights", target=0.7, amount=n)
             row.setting = "weights[chunk].sum(), chunks of 2^20"

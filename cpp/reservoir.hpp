@@ -44,7 +44,7 @@ EQUIPOISE_INLINE double gap(u64 word) {
 }
 
 EQUIPOISE_INLINE double exponential(u64 word) {
-    return 0.0 - log(unit_real(word));
+    return 0.0 - log_normal(unit_real(word));
 }
 
 template <class Weight>
@@ -131,11 +131,12 @@ EQUIPOISE_INLINE i64 block_pick(const Weight* w, double sum, u64 word) {
     j += 2 * beyond(target, c[j] + c[j + 4], c[j + 2] + c[j + 6]);
     j += 4 * beyond(target, c[j], c[j + 4]);
     i64 row = j;
+    bool open = true;  // no branches, which nobody could guess
     for (i64 i = j; i < kRows; i += 8) {
         const double x = static_cast<double>(w[i]);
-        if (!(x > 0.0)) continue;
-        row = i;
-        if (target < x) break;
+        const bool may = open & (x > 0.0);
+        row = may ? i : row;
+        open &= !(may & (target < x));
         target -= x;
     }
     return row;
@@ -277,6 +278,11 @@ struct Stream {
     i64* counts;  // of rows by class
 };
 
+// Of a point of a row: e / w, or its logarithm, where rows decay.
+EQUIPOISE_INLINE double row_rank(double e, double w, double log_w, bool decays) {
+    return decays ? log(e) - log_w : e / w;
+}
+
 // Up to the threshold, the points of row i, whose first exponential is of `word`: one, or with replacement
 // `most`.
 template <class Weight>
@@ -286,7 +292,7 @@ EQUIPOISE_INLINE i64 row_points(const Stream<Weight>& rows, i64 i, double w, u64
     double e = exponential(word);
     Run run{};
     for (i64 filled = 0;;) {
-        const double rank = rows.shifts ? log(e) - log_w : e / w;
+        const double rank = row_rank(e, w, log_w, rows.shifts);
         if (!(rank <= threshold)) return filled;
         out_rows[filled] = i;
         ranks[filled++] = rank;
@@ -345,9 +351,15 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
             for (i64 j = 0; j < size; ++j) bounds[j] = decay_bound(bounds[j], rows.shifts[at + j]);
         for (i64 j = 0; j < size; ++j) may[j] = gap(words[j]) <= bounds[j] * kSlack * weights[j];
         for (i64 j = 0; j < size; ++j) {
-            if (j % 8 == 0 && flags.none(j))
+            if (j % 8 == 0 && flags.none(j)) {
                 j += 7;
-            else if (may[j] && weights[j] > 0.0) {
+            } else if (may[j] && most == 1) {  // a rank is late, so no branch waits for it
+                const double log_w = rows.shifts ? log(weights[j]) + rows.shifts[at + j] : 0.0;
+                const double rank = row_rank(exponential(words[j]), weights[j], log_w, rows.shifts);
+                out.rows[scan.filled] = at + j;
+                out.ranks[scan.filled] = rank;
+                scan.filled += (rank <= rows.thresholds[numbers[j]]) & (weights[j] > 0.0);
+            } else if (may[j] && weights[j] > 0.0) {
                 if (out.room - scan.filled < most) {
                     for (i64 i = 0; i < j; ++i) scan.total += weights[i];
                     return {at + j, scan.filled, kFull, scan.total};

@@ -35,7 +35,9 @@ class Watched:
 
         def call(*args):
             if threading.current_thread() is not threading.main_thread():
-                time.sleep(slow_threads if self.left <= 0 else 0)
+                if slow_threads:  # however late they all are, threads are at work when Ctrl-C comes
+                    sent.wait(60)
+                    time.sleep(slow_threads)
             elif name == self.kernel:
                 self.left -= 1
                 if self.left == 0:
@@ -161,6 +163,7 @@ def press():
     time.sleep(0.05 if armed else 0.15)
     pressed.append(time.perf_counter())
     os.kill(os.getpid(), signal.SIGINT)
+    sent.set()
     if what == "twice":  # again while the call waits for its threads, which are in their next piece
         time.sleep(0.07)
         pressed[0] = time.perf_counter()
@@ -174,6 +177,7 @@ if __name__ == "__main__":
     warm()
     sampler, work = make(threads)
     pressed: list[float] = []
+    sent = threading.Event()
     slow_threads = 0.2 if what in ("waited for", "twice") else 0
     presser = threading.Thread(target=press)
     if armed:

@@ -25,15 +25,15 @@ def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int],
     """
     chunks = -(-count // size)
     threads = max(1, min(n_threads, chunks))
-    stop = threading.Event()
     failures: list[BaseException] = []
+    stopped = False
 
     def body(first: int) -> None:
         for chunk in range(first, chunks, threads):
             at: int | None = chunk * size
             end = min(count, (chunk + 1) * size)
             while at is not None and at < end:
-                if stop.is_set():
+                if stopped:
                     return
                 at = work(at, end)
 
@@ -48,13 +48,14 @@ def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int],
     ended: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def guarded(first: int) -> None:
+        nonlocal stopped
         working.add(first)
         begun.add(first)
         try:
             body(first)
         except BaseException as failure:
             failures.append(failure)
-            stop.set()
+            stopped = True
         finally:
             working.discard(first)
             ended.put(first)
@@ -69,7 +70,7 @@ def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int],
         for _ in helpers:
             ended.get()
     finally:
-        stop.set()
+        stopped = True
         again: BaseException | None = None
         # Interrupted, start() does not tell whether there is a thread that has yet to begin.
         patience = time.monotonic() + _START

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,13 @@ _NO_CLASSES = np.empty(0, np.int64)
 _scratch = threading.local()
 
 
+def _empty_columns(names: Iterable[str], room: int) -> dict[str, NDArray[Any]]:
+    """Of one allocation: large ones have large pages."""
+    names = tuple(names)
+    block = np.empty((len(names), room))
+    return {name: row.view(_DTYPES[name]) for name, row in zip(names, block, strict=True)}
+
+
 def _room(integers: int, reals: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     for name, size, dtype in (("integers", integers, np.int64), ("reals", reals, np.float64)):
         if getattr(_scratch, name, _NO_CLASSES).size < size:
@@ -45,7 +53,7 @@ class Smallest:
     def __init__(
         self, names: tuple[str, ...], quotas: NDArray[np.int64], distinct: tuple[str, ...] = ()
     ) -> None:
-        self.columns = {name: np.empty(0, _DTYPES[name]) for name in names}
+        self.columns = _empty_columns(names, 0)
         self.size = 0
         self.quotas = quotas
         self.thresholds = np.full(quotas.size, np.inf)
@@ -92,12 +100,14 @@ class Smallest:
     def _append(self, count: int, columns: dict[str, Any]) -> None:
         if not count:
             return
-        end = self.size + count
+        end, room = self.size + count, self.columns["ranks"].size
+        if room < end:
+            wider = _empty_columns(self.columns, max(end, 2 * room, 256))
+            for name, column in wider.items():
+                column[: self.size] = self[name]
+            self.columns = wider
         for name, column in self.columns.items():
-            if column.size < end:
-                self.columns[name] = room = np.empty(max(end, 2 * column.size, 256), column.dtype)
-                room[: self.size] = column[: self.size]
-            self.columns[name][self.size : end] = columns[name]
+            column[self.size : end] = columns[name]
         self.size = end
 
     def empty(self) -> Smallest:
@@ -164,8 +174,7 @@ class Smallest:
 
     def _replace(self, rows: NDArray[np.int64], thresholds: NDArray[np.float64], kept: int) -> None:
         """By some of the rows: all at once, so that an interrupt finds it before or after."""
-        columns = {}
-        for name, column in self.columns.items():
-            columns[name] = room = np.empty(max(2 * rows.size, 256), column.dtype)
-            np.take(column[: self.size], rows, out=room[: rows.size], mode="clip")
+        columns = _empty_columns(self.columns, max(2 * rows.size, 256))
+        for name, column in columns.items():
+            np.take(self[name], rows, out=column[: rows.size], mode="clip")
         vars(self).update(columns=columns, size=rows.size, thresholds=thresholds, _kept=kept)

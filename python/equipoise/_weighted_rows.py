@@ -31,6 +31,7 @@ _NO_INTEGERS = np.empty(0, np.int64)
 _NO_SHIFTS = np.empty(0)
 _NO_WEIGHTS = np.empty(0, np.float32)
 _ONE = np.ones(1, np.float32)
+_NOTHING = Smallest(("ranks",), _NO_INTEGERS)
 
 Reals = NDArray[np.float64]
 Scan = Callable[[int, int, "_Workspace"], tuple[int, int, int, float]]
@@ -39,8 +40,8 @@ Scan = Callable[[int, int, "_Workspace"], tuple[int, int, int, float]]
 class _Workspace:
     """One thread's: room for a kernel's candidates, the smallest of them so far, rows by class."""
 
-    def __init__(self, like: Smallest, room: int, classes: int) -> None:
-        self.found = like.empty()
+    def __init__(self, found: Smallest, room: int, classes: int) -> None:
+        self.found = found
         self.counts = np.zeros(classes, np.int64)
         self.rows = np.empty(room, np.int64)
         self.ranks = np.empty(room)
@@ -99,7 +100,8 @@ class WeightedRows:
             latest = max(latest, float(times.max(where=weights > 0, initial=-math.inf)))
         blocks = ids is None and classes is None and shifts is None
         self._kept.distinct = self._may_repeat(keyed)
-        used: list[_Workspace] = []
+        # One thread puts what it finds behind what is kept, where an interrupt leaves it unseen.
+        used = [self._workspace(self._kept.joined([]))] if threads == 1 else []
         totals: list[tuple[int, float]] = []
         tail = self._tail
         if blocks:
@@ -113,8 +115,12 @@ class WeightedRows:
             total, lost = _added(total, lost, one)
         with np.errstate(over="ignore"):
             _validate_reservoirs.check_total(total + lost + float(tail.sum()))
-        kept = self._kept.joined([workspace.found for workspace in used])
-        kept.look_through()
+        if threads == 1:
+            kept = used[0].found
+            used[0].found = _NOTHING
+        else:
+            kept = self._kept.joined([workspace.found for workspace in used])
+            kept.look_through()
         # All at once, so that an interrupt finds the reservoir before or after.
         vars(self).update(
             _kept=kept, _total=total, _lost=lost, _latest=latest, _tail=tail, _keyed=keyed,
@@ -232,14 +238,15 @@ class WeightedRows:
 
         totals : sums of pieces, which depend neither on what is kept nor on where a kernel had no more room
         """
-        local, unknown = threading.local(), threading.Event()
+        local, unknown = threading.local(), False
 
         def work(begin: int, end: int) -> int:
-            if unknown.is_set():
+            nonlocal unknown
+            if unknown:
                 return end
             mine = getattr(local, "mine", None)
             if mine is None:
-                mine = local.mine = used[0] if used and threads == 1 else self._workspace()
+                mine = local.mine = used[0] if used and threads == 1 else self._workspace(None)
                 if mine not in used:
                     used.append(mine)
             found: Smallest = mine.found
@@ -248,7 +255,7 @@ class WeightedRows:
                 mine.first, mine.total = begin, 0.0
             at, filled, why, mine.total = scan(begin, stop, mine)
             if why == _NEW_CLASS:
-                unknown.set()
+                unknown = True
                 return end
             if why in (_BAD_WEIGHT, _BAD_SUM):
                 check()
@@ -266,14 +273,20 @@ class WeightedRows:
             share = -(-count // (threads * _LINE)) * _LINE
             part = count if threads == 1 else min(max(share, _LEAST), _PIECE)
             for_chunks(count, part, threads, work)
-        return not unknown.is_set()
+        return not unknown
 
-    def _workspace(self) -> _Workspace:
+    def _workspace(self, found: Smallest | None) -> _Workspace:
+        """None: what is found is put aside."""
         try:
             workspace = self._workspaces.pop()
         except IndexError:  # or another thread was faster
-            return _Workspace(self._kept, self._room(), self._counts.size)
-        workspace.found.restart(self._kept)
+            return _Workspace(found or self._kept.empty(), self._room(), self._counts.size)
+        if found:
+            workspace.found = found
+        elif workspace.found is _NOTHING:
+            workspace.found = self._kept.empty()
+        else:
+            workspace.found.restart(self._kept)
         workspace.counts = np.zeros(self._counts.size, np.int64)
         workspace.first = -1
         return workspace
@@ -340,7 +353,7 @@ class WeightedRows:
         if self._tail.size:
             block = np.concatenate((self._tail, np.zeros(_BLOCK - self._tail.size)))
             start = self._position - self._tail.size
-            mine = _Workspace(self._kept, self._room(), 0)
+            mine = _Workspace(found, self._room(), 0)
             _, filled, why, _ = self._of_blocks(block, start)(0, _BLOCK, mine)
             if why == _BAD_SUM:
                 _validate.refuse_sum()

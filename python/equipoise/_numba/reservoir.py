@@ -16,7 +16,7 @@ import numpy as np
 
 from equipoise._numba._jit import f32, f64, i64, jit, reads, stack, u8, u64, writes
 from equipoise._numba.classes import class_bounds
-from equipoise._numba.elementary import exp, log
+from equipoise._numba.elementary import exp, log, log_normal
 from equipoise._numba.rng import BLOCK, ONE, S11, TWO, ZERO, mix64, open_run, unit_real, word
 
 ROWS = np.uint64(64)  # of a block
@@ -42,7 +42,7 @@ def gap(word):
 
 @jit()
 def exponential(word):
-    return 0.0 - log(unit_real(word))
+    return 0.0 - log_normal(unit_real(word), 0)
 
 
 @jit()
@@ -126,11 +126,9 @@ def block_ranks(run, b, w, at, total, threshold, filled, rows, ranks):
         x = np.float64(w[at + i])
         bits = word(run, words + i)
         if gap(bits) <= bound * x and x > 0.0 and i != picked:
-            rank = start + exponential(bits) / x
-            if rank <= threshold:
-                rows[filled] = np.int64(at + i)
-                ranks[filled] = rank
-                filled += ONE
+            rows[filled] = np.int64(at + i)
+            ranks[filled] = start + exponential(bits) / x
+            filled += np.uint64(ranks[filled] <= threshold)
     return filled
 
 
@@ -202,13 +200,19 @@ def decay_bound(threshold, shift):
 
 
 @jit()
+def row_rank(e, w, log_w, decays):
+    """Of a point of a row: e / w, or its logarithm, where rows decay."""
+    return log(e) - log_w if decays else e / w
+
+
+@jit()
 def row_points(stream, i, w, bits, threshold, most, filled, rows, ranks):
     """Up to the threshold, the points of row i of weight w, whose first exponential is of `bits`."""
     decays = stream.shifts.size > 0
     log_w = log(w) + stream.shifts[i] if decays else 0.0
     e, run, points = exponential(bits), open_run(stream.key, ZERO, ZERO), ZERO
     while True:
-        rank = log(e) - log_w if decays else e / w
+        rank = row_rank(e, w, log_w, decays)
         if not rank <= threshold:
             return filled
         rows[filled] = np.int64(i)
@@ -315,7 +319,13 @@ def reservoir_rows(
             may[j] = np.uint8(gap(words[j]) <= bounds[j] * SLACK * reals[j])
             some |= may[j]
         for j in range(size if some else ZERO):
-            if may[j] and reals[j] > 0.0:
+            if may[j] and limit == ONE:  # a rank is late, so no branch waits for it
+                log_w = log(reals[j]) + shifts[at + j] if decays else 0.0
+                rank = row_rank(exponential(words[j]), reals[j], log_w, decays)
+                rows[filled] = np.int64(at + j)
+                ranks[filled] = rank
+                filled += np.uint64((rank <= thresholds[numbers[j]]) & (reals[j] > 0.0))
+            elif may[j] and reals[j] > 0.0:
                 if room - filled < limit:
                     for i in range(j):
                         total += reals[i]
