@@ -142,47 +142,84 @@ EQUIPOISE_INLINE i64 block_pick(const Weight* w, double sum, u64 word) {
     return row;
 }
 
-// Steps over eight flags at a time while none is set.
-struct Flags {
-    const bool* flags;
-    EQUIPOISE_INLINE bool none(i64 i) const {
+// Flags as the bits of a word, for loops that jump from one that is set to the next.
+struct Mask {
+    u64 bits = 0;
+
+    EQUIPOISE_INLINE void set_eight(i64 at, const bool* flags) {
         u64 eight;
-        std::memcpy(&eight, flags + i, sizeof eight);
-        return eight == 0;
+        std::memcpy(&eight, flags, sizeof eight);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        eight = __builtin_bswap64(eight);
+#endif
+        bits |= (eight * 0x0102040810204080u >> 56) << at;
+    }
+    EQUIPOISE_INLINE i64 take_lowest() {
+#if defined(__GNUC__)
+        const i64 at = __builtin_ctzll(bits);
+#else
+        i64 at = 0;
+        while (!(bits >> at & 1)) ++at;
+#endif
+        bits &= bits - 1;
+        return at;
     }
 };
 
-// A block's ranks up to the threshold; its rows are counted from `first`. Run: its group's, where it is
-// number `b`.
+constexpr i64 kBatch = 16;  // blocks
+
+// Rows that may have ranks up to their limits: start + E / w, for which all logarithms are taken at once.
+struct Pending {
+    static constexpr i64 kMost = kBatch * kRows;
+    i64 size = 0, rows[kMost];
+    u64 words[kMost];
+    double starts[kMost], weights[kMost], limits[kMost];
+
+    Pending() {}  // no zeros
+    EQUIPOISE_INLINE void add(i64 row, u64 word, double start, double weight, double limit) {
+        rows[size] = row;
+        words[size] = word;
+        starts[size] = start;
+        weights[size] = weight;
+        limits[size] = limit;
+        size += weight > 0.0;
+    }
+    // Notes those up to their limits, and says how many.
+    EQUIPOISE_INLINE i64 settle(i64* out_rows, double* ranks) {
+        for (i64 i = 0; i < size; ++i) starts[i] += exponential(words[i]) / weights[i];
+        i64 filled = 0;
+        for (i64 i = 0; i < size; ++i) {
+            out_rows[filled] = rows[i];
+            ranks[filled] = starts[i];
+            filled += starts[i] <= limits[i];
+        }
+        size = 0;
+        return filled;
+    }
+};
+
+// The rows of a block, counted from `first`, whose first rank is `start`: that of the first rank, and to
+// `others` those that may have ranks up to the threshold. Run: its group's, where it is number `b`.
 template <class Weight>
-EQUIPOISE_INLINE i64 block_ranks(const Run& run, u64 b, const Weight* w, double sum, double threshold,
-                                 i64 first, i64* rows, double* ranks) {
-    const double start = exponential(run.word(b)) / sum;
-    if (!(start <= threshold)) return 0;
+EQUIPOISE_INLINE i64 block_ranks(const Run& run, u64 b, const Weight* w, double sum, double start,
+                                 double threshold, i64 first, Pending& others) {
     const u64 at = kBlock + (kRows + 1) * b;
     const i64 picked = block_pick(w, sum, run.word(at + kRows));
-    rows[0] = first + picked;
-    ranks[0] = start;
-    i64 filled = 1;
     // A rank is rounded as a sum; ranks beyond float64 are all infinite, and none is left out.
     const double bound =
         threshold < kInfinity ? (threshold - start) * kSlack + threshold * 0x1p-52 : kInfinity;
     u64 words[kRows];
     bool may[kRows];
+    Mask mask;
     for (i64 i = 0; i < kRows; ++i) words[i] = run.word(at + static_cast<u64>(i));
     for (i64 i = 0; i < kRows; ++i) may[i] = gap(words[i]) <= bound * static_cast<double>(w[i]);
-    const Flags flags{may};
-    for (i64 i = 0; i < kRows; ++i) {
-        if (i % 8 == 0 && flags.none(i)) {
-            i += 7;
-            continue;
-        }
-        if (!may[i] || i == picked || !(w[i] > 0)) continue;
-        rows[filled] = first + i;
-        ranks[filled] = start + exponential(words[i]) / static_cast<double>(w[i]);
-        filled += ranks[filled] <= threshold;
+    for (i64 i = 0; i < kRows; i += 8) mask.set_eight(i, may + i);
+    mask.bits &= ~(u64{1} << picked);
+    while (mask.bits) {
+        const i64 i = mask.take_lowest();
+        others.add(first + i, words[i], start, static_cast<double>(w[i]), threshold);
     }
-    return filled;
+    return first + picked;
 }
 
 // The same with replacement: points of a Poisson process, at most `most`. Run: the block's own.
@@ -206,16 +243,19 @@ EQUIPOISE_INLINE i64 block_points(const Run& group, u64 b, const Run& run, const
 template <class Weight>
 EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights, i64 count, double threshold,
                                        i64 most, double total, const Candidates& out) {
-    constexpr i64 kBatch = 16;
     const double bound = threshold * kSlack;
     const i64 blocks = count / kRows, need = most ? most : kRows;
     Scan scan{0, 0, kAllSeen, total};
     Run run{};
-    double sums[kBatch], gaps[kBatch];
+    Pending others;
+    double sums[kBatch], starts[kBatch];
+    u64 words[kBatch];
     for (i64 at = 0, size = 0; at < blocks; at += size) {
         const u64 block = static_cast<u64>(start + at), offset = block % kBlock;
         if (at == 0 || offset == 0) run = Run(key, block / kBlock, 0);
-        size = std::min({kBatch, blocks - at, kBlock - static_cast<i64>(offset)});
+        size = std::min(
+            {kBatch, blocks - at, kBlock - static_cast<i64>(offset), (out.room - scan.filled) / need});
+        if (size == 0) return {at * kRows, scan.filled, kFull, scan.total};
         const Weight* w = weights + at * kRows;
         typename Columns<Weight>::Signs signs = {};
         for (i64 b = 0; b < size; ++b) {
@@ -225,31 +265,42 @@ EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights
             columns.add_block(w + b * kRows, signs);
             sums[b] = columns.sum();
         }
-        for (i64 b = 0; b < size; ++b) gaps[b] = gap(run.word(offset + static_cast<u64>(b)));
-        bool finite = true, some = false;
+        for (i64 b = 0; b < size; ++b) words[b] = run.word(offset + static_cast<u64>(b));
+        bool finite = true, some = false, may[kBatch] = {};
         for (i64 b = 0; b < size; ++b) {
             finite &= sums[b] < kInfinity;
-            some |= gaps[b] <= bound * sums[b];
+            may[b] = gap(words[b]) <= bound * sums[b];
+            some |= may[b];
         }
         if (!finite || Columns<Weight>::any(signs)) {
             for (i64 i = 0; i < size * kRows; ++i)
                 if (!is_weight(w[i])) return {at * kRows + i, scan.filled, kBadWeight, scan.total};
             if (!finite) return {at * kRows, scan.filled, kBadSum, scan.total};
         }
-        for (i64 b = 0; b < size; ++b) {
-            if (some && gaps[b] <= bound * sums[b] && sums[b] > 0.0) {
-                const i64 first = (at + b) * kRows;
+        if (some) {
+            for (i64 b = 0; b < size; ++b) starts[b] = exponential(words[b]) / sums[b];
+            for (i64 b = 0; b < size; ++b) may[b] &= (starts[b] <= threshold) & (sums[b] > 0.0);
+            Mask mask;
+            for (i64 b = 0; b < kBatch; b += 8) mask.set_eight(b, may + b);
+            while (mask.bits) {
+                const i64 b = mask.take_lowest(), first = (at + b) * kRows;
                 const u64 number = offset + static_cast<u64>(b);
-                if (out.room - scan.filled < need) return {first, scan.filled, kFull, scan.total};
                 i64* rows = out.rows + scan.filled;
                 double* ranks = out.ranks + scan.filled;
-                scan.filled +=
-                    most ? block_points(run, number, Run(key, block + static_cast<u64>(b), 1),
-                                        weights + first, sums[b], threshold, first, most, rows, ranks)
-                         : block_ranks(run, number, weights + first, sums[b], threshold, first, rows, ranks);
+                if (most) {
+                    scan.filled +=
+                        block_points(run, number, Run(key, block + static_cast<u64>(b), 1), weights + first,
+                                     sums[b], threshold, first, most, rows, ranks);
+                } else {
+                    *rows = block_ranks(run, number, weights + first, sums[b], starts[b], threshold, first,
+                                        others);
+                    *ranks = starts[b];
+                    ++scan.filled;
+                }
             }
-            scan.total += sums[b];
+            scan.filled += others.settle(out.rows + scan.filled, out.ranks + scan.filled);
         }
+        for (i64 b = 0; b < size; ++b) scan.total += sums[b];
     }
     scan.next = blocks * kRows;
     return scan;
@@ -278,11 +329,6 @@ struct Stream {
     i64* counts;  // of rows by class
 };
 
-// Of a point of a row: e / w, or its logarithm, where rows decay.
-EQUIPOISE_INLINE double row_rank(double e, double w, double log_w, bool decays) {
-    return decays ? log(e) - log_w : e / w;
-}
-
 // Up to the threshold, the points of row i, whose first exponential is of `word`: one, or with replacement
 // `most`.
 template <class Weight>
@@ -292,7 +338,7 @@ EQUIPOISE_INLINE i64 row_points(const Stream<Weight>& rows, i64 i, double w, u64
     double e = exponential(word);
     Run run{};
     for (i64 filled = 0;;) {
-        const double rank = row_rank(e, w, log_w, rows.shifts);
+        const double rank = rows.shifts ? log(e) - log_w : e / w;
         if (!(rank <= threshold)) return filled;
         out_rows[filled] = i;
         ranks[filled++] = rank;
@@ -311,8 +357,9 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
     i64 numbers[kBlock] = {};
     double weights[kBlock], bounds[kBlock];
     bool may[kBlock] = {};
-    const Flags flags{may};
     Run run(rows.key, 0, 0);
+    Pending others;
+    const bool at_once = most == 1 && !rows.shifts;
     for (i64 at = 0, size = 0; at < count; at += size) {
         size = std::min(kBlock, count - at);
         if (most == 1 && out.room - scan.filled < kBlock) return {at, scan.filled, kFull, scan.total};
@@ -350,24 +397,24 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
         if (rows.shifts)
             for (i64 j = 0; j < size; ++j) bounds[j] = decay_bound(bounds[j], rows.shifts[at + j]);
         for (i64 j = 0; j < size; ++j) may[j] = gap(words[j]) <= bounds[j] * kSlack * weights[j];
-        for (i64 j = 0; j < size; ++j) {
-            if (j % 8 == 0 && flags.none(j)) {
-                j += 7;
-            } else if (may[j] && most == 1) {  // a rank is late, so no branch waits for it
-                const double log_w = rows.shifts ? log(weights[j]) + rows.shifts[at + j] : 0.0;
-                const double rank = row_rank(exponential(words[j]), weights[j], log_w, rows.shifts);
-                out.rows[scan.filled] = at + j;
-                out.ranks[scan.filled] = rank;
-                scan.filled += (rank <= rows.thresholds[numbers[j]]) & (weights[j] > 0.0);
-            } else if (may[j] && weights[j] > 0.0) {
-                if (out.room - scan.filled < most) {
-                    for (i64 i = 0; i < j; ++i) scan.total += weights[i];
-                    return {at + j, scan.filled, kFull, scan.total};
+        for (i64 group = 0; group < size; group += 8) {
+            Mask mask;
+            mask.set_eight(0, may + group);
+            while (mask.bits) {
+                const i64 j = group + mask.take_lowest();
+                if (at_once) {
+                    others.add(at + j, words[j], 0.0, weights[j], rows.thresholds[numbers[j]]);
+                } else if (weights[j] > 0.0) {
+                    if (out.room - scan.filled < most) {
+                        for (i64 i = 0; i < j; ++i) scan.total += weights[i];
+                        return {at + j, scan.filled, kFull, scan.total};
+                    }
+                    scan.filled += row_points(rows, at + j, weights[j], words[j], rows.thresholds[numbers[j]],
+                                              most, out.rows + scan.filled, out.ranks + scan.filled);
                 }
-                scan.filled += row_points(rows, at + j, weights[j], words[j], rows.thresholds[numbers[j]],
-                                          most, out.rows + scan.filled, out.ranks + scan.filled);
             }
         }
+        scan.filled += others.settle(out.rows + scan.filled, out.ranks + scan.filled);
         if (most == 1) {
             scan.total += piece;
         } else {  // a piece may be left in the middle: row by row

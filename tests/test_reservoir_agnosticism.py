@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -643,3 +644,69 @@ def test_readers_at_the_same_time():
         for sample in [*got, reservoir.sample()]:
             assert sample.ids.tolist() == wanted.ids.tolist()
             assert sample.inclusion.tolist() == wanted.inclusion.tolist()
+
+
+@pytest.mark.parametrize("name", ["ids", "classes of ids"])
+def test_threads_take_turns(name):
+    """Rows of several threads all come in; who reads meanwhile finds the reservoir between two calls."""
+    make, _ = KINDS[name]
+    chunks = [slice(at, at + 1000) for at in range(0, 60_000, 1000)]
+    reservoir, other, snapshots, begin = make(), make(), [], threading.Barrier(5, timeout=60)
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def write(first):
+        begin.wait()
+        read(name, chunks[first::3], reservoir=reservoir)
+
+    def look():
+        begin.wait()
+        for _ in range(20):
+            snapshots.append(reservoir.to_bytes())
+            reservoir.sample()
+            other.merge(reservoir)
+
+    def merge_back():
+        begin.wait()
+        for _ in range(20):
+            reservoir.merge(other)
+
+    writers = [threading.Thread(target=write, args=(first,)) for first in range(3)]
+    others = [threading.Thread(target=look), threading.Thread(target=merge_back)]
+    try:
+        for thread in [*writers, *others]:
+            thread.start()
+        for thread in [*writers, *others]:
+            thread.join()
+    finally:
+        sys.setswitchinterval(switch)
+    assert reservoir.sample().ids.tolist() == read(name, chunks).sample().ids.tolist()
+    assert len(snapshots) == 20
+    for snapshot in snapshots:
+        assert type(reservoir).from_bytes(snapshot).n_seen % 1000 == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_fork_while_another_thread_reads_rows():
+    """A child has no such thread, so nobody would ever give its lock back."""
+    reservoir = Reservoir(5)
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with reservoir._lock:
+            held.set()
+            done.wait(60)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(60)
+    try:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            reservoir.update([1.0, 2.0])
+            os._exit(7 if reservoir.sample().ids.size == 2 else 8)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    finally:
+        done.set()
+        holder.join()

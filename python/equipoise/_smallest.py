@@ -23,17 +23,32 @@ _DTYPES: dict[str, type[np.generic]] = {
     "classes": np.int64,  # numbers of classes
 }
 _NO_CLASSES = np.empty(0, np.int64)
+_MOST_SPARE = 1 << 23  # 64 MB
 
 
 # One thread's, for all reservoirs: a select needs as much room as its reservoir, but for a moment.
 _scratch = threading.local()
 
 
-def _empty_columns(names: Iterable[str], room: int) -> dict[str, NDArray[Any]]:
-    """Of one allocation: large ones have large pages."""
-    names = tuple(names)
-    block = np.empty((len(names), room))
-    return {name: row.view(_DTYPES[name]) for name, row in zip(names, block, strict=True)}
+class _Columns:
+    """Memory of candidates, of one allocation: large ones have large pages.
+
+    The next one takes it over when nobody has this any more, as pages that the system must zero first would
+    cost a sixth of the time. So views of it must not outlive who has it.
+    """
+
+    def __init__(self, names: Iterable[str], room: int, spare: list[NDArray[Any]]) -> None:
+        names = tuple(names)
+        block = spare.pop() if spare else None
+        if block is None or block.size < len(names) * room:
+            block = np.empty(len(names) * room)
+        self._block, self._spare = block, spare
+        parts = block[: block.size // len(names) * len(names)].reshape(len(names), -1)
+        self.views = {name: part.view(_DTYPES[name]) for name, part in zip(names, parts, strict=True)}
+
+    def __del__(self) -> None:
+        if not self._spare and self._block.size <= _MOST_SPARE:
+            self._spare.append(self._block)
 
 
 def _room(integers: int, reals: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -53,12 +68,17 @@ class Smallest:
     def __init__(
         self, names: tuple[str, ...], quotas: NDArray[np.int64], distinct: tuple[str, ...] = ()
     ) -> None:
-        self.columns = _empty_columns(names, 0)
+        self._spare: list[NDArray[Any]] = []
+        self._columns = _Columns(names, 0, self._spare)
         self.size = 0
         self.quotas = quotas
         self.thresholds = np.full(quotas.size, np.inf)
         self.distinct = distinct
         self._kept = 0  # by the last select
+
+    @property
+    def columns(self) -> dict[str, NDArray[Any]]:
+        return self._columns.views
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.columns[name][: self.size]
@@ -80,8 +100,8 @@ class Smallest:
         This one stays as it is; room behind its rows is written to, unless not shared.
         """
         both = copy.copy(self)
-        columns = self.columns
-        both.columns = dict(columns) if share else {n: c[: self.size].copy() for n, c in columns.items()}
+        if not share:
+            both._widen(self.size)
         both.thresholds = self.thresholds.copy()
         for other in others:
             columns = {name: other[name] for name in both.columns}
@@ -102,13 +122,16 @@ class Smallest:
             return
         end, room = self.size + count, self.columns["ranks"].size
         if room < end:
-            wider = _empty_columns(self.columns, max(end, 2 * room, 256))
-            for name, column in wider.items():
-                column[: self.size] = self[name]
-            self.columns = wider
+            self._widen(max(end, 2 * room, 256))
         for name, column in self.columns.items():
             column[self.size : end] = columns[name]
         self.size = end
+
+    def _widen(self, room: int) -> None:
+        wider = _Columns(self.columns, room, self._spare)
+        for name, column in wider.views.items():
+            column[: self.size] = self[name]
+        self._columns = wider
 
     def empty(self) -> Smallest:
         """Another of the same kind and with the same thresholds, without any rows."""
@@ -174,7 +197,7 @@ class Smallest:
 
     def _replace(self, rows: NDArray[np.int64], thresholds: NDArray[np.float64], kept: int) -> None:
         """By some of the rows: all at once, so that an interrupt finds it before or after."""
-        columns = _empty_columns(self.columns, max(2 * rows.size, 256))
-        for name, column in columns.items():
+        columns = _Columns(self.columns, max(2 * rows.size, 256), self._spare)
+        for name, column in columns.views.items():
             np.take(self[name], rows, out=column[: rows.size], mode="clip")
-        vars(self).update(columns=columns, size=rows.size, thresholds=thresholds, _kept=kept)
+        vars(self).update(_columns=columns, size=rows.size, thresholds=thresholds, _kept=kept)

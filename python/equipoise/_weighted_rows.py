@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -49,7 +51,10 @@ class _Workspace:
 
 
 class WeightedRows:
-    """Rows keyed by ids or by positions, never both; candidates of a call come to ``_kept`` all or none."""
+    """Rows keyed by ids or by positions, never both; candidates of a call come to ``_kept`` all or none.
+
+    Public methods hold ``_lock``, so threads take turns.
+    """
 
     _what: str
     _settings: dict[str, Any]  # what two reservoirs must have in common to be merged
@@ -68,6 +73,14 @@ class WeightedRows:
         self._tail = np.empty(0)  # weights of a block that is not whole yet
         self._kept: Smallest
         self._workspaces: list[_Workspace] = []
+        self._lock = threading.RLock()
+        _alive.add(self)
+
+    def _locks(self, other: object) -> tuple[threading.RLock, threading.RLock]:
+        """In one order everywhere, or two threads that merge each into the other's could wait for ever."""
+        both = (self, other) if isinstance(other, WeightedRows) else (self, self)
+        first, second = sorted(both, key=id)
+        return first._lock, second._lock
 
     def _columns(self, *more: str) -> tuple[str, ...]:
         return ("ranks", "ids", "weights", *(("shifts",) if self._half_life else ()), *more)
@@ -293,7 +306,7 @@ class WeightedRows:
 
     def _room(self) -> int:
         """For candidates: as many as are kept, so that the threshold falls soon."""
-        return max(min(int(self._kept.quotas.sum()), _MOST_ROOM), self._most) + 2 * _BLOCK
+        return max(min(int(self._kept.quotas.sum()), _MOST_ROOM), self._most) + 16 * _BLOCK
 
     def _may_repeat(self, keyed: str | None) -> tuple[str, ...]:
         """What makes two rows one: a row that comes again, or points of a row that rounding makes one."""
@@ -329,7 +342,8 @@ class WeightedRows:
     @property
     def total_weight(self) -> float:
         """Sum of the weights seen; with a half-life as of the newest row of positive weight."""
-        return self._total + (self._lost + float(self._tail.sum()))
+        with self._lock:
+            return self._total + (self._lost + float(self._tail.sum()))
 
     def _everything(self) -> Smallest:
         """All that is kept, and a look at the block that is not whole yet."""
@@ -492,3 +506,16 @@ def _added(total: float, lost: float, x: float) -> tuple[float, float]:
     """Neumaier's sum."""
     both = total + x
     return both, lost + ((total - both) + x if abs(total) >= abs(x) else (x - both) + total)
+
+
+_alive: weakref.WeakSet[WeightedRows] = weakref.WeakSet()
+
+
+def _unlock() -> None:
+    """A fork leaves behind the thread that holds a lock."""
+    for rows in _alive:
+        rows._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)

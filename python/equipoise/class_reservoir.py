@@ -150,14 +150,15 @@ class ClassReservoir(WeightedRows):
         _validate_reservoirs.check_half_life(self._half_life, times)
         at = None if times is None else _validate_reservoirs.as_times(times, labels.size)
         threads = _validate.as_threads(n_threads)
-        seen, before = self._n_seen, self._counts.size
-        try:
-            while not self._read(w, keys, at, labels, threads):
-                self._learn(labels)
-        except BaseException:
-            if self._n_seen == seen:  # else it is done already
-                self._forget(before)
-            raise
+        with self._lock:
+            seen, before = self._n_seen, self._counts.size
+            try:
+                while not self._read(w, keys, at, labels, threads):
+                    self._learn(labels)
+            except BaseException:
+                if self._n_seen == seen:  # else it is done already
+                    self._forget(before)
+                raise
 
     def _learn(self, labels: Int64s) -> None:
         """New classes in order of first sight; where there are none, as mostly, the rows tell in one pass."""
@@ -168,7 +169,8 @@ class ClassReservoir(WeightedRows):
     @property
     def counts(self) -> dict[int, int]:
         """Rows seen of each class that was seen, by ascending label."""
-        labels, counts = self._labels(), self._counts
+        with self._lock:
+            labels, counts = self._labels(), self._counts
         order = np.argsort(labels)
         return {int(labels[c]): int(counts[c]) for c in order if counts[c]}
 
@@ -198,6 +200,11 @@ class ClassReservoir(WeightedRows):
         >>> parts[0].counts
         {1: 2, 2: 1, 3: 1}
         """
+        first, second = self._locks(other)
+        with first, second:
+            self._merge(other)
+
+    def _merge(self, other: ClassReservoir) -> None:
         self._check_mergeable(other)
         numbers = None
         theirs, before, counts = other._counts.copy(), self._counts.size, None
@@ -247,6 +254,12 @@ class ClassReservoir(WeightedRows):
         [30, 10]
         """
         policy = _validate.as_choice(policy, "policy", _POLICIES)
+        if total is not None:
+            total = _validate.as_count(total, "total", least=1)
+        with self._lock:
+            return self._sample(total, policy)
+
+    def _sample(self, total: int | None, policy: str) -> ReservoirSample:
         rows = self._everything()
         labels = self._labels()
         by_label = np.argsort(labels, kind="stable")
@@ -257,7 +270,6 @@ class ClassReservoir(WeightedRows):
         have = np.bincount(classes, minlength=labels.size)
         quotas = np.minimum(have, rows.quotas - 1)
         if total is not None:
-            total = _validate.as_count(total, "total", least=1)
             quotas[by_label] = _shares(total, policy, self._counts[by_label], quotas[by_label])
         begins = np.zeros(labels.size, np.int64)
         begins[by_label] = np.concatenate(([0], np.cumsum(have[by_label])[:-1])) if labels.size else 0
@@ -321,7 +333,8 @@ class ClassReservoir(WeightedRows):
         >>> equipoise.ClassReservoir.from_bytes(reservoir.to_bytes()).counts
         {5: 2, 6: 1}
         """
-        return self._to_bytes({}, {"labels": self._labels(), "counts": self._counts})
+        with self._lock:
+            return self._to_bytes({}, {"labels": self._labels(), "counts": self._counts})
 
     @staticmethod
     def from_bytes(data: bytes) -> ClassReservoir:

@@ -171,7 +171,9 @@ class Reservoir(WeightedRows):
         keys = None if ids is None else _validate_reservoirs.as_keys(ids, "ids", w.size)
         _validate_reservoirs.check_half_life(self._half_life, times)
         at = None if times is None else _validate_reservoirs.as_times(times, w.size)
-        self._read(w, keys, at, None, _validate.as_threads(n_threads))
+        threads = _validate.as_threads(n_threads)
+        with self._lock:
+            self._read(w, keys, at, None, threads)
 
     def merge(self, other: Reservoir) -> None:
         """Take in the rows of another reservoir: the sample is then that of both streams.
@@ -199,8 +201,10 @@ class Reservoir(WeightedRows):
         >>> parts[0].n_seen, parts[0].total_weight
         (6, 12.0)
         """
-        self._check_mergeable(other)
-        self._take(other)
+        first, second = self._locks(other)
+        with first, second:
+            self._check_mergeable(other)
+            self._take(other)
 
     def sample(self) -> ReservoirSample:
         """The sample of what has been seen so far; the stream can go on.
@@ -220,10 +224,11 @@ class Reservoir(WeightedRows):
         >>> reservoir.sample().inclusion
         array([1., 1.])
         """
-        rows, order, threshold = self._sampled()
-        weights, inclusion = self._shares(rows, order, threshold)
-        streams = rows["streams"][order] if self._keyed == "positions" else None
-        return ReservoirSample(rows["ids"][order], weights, inclusion, streams=streams)
+        with self._lock:
+            rows, order, threshold = self._sampled()
+            weights, inclusion = self._shares(rows, order, threshold)
+            streams = rows["streams"][order] if self._keyed == "positions" else None
+            return ReservoirSample(rows["ids"][order], weights, inclusion, streams=streams)
 
     def _sampled(self) -> tuple[Smallest, NDArray[np.int64], float]:
         """Rows, of which `order` are the sample by rank, and the threshold."""
@@ -295,7 +300,8 @@ class Reservoir(WeightedRows):
         >>> equipoise.Reservoir.from_bytes(reservoir.to_bytes()).n_seen
         3
         """
-        return self._to_bytes({}, {})
+        with self._lock:
+            return self._to_bytes({}, {})
 
     @staticmethod
     def from_bytes(data: bytes) -> Reservoir:

@@ -200,19 +200,13 @@ def decay_bound(threshold, shift):
 
 
 @jit()
-def row_rank(e, w, log_w, decays):
-    """Of a point of a row: e / w, or its logarithm, where rows decay."""
-    return log(e) - log_w if decays else e / w
-
-
-@jit()
 def row_points(stream, i, w, bits, threshold, most, filled, rows, ranks):
     """Up to the threshold, the points of row i of weight w, whose first exponential is of `bits`."""
     decays = stream.shifts.size > 0
     log_w = log(w) + stream.shifts[i] if decays else 0.0
     e, run, points = exponential(bits), open_run(stream.key, ZERO, ZERO), ZERO
     while True:
-        rank = row_rank(e, w, log_w, decays)
+        rank = log(e) - log_w if decays else e / w
         if not rank <= threshold:
             return filled
         rows[filled] = np.int64(i)
@@ -270,7 +264,7 @@ def reservoir_rows(
     for j in range(BLOCK):
         numbers[j] = ZERO
     filled, room, limit, at = ZERO, np.uint64(rows.size), np.uint64(most), ZERO
-    run = open_run(key, ZERO, ZERO)
+    run, at_once = open_run(key, ZERO, ZERO), most == 1 and not decays
     while at < count:
         size = min(BLOCK, count - at)
         if most == 1 and room - filled < BLOCK:
@@ -319,12 +313,10 @@ def reservoir_rows(
             may[j] = np.uint8(gap(words[j]) <= bounds[j] * SLACK * reals[j])
             some |= may[j]
         for j in range(size if some else ZERO):
-            if may[j] and limit == ONE:  # a rank is late, so no branch waits for it
-                log_w = log(reals[j]) + shifts[at + j] if decays else 0.0
-                rank = row_rank(exponential(words[j]), reals[j], log_w, decays)
+            if may[j] and at_once:  # a rank is late, so no branch waits for it
                 rows[filled] = np.int64(at + j)
-                ranks[filled] = rank
-                filled += np.uint64((rank <= thresholds[numbers[j]]) & (reals[j] > 0.0))
+                ranks[filled] = exponential(words[j]) / reals[j]
+                filled += np.uint64((ranks[filled] <= thresholds[numbers[j]]) & (reals[j] > 0.0))
             elif may[j] and reals[j] > 0.0:
                 if room - filled < limit:
                     for i in range(j):
