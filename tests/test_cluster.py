@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -270,8 +271,10 @@ def children():
 
 @contextlib.contextmanager
 def nothing_left():
+    """No processes, and no variables: Dask leaves the process with one thread a pool and an eager malloc."""
     before = children()
-    yield
+    with mock.patch.dict(os.environ):
+        yield
     end = time.monotonic() + 30
     while set(children()) - set(before) and time.monotonic() < end:
         time.sleep(0.1)
@@ -298,11 +301,11 @@ def dask_cluster():
 
 @pytest.fixture(scope="module")
 def ray_cluster():
-    # Without telemetry, progress bars, and a token in the user's home.
-    os.environ |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
-    ray = pytest.importorskip("ray", reason="ray is not installed (extra 'ray')")
-    pytest.importorskip("ray.data", reason="ray[data] is not installed (extra 'ray')")
     with nothing_left():
+        # Without telemetry, progress bars, and a token in the user's home.
+        os.environ |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+        ray = pytest.importorskip("ray", reason="ray is not installed (extra 'ray')")
+        pytest.importorskip("ray.data", reason="ray[data] is not installed (extra 'ray')")
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=2**28)
         try:
             ray.data.DataContext.get_current().enable_progress_bars = False
