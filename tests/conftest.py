@@ -41,6 +41,17 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("any_seed", range(int(first), int(last or first) + 1))
 
 
+@pytest.fixture
+def own_threads(monkeypatch):
+    """The library's own threads, from here on."""
+    from answers import Threads
+    from equipoise import _parallel
+
+    threads = Threads()
+    monkeypatch.setattr(_parallel, "start_new_thread", threads.start)
+    return threads
+
+
 @pytest.fixture(scope="session")
 def data_dir():
     """The folder of real data sets: too large or not ours to ship, so its absence is no failure."""

@@ -17,7 +17,8 @@ import time
 import numpy as np
 
 import equipoise
-from equipoise import _weighted_rows, negatives
+from answers import Threads
+from equipoise import _parallel, _weighted_rows, negatives
 
 ALIAS = (1.0 / np.arange(1, 10**6 + 1),)  # what the samplers below are made of
 UNIFORM = (10**6,)
@@ -186,12 +187,14 @@ if __name__ == "__main__":
     else:
         presser.start()
     state = sampler and sampler.state_dict()
+    own_threads = Threads()
+    _parallel.start_new_thread = own_threads.start
     try:
         work()
     except KeyboardInterrupt:
         took = time.perf_counter() - pressed[0]
-        others = [t for t in threading.enumerate() if t not in (threading.main_thread(), presser)]
+        left = own_threads.left()
         presser.join()
-        print("interrupted", round(took, 3), len(others), (sampler and sampler.state_dict()) == state)
+        print("interrupted", round(took, 3), left, (sampler and sampler.state_dict()) == state)
     else:
         print("finished")

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 import equipoise
-from answers import threads_left
 from equipoise import _counters, _parallel, negatives, tables
 
 N = 5000
@@ -37,7 +36,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("threads", [2, 3, 8])
-def test_threads(threads, monkeypatch):
+def test_threads(threads, monkeypatch, own_threads):
     monkeypatch.setattr(tables, "_CHUNK", 1 << 10)
     table = equipoise.AliasTable(WEIGHTS)
     assert table.sample(50_001, rng=3, n_threads=threads).tobytes() == table.sample(50_001, rng=3).tobytes()
@@ -49,7 +48,8 @@ def test_threads(threads, monkeypatch):
         assert same(
             make().sample(ROWS, 30, unique=unique, n_threads=threads), make().sample(ROWS, 30, unique=unique)
         )
-    assert threads_left() == []
+    assert own_threads.made >= 2 * (threads - 1)
+    assert own_threads.left() == 0
 
 
 def test_threads_by_environment(monkeypatch):
@@ -148,44 +148,72 @@ def test_chunks_of_hits(monkeypatch):
     assert make().accidental_hits(ROWS[:50], candidates).tobytes() == whole.tobytes()
 
 
-def test_threads_are_made_and_are_gone(monkeypatch):
+def test_threads_are_made_and_are_gone(monkeypatch, own_threads):
     monkeypatch.setattr(tables, "_CHUNK", 128)
-    seen = set()
-    kernels = tables.kernels()
+    kernels, all_at_work = tables.kernels(), threading.Barrier(3, timeout=60)
+    arrived = threading.local()
 
     class Watched:
+        def uniform_draw(self, *args):
+            if not hasattr(arrived, "once"):
+                arrived.once = True
+                all_at_work.wait()
+            return kernels.uniform_draw(*args)
+
         def __getattr__(self, name):
-            seen.add(threading.current_thread().name)
             return getattr(kernels, name)
 
     monkeypatch.setattr(tables, "kernels", Watched)
     TABLES["uniform"].sample(128 * 300, rng=1, n_threads=3)
-    assert {"MainThread", "equipoise-1", "equipoise-2"} == seen
-    assert threads_left() == []
+    assert own_threads.made == 2
+    assert own_threads.left() == 0
+    TABLES["uniform"].sample(128 * 300, rng=1)
+    assert own_threads.made == 2
 
 
-def test_ctrl_c_while_a_thread_starts(monkeypatch):
-    """Thread.start waits for the thread: interrupted there, it is made, and not yet alive."""
+def test_ctrl_c_while_a_thread_starts(monkeypatch, own_threads):
+    """The call does not know of the thread, which has yet to begin: it is waited for all the same."""
     begun = []
 
-    class Late(threading.Thread):
-        def start(self):
-            def run():
-                time.sleep(0.03)
-                begun.append(self.name)
-                self.run()
+    def late(function, arguments):
+        def run():
+            time.sleep(0.03)
+            begun.append(arguments)
+            function(*arguments)
 
-            threading.Thread(target=run, name=self.name).start()
-            raise KeyboardInterrupt
-
-    class Threading:
-        Thread, Event = Late, threading.Event
+        own_threads.start(run, ())
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(tables, "_CHUNK", 128)
-    monkeypatch.setattr(_parallel, "threading", Threading)
+    monkeypatch.setattr(_parallel, "start_new_thread", late)
     with pytest.raises(KeyboardInterrupt):
         TABLES["uniform"].sample(128 * 300, rng=1, n_threads=3)
-    assert begun == ["equipoise-1"]
+    assert begun == [(1,)]
+    assert own_threads.left() == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_first_exception_stops_all_and_comes_out(threads, own_threads):
+    """Each piece is somebody's, once; what is left of a piece comes again to whoever has it."""
+    done = []
+
+    def work(begin, end):
+        if begin == 70:
+            raise LookupError(begin)
+        time.sleep(0.0005)
+        done.append((begin, min(begin + 2, end)))
+        return min(begin + 2, end)
+
+    with pytest.raises(LookupError, match="70"):
+        _parallel.for_chunks(10_000, 5, threads, work)
+    assert own_threads.made == threads - 1
+    assert own_threads.left() == 0
+    assert len(done) == len(set(done)) < 1000
+    done.clear()
+    _parallel.for_chunks(68, 5, threads, work)
+    ends = (*range(5, 66, 5), 68)
+    starts = [(at, end) for end in ends for at in range((end - 1) // 5 * 5, end, 2)]
+    assert sorted(done) == [(at, min(at + 2, end)) for at, end in starts]
 
 
 def test_a_forked_child_has_a_lock_of_its_own():

@@ -12,8 +12,6 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
-import time
 
 import numpy as np
 import pytest
@@ -22,7 +20,6 @@ from hypothesis import strategies as st
 
 import equipoise
 import reference
-from answers import threads_left
 from equipoise import SmoteSampler, _neighbour_table, smote
 from equipoise.neighbors import nearest_neighbors
 
@@ -290,7 +287,7 @@ def test_cuts(make):
 
 
 @variants
-def test_threads_and_chunks(make, monkeypatch):
+def test_threads_and_chunks(make, monkeypatch, own_threads):
     whole = parts(make().sample(3000, return_parents=True))
     assert smote._CHUNK > 3000
     for chunk in (1, 1000, 7777):
@@ -298,29 +295,17 @@ def test_threads_and_chunks(make, monkeypatch):
         for threads in ("1", "3"):
             monkeypatch.setenv("EQUIPOISE_NUM_THREADS", threads)
             assert parts(make().sample(3000, return_parents=True)) == whole
-    assert threads_left() == []
+    assert own_threads.made >= 3 * 2
+    assert own_threads.left() == 0
 
 
-def test_the_number_of_threads_comes_from_the_environment(monkeypatch):
-    seen = set()
-    kernels = smote.kernels()
-
-    class Watched:
-        def __getattr__(self, name):
-            seen.add(threading.current_thread().name)
-            return getattr(kernels, name)
-
-        def smote_draw(self, *args):
-            seen.add(threading.current_thread().name)
-            time.sleep(0.001)
-            return kernels.smote_draw(*args)
-
+def test_the_number_of_threads_comes_from_the_environment(monkeypatch, own_threads):
     sampler = VARIANTS["plain"]()
-    monkeypatch.setattr(smote, "kernels", Watched)
+    made = own_threads.made
     monkeypatch.setattr(smote, "_CHUNK", 1000)
     monkeypatch.setenv("EQUIPOISE_NUM_THREADS", "3")
     sampler.sample(5000)
-    assert seen == {"MainThread", "equipoise-1", "equipoise-2"}
+    assert own_threads.made == made + 2
     monkeypatch.setenv("EQUIPOISE_NUM_THREADS", "none")
     with pytest.raises(ValueError, match="EQUIPOISE_NUM_THREADS must be a whole number"):
         sampler.sample(1)

@@ -1,4 +1,4 @@
-"""Chunks of at most some milliseconds, on threads that are made and joined within the call.
+"""Chunks of at most some milliseconds, on threads that are made and gone within the call.
 
 The chunk loop is Python's for both backends: kernels release the GIL, so these are real threads, and between
 two chunks Python sees Ctrl-C.
@@ -6,9 +6,10 @@ two chunks Python sees Ctrl-C.
 
 from __future__ import annotations
 
+import itertools
 import queue
-import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Callable
 
 __all__ = ["for_chunks"]
@@ -17,7 +18,7 @@ _START = 0.1  # seconds that a thread may take to begin
 
 
 def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int], int | None]) -> None:
-    """Call ``work(begin, end)`` for the pieces of ``range(count)``; thread t of T takes pieces t, t + T, ..
+    """Call ``work(begin, end)`` for the pieces of ``range(count)``; a thread takes the next that nobody has.
 
     ``work`` may stop early and return how far it came: it is called again for the rest of its piece. Between
     two calls Ctrl-C is seen. The first exception stops all threads, after the call in hand, and is raised
@@ -26,10 +27,10 @@ def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int],
     chunks = -(-count // size)
     threads = max(1, min(n_threads, chunks))
     failures: list[BaseException] = []
-    stopped = False
+    free, stopped = itertools.count(), False
 
-    def body(first: int) -> None:
-        for chunk in range(first, chunks, threads):
+    def body() -> None:
+        while (chunk := next(free)) < chunks:
             at: int | None = chunk * size
             end = min(count, (chunk + 1) * size)
             while at is not None and at < end:
@@ -38,41 +39,40 @@ def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int],
                 at = work(at, end)
 
     if threads == 1:
-        body(0)
+        body()
         return
 
-    # Who is at work, and who has ended. Thread.join does not tell: interrupted, it takes a thread that still
-    # runs for a dead one (CPython up to 3.12).
+    # Who is at work, and who has ended: an interrupt between a get and a count would lose one.
     working: set[int] = set()
     begun: set[int] = set()
     ended: queue.SimpleQueue[int] = queue.SimpleQueue()
 
-    def guarded(first: int) -> None:
+    def guarded(thread: int) -> None:
         nonlocal stopped
-        working.add(first)
-        begun.add(first)
+        working.add(thread)
+        begun.add(thread)
         try:
-            body(first)
+            body()
         except BaseException as failure:
             failures.append(failure)
             stopped = True
         finally:
-            working.discard(first)
-            ended.put(first)
+            working.discard(thread)
+            ended.put(thread)
 
-    helpers = [threading.Thread(target=guarded, args=(t,), name=f"equipoise-{t}") for t in range(1, threads)]
+    # Not threading.Thread, whose start() waits for the thread: that takes as long as a small chunk.
     asked = 0
     try:
-        for helper in helpers:
+        for thread in range(1, threads):
             asked += 1
-            helper.start()
-        body(0)
-        for _ in helpers:
+            start_new_thread(guarded, (thread,))
+        body()
+        for _ in range(asked):
             ended.get()
     finally:
         stopped = True
         again: BaseException | None = None
-        # Interrupted, start() does not tell whether there is a thread that has yet to begin.
+        # Interrupted, nobody knows whether there is a thread that has yet to begin.
         patience = time.monotonic() + _START
         while len(begun) < asked and time.monotonic() < patience:
             try:
@@ -85,9 +85,6 @@ def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int],
                 ended.get()
             except BaseException as interrupt:
                 again = interrupt
-        for helper in helpers:
-            if helper.is_alive():
-                helper.join()
         if again is not None:
             raise again
     if failures:
