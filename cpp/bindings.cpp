@@ -259,10 +259,11 @@ py::tuple as_tuple(const eq::Scan& scan) {
     return py::make_tuple(scan.next, scan.filled, scan.stop, scan.total);
 }
 
-eq::Candidates candidates(Array<i64>& rows, Array<double>& ranks, i64 most) {
-    require(rows.size() == ranks.size() && rows.size() >= std::max(most, eq::kBlock),
+eq::Candidates candidates(Array<i64>& rows, Array<double>& ranks, Array<double>& row_weights, i64 most) {
+    require(rows.size() == ranks.size() && rows.size() == row_weights.size() &&
+                rows.size() >= std::max(most, eq::kBlock),
             "reservoir: too little room for candidates");
-    return {rows.mutable_data(), ranks.mutable_data(), rows.size()};
+    return {rows.mutable_data(), ranks.mutable_data(), row_weights.mutable_data(), rows.size()};
 }
 
 bool all_below(const i64* numbers, i64 count, i64 limit) {
@@ -271,19 +272,40 @@ bool all_below(const i64* numbers, i64 count, i64 limit) {
     return good;
 }
 
+bool are_steps(const Array<i64>& steps, i64 quota, double threshold) {
+    return steps.size() == eq::kSteps + 1 && quota > 0 && threshold >= 0;
+}
+
+double ladder_count(const Array<double>& ranks, Array<i64>& steps, i64 quota, double threshold) {
+    require(are_steps(steps, quota, threshold), "ladder_count: shapes differ");
+    const double* r = ranks.data();
+    const i64 count = ranks.size();
+    bool good = true;
+    for (i64 i = 0; i < count; ++i) good &= r[i] >= 0;
+    require(good, "ladder_count: a rank below 0");
+    i64* s = steps.mutable_data();
+    Release release;
+    return eq::ladder_count(r, count, s, quota, threshold);
+}
+
 template <class Weight>
 py::tuple reservoir_blocks(u64 key, i64 start, const Array<Weight>& weights, double threshold, i64 most,
-                           double total, Array<i64>& rows, Array<double>& ranks) {
+                           double total, Array<i64>& steps, i64 quota, Array<i64>& rows, Array<double>& ranks,
+                           Array<double>& row_weights) {
     require(start >= 0 && most >= 0 && weights.size() % eq::kRows == 0,
             "reservoir_blocks: whole blocks only");
-    const eq::Candidates out = candidates(rows, ranks, most);
+    require(steps.size() == 0 || (are_steps(steps, quota, threshold) && !most),
+            "reservoir_blocks: no ladder for these rows");
+    const eq::Candidates out = candidates(rows, ranks, row_weights, most);
     const Weight* w = weights.data();
     const i64 count = weights.size();
+    i64* s = steps.size() ? steps.mutable_data() : nullptr;
     eq::Scan scan{};
     {
         Release release;
-        scan =
-            eq::reservoir_path<Weight>(cpu_path()).blocks(key, start, w, count, threshold, most, total, out);
+        const eq::Ladder ladder(s, quota, threshold);
+        scan = eq::reservoir_path<Weight>(cpu_path())
+                   .blocks(key, start, w, count, threshold, ladder, most, total, out);
     }
     return as_tuple(scan);
 }
@@ -293,7 +315,7 @@ py::tuple reservoir_rows(u64 key, i64 start, const Array<i64>& ids, const Array<
                          const Array<i64>& slot_labels, const Array<i64>& slot_numbers,
                          const Array<Weight>& weights, const Array<double>& shifts,
                          const Array<double>& thresholds, Array<i64>& counts, i64 most, double total,
-                         Array<i64>& rows, Array<double>& ranks) {
+                         Array<i64>& rows, Array<double>& ranks, Array<double>& row_weights) {
     const i64 count = std::max(weights.size(), classes.size());
     const u64 slots = static_cast<u64>(slot_labels.size());
     require(start >= 0 && most >= 1 && (thresholds.size() > 0 || (slots && classes.size() == count)) &&
@@ -306,7 +328,7 @@ py::tuple reservoir_rows(u64 key, i64 start, const Array<i64>& ids, const Array<
             "reservoir_rows: shapes differ");
     require(slots || all_below(classes.data(), classes.size(), thresholds.size()),
             "reservoir_rows: a class without a threshold");
-    const eq::Candidates out = candidates(rows, ranks, most);
+    const eq::Candidates out = candidates(rows, ranks, row_weights, most);
     const eq::Stream<Weight> stream{key,
                                     start,
                                     data_or_null(ids),
@@ -569,16 +591,19 @@ PYBIND11_MODULE(_core, m) {
           raw("units"), raw("seen"), raw("ids"), raw("state"));
     m.def("shared_exact", &shared_exact, num("key"), num("call"), num("lane"), num("n"), raw("cells"),
           raw("units"), raw("tree"), raw("ids"), raw("state"));
+    m.def("ladder_count", &ladder_count, raw("ranks"), raw("steps"), num("quota"), num("threshold"));
     m.def("reservoir_blocks", &reservoir_blocks<float>, num("key"), num("start"), raw("weights"),
-          num("threshold"), num("most"), num("total"), raw("rows"), raw("ranks"));
+          num("threshold"), num("most"), num("total"), raw("steps"), num("quota"), raw("rows"), raw("ranks"),
+          raw("row_weights"));
     m.def("reservoir_blocks", &reservoir_blocks<double>, num("key"), num("start"), raw("weights"),
-          num("threshold"), num("most"), num("total"), raw("rows"), raw("ranks"));
+          num("threshold"), num("most"), num("total"), raw("steps"), num("quota"), raw("rows"), raw("ranks"),
+          raw("row_weights"));
     m.def("reservoir_rows", &reservoir_rows<float>, num("key"), num("start"), raw("ids"), raw("classes"),
           raw("slot_labels"), raw("slot_numbers"), raw("weights"), raw("shifts"), raw("thresholds"),
-          raw("counts"), num("most"), num("total"), raw("rows"), raw("ranks"));
+          raw("counts"), num("most"), num("total"), raw("rows"), raw("ranks"), raw("row_weights"));
     m.def("reservoir_rows", &reservoir_rows<double>, num("key"), num("start"), raw("ids"), raw("classes"),
           raw("slot_labels"), raw("slot_numbers"), raw("weights"), raw("shifts"), raw("thresholds"),
-          raw("counts"), num("most"), num("total"), raw("rows"), raw("ranks"));
+          raw("counts"), num("most"), num("total"), raw("rows"), raw("ranks"), raw("row_weights"));
     m.def("reservoir_select", &reservoir_select, raw("classes"), raw("ranks"), raw("ids"), raw("quotas"),
           raw("thresholds"), raw("scratch"), raw("sorted"), raw("keep"));
     m.def("class_lookup", &class_lookup, raw("labels"), raw("slot_labels"), raw("slot_numbers"), raw("known"),

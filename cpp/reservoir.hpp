@@ -15,12 +15,13 @@
 
 #include "classes.hpp"
 #include "elementary.hpp"
+#include "ladder.hpp"
 #include "rng.hpp"
 
 namespace equipoise {
 
 constexpr i64 kRows = 64;                 // of a block
-constexpr i64 kAhead = 2048;              // rows, which are asked for so long before they are read
+constexpr i64 kAhead = 4096;              // rows, which are asked for so long before they are read
 constexpr double kSlack = 1.0 + 0x1p-40;  // covers the rounding of a logarithm, a quotient, a product
 
 // Why a kernel came back; `next` is where to go on, or what is wrong.
@@ -34,7 +35,12 @@ struct Scan {
 struct Candidates {
     i64* rows;
     double* ranks;
+    double* weights;  // known here, and gone from the cache when everything is read
     i64 room;
+
+    EQUIPOISE_INLINE Candidates behind(i64 filled) const {
+        return {rows + filled, ranks + filled, weights + filled, room - filled};
+    }
 };
 
 // 1 - u for the real u in (0, 1] of a word, exactly: no more than -log(u), so it rejects before any
@@ -185,12 +191,13 @@ struct Pending {
         size += weight > 0.0;
     }
     // Notes those up to their limits, and says how many.
-    EQUIPOISE_INLINE i64 settle(i64* out_rows, double* ranks) {
+    EQUIPOISE_INLINE i64 settle(const Candidates& out) {
         for (i64 i = 0; i < size; ++i) starts[i] += exponential(words[i]) / weights[i];
         i64 filled = 0;
         for (i64 i = 0; i < size; ++i) {
-            out_rows[filled] = rows[i];
-            ranks[filled] = starts[i];
+            out.rows[filled] = rows[i];
+            out.ranks[filled] = starts[i];
+            out.weights[filled] = weights[i];
             filled += starts[i] <= limits[i];
         }
         size = 0;
@@ -225,13 +232,15 @@ EQUIPOISE_INLINE i64 block_ranks(const Run& run, u64 b, const Weight* w, double 
 // The same with replacement: points of a Poisson process, at most `most`. Run: the block's own.
 template <class Weight>
 EQUIPOISE_INLINE i64 block_points(const Run& group, u64 b, const Run& run, const Weight* w, double sum,
-                                  double threshold, i64 first, i64 most, i64* rows, double* ranks) {
+                                  double threshold, i64 first, i64 most, const Candidates& out) {
     double point = exponential(group.word(b)) / sum;
     u64 pick = group.word(kBlock + (kRows + 1) * b + kRows);
     i64 filled = 0;
     for (u64 j = 0; filled < most && point <= threshold; j += 2) {
-        rows[filled] = first + block_pick(w, sum, pick);
-        ranks[filled++] = point;
+        const i64 row = block_pick(w, sum, pick);
+        out.rows[filled] = first + row;
+        out.weights[filled] = static_cast<double>(w[row]);
+        out.ranks[filled++] = point;
         point += exponential(run.word(j)) / sum;
         pick = run.word(j + 1);
     }
@@ -239,11 +248,11 @@ EQUIPOISE_INLINE i64 block_points(const Run& group, u64 b, const Run& run, const
 }
 
 // Whole blocks of a stream, from block `start` on; with replacement up to `most` points of each, else most =
-// 0.
+// 0. The ladder lowers the threshold meanwhile.
 template <class Weight>
 EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights, i64 count, double threshold,
-                                       i64 most, double total, const Candidates& out) {
-    const double bound = threshold * kSlack;
+                                       Ladder ladder, i64 most, double total, const Candidates& out) {
+    double bound = threshold * kSlack;
     const i64 blocks = count / kRows, need = most ? most : kRows;
     Scan scan{0, 0, kAllSeen, total};
     Run run{};
@@ -261,7 +270,7 @@ EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights
         for (i64 b = 0; b < size; ++b) {
             Columns<Weight> columns;
             for (i64 j = 0; j < kRows; j += 64 / static_cast<i64>(sizeof(Weight)))
-                EQUIPOISE_PREFETCH(w + b * kRows + kAhead + j);
+                EQUIPOISE_PREFETCH_FAR(w + b * kRows + kAhead + j);
             columns.add_block(w + b * kRows, signs);
             sums[b] = columns.sum();
         }
@@ -281,24 +290,27 @@ EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights
             for (i64 b = 0; b < size; ++b) starts[b] = exponential(words[b]) / sums[b];
             for (i64 b = 0; b < size; ++b) may[b] &= (starts[b] <= threshold) & (sums[b] > 0.0);
             Mask mask;
+            const Candidates found = out.behind(scan.filled);
             for (i64 b = 0; b < kBatch; b += 8) mask.set_eight(b, may + b);
             while (mask.bits) {
                 const i64 b = mask.take_lowest(), first = (at + b) * kRows;
                 const u64 number = offset + static_cast<u64>(b);
-                i64* rows = out.rows + scan.filled;
-                double* ranks = out.ranks + scan.filled;
+                const Candidates here = out.behind(scan.filled);
                 if (most) {
-                    scan.filled +=
-                        block_points(run, number, Run(key, block + static_cast<u64>(b), 1), weights + first,
-                                     sums[b], threshold, first, most, rows, ranks);
+                    scan.filled += block_points(run, number, Run(key, block + static_cast<u64>(b), 1),
+                                                weights + first, sums[b], threshold, first, most, here);
                 } else {
-                    *rows = block_ranks(run, number, weights + first, sums[b], starts[b], threshold, first,
-                                        others);
-                    *ranks = starts[b];
+                    *here.rows = block_ranks(run, number, weights + first, sums[b], starts[b], threshold,
+                                             first, others);
+                    *here.ranks = starts[b];
+                    *here.weights = static_cast<double>(weights[*here.rows]);
                     ++scan.filled;
                 }
             }
-            scan.filled += others.settle(out.rows + scan.filled, out.ranks + scan.filled);
+            scan.filled += others.settle(out.behind(scan.filled));
+            ladder.add(found.ranks, found.room - (out.room - scan.filled));
+            threshold = ladder.lowered(threshold);
+            bound = threshold * kSlack;
         }
         for (i64 b = 0; b < size; ++b) scan.total += sums[b];
     }
@@ -333,15 +345,16 @@ struct Stream {
 // `most`.
 template <class Weight>
 EQUIPOISE_INLINE i64 row_points(const Stream<Weight>& rows, i64 i, double w, u64 word, double threshold,
-                                i64 most, i64* out_rows, double* ranks) {
+                                i64 most, const Candidates& out) {
     const double log_w = rows.shifts ? log(w) + rows.shifts[i] : 0.0;
     double e = exponential(word);
     Run run{};
     for (i64 filled = 0;;) {
         const double rank = rows.shifts ? log(e) - log_w : e / w;
         if (!(rank <= threshold)) return filled;
-        out_rows[filled] = i;
-        ranks[filled++] = rank;
+        out.rows[filled] = i;
+        out.weights[filled] = w;
+        out.ranks[filled++] = rank;
         if (filled >= most) return filled;
         if (filled == 1) run = Run(rows.key, static_cast<u64>(rows.ids ? rows.ids[i] : rows.start + i), 1);
         e += exponential(run.word(static_cast<u64>(filled - 1)));
@@ -387,7 +400,7 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
         }
         if (rows.classes) {
             // Pages end sooner than the hardware looks ahead.
-            for (i64 j = 0; j < size; j += 8) EQUIPOISE_PREFETCH(rows.classes + at + kAhead + j);
+            for (i64 j = 0; j < size; j += 8) EQUIPOISE_PREFETCH_FAR(rows.classes + at + kAhead + j);
             if (!class_bounds(rows.classes + at, size, rows.slot_labels, rows.slot_numbers, rows.mask,
                               rows.thresholds, rows.num_thresholds, numbers, bounds, rows.counts))
                 return {at, scan.filled, kNewClass, scan.total};
@@ -410,11 +423,11 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
                         return {at + j, scan.filled, kFull, scan.total};
                     }
                     scan.filled += row_points(rows, at + j, weights[j], words[j], rows.thresholds[numbers[j]],
-                                              most, out.rows + scan.filled, out.ranks + scan.filled);
+                                              most, out.behind(scan.filled));
                 }
             }
         }
-        scan.filled += others.settle(out.rows + scan.filled, out.ranks + scan.filled);
+        scan.filled += others.settle(out.behind(scan.filled));
         if (most == 1) {
             scan.total += piece;
         } else {  // a piece may be left in the middle: row by row

@@ -8,9 +8,11 @@
 #include <intrin.h>
 #define EQUIPOISE_INLINE __forceinline
 #define EQUIPOISE_PREFETCH(address) ((void)0)
+#define EQUIPOISE_PREFETCH_FAR(address) ((void)0)
 #else
 #define EQUIPOISE_INLINE inline __attribute__((always_inline))
 #define EQUIPOISE_PREFETCH(address) __builtin_prefetch(address)
+#define EQUIPOISE_PREFETCH_FAR(address) __builtin_prefetch(address, 0, 2)  // into L2, which has room for more
 #endif
 
 namespace equipoise {

@@ -91,6 +91,9 @@ def shared_exact(
     ids: NDArray[np.int64],
     state: NDArray[np.uint64],
 ) -> None: ...
+def ladder_count(
+    ranks: NDArray[np.float64], steps: NDArray[np.int64], quota: int, threshold: float
+) -> float: ...
 def reservoir_blocks(
     key: int,
     start: int,
@@ -98,8 +101,11 @@ def reservoir_blocks(
     threshold: float,
     most: int,
     total: float,
+    steps: NDArray[np.int64],
+    quota: int,
     rows: NDArray[np.int64],
     ranks: NDArray[np.float64],
+    row_weights: NDArray[np.float64],
 ) -> tuple[int, int, int, float]: ...
 def reservoir_rows(
     key: int,
@@ -116,6 +122,7 @@ def reservoir_rows(
     total: float,
     rows: NDArray[np.int64],
     ranks: NDArray[np.float64],
+    row_weights: NDArray[np.float64],
 ) -> tuple[int, int, int, float]: ...
 def reservoir_select(
     classes: NDArray[np.int64],

@@ -271,13 +271,13 @@ class _Placed(WeightedRows):
     start = 0  # number of the next update's first row
 
     def _gather(
-        self, weights: Any, start: int, ids: Any = None, classes: Any = None, **more: Any
-    ) -> Callable[..., dict[str, Any]]:
-        gather = super()._gather(weights, start, ids, classes, **more)
+        self, start: int, ids: Any = None, classes: Any = None, **more: Any
+    ) -> Callable[[Int64s], dict[str, Any]]:
+        gather = super()._gather(start, ids, classes, **more)
         first = self.start
 
-        def placed(rows: Int64s, ranks: Reals) -> dict[str, Any]:
-            return gather(rows, ranks) | {"streams": (rows + first).astype(np.uint64)}
+        def placed(rows: Int64s) -> dict[str, Any]:
+            return gather(rows) | {"streams": (rows + first).astype(np.uint64)}
 
         return placed
 

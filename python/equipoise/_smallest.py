@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,11 +22,14 @@ _DTYPES: dict[str, type[np.generic]] = {
     "classes": np.int64,  # numbers of classes
 }
 _NO_CLASSES = np.empty(0, np.int64)
+_NO_STEPS = np.empty(0, np.int64)
+_STEPS = 1024
 _MOST_SPARE = 1 << 23  # 64 MB
 
 
-# One thread's, for all reservoirs: a select needs as much room as its reservoir, but for a moment.
-_scratch = threading.local()
+# For all reservoirs: a select needs as much room as its reservoir, but for a moment. Threads of a call are
+# new, so they cannot have one each; what is taken from a list has one owner.
+_scratch: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
 
 
 class _Columns:
@@ -52,10 +54,13 @@ class _Columns:
 
 
 def _room(integers: int, reals: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    for name, size, dtype in (("integers", integers, np.int64), ("reals", reals, np.float64)):
-        if getattr(_scratch, name, _NO_CLASSES).size < size:
-            setattr(_scratch, name, np.empty(size + size // 2, dtype))
-    return _scratch.integers, _scratch.reals
+    try:
+        room = _scratch.pop()
+    except IndexError:
+        room = _NO_CLASSES, np.empty(0)
+    if room[0].size < integers or room[1].size < reals:
+        room = np.empty(integers + integers // 2, np.int64), np.empty(reals + reals // 2)
+    return room
 
 
 class Smallest:
@@ -75,6 +80,8 @@ class Smallest:
         self.thresholds = np.full(quotas.size, np.inf)
         self.distinct = distinct
         self._kept = 0  # by the last select
+        self.steps = _NO_STEPS  # of a ladder that has counted ranks, where there is one
+        self._lowered = False  # the threshold, by the ladder, since rows were dropped
 
     @property
     def columns(self) -> dict[str, NDArray[Any]]:
@@ -86,10 +93,21 @@ class Smallest:
     def add(self, count: int, columns: dict[str, Any]) -> None:
         """More candidates. They are looked through once they are half as many as what is kept."""
         self._append(count, columns)
+        self._count(columns["ranks"])
         self.look_through()
 
+    def _count(self, ranks: NDArray[np.float64]) -> None:
+        if self.steps.size:
+            now = float(self.thresholds[0])
+            self.thresholds[0] = kernels().ladder_count(ranks, self.steps, int(self.quotas[0]), now)
+            self._lowered |= bool(self.thresholds[0] < now)
+
     def look_through(self) -> None:
-        if self.size > 3 * max(self._kept, int(self.quotas.max(initial=0)), self.quotas.size) // 2:
+        most = max(self._kept, int(self.quotas.max(initial=0)), self.quotas.size)
+        if self._lowered and self.size > 2 * most:
+            self._replace(np.flatnonzero(self["ranks"] <= self.thresholds[0]), self.thresholds, 0)
+            self._lowered = False
+        if not self._lowered and self.size > 3 * most // 2:
             self.select()
 
     def joined(
@@ -102,7 +120,7 @@ class Smallest:
         both = copy.copy(self)
         if not share:
             both._widen(self.size)
-        both.thresholds = self.thresholds.copy()
+        both.thresholds, both.steps = self.thresholds.copy(), self.steps.copy()
         for other in others:
             columns = {name: other[name] for name in both.columns}
             if numbers is not None:
@@ -122,10 +140,14 @@ class Smallest:
             return
         end, room = self.size + count, self.columns["ranks"].size
         if room < end:
-            self._widen(max(end, 2 * room, 256))
+            self._widen(max(end, 2 * room, self._enough(end)))
         for name, column in self.columns.items():
             column[self.size : end] = columns[name]
         self.size = end
+
+    def _enough(self, size: int) -> int:
+        """Room until rows are looked through again, so that memory of one size is handed on."""
+        return max(min(4 * size, 3 * int(self.quotas.max(initial=0)) + 2048), 256)
 
     def _widen(self, room: int) -> None:
         wider = _Columns(self.columns, room, self._spare)
@@ -159,6 +181,17 @@ class Smallest:
             if (ranks[1:] == ranks[:-1]).any() and self._drop_equal():
                 keep, thresholds = self._look()
         self._replace(keep, thresholds, keep.size)
+        self._count_anew()
+
+    def _count_anew(self) -> None:
+        """Where all are of one class, no row is there twice, and ranks are no logarithms."""
+        self.steps = _NO_STEPS
+        threshold = self.thresholds[:1]
+        if self.distinct or {"classes", "shifts"} & self.columns.keys() or not threshold < np.inf:
+            return
+        self.steps = np.zeros(_STEPS + 1, np.int64)
+        self.steps[_STEPS] = (threshold.view(np.int64)[0] >> 46) - (_STEPS - 1)
+        self._count(self["ranks"])
 
     def order(self, places: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """By class, or its place, rank and id (and stream, for equal positions)."""
@@ -175,13 +208,16 @@ class Smallest:
 
     def _look(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         size, thresholds = self.size, self.thresholds.copy()
-        scratch, ordered = _room(2 * size + 2 * self.quotas.size, size)
+        room = scratch, ordered = _room(2 * size + 2 * self.quotas.size, size)
         keep = scratch[:size]
         kept = kernels().reservoir_select(
             self.columns.get("classes", _NO_CLASSES)[:size], self["ranks"], self["ids"], self.quotas,
             thresholds, scratch[size:], ordered, keep,
         )  # fmt: skip
-        return keep[:kept].copy(), thresholds
+        rows = keep[:kept].copy()
+        if not _scratch and scratch.size <= _MOST_SPARE:
+            _scratch.append(room)
+        return rows, thresholds
 
     def _drop_equal(self) -> bool:
         order = self.order()
@@ -197,7 +233,7 @@ class Smallest:
 
     def _replace(self, rows: NDArray[np.int64], thresholds: NDArray[np.float64], kept: int) -> None:
         """By some of the rows: all at once, so that an interrupt finds it before or after."""
-        columns = _Columns(self.columns, max(2 * rows.size, 256), self._spare)
+        columns = _Columns(self.columns, max(2 * rows.size, self._enough(rows.size)), self._spare)
         for name, column in columns.views.items():
             np.take(self[name], rows, out=column[: rows.size], mode="clip")
         vars(self).update(_columns=columns, size=rows.size, thresholds=thresholds, _kept=kept)

@@ -27,27 +27,63 @@ _BLOCK = 64  # rows of a block
 _LINE = 1 << 13  # rows whose blocks share a run
 _PIECE = 1 << 20  # rows between two looks at Ctrl-C, some milliseconds
 _LEAST = 1 << 16  # rows for which a thread is worth while
-_MOST_ROOM = 1 << 18
+_LEAST_ROOM, _MOST_ROOM = 1 << 12, 1 << 18
 _BAD_WEIGHT, _BAD_SUM, _NEW_CLASS = 2, 3, 4
 _NO_INTEGERS = np.empty(0, np.int64)
 _NO_SHIFTS = np.empty(0)
 _NO_WEIGHTS = np.empty(0, np.float32)
 _ONE = np.ones(1, np.float32)
-_NOTHING = Smallest(("ranks",), _NO_INTEGERS)
 
 Reals = NDArray[np.float64]
-Scan = Callable[[int, int, "_Workspace"], tuple[int, int, int, float]]
+Scan = Callable[[int, int, Reals, "_Workspace"], tuple[int, int, int, float]]
+Gather = Callable[[NDArray[np.int64]], dict[str, Any]]
 
 
 class _Workspace:
-    """One thread's: room for a kernel's candidates, the smallest of them so far, rows by class."""
+    """One thread's: room for a kernel's candidates, rows by class."""
 
-    def __init__(self, found: Smallest, room: int, classes: int) -> None:
-        self.found = found
-        self.counts = np.zeros(classes, np.int64)
+    def __init__(self, room: int) -> None:
         self.rows = np.empty(room, np.int64)
-        self.ranks = np.empty(room)
+        self.ranks, self.weights = np.empty((2, room))
+
+    def restart(self, found: Smallest) -> _Workspace:
+        self.steps, self.counts = found.steps.copy(), np.zeros(found.quotas.size, np.int64)
         self.first, self.total = -1, 0.0  # of a piece that is not done yet
+        return self
+
+    def columns(self, filled: int, gather: Gather) -> dict[str, Any]:
+        return gather(self.rows[:filled]) | {"ranks": self.ranks[:filled], "weights": self.weights[:filled]}
+
+
+class _Reading:
+    """What a call has read so far. All threads put what they find behind what is kept, one after another.
+
+    So each of them knows the threshold of all, and an interrupt leaves what was found unseen.
+    """
+
+    def __init__(self, kept: Smallest, threads: int, spare: list[_Workspace]) -> None:
+        self.found, self.threads = kept.joined([]), threads
+        self.workspaces: list[_Workspace] = []
+        self.totals: list[tuple[int, float]] = []  # of pieces: they depend on nothing that was found
+        self._adding, self._own, self._spare = threading.Lock(), threading.local(), spare
+
+    def workspace(self, room: int) -> _Workspace:
+        """The calling thread's."""
+        mine: _Workspace | None = getattr(self._own, "workspace", None)
+        if mine is None:
+            try:
+                mine = self._spare.pop()
+            except IndexError:  # or another thread was faster
+                mine = _Workspace(room)
+            self._own.workspace = mine.restart(self.found)
+            self.workspaces.append(mine)
+        return mine
+
+    def add(self, count: int, columns: dict[str, Any], mine: _Workspace) -> None:
+        """What a thread has found; it learns what the others have."""
+        with self._adding:
+            self.found.add(count, columns)
+            mine.steps = self.found.steps.copy()
 
 
 class WeightedRows:
@@ -113,38 +149,26 @@ class WeightedRows:
             latest = max(latest, float(times.max(where=weights > 0, initial=-math.inf)))
         blocks = ids is None and classes is None and shifts is None
         self._kept.distinct = self._may_repeat(keyed)
-        # One thread puts what it finds behind what is kept, where an interrupt leaves it unseen.
-        used = [self._workspace(self._kept.joined([]))] if threads == 1 else []
-        totals: list[tuple[int, float]] = []
-        tail = self._tail
+        reading, tail = _Reading(self._kept, threads, self._workspaces), self._tail
         if blocks:
-            tail = self._read_blocks(weights, threads, used, totals)
-        elif not self._read_rows(
-            weights, given is not None, ids, classes, shifts, latest, threads, used, totals
-        ):
+            tail = self._read_blocks(reading, weights)
+        elif not self._read_rows(reading, weights, given is not None, ids, classes, shifts, latest):
             return False
         total, lost = self._aged(latest)
-        for _, one in sorted(totals):  # threads come in any order
+        for _, one in sorted(reading.totals):  # threads come in any order
             total, lost = _added(total, lost, one)
         with np.errstate(over="ignore"):
             _validate_reservoirs.check_total(total + lost + float(tail.sum()))
-        if threads == 1:
-            kept = used[0].found
-            used[0].found = _NOTHING
-        else:
-            kept = self._kept.joined([workspace.found for workspace in used])
-            kept.look_through()
         # All at once, so that an interrupt finds the reservoir before or after.
         vars(self).update(
-            _kept=kept, _total=total, _lost=lost, _latest=latest, _tail=tail, _keyed=keyed,
+            _kept=reading.found, _total=total, _lost=lost, _latest=latest, _tail=tail, _keyed=keyed,
             _n_seen=self._n_seen + count, _position=self._position + (count if ids is None else 0),
-            _workspaces=used, _counts=sum((workspace.counts for workspace in used), start=self._counts),
+            _workspaces=reading.workspaces,
+            _counts=sum((workspace.counts for workspace in reading.workspaces), start=self._counts),
         )  # fmt: skip
         return True
 
-    def _read_blocks(
-        self, weights: NDArray[Any], threads: int, used: list[_Workspace], totals: list[tuple[int, float]]
-    ) -> Reals:
+    def _read_blocks(self, reading: _Reading, weights: NDArray[Any]) -> Reals:
         """Whole blocks; what is left of the last is the new tail."""
         waiting = self._tail.size
         head = (_BLOCK - waiting) % _BLOCK if waiting else 0
@@ -155,40 +179,36 @@ class WeightedRows:
         check = lambda: _validate_reservoirs.check_weights(weights, 0)  # noqa: E731
         if waiting:
             block = np.concatenate((self._tail, weights[:head]))
-            of_blocks, gather = self._of_blocks(block, start), self._gather(block, start)
-            self._scan(_BLOCK, 1, of_blocks, gather, used, totals, check)
+            self._scan(reading, _BLOCK, self._of_blocks(block, start), self._gather(start), check)
             start += _BLOCK
         rest = weights[head:]
         whole = rest.size // _BLOCK * _BLOCK
         tail = rest[whole:].astype(np.float64)
-        of_blocks, gather = self._of_blocks(rest, start), self._gather(rest, start)
-        self._scan(whole, threads, of_blocks, gather, used, totals, check)
+        self._scan(reading, whole, self._of_blocks(rest, start), self._gather(start), check)
         _validate_reservoirs.check_weights(tail, head + whole)
         return tail
 
     def _of_blocks(self, weights: NDArray[Any], start: int) -> Scan:
         key, first = self._key(BLOCKS, self._stream), start // _BLOCK
-        draw, most = kernels().reservoir_blocks, self._most
+        draw, most, quota = kernels().reservoir_blocks, self._most, int(self._kept.quotas[0])
 
-        def scan(begin: int, end: int, mine: _Workspace) -> tuple[int, int, int, float]:
+        def scan(begin: int, end: int, thresholds: Reals, mine: _Workspace) -> tuple[int, int, int, float]:
             return draw(  # type: ignore[no-any-return]
-                key, first + begin // _BLOCK, weights[begin:end], mine.found.thresholds[0], most, mine.total,
-                mine.rows, mine.ranks,
+                key, first + begin // _BLOCK, weights[begin:end], thresholds[0], most, mine.total, mine.steps,
+                quota, mine.rows, mine.ranks, mine.weights,
             )  # fmt: skip
 
         return scan
 
     def _read_rows(
         self,
+        reading: _Reading,
         weights: NDArray[Any],
         weighted: bool,
         ids: NDArray[np.int64] | None,
         classes: NDArray[np.int64] | None,
         shifts: Reals | None,
         latest: float,
-        threads: int,
-        used: list[_Workspace],
-        totals: list[tuple[int, float]],
     ) -> bool:
         key = self._key(ROWS, self._stream) if ids is None else self._key(IDS, 0)
         draw, most, start = kernels().reservoir_rows, max(self._most, 1), self._position
@@ -196,10 +216,10 @@ class WeightedRows:
         s, w = _NO_SHIFTS if shifts is None else shifts, weights if weighted else _NO_WEIGHTS
         slots = (_NO_INTEGERS, _NO_INTEGERS) if self._numbers is None else self._numbers.slots
 
-        def scan(begin: int, end: int, mine: _Workspace) -> tuple[int, int, int, float]:
+        def scan(begin: int, end: int, thresholds: Reals, mine: _Workspace) -> tuple[int, int, int, float]:
             return draw(  # type: ignore[no-any-return]
                 key, start + begin, i[begin:end], c[begin:end], *slots, w[begin:end], s[begin:end],
-                mine.found.thresholds, mine.counts, most, mine.total, mine.rows, mine.ranks,
+                thresholds, mine.counts, most, mine.total, mine.rows, mine.ranks, mine.weights,
             )  # fmt: skip
 
         def aged(begin: int, end: int) -> float:
@@ -207,23 +227,21 @@ class WeightedRows:
             with np.errstate(over="ignore"):
                 return float((weights[begin:end] * left).sum())
 
-        gather = self._gather(weights, start, ids, classes, shifts=shifts)
+        gather = self._gather(start, ids, classes, shifts=shifts)
         check = lambda: _validate_reservoirs.check_weights(weights, 0)  # noqa: E731
-        return self._scan(weights.size, threads, scan, gather, used, totals, check, aged if s.size else None)
+        return self._scan(reading, weights.size, scan, gather, check, aged if s.size else None)
 
     def _gather(
         self,
-        weights: NDArray[Any],
         start: int,
         ids: NDArray[np.int64] | None = None,
         classes: NDArray[np.int64] | None = None,
         **more: NDArray[Any] | None,
-    ) -> Callable[[Any, Any], dict[str, Any]]:
-        def gather(rows: NDArray[np.int64], ranks: Reals) -> dict[str, Any]:
+    ) -> Gather:
+        def gather(rows: NDArray[np.int64]) -> dict[str, Any]:
             columns: dict[str, Any] = {
                 name: column[rows] for name, column in more.items() if column is not None
             }
-            columns |= {"ranks": ranks, "weights": weights[rows]}
             if classes is not None:
                 some = classes[rows]
                 columns["classes"] = some if self._numbers is None else self._numbers.of(some)
@@ -236,37 +254,28 @@ class WeightedRows:
 
     def _scan(
         self,
+        reading: _Reading,
         count: int,
-        threads: int,
         scan: Scan,
-        gather: Callable[[Any, Any], dict[str, Any]],
-        used: list[_Workspace],
-        totals: list[tuple[int, float]],
+        gather: Gather,
         check: Callable[[], None],
         weigh: Callable[[int, int], float] | None = None,
     ) -> bool:
         """Candidates among `count` rows; `check` refuses the first bad weight of all, if there is one.
 
         False: a class is unknown.
-
-        totals : sums of pieces, which depend neither on what is kept nor on where a kernel had no more room
         """
-        local, unknown = threading.local(), False
+        found, unknown = reading.found, False
 
         def work(begin: int, end: int) -> int:
             nonlocal unknown
             if unknown:
                 return end
-            mine = getattr(local, "mine", None)
-            if mine is None:
-                mine = local.mine = used[0] if used and threads == 1 else self._workspace(None)
-                if mine not in used:
-                    used.append(mine)
-            found: Smallest = mine.found
+            mine = reading.workspace(self._room())
             stop = min(end, (begin // _PIECE + 1) * _PIECE)
             if mine.first < 0:
                 mine.first, mine.total = begin, 0.0
-            at, filled, why, mine.total = scan(begin, stop, mine)
+            at, filled, why, mine.total = scan(begin, stop, found.thresholds, mine)
             if why == _NEW_CLASS:
                 unknown = True
                 return end
@@ -274,39 +283,24 @@ class WeightedRows:
                 check()
                 _validate.refuse_sum()
             if filled:
-                rows = mine.rows[:filled]
-                rows += begin
-                found.add(filled, gather(rows, mine.ranks[:filled]))
+                mine.rows[:filled] += begin
+                reading.add(filled, mine.columns(filled, gather), mine)
             if begin + at == stop:
-                totals.append((mine.first, weigh(mine.first, stop) if weigh else mine.total))
+                reading.totals.append((mine.first, weigh(mine.first, stop) if weigh else mine.total))
                 mine.first = -1
             return begin + at
 
         if count:
+            threads = reading.threads
             share = -(-count // (threads * _LINE)) * _LINE
             part = count if threads == 1 else min(max(share, _LEAST), _PIECE)
             for_chunks(count, part, threads, work)
         return not unknown
 
-    def _workspace(self, found: Smallest | None) -> _Workspace:
-        """None: what is found is put aside."""
-        try:
-            workspace = self._workspaces.pop()
-        except IndexError:  # or another thread was faster
-            return _Workspace(found or self._kept.empty(), self._room(), self._counts.size)
-        if found:
-            workspace.found = found
-        elif workspace.found is _NOTHING:
-            workspace.found = self._kept.empty()
-        else:
-            workspace.found.restart(self._kept)
-        workspace.counts = np.zeros(self._counts.size, np.int64)
-        workspace.first = -1
-        return workspace
-
     def _room(self) -> int:
         """For candidates: as many as are kept, so that the threshold falls soon."""
-        return max(min(int(self._kept.quotas.sum()), _MOST_ROOM), self._most) + 16 * _BLOCK
+        kept = max(int(self._kept.quotas.sum()), _LEAST_ROOM)
+        return max(min(kept, _MOST_ROOM), self._most) + 16 * _BLOCK
 
     def _may_repeat(self, keyed: str | None) -> tuple[str, ...]:
         """What makes two rows one: a row that comes again, or points of a row that rounding makes one."""
@@ -367,11 +361,11 @@ class WeightedRows:
         if self._tail.size:
             block = np.concatenate((self._tail, np.zeros(_BLOCK - self._tail.size)))
             start = self._position - self._tail.size
-            mine = _Workspace(found, self._room(), 0)
-            _, filled, why, _ = self._of_blocks(block, start)(0, _BLOCK, mine)
+            mine = _Workspace(self._room()).restart(found)
+            _, filled, why, _ = self._of_blocks(block, start)(0, _BLOCK, found.thresholds, mine)
             if why == _BAD_SUM:
                 _validate.refuse_sum()
-            found.add(filled, self._gather(block, start)(mine.rows[:filled], mine.ranks[:filled]))
+            found.add(filled, mine.columns(filled, self._gather(start)))
         return found
 
     def _inclusion(self, rows: Smallest, order: NDArray[np.int64], threshold: Reals) -> Reals:

@@ -14,6 +14,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from equipoise._numba import ladder
 from equipoise._numba._jit import f32, f64, i64, jit, reads, stack, u8, u64, writes
 from equipoise._numba.classes import class_bounds
 from equipoise._numba.elementary import exp, log, log_normal
@@ -110,7 +111,7 @@ def block_pick(w, at, total, word):
 
 
 @jit()
-def block_ranks(run, b, w, at, total, threshold, filled, rows, ranks):
+def block_ranks(run, b, w, at, total, threshold, filled, rows, ranks, row_weights):
     """A block's ranks up to the threshold. Run: its group's, where it is number `b`."""
     start = exponential(word(run, b)) / total
     if not start <= threshold:
@@ -119,6 +120,7 @@ def block_ranks(run, b, w, at, total, threshold, filled, rows, ranks):
     picked = block_pick(w, at, total, word(run, words + ROWS))
     rows[filled] = np.int64(at + picked)
     ranks[filled] = start
+    row_weights[filled] = np.float64(w[at + picked])
     filled += ONE
     # A rank is rounded as a sum; ranks beyond float64 are all infinite, and none is left out.
     bound = (threshold - start) * SLACK + threshold * 2.0**-52 if threshold < np.inf else np.inf
@@ -128,19 +130,22 @@ def block_ranks(run, b, w, at, total, threshold, filled, rows, ranks):
         if gap(bits) <= bound * x and x > 0.0 and i != picked:
             rows[filled] = np.int64(at + i)
             ranks[filled] = start + exponential(bits) / x
+            row_weights[filled] = x
             filled += np.uint64(ranks[filled] <= threshold)
     return filled
 
 
 @jit()
-def block_points(group, b, run, w, at, total, threshold, most, filled, rows, ranks):
+def block_points(group, b, run, w, at, total, threshold, most, filled, rows, ranks, row_weights):
     """The same with replacement: points of a Poisson process, at most `most`. Run: the block's own."""
     point = exponential(word(group, b)) / total
     pick = word(group, BLOCK + (ROWS + ONE) * b + ROWS)
     j, stop = ZERO, filled + most
     while filled < stop and point <= threshold:
-        rows[filled] = np.int64(at + block_pick(w, at, total, pick))
+        row = at + block_pick(w, at, total, pick)
+        rows[filled] = np.int64(row)
         ranks[filled] = point
+        row_weights[filled] = np.float64(w[row])
         filled += ONE
         point += exponential(word(run, j)) / total
         pick = word(run, j + ONE)
@@ -149,18 +154,24 @@ def block_points(group, b, run, w, at, total, threshold, most, filled, rows, ran
 
 
 @jit(
-    (u64, i64, reads(f32), f64, i64, f64, writes(i64), writes(f64)),
-    (u64, i64, reads(f64), f64, i64, f64, writes(i64), writes(f64)),
+    (u64, i64, reads(f32), f64, i64, f64, writes(i64), i64, writes(i64), writes(f64), writes(f64)),
+    (u64, i64, reads(f64), f64, i64, f64, writes(i64), i64, writes(i64), writes(f64), writes(f64)),
 )
-def reservoir_blocks(key, start, weights, threshold, most, total, rows, ranks):
-    """Whole blocks of a stream, from block `start` on; with replacement up to `most` points of each."""
+def reservoir_blocks(key, start, weights, threshold, most, total, steps, quota, rows, ranks, row_weights):
+    """Whole blocks of a stream, from block `start` on; with replacement up to `most` points of each.
+
+    The ladder lowers the threshold meanwhile.
+    """
     if start < 0 or most < 0 or np.uint64(weights.size) % ROWS:
         raise ValueError("reservoir_blocks: whole blocks only")
-    if rows.size != ranks.size or rows.size < max(most, 128):
+    if steps.size and (steps.size != ladder.STEPS + 1 or quota <= 0 or not threshold >= 0.0 or most):
+        raise ValueError("reservoir_blocks: no ladder for these rows")
+    if rows.size != ranks.size or rows.size != row_weights.size or rows.size < max(most, 128):
         raise ValueError("reservoir: too little room for candidates")
     bound, filled = threshold * SLACK, ZERO
     blocks, room, limit = np.uint64(weights.size) // ROWS, np.uint64(rows.size), np.uint64(most)
     need = limit if most else ROWS
+    top, reached = ladder.climb(steps, threshold)
     run = open_run(key, np.uint64(start) // BLOCK, ZERO)
     for at in range(blocks):
         block = np.uint64(start) + at
@@ -184,10 +195,29 @@ def reservoir_blocks(key, start, weights, threshold, most, total, rows, ranks):
             if most:
                 own = open_run(key, block, ONE)
                 filled = block_points(
-                    run, number, own, weights, first, block_sum, threshold, limit, filled, rows, ranks
+                    run,
+                    number,
+                    own,
+                    weights,
+                    first,
+                    block_sum,
+                    threshold,
+                    limit,
+                    filled,
+                    rows,
+                    ranks,
+                    row_weights,
                 )
             else:
-                filled = block_ranks(run, number, weights, first, block_sum, threshold, filled, rows, ranks)
+                before = filled
+                filled = block_ranks(
+                    run, number, weights, first, block_sum, threshold, filled, rows, ranks, row_weights
+                )
+                if steps.size:
+                    for i in range(before, filled):
+                        reached = ladder.add(steps, top, reached, ranks[i])
+                    top, reached, threshold = ladder.lowered(steps, quota, top, reached, threshold)
+                    bound = threshold * SLACK
         total += block_sum
     return np.int64(blocks * ROWS), np.int64(filled), ALL_SEEN, total
 
@@ -200,7 +230,7 @@ def decay_bound(threshold, shift):
 
 
 @jit()
-def row_points(stream, i, w, bits, threshold, most, filled, rows, ranks):
+def row_points(stream, i, w, bits, threshold, most, filled, rows, ranks, row_weights):
     """Up to the threshold, the points of row i of weight w, whose first exponential is of `bits`."""
     decays = stream.shifts.size > 0
     log_w = log(w) + stream.shifts[i] if decays else 0.0
@@ -211,6 +241,7 @@ def row_points(stream, i, w, bits, threshold, most, filled, rows, ranks):
             return filled
         rows[filled] = np.int64(i)
         ranks[filled] = rank
+        row_weights[filled] = w
         filled += ONE
         points += ONE
         if points >= most:
@@ -224,16 +255,16 @@ def row_points(stream, i, w, bits, threshold, most, filled, rows, ranks):
 @jit(
     (
         u64, i64, reads(i64), reads(i64), reads(i64), reads(i64), reads(f32), reads(f64), reads(f64),
-        writes(i64), i64, f64, writes(i64), writes(f64),
+        writes(i64), i64, f64, writes(i64), writes(f64), writes(f64),
     ),
     (
         u64, i64, reads(i64), reads(i64), reads(i64), reads(i64), reads(f64), reads(f64), reads(f64),
-        writes(i64), i64, f64, writes(i64), writes(f64),
+        writes(i64), i64, f64, writes(i64), writes(f64), writes(f64),
     ),
 )  # fmt: skip
 def reservoir_rows(
     key, start, ids, classes, slot_labels, slot_numbers, weights, shifts, thresholds, counts, most, total,
-    rows, ranks,
+    rows, ranks, row_weights,
 ):  # fmt: skip
     """Up to `most` points of each row; most = 1 is without replacement."""
     size_of = max(weights.size, classes.size)
@@ -252,7 +283,7 @@ def reservoir_rows(
         or slots & mask
     ):
         raise ValueError("reservoir_rows: shapes differ")
-    if rows.size != ranks.size or rows.size < max(most, 128):
+    if rows.size != ranks.size or rows.size != row_weights.size or rows.size < max(most, 128):
         raise ValueError("reservoir: too little room for candidates")
     for i in range(np.uint64(0 if slots else classes.size)):
         if np.uint64(classes[i]) >= np.uint64(thresholds.size):
@@ -316,6 +347,7 @@ def reservoir_rows(
             if may[j] and at_once:  # a rank is late, so no branch waits for it
                 rows[filled] = np.int64(at + j)
                 ranks[filled] = exponential(words[j]) / reals[j]
+                row_weights[filled] = reals[j]
                 filled += np.uint64((ranks[filled] <= thresholds[numbers[j]]) & (reals[j] > 0.0))
             elif may[j] and reals[j] > 0.0:
                 if room - filled < limit:
@@ -323,8 +355,9 @@ def reservoir_rows(
                         total += reals[i]
                     return np.int64(at + j), np.int64(filled), FULL, total
                 filled = row_points(
-                    stream, at + j, reals[j], words[j], thresholds[numbers[j]], limit, filled, rows, ranks
-                )
+                    stream, at + j, reals[j], words[j], thresholds[numbers[j]], limit, filled, rows, ranks,
+                    row_weights,
+                )  # fmt: skip
         if most == 1:
             total += piece
         else:  # a piece may be left in the middle: row by row
