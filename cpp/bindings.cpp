@@ -272,40 +272,19 @@ bool all_below(const i64* numbers, i64 count, i64 limit) {
     return good;
 }
 
-bool are_steps(const Array<i64>& steps, i64 quota, double threshold) {
-    return steps.size() == eq::kSteps + 1 && quota > 0 && threshold >= 0;
-}
-
-double ladder_count(const Array<double>& ranks, Array<i64>& steps, i64 quota, double threshold) {
-    require(are_steps(steps, quota, threshold), "ladder_count: shapes differ");
-    const double* r = ranks.data();
-    const i64 count = ranks.size();
-    bool good = true;
-    for (i64 i = 0; i < count; ++i) good &= r[i] >= 0;
-    require(good, "ladder_count: a rank below 0");
-    i64* s = steps.mutable_data();
-    Release release;
-    return eq::ladder_count(r, count, s, quota, threshold);
-}
-
 template <class Weight>
 py::tuple reservoir_blocks(u64 key, i64 start, const Array<Weight>& weights, double threshold, i64 most,
-                           double total, Array<i64>& steps, i64 quota, Array<i64>& rows, Array<double>& ranks,
-                           Array<double>& row_weights) {
+                           double total, Array<i64>& rows, Array<double>& ranks, Array<double>& row_weights) {
     require(start >= 0 && most >= 0 && weights.size() % eq::kRows == 0,
             "reservoir_blocks: whole blocks only");
-    require(steps.size() == 0 || (are_steps(steps, quota, threshold) && !most),
-            "reservoir_blocks: no ladder for these rows");
     const eq::Candidates out = candidates(rows, ranks, row_weights, most);
     const Weight* w = weights.data();
     const i64 count = weights.size();
-    i64* s = steps.size() ? steps.mutable_data() : nullptr;
     eq::Scan scan{};
     {
         Release release;
-        const eq::Ladder ladder(s, quota, threshold);
-        scan = eq::reservoir_path<Weight>(cpu_path())
-                   .blocks(key, start, w, count, threshold, ladder, most, total, out);
+        scan =
+            eq::reservoir_path<Weight>(cpu_path()).blocks(key, start, w, count, threshold, most, total, out);
     }
     return as_tuple(scan);
 }
@@ -591,13 +570,10 @@ PYBIND11_MODULE(_core, m) {
           raw("units"), raw("seen"), raw("ids"), raw("state"));
     m.def("shared_exact", &shared_exact, num("key"), num("call"), num("lane"), num("n"), raw("cells"),
           raw("units"), raw("tree"), raw("ids"), raw("state"));
-    m.def("ladder_count", &ladder_count, raw("ranks"), raw("steps"), num("quota"), num("threshold"));
     m.def("reservoir_blocks", &reservoir_blocks<float>, num("key"), num("start"), raw("weights"),
-          num("threshold"), num("most"), num("total"), raw("steps"), num("quota"), raw("rows"), raw("ranks"),
-          raw("row_weights"));
+          num("threshold"), num("most"), num("total"), raw("rows"), raw("ranks"), raw("row_weights"));
     m.def("reservoir_blocks", &reservoir_blocks<double>, num("key"), num("start"), raw("weights"),
-          num("threshold"), num("most"), num("total"), raw("steps"), num("quota"), raw("rows"), raw("ranks"),
-          raw("row_weights"));
+          num("threshold"), num("most"), num("total"), raw("rows"), raw("ranks"), raw("row_weights"));
     m.def("reservoir_rows", &reservoir_rows<float>, num("key"), num("start"), raw("ids"), raw("classes"),
           raw("slot_labels"), raw("slot_numbers"), raw("weights"), raw("shifts"), raw("thresholds"),
           raw("counts"), num("most"), num("total"), raw("rows"), raw("ranks"), raw("row_weights"));

@@ -33,8 +33,8 @@ inline Progress negatives_draw_baseline(const Proposer& table, const Batch& batc
 
 template <class Weight>
 inline Scan reservoir_blocks_baseline(u64 key, i64 start, const Weight* weights, i64 count, double threshold,
-                                      const Ladder& ladder, i64 most, double total, const Candidates& out) {
-    return reservoir_blocks(key, start, weights, count, threshold, ladder, most, total, out);
+                                      i64 most, double total, const Candidates& out) {
+    return reservoir_blocks(key, start, weights, count, threshold, most, total, out);
 }
 
 template <class Weight>
@@ -75,9 +75,9 @@ EQUIPOISE_AVX512 inline Progress negatives_draw_avx512(const Proposer& table, co
 
 template <class Weight>
 EQUIPOISE_AVX512 inline Scan reservoir_blocks_avx512(u64 key, i64 start, const Weight* weights, i64 count,
-                                                     double threshold, const Ladder& ladder, i64 most,
-                                                     double total, const Candidates& out) {
-    return reservoir_blocks(key, start, weights, count, threshold, ladder, most, total, out);
+                                                     double threshold, i64 most, double total,
+                                                     const Candidates& out) {
+    return reservoir_blocks(key, start, weights, count, threshold, most, total, out);
 }
 
 template <class Weight>
@@ -113,7 +113,7 @@ using SmoteDraw = void (*)(const Neighbourhood<T>&, u64, u64, u64, i64, T*, T*, 
 
 template <class Weight>
 struct ReservoirPath {
-    Scan (*blocks)(u64, i64, const Weight*, i64, double, const Ladder&, i64, double, const Candidates&);
+    Scan (*blocks)(u64, i64, const Weight*, i64, double, i64, double, const Candidates&);
     Scan (*rows)(const Stream<Weight>&, i64, i64, double, const Candidates&);
 };
 

@@ -15,7 +15,6 @@
 
 #include "classes.hpp"
 #include "elementary.hpp"
-#include "ladder.hpp"
 #include "rng.hpp"
 
 namespace equipoise {
@@ -248,11 +247,11 @@ EQUIPOISE_INLINE i64 block_points(const Run& group, u64 b, const Run& run, const
 }
 
 // Whole blocks of a stream, from block `start` on; with replacement up to `most` points of each, else most =
-// 0. The ladder lowers the threshold meanwhile.
+// 0.
 template <class Weight>
 EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights, i64 count, double threshold,
-                                       Ladder ladder, i64 most, double total, const Candidates& out) {
-    double bound = threshold * kSlack;
+                                       i64 most, double total, const Candidates& out) {
+    const double bound = threshold * kSlack;
     const i64 blocks = count / kRows, need = most ? most : kRows;
     Scan scan{0, 0, kAllSeen, total};
     Run run{};
@@ -290,7 +289,6 @@ EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights
             for (i64 b = 0; b < size; ++b) starts[b] = exponential(words[b]) / sums[b];
             for (i64 b = 0; b < size; ++b) may[b] &= (starts[b] <= threshold) & (sums[b] > 0.0);
             Mask mask;
-            const Candidates found = out.behind(scan.filled);
             for (i64 b = 0; b < kBatch; b += 8) mask.set_eight(b, may + b);
             while (mask.bits) {
                 const i64 b = mask.take_lowest(), first = (at + b) * kRows;
@@ -308,9 +306,6 @@ EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights
                 }
             }
             scan.filled += others.settle(out.behind(scan.filled));
-            ladder.add(found.ranks, found.room - (out.room - scan.filled));
-            threshold = ladder.lowered(threshold);
-            bound = threshold * kSlack;
         }
         for (i64 b = 0; b < size; ++b) scan.total += sums[b];
     }

@@ -91,9 +91,6 @@ def shared_exact(
     ids: NDArray[np.int64],
     state: NDArray[np.uint64],
 ) -> None: ...
-def ladder_count(
-    ranks: NDArray[np.float64], steps: NDArray[np.int64], quota: int, threshold: float
-) -> float: ...
 def reservoir_blocks(
     key: int,
     start: int,
@@ -101,8 +98,6 @@ def reservoir_blocks(
     threshold: float,
     most: int,
     total: float,
-    steps: NDArray[np.int64],
-    quota: int,
     rows: NDArray[np.int64],
     ranks: NDArray[np.float64],
     row_weights: NDArray[np.float64],

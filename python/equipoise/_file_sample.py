@@ -277,7 +277,8 @@ class _Placed(WeightedRows):
         first = self.start
 
         def placed(rows: Int64s) -> dict[str, Any]:
-            return gather(rows) | {"streams": (rows + first).astype(np.uint64)}
+            places = (rows + first).astype(np.uint64)
+            return gather(rows) | {"streams": places}
 
         return placed
 

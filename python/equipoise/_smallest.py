@@ -22,14 +22,13 @@ _DTYPES: dict[str, type[np.generic]] = {
     "classes": np.int64,  # numbers of classes
 }
 _NO_CLASSES = np.empty(0, np.int64)
-_NO_STEPS = np.empty(0, np.int64)
-_STEPS = 1024
 _MOST_SPARE = 1 << 23  # 64 MB
 
 
 # For all reservoirs: a select needs as much room as its reservoir, but for a moment. Threads of a call are
 # new, so they cannot have one each; what is taken from a list has one owner.
-_scratch: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
+_Scratch = tuple[NDArray[np.int64], NDArray[np.float64]]
+_scratch: list[_Scratch] = []
 
 
 class _Columns:
@@ -53,7 +52,7 @@ class _Columns:
             self._spare.append(self._block)
 
 
-def _room(integers: int, reals: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _take_scratch(integers: int, reals: int) -> _Scratch:
     try:
         room = _scratch.pop()
     except IndexError:
@@ -61,6 +60,11 @@ def _room(integers: int, reals: int) -> tuple[NDArray[np.int64], NDArray[np.floa
     if room[0].size < integers or room[1].size < reals:
         room = np.empty(integers + integers // 2, np.int64), np.empty(reals + reals // 2)
     return room
+
+
+def _give_scratch(room: _Scratch) -> None:
+    if not _scratch and room[0].size <= _MOST_SPARE:
+        _scratch.append(room)
 
 
 class Smallest:
@@ -80,8 +84,6 @@ class Smallest:
         self.thresholds = np.full(quotas.size, np.inf)
         self.distinct = distinct
         self._kept = 0  # by the last select
-        self.steps = _NO_STEPS  # of a ladder that has counted ranks, where there is one
-        self._lowered = False  # the threshold, by the ladder, since rows were dropped
 
     @property
     def columns(self) -> dict[str, NDArray[Any]]:
@@ -91,23 +93,12 @@ class Smallest:
         return self.columns[name][: self.size]
 
     def add(self, count: int, columns: dict[str, Any]) -> None:
-        """More candidates. They are looked through once they are half as many as what is kept."""
+        """More candidates. They are looked through once they are as many as what is kept."""
         self._append(count, columns)
-        self._count(columns["ranks"])
         self.look_through()
 
-    def _count(self, ranks: NDArray[np.float64]) -> None:
-        if self.steps.size:
-            now = float(self.thresholds[0])
-            self.thresholds[0] = kernels().ladder_count(ranks, self.steps, int(self.quotas[0]), now)
-            self._lowered |= bool(self.thresholds[0] < now)
-
     def look_through(self) -> None:
-        most = max(self._kept, int(self.quotas.max(initial=0)), self.quotas.size)
-        if self._lowered and self.size > 2 * most:
-            self._replace(np.flatnonzero(self["ranks"] <= self.thresholds[0]), self.thresholds, 0)
-            self._lowered = False
-        if not self._lowered and self.size > 3 * most // 2:
+        if self.size > 2 * max(self._kept, int(self.quotas.max(initial=0)), self.quotas.size):
             self.select()
 
     def joined(
@@ -120,7 +111,7 @@ class Smallest:
         both = copy.copy(self)
         if not share:
             both._widen(self.size)
-        both.thresholds, both.steps = self.thresholds.copy(), self.steps.copy()
+        both.thresholds = self.thresholds.copy()
         for other in others:
             columns = {name: other[name] for name in both.columns}
             if numbers is not None:
@@ -175,23 +166,14 @@ class Smallest:
         """Drop what is not among the smallest."""
         if self.size == self._kept:
             return
-        keep, thresholds = self._look()
+        scratch = self._scratch()
+        keep, thresholds = self._look(scratch)
         if self.distinct:
             ranks = np.sort(self["ranks"][keep])
             if (ranks[1:] == ranks[:-1]).any() and self._drop_equal():
-                keep, thresholds = self._look()
+                keep, thresholds = self._look(scratch)
         self._replace(keep, thresholds, keep.size)
-        self._count_anew()
-
-    def _count_anew(self) -> None:
-        """Where all are of one class, no row is there twice, and ranks are no logarithms."""
-        self.steps = _NO_STEPS
-        threshold = self.thresholds[:1]
-        if self.distinct or {"classes", "shifts"} & self.columns.keys() or not threshold < np.inf:
-            return
-        self.steps = np.zeros(_STEPS + 1, np.int64)
-        self.steps[_STEPS] = (threshold.view(np.int64)[0] >> 46) - (_STEPS - 1)
-        self._count(self["ranks"])
+        _give_scratch(scratch)
 
     def order(self, places: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """By class, or its place, rank and id (and stream, for equal positions)."""
@@ -206,18 +188,18 @@ class Smallest:
         names = [name for name in ("streams", "ids", "ranks") if name in self.columns]
         return np.lexsort([self[name] for name in names] + ([] if classes is None else [classes]))
 
-    def _look(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        size, thresholds = self.size, self.thresholds.copy()
-        room = scratch, ordered = _room(2 * size + 2 * self.quotas.size, size)
-        keep = scratch[:size]
+    def _scratch(self) -> _Scratch:
+        return _take_scratch(2 * self.size + 2 * self.quotas.size, self.size)
+
+    def _look(self, scratch: _Scratch) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Rows to keep, which stand in the scratch, and thresholds."""
+        size, thresholds, (integers, reals) = self.size, self.thresholds.copy(), scratch
+        keep = integers[:size]
         kept = kernels().reservoir_select(
             self.columns.get("classes", _NO_CLASSES)[:size], self["ranks"], self["ids"], self.quotas,
-            thresholds, scratch[size:], ordered, keep,
+            thresholds, integers[size:], reals, keep,
         )  # fmt: skip
-        rows = keep[:kept].copy()
-        if not _scratch and scratch.size <= _MOST_SPARE:
-            _scratch.append(room)
-        return rows, thresholds
+        return keep[:kept], thresholds
 
     def _drop_equal(self) -> bool:
         order = self.order()

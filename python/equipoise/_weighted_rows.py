@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from equipoise import _sketch, _validate, _validate_reservoirs
 from equipoise._backend import kernels
 from equipoise._class_numbers import Numbers
+from equipoise._first_threshold import first_threshold
 from equipoise._parallel import for_chunks
 from equipoise._smallest import Smallest
 from equipoise.rng import BLOCKS, IDS, ROWS
@@ -47,7 +48,7 @@ class _Workspace:
         self.ranks, self.weights = np.empty((2, room))
 
     def restart(self, found: Smallest) -> _Workspace:
-        self.steps, self.counts = found.steps.copy(), np.zeros(found.quotas.size, np.int64)
+        self.counts = np.zeros(found.quotas.size, np.int64)
         self.first, self.total = -1, 0.0  # of a piece that is not done yet
         return self
 
@@ -79,11 +80,20 @@ class _Reading:
             self.workspaces.append(mine)
         return mine
 
-    def add(self, count: int, columns: dict[str, Any], mine: _Workspace) -> None:
-        """What a thread has found; it learns what the others have."""
+    def guess(self, weights: NDArray[Any], *, replacement: bool) -> bool:
+        """The threshold after the first rows, before they are read."""
+        threshold = first_threshold(weights, int(self.found.quotas[0]), replacement=replacement)
+        self.found.thresholds[0] = threshold
+        return threshold < math.inf
+
+    def guessed_well(self) -> bool:
+        """Else rows were missed."""
+        self.found.select()
+        return bool(self.found.size >= self.found.quotas[0])
+
+    def add(self, count: int, columns: dict[str, Any]) -> None:
         with self._adding:
             self.found.add(count, columns)
-            mine.steps = self.found.steps.copy()
 
 
 class WeightedRows:
@@ -149,11 +159,17 @@ class WeightedRows:
             latest = max(latest, float(times.max(where=weights > 0, initial=-math.inf)))
         blocks = ids is None and classes is None and shifts is None
         self._kept.distinct = self._may_repeat(keyed)
-        reading, tail = _Reading(self._kept, threads, self._workspaces), self._tail
-        if blocks:
-            tail = self._read_blocks(reading, weights)
-        elif not self._read_rows(reading, weights, given is not None, ids, classes, shifts, latest):
-            return False
+        first = not (self._kept.size or classes is not None or shifts is not None)
+        for guessed in (True, False) if first else (False,):
+            reading, tail = _Reading(self._kept, threads, self._workspaces), self._tail
+            if guessed and not reading.guess(weights, replacement=bool(self._most)):
+                continue
+            if blocks:
+                tail = self._read_blocks(reading, weights)
+            elif not self._read_rows(reading, weights, given is not None, ids, classes, shifts, latest):
+                return False
+            if guessed and reading.guessed_well():
+                break
         total, lost = self._aged(latest)
         for _, one in sorted(reading.totals):  # threads come in any order
             total, lost = _added(total, lost, one)
@@ -190,12 +206,12 @@ class WeightedRows:
 
     def _of_blocks(self, weights: NDArray[Any], start: int) -> Scan:
         key, first = self._key(BLOCKS, self._stream), start // _BLOCK
-        draw, most, quota = kernels().reservoir_blocks, self._most, int(self._kept.quotas[0])
+        draw, most = kernels().reservoir_blocks, self._most
 
         def scan(begin: int, end: int, thresholds: Reals, mine: _Workspace) -> tuple[int, int, int, float]:
             return draw(  # type: ignore[no-any-return]
-                key, first + begin // _BLOCK, weights[begin:end], thresholds[0], most, mine.total, mine.steps,
-                quota, mine.rows, mine.ranks, mine.weights,
+                key, first + begin // _BLOCK, weights[begin:end], thresholds[0], most, mine.total,
+                mine.rows, mine.ranks, mine.weights,
             )  # fmt: skip
 
         return scan
@@ -238,16 +254,15 @@ class WeightedRows:
         classes: NDArray[np.int64] | None = None,
         **more: NDArray[Any] | None,
     ) -> Gather:
-        def gather(rows: NDArray[np.int64]) -> dict[str, Any]:
+        def gather(rows: NDArray[np.int64]) -> dict[str, Any]:  # rows without ids become positions
             columns: dict[str, Any] = {
                 name: column[rows] for name, column in more.items() if column is not None
             }
             if classes is not None:
                 some = classes[rows]
                 columns["classes"] = some if self._numbers is None else self._numbers.of(some)
-            columns["ids"], columns["streams"] = (
-                (rows + start, self._stream) if ids is None else (ids[rows], 0)
-            )
+            columns["streams"] = self._stream if ids is None else 0
+            columns["ids"] = np.add(rows, start, out=rows) if ids is None else ids[rows]
             return columns
 
         return gather
@@ -265,7 +280,9 @@ class WeightedRows:
 
         False: a class is unknown.
         """
-        found, unknown = reading.found, False
+        found, threads, unknown = reading.found, reading.threads, False
+        share = -(-count // (threads * _LINE)) * _LINE
+        part = count if threads == 1 else min(max(share, _LEAST), _PIECE)
 
         def work(begin: int, end: int) -> int:
             nonlocal unknown
@@ -284,16 +301,13 @@ class WeightedRows:
                 _validate.refuse_sum()
             if filled:
                 mine.rows[:filled] += begin
-                reading.add(filled, mine.columns(filled, gather), mine)
+                reading.add(filled, mine.columns(filled, gather))
             if begin + at == stop:
                 reading.totals.append((mine.first, weigh(mine.first, stop) if weigh else mine.total))
                 mine.first = -1
             return begin + at
 
         if count:
-            threads = reading.threads
-            share = -(-count // (threads * _LINE)) * _LINE
-            part = count if threads == 1 else min(max(share, _LEAST), _PIECE)
             for_chunks(count, part, threads, work)
         return not unknown
 

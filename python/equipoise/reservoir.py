@@ -412,14 +412,8 @@ def weighted_sample(
     k, threads = _validate.as_count(k, "k", least=1, most=2**40), _validate.as_threads(n_threads)
     replacement = _validate.as_flag(replacement, "replacement")
     seed = key_from_rng(rng)
-    threshold = _guess(w, k, replacement)
-    while True:
-        reservoir = Reservoir(k, replacement=replacement, seed=seed)
-        reservoir._kept.thresholds[0] = threshold
-        reservoir.update(w, n_threads=threads)
-        if reservoir._everything().size > k or threshold == math.inf:
-            break
-        threshold = math.inf  # guessed too low, so that rows were missed
+    reservoir = Reservoir(k, replacement=replacement, seed=seed)
+    reservoir.update(w, n_threads=threads)
     rows, order, rank = reservoir._sampled()
     _validate_reservoirs.check_some(order.size, w.size)
     if not replacement:  # draws with replacement come in an order that is free of weight
@@ -427,29 +421,6 @@ def weighted_sample(
     if return_inclusion:
         return ReservoirSample(rows["ids"][order], *reservoir._shares(rows, order, rank))
     return rows["ids"][order]
-
-
-def _guess(w: NDArray[Any], k: int, replacement: bool) -> float:
-    """A threshold that somewhat more than k + 1 ranks are likely to be below: it saves time, no more."""
-    if k < 256 or w.size < 1 << 16 or w.size < 4 * k:
-        return math.inf
-    some = w[:: w.size >> 14].astype(np.float64)
-    scale, wanted = w.size / some.size, 1.1 * k + 6 * math.sqrt(k)
-    total = float(w.sum(dtype=np.float64)) if replacement else scale * float(some.sum())
-    if not 0 < total < math.inf or not some.min() >= 0:
-        return math.inf
-    threshold = wanted / total
-    for _ in range(0 if replacement else 12):  # Newton's, from below: the number of ranks is concave
-        with np.errstate(over="ignore", under="ignore"):
-            above = np.exp(some * -threshold)
-        missing = wanted - scale * float((1 - above).sum())
-        slope = scale * float((some * above).sum())
-        if not slope > 0:
-            return math.inf
-        threshold += missing / slope
-        if missing < 0.02 * wanted:
-            return threshold
-    return threshold if replacement else math.inf
 
 
 def _shuffle(ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

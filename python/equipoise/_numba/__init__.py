@@ -14,7 +14,6 @@ from equipoise._numba.classes import class_lookup
 from equipoise._numba.exclusions import exclusion_hits, exclusion_sort, exclusion_units
 from equipoise._numba.knn import knn_search
 from equipoise._numba.knn_blocks import knn_pack, knn_split
-from equipoise._numba.ladder import ladder_count
 from equipoise._numba.negatives import negatives_draw
 from equipoise._numba.reservoir import reservoir_blocks, reservoir_rows
 from equipoise._numba.rng import call_key
@@ -48,7 +47,6 @@ __all__ = [
     "knn_pack",
     "knn_search",
     "knn_split",
-    "ladder_count",
     "log",
     "log1p",
     "negatives_draw",

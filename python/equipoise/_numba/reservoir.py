@@ -14,7 +14,6 @@ from collections import namedtuple
 
 import numpy as np
 
-from equipoise._numba import ladder
 from equipoise._numba._jit import f32, f64, i64, jit, reads, stack, u8, u64, writes
 from equipoise._numba.classes import class_bounds
 from equipoise._numba.elementary import exp, log, log_normal
@@ -154,24 +153,18 @@ def block_points(group, b, run, w, at, total, threshold, most, filled, rows, ran
 
 
 @jit(
-    (u64, i64, reads(f32), f64, i64, f64, writes(i64), i64, writes(i64), writes(f64), writes(f64)),
-    (u64, i64, reads(f64), f64, i64, f64, writes(i64), i64, writes(i64), writes(f64), writes(f64)),
+    (u64, i64, reads(f32), f64, i64, f64, writes(i64), writes(f64), writes(f64)),
+    (u64, i64, reads(f64), f64, i64, f64, writes(i64), writes(f64), writes(f64)),
 )
-def reservoir_blocks(key, start, weights, threshold, most, total, steps, quota, rows, ranks, row_weights):
-    """Whole blocks of a stream, from block `start` on; with replacement up to `most` points of each.
-
-    The ladder lowers the threshold meanwhile.
-    """
+def reservoir_blocks(key, start, weights, threshold, most, total, rows, ranks, row_weights):
+    """Whole blocks of a stream, from block `start` on; with replacement up to `most` points of each."""
     if start < 0 or most < 0 or np.uint64(weights.size) % ROWS:
         raise ValueError("reservoir_blocks: whole blocks only")
-    if steps.size and (steps.size != ladder.STEPS + 1 or quota <= 0 or not threshold >= 0.0 or most):
-        raise ValueError("reservoir_blocks: no ladder for these rows")
     if rows.size != ranks.size or rows.size != row_weights.size or rows.size < max(most, 128):
         raise ValueError("reservoir: too little room for candidates")
     bound, filled = threshold * SLACK, ZERO
     blocks, room, limit = np.uint64(weights.size) // ROWS, np.uint64(rows.size), np.uint64(most)
     need = limit if most else ROWS
-    top, reached = ladder.climb(steps, threshold)
     run = open_run(key, np.uint64(start) // BLOCK, ZERO)
     for at in range(blocks):
         block = np.uint64(start) + at
@@ -209,15 +202,9 @@ def reservoir_blocks(key, start, weights, threshold, most, total, steps, quota, 
                     row_weights,
                 )
             else:
-                before = filled
                 filled = block_ranks(
                     run, number, weights, first, block_sum, threshold, filled, rows, ranks, row_weights
                 )
-                if steps.size:
-                    for i in range(before, filled):
-                        reached = ladder.add(steps, top, reached, ranks[i])
-                    top, reached, threshold = ladder.lowered(steps, quota, top, reached, threshold)
-                    bound = threshold * SLACK
         total += block_sum
     return np.int64(blocks * ROWS), np.int64(filled), ALL_SEEN, total
 
