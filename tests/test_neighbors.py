@@ -99,6 +99,18 @@ def test_sixteen_hundred_rows(name, d, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["clustered", "uniform", "grid", "identical", "duplicated", "far_clusters"])
+def test_any_number_of_neighbours(name, dtype):
+    """Up to 5 and up to 10 upper bounds are kept in one way each, more in another."""
+    x = points(name, 700, 3, dtype)
+    queries = points(name, 130, 3, dtype, seed=1)
+    wanted, asked = reference.neighbors(x, 40), reference.neighbors(x, 40, queries=queries)
+    for k in (*range(1, 13), 40):
+        same(equipoise.nearest_neighbors(x, k), wanted)
+        same(equipoise.nearest_neighbors(x, k, queries=queries), asked)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", POINTS)
 def test_many_rows(name, dtype):
     """Enough for blocks of blocks; every hundredth row's answer is checked."""

@@ -27,8 +27,9 @@ Blocks = namedtuple("Blocks", "order, panels, halves, centres, low, high, radii,
 def knn_unit(d):
     """e: what float32 loses of a squared distance, as a part of the square of all lengths that are added.
 
-    Dot products and norms of d values lose d units of the last place, boxes 2 sqrt(d), what is rounded before
-    and after some ten; twice as much is claimed.
+    Of u.v, of v.y and of u.y, added to the rest, d units of the last place each are lost, so of the whole
+    less than d (|y|^2 + 2 |u| |y| + 4 |v| |y| + 2 |u| |v|); by boxes 2 sqrt(d), and by what is rounded before
+    and after some ten.
     """
     return np.float64(2 * d + 32) * 2.0**-24
 
@@ -142,7 +143,7 @@ def knn_pack(x, coarse, begin, end, order, panels, halves, centres, low, high, r
         or radii.size != count
     ):
         raise ValueError("knn_pack: shapes differ")
-    centre = np.empty(d)
+    centre, under, over = np.empty(d), np.empty(d), np.empty(d)
     for b in range(begin, end):
         size = min(LEAF, n - b * LEAF)
         smallest = order[b * LEAF]
@@ -154,13 +155,14 @@ def knn_pack(x, coarse, begin, end, order, panels, halves, centres, low, high, r
             for j in range(d):
                 value = np.float64(x[row, j]) * coarse
                 centre[j] += value
-                low[b * d + j] = min(low[b * d + j], value) if i else value
-                high[b * d + j] = max(high[b * d + j], value) if i else value
+                under[j] = min(under[j], value) if i else value
+                over[j] = max(over[j], value) if i else value
         for i in range(b * LEAF * d, (b + 1) * LEAF * d):
             panels[i] = 0.0
         for j in range(d):
             centre[j] /= size
             centres[j * count + b] = centre[j]
+            low[j * count + b], high[j * count + b] = under[j], over[j]
         first[b] = smallest
         radius = 0.0
         for i in range(LEAF):
