@@ -14,8 +14,8 @@ ZERO = np.float32(0.0)
 FEW = 10  # upper bounds are in order, up to this k; more are a heap
 
 # The candidates of each query, its k smallest upper bounds, and where it stands: size of the list, bounds
-# that are known, the bar (no row farther than this is wanted: the k-th bound), and the last row that is wanted
-# (the k-th where the bar is 0, else the last there is).
+# that are known, the bar (no row farther than this is wanted: the k-th bound), and the last row that is
+# wanted (the k-th where the bar is 0, else the last there is).
 Nearest = namedtuple("Nearest", "lows, rows, bounds, sizes, known, bars, ties")
 
 
