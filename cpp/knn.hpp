@@ -177,7 +177,7 @@ struct Search {
                 low[j] = std::min(low[j], value);
                 high[j] = std::max(high[j], value);
             }
-            centre[j] = sum / static_cast<double>(count);
+            centre[j] = knn_middle(queries.x, d, j, rows, count, points.coarse, sum, low[j], high[j]);
             for (i64 i = 0; i < kLeaf; ++i) {
                 const double value =
                     i < count ? static_cast<double>(queries.x[rows[i] * d + j]) * points.coarse - centre[j]
@@ -254,11 +254,17 @@ EQUIPOISE_INLINE void knn_take(const Search<T>& s, i64 i, u32 bits, i64 position
     Nearest& q = s.nearest[i];
     const Points<T>&points = s.points, &queries = s.queries;
     const i64 own = s.rows[i], excluded = s.itself ? own : -1;
+    const T* x = queries.x + own * points.d;
     const i32* codes = queries.codes + own * points.c;
-    if (q.size + kPanel > q.room)
-        nearest_shrink(q, kPanel, points, queries.x + own * points.d, codes, s.ranked.get());
+    if (q.size + kPanel > q.room) nearest_shrink(q, kPanel, points, x, codes, s.ranked.get());
+    if (q.tie < points.n) {  // copies alone are wanted, of which there may be many
+        while (bits) {
+            const i64 row = s.blocks.order[position + take_lowest(bits)];
+            if (row != excluded) nearest_equal(q, row, points, x, codes);
+        }
+        return;
+    }
     const float of_row = 8.5f * static_cast<float>(knn_unit(points.d));
-    const i64 tie = q.tie;
     i64 size = q.size;
     Bounds bounds(q);
     while (bits) {
@@ -273,7 +279,7 @@ EQUIPOISE_INLINE void knn_take(const Search<T>& s, i64 i, u32 bits, i64 position
         }
         const bool other = row != excluded;
         q.list[size] = {low, row};
-        size += other & (low <= bounds.bar()) & (row <= tie);
+        size += other & (low <= bounds.bar());
         bounds.add(other ? std::max(low + wide, 0.0f) : kFar);
     }
     q.size = size;

@@ -105,6 +105,24 @@ inline void knn_split(const T* x, i64 d, i64 begin, i64 end, i64 depth, i64* ord
     }
 }
 
+// Where most of a column of some rows is: its mean, of the sum, or the median if values are so far off (by
+// what every 16th row tells) that they have moved the mean. Errors grow with the distance from there.
+template <class T>
+inline double knn_middle(const T* x, i64 d, i64 column, const i64* rows, i64 size, double coarse, double sum,
+                         double low, double high) {
+    const auto value = [&](i64 i) { return static_cast<double>(x[rows[i] * d + column]) * coarse; };
+    double least = value(0), most = least;
+    for (i64 i = 16; i < size; i += 16) {
+        least = std::min(least, value(i));
+        most = std::max(most, value(i));
+    }
+    if (high - low <= 4.0 * (most - least)) return sum / static_cast<double>(size);
+    double values[kLeaf];
+    for (i64 i = 0; i < size; ++i) values[i] = value(i);
+    std::nth_element(values, values + size / 2, values + size);
+    return values[size / 2];
+}
+
 // What the search reads of blocks begin .. end - 1.
 template <class T>
 inline void knn_pack(const T* x, i64 n, i64 d, double coarse, i64 begin, i64 end, const NewBlocks& out) {
@@ -126,7 +144,7 @@ inline void knn_pack(const T* x, i64 n, i64 d, double coarse, i64 begin, i64 end
         std::fill(panels, panels + kLeaf * d, 0.0f);
         for (i64 j = 0; j < d; ++j) {
             const auto at = static_cast<std::size_t>(j);
-            centre[at] /= static_cast<double>(size);
+            centre[at] = knn_middle(x, d, j, rows, size, coarse, centre[at], low[at], high[at]);
             out.centres[j * out.count + b] = centre[at];
             out.low[j * out.count + b] = low[at];
             out.high[j * out.count + b] = high[at];

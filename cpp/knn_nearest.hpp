@@ -123,6 +123,15 @@ struct Ranked {
     }
 };
 
+// The squared distance of a query, its values and its codes, by the definition.
+template <class T>
+EQUIPOISE_INLINE double nearest_distance(const Points<T>& points, const T* x, const i32* codes, i64 row) {
+    const double distance = knn_distance(x, points.x + row * points.d, points.d, points.scale);
+    if (points.c == 0) return distance;
+    const i64 differ = code_mismatches(codes, points.codes + row * points.c, points.c);
+    return distance + points.mismatch * static_cast<double>(differ);
+}
+
 // Exact distances of what is left of the list, at `ranked`; returns how many.
 template <class T>
 inline i64 nearest_rank(const Nearest& q, const Points<T>& points, const T* x, const i32* codes,
@@ -133,14 +142,7 @@ inline i64 nearest_rank(const Nearest& q, const Points<T>& points, const T* x, c
         ranked[count].row = q.list[i].row;
         count += q.list[i].low <= bar;
     }
-    for (i64 i = 0; i < count; ++i) {
-        const i64 row = ranked[i].row;
-        double distance = knn_distance(x, points.x + row * points.d, points.d, points.scale);
-        if (points.c)
-            distance += points.mismatch *
-                        static_cast<double>(code_mismatches(codes, points.codes + row * points.c, points.c));
-        ranked[i].distance = distance;
-    }
+    for (i64 i = 0; i < count; ++i) ranked[i].distance = nearest_distance(points, x, codes, ranked[i].row);
     return count;
 }
 
@@ -173,7 +175,19 @@ inline void nearest_shrink(Nearest& q, i64 more, const Points<T>& points, const 
         std::sort(q.highs, q.highs + q.k);
     else
         std::make_heap(q.highs, q.highs + q.k);
-    if (*q.bar == 0.0f) q.tie = ranked[q.k - 1].row;  // a distance that is not 0 has a bound that is not
+    if (*q.bar > 0.0f) return;  // a distance that is not 0 has a bound that is not
+    std::sort(q.list, q.list + q.k, [](const Candidate& a, const Candidate& b) { return a.row < b.row; });
+    q.tie = q.list[q.k - 1].row;
+}
+
+// Another row for a list of k at distance 0, in their order: it is one of them, or nothing.
+template <class T>
+inline void nearest_equal(Nearest& q, i64 row, const Points<T>& points, const T* x, const i32* codes) {
+    if (row >= q.tie || nearest_distance(points, x, codes, row) > 0.0) return;
+    i64 at = q.k - 1;
+    for (; at > 0 && q.list[at - 1].row > row; --at) q.list[at] = q.list[at - 1];
+    q.list[at].row = row;
+    q.tie = q.list[q.k - 1].row;
 }
 
 }  // namespace equipoise

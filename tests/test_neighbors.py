@@ -147,6 +147,18 @@ def test_ties_go_to_the_smaller_index(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_copies_in_any_order(dtype):
+    """More of each row than a list of candidates holds: the first of them, found one by one."""
+    rng = np.random.default_rng(5)
+    x = np.eye(4, dtype=dtype)[rng.integers(0, 4, 1500)] + dtype(0.1)
+    codes = codes_of(rng, 1500, 2, most=2)
+    wanted, mixed = reference.neighbors(x, 40), reference.neighbors(x, 40, codes=codes, mismatch=0.5)
+    for k in (1, 4, 7, 11, 40):
+        same(equipoise.nearest_neighbors(x, k), wanted)
+        same(mixed_neighbors(x, codes, 0.5, k), mixed)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_a_power_of_two_changes_nothing_but_the_distances(dtype):
     x = points("clustered", 500, 5, dtype)
     plain = equipoise.nearest_neighbors(x, 5)

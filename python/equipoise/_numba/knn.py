@@ -20,7 +20,7 @@ import numpy as np
 
 from equipoise._numba._jit import b1, f32, f64, i32, i64, jit, reads, writes
 from equipoise._numba._products import add_products
-from equipoise._numba.knn_blocks import FAR, LEAF, PANEL, Blocks, Points, knn_unit, nth_smallest
+from equipoise._numba.knn_blocks import FAR, LEAF, PANEL, Blocks, Points, knn_middle, knn_unit, nth_smallest
 from equipoise._numba.knn_nearest import (
     ZERO,
     Nearest,
@@ -28,6 +28,7 @@ from equipoise._numba.knn_nearest import (
     float_below,
     knn_coarse,
     nearest_bound,
+    nearest_equal,
     nearest_rank,
     nearest_shrink,
 )
@@ -85,13 +86,16 @@ def knn_take(s, i, bar, position, dots, a, norm, error):
         row = s.blocks.order[position + r]
         if s.itself and row == own:
             continue
+        if nearest.ties[i] < s.points.x.shape[0]:  # copies alone are wanted, of which there may be many
+            nearest_equal(s, i, row)
+            continue
         low, wide = norm - TWO * dot - error, TWO * error + of_row * s.blocks.halves[position + r]
         if s.points.codes.shape[1] > 0:
             differ = code_mismatches(s.queries.codes, own, s.points.codes, row)
             more = knn_coarse(s.points, s.points.mismatch * np.float64(differ))
             low = float_below(np.float64(low) + more * MARGIN)
             wide += np.float32(more) * np.float32(4.0e-7)
-        if low > nearest.bars[i] or row > nearest.ties[i]:
+        if low > nearest.bars[i]:
             continue
         at = nearest.sizes[i]
         nearest.lows[i, at], nearest.rows[i, at] = low, row
@@ -259,6 +263,7 @@ def knn_search(
     own = query_order[begin:end]
     centre, mine_low, mine_high = np.empty(d), np.empty(d), np.empty(d)
     local, whole = np.zeros((d, LEAF), np.float32), np.zeros(d * LEAF, np.float32)
+    values, places = np.empty(LEAF), np.empty(LEAF, np.int64)
     gaps, boxes, squares = np.zeros(blocks_count), np.zeros(blocks_count), np.zeros(LEAF)
     # The queries, relative to their own centre, a column after the other.
     for j in range(d):
@@ -269,7 +274,9 @@ def knn_search(
             total += value
             mine_low[j] = min(mine_low[j], value)
             mine_high[j] = max(mine_high[j], value)
-        centre[j] = total / count
+        centre[j] = knn_middle(
+            queries, j, own, 0, count, coarse, total, mine_low[j], mine_high[j], values, places
+        )
         for i in range(count):
             value = np.float64(queries[own[i], j]) * coarse - centre[j]
             local[j, i] = whole[(i // QUERIES * d + j) * QUERIES + i % QUERIES] = value

@@ -114,6 +114,16 @@ def nearest_bound(nearest, i, k, high):
 
 
 @jit()
+def nearest_distance(s, i, row):
+    """The squared distance of query i, its values and its codes, by the definition."""
+    distance = knn_distance(s.queries.x, s.own[i], s.points.x, row, s.points.x.shape[1], s.points.scale)
+    if s.points.codes.shape[1] == 0:
+        return distance
+    differ = code_mismatches(s.queries.codes, s.own[i], s.points.codes, row)
+    return distance + s.points.mismatch * np.float64(differ)
+
+
+@jit()
 def nearest_rank(s, i):
     """Exact distances of what is left of query i's list; returns how many."""
     nearest, count = s.nearest, 0
@@ -121,12 +131,7 @@ def nearest_rank(s, i):
         s.ranked[count] = nearest.rows[i, c]
         count += nearest.lows[i, c] <= nearest.bars[i]
     for c in range(count):
-        row = s.ranked[c]
-        distance = knn_distance(s.queries.x, s.own[i], s.points.x, row, s.points.x.shape[1], s.points.scale)
-        if s.points.codes.shape[1] > 0:
-            differ = code_mismatches(s.queries.codes, s.own[i], s.points.codes, row)
-            distance += s.points.mismatch * np.float64(differ)
-        s.ranks[c] = distance
+        s.ranks[c] = nearest_distance(s, i, s.ranked[c])
     return count
 
 
@@ -135,6 +140,15 @@ def knn_coarse(points, distance):
     """A squared distance in the candidates' scale; 0 only if it is."""
     ratio = points.coarse / points.scale
     return max(distance * ratio * ratio, 1e-300) if distance > 0.0 else 0.0
+
+
+@jit()
+def nearest_place(nearest, i, at, row):
+    """Row `row` among the first `at` of query i's list, which are in order, and one moves to place `at`."""
+    while at > 0 and nearest.rows[i, at - 1] > row:
+        nearest.rows[i, at] = nearest.rows[i, at - 1]
+        at -= 1
+    nearest.rows[i, at] = row
 
 
 @jit()
@@ -158,5 +172,17 @@ def nearest_shrink(s, i, more):
         distance = knn_coarse(s.points, s.ranks[c])
         nearest.lows[i, c], nearest.rows[i, c] = float_below(distance), s.ranked[c]
         nearest_bound(nearest, i, s.k, float_above(distance))
-    if nearest.bars[i] == ZERO:
-        nearest.ties[i] = s.ranked[s.k - 1]
+    if nearest.bars[i] > ZERO:  # a distance that is not 0 has a bound that is not
+        return
+    for c in range(1, s.k):
+        nearest_place(nearest, i, c, nearest.rows[i, c])
+    nearest.ties[i] = nearest.rows[i, s.k - 1]
+
+
+@jit()
+def nearest_equal(s, i, row):
+    """Another row for a list of k at distance 0, in their order: it is one of them, or nothing."""
+    nearest = s.nearest
+    if row < nearest.ties[i] and not nearest_distance(s, i, row) > 0.0:
+        nearest_place(nearest, i, s.k - 1, row)
+        nearest.ties[i] = nearest.rows[i, s.k - 1]
