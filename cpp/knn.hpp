@@ -5,9 +5,11 @@
 //   128 queries against a block:       groups of 8 queries x panels of 32 rows, 256 products in registers
 //
 // With x and y relative to the block's centre, |x - y|^2 = |x|^2 + |y|^2 - 2 x.y: the error is relative to
-// how far both are from there, not from the origin. It is at most e (a + |y|)^2 <= 2 e a^2 + 2 e |y|^2, where
-// a is the sum of the lengths that are added on the query's side: so what the row adds is in its half norm
-// already, and one far row of a block costs no other row its precision.
+// how far both are from there, not from the origin. No query is moved for that: x = u + v, from the queries'
+// centre and from there to the block's, so that x.y = u.y + v.y and |x|^2 = |u|^2 + 2 u.v + |v|^2, with one
+// product more a row and a query. The error is at most e (a + |y|)^2 <= 2 e a^2 + 2 e |y|^2, a = |u| + |v|:
+// so what the row adds is in its half norm already, and one far row of a block costs no other row its
+// precision.
 #pragma once
 
 #include <algorithm>
@@ -153,10 +155,18 @@ struct Search {
           k(neighbours),
           itself(are_points) {
         const i64 d = points.d, room = 2 * k + 64;
-        for (i64 i = 0; i < count; ++i)
-            nearest[i] = {lists.get() + i * room, highs.get() + i * k, 0, room, k, 0, kFar, points.n};
+        const float none = -kFar;
+        const i64 spare = std::max(kFew - k, i64{0});
+        for (i64 i = 0; i < count; ++i) {
+            float* bounds = highs.get() + i * (spare + k);
+            std::fill(bounds, bounds + spare, none);
+            std::fill(bounds + spare, bounds + spare + k, kFar);
+            nearest[i] = {lists.get() + i * room, bounds + spare, bars.get() + i, 0, room, k, 0, points.n};
+        }
+        std::fill(bars.get(), bars.get() + kLeaf, kFar);
         std::fill(gaps.get(), gaps.get() + blocks.count, 0.0);
-        double squares[kLeaf] = {};
+        std::fill(boxes.get(), boxes.get() + blocks.count, 0.0);
+        double norms[kLeaf] = {};
         for (i64 j = 0; j < d; ++j) {
             double sum = 0.0;
             low[j] = std::numeric_limits<double>::infinity();
@@ -167,155 +177,240 @@ struct Search {
                 low[j] = std::min(low[j], value);
                 high[j] = std::max(high[j], value);
             }
-            centre[j] = sum / static_cast<double>(count);
+            centre[j] = knn_middle(queries.x, d, j, rows, count, points.coarse, sum, low[j], high[j]);
             for (i64 i = 0; i < kLeaf; ++i) {
                 const double value =
                     i < count ? static_cast<double>(queries.x[rows[i] * d + j]) * points.coarse - centre[j]
                               : 0.0;
-                local[j * kLeaf + i] = static_cast<float>(value);
-                squares[i] += value * value;
+                local[j * kLeaf + i] = whole[(i / kQueries * d + j) * kQueries + i % kQueries] =
+                    static_cast<float>(value);
+                norms[i] += value * value;
             }
+            const double c = centre[j], under = low[j], over = high[j];
+            const double *centres = blocks.centres + j * blocks.count, *lower = blocks.low + j * blocks.count,
+                         *upper = blocks.high + j * blocks.count;
             for (i64 b = 0; b < blocks.count; ++b) {
-                const double apart = centre[j] - blocks.centres[j * blocks.count + b];
-                gaps[b] += apart * apart;
+                const double between = c - centres[b];
+                const double apart = std::max(std::max(under - upper[b], lower[b] - over), 0.0);
+                gaps[b] += between * between;
+                boxes[b] += apart * apart;
             }
         }
         for (i64 b = 0; b < blocks.count; ++b) gaps[b] = std::sqrt(gaps[b]);
-        for (i64 i = 0; i < kLeaf; ++i) lengths[i] = static_cast<float>(std::sqrt(squares[i]));
-        radius = std::sqrt(*std::max_element(squares, squares + kLeaf));
+        for (i64 i = 0; i < kLeaf; ++i) {
+            squares[i] = static_cast<float>(norms[i]);
+            lengths[i] = static_cast<float>(std::sqrt(norms[i]));
+        }
+        radius = std::sqrt(*std::max_element(norms, norms + kLeaf));
     }
 
     const Points<T>&points, &queries;
     const Blocks& blocks;
     const i64* rows;  // [count] of the queries
     i64 count, k;
-    bool itself;           // the queries are the points: none is its own neighbour
-    double radius;         // of the queries around their centre
-    float lengths[kLeaf];  // of each, from there
+    bool itself;                           // the queries are the points: none is its own neighbour
+    double radius;                         // of the queries around their centre
+    float squares[kLeaf], lengths[kLeaf];  // of each, from there
     Room<double> centre = room_for<double>(points.d), low = room_for<double>(points.d),
-                 high = room_for<double>(points.d);           // and their box
-    Room<double> gaps = room_for<double>(blocks.count);       // of the blocks' centres from theirs
-    Room<float> local = room_for<float>(points.d * kLeaf);    // [d][128] less their centre
-    Room<float> shifted = room_for<float>(points.d * kLeaf);  // less a block's
-    Room<float> groups = room_for<float>(points.d * kLeaf);   // [16][d][8] of those, the active ones
-    Room<float> shift = room_for<float>(points.d), box_low = room_for<float>(points.d),
-                box_high = room_for<float>(points.d);  // of a block
+                 high = room_for<double>(points.d);          // and their box
+    Room<double> gaps = room_for<double>(blocks.count);      // of the blocks' centres from theirs
+    Room<double> boxes = room_for<double>(blocks.count);     // and squared, of their boxes
+    Room<float> local = room_for<float>(points.d * kLeaf);   // [d][128] less their centre
+    Room<float> whole = room_for<float>(points.d * kLeaf);   // [16][d][8], the same
+    Room<float> groups = room_for<float>(points.d * kLeaf);  // [16][d][8], the active ones
+    Room<float> shift = room_for<float>(points.d);           // their centre less a block's
+    Room<float> bars = room_for<float>(kLeaf);
     Room<Candidate> lists = room_for<Candidate>(count * (2 * k + 64));
-    Room<float> highs = room_for<float>(count * k);
+    Room<float> highs = room_for<float>(count * std::max(k, kFew));
     Room<Nearest> nearest = room_for<Nearest>(count);
     Room<Ranked> ranked = room_for<Ranked>(2 * k + 64);
 };
 
+// The place of the lowest bit, which is cleared.
+EQUIPOISE_INLINE i64 take_lowest(u32& bits) {
+#if defined(__GNUC__)
+    const i64 at = __builtin_ctz(bits);
+#else
+    i64 at = 0;
+    while (!(bits >> at & 1u)) ++at;
+#endif
+    bits &= bits - 1;
+    return at;
+}
+
 // Can no query have a row of block b within `bar`?
 template <class T>
 EQUIPOISE_INLINE bool knn_far(const Search<T>& s, i64 b, double bar) {
-    const i64 d = s.points.d;
     const double between = s.gaps[b] * kMargin - (s.radius + s.blocks.radii[b]);
     // Lengths are roots of squares, which underflow long before they do.
-    if (between > 1e-140 && between * between * kMargin > bar) return true;
-    double box = 0.0;
-    for (i64 j = 0; j < d; ++j) {
-        const double under = s.blocks.low[b * d + j] - s.high[j], over = s.low[j] - s.blocks.high[b * d + j];
-        const double apart = std::max(std::max(under, over), 0.0);
-        box += apart * apart;
-    }
-    return box * kMargin > bar;
+    return (between > 1e-140 && between * between * kMargin > bar) || s.boxes[b] * kMargin > bar;
 }
 
-// Candidate `row` of query i, whose distance is low .. low + error without codes.
-template <class T>
-inline void knn_take(const Search<T>& s, i64 i, i64 row, float low, float error) {
+// Candidates of query i: rows at position + a bit's place, |x|^2 - 2 dots - errors away or farther, by at
+// most 2 errors and what the row adds, without codes.
+template <class Bounds, class T>
+EQUIPOISE_INLINE void knn_take(const Search<T>& s, i64 i, u32 bits, i64 position, const float* dots,
+                               float norm, float error) {
     Nearest& q = s.nearest[i];
     const Points<T>&points = s.points, &queries = s.queries;
-    const i64 own = s.rows[i];
-    if (s.itself && row == own) return;
+    const i64 own = s.rows[i], excluded = s.itself ? own : -1;
+    const T* x = queries.x + own * points.d;
     const i32* codes = queries.codes + own * points.c;
-    if (points.c) {
-        const i64 differ = code_mismatches(codes, points.codes + row * points.c, points.c);
-        const double more = knn_coarse(points, points.mismatch * static_cast<double>(differ));
-        low = float_below(static_cast<double>(low) + more * kMargin);
-        error += static_cast<float>(more) * 4.0e-7f;
+    if (q.size + kPanel > q.room) nearest_shrink(q, kPanel, points, x, codes, s.ranked.get());
+    if (q.tie < points.n) {  // copies alone are wanted, of which there may be many
+        while (bits) {
+            const i64 row = s.blocks.order[position + take_lowest(bits)];
+            if (row != excluded) nearest_equal(q, row, points, x, codes);
+        }
+        return;
     }
-    if (low > q.bar || row > q.tie) return;
-    if (q.size == q.room) nearest_shrink(q, points, queries.x + own * points.d, codes, s.ranked.get());
-    q.list[q.size++] = {low, row};
-    nearest_bound(q, std::max(low + error, 0.0f));
+    const float of_row = 8.5f * static_cast<float>(knn_unit(points.d));
+    i64 size = q.size;
+    Bounds bounds(q);
+    while (bits) {
+        const i64 at = take_lowest(bits), row = s.blocks.order[position + at];
+        float low = norm - 2.0f * dots[at] - error;
+        float wide = 2.0f * error + of_row * s.blocks.halves[position + at];
+        if (points.c) {
+            const i64 differ = code_mismatches(codes, points.codes + row * points.c, points.c);
+            const double more = knn_coarse(points, points.mismatch * static_cast<double>(differ));
+            low = float_below(static_cast<double>(low) + more * kMargin);
+            wide += static_cast<float>(more) * 4.0e-7f;
+        }
+        const bool other = row != excluded;
+        q.list[size] = {low, row};
+        size += other & (low <= bounds.bar());
+        bounds.add(other ? std::max(low + wide, 0.0f) : kFar);
+    }
+    q.size = size;
+    bounds.keep();
+}
+
+// Squared distances of the queries from the box of block b.
+template <class T>
+EQUIPOISE_INLINE void knn_boxes(const Search<T>& s, i64 b, float* boxes) {
+    for (i64 j = 0; j < s.points.d; ++j) {
+        const float lower = static_cast<float>(s.blocks.low[j * s.blocks.count + b] - s.centre[j]);
+        const float upper = static_cast<float>(s.blocks.high[j * s.blocks.count + b] - s.centre[j]);
+        const float* x = s.local.get() + j * kLeaf;
+        for (i64 i = 0; i < kLeaf; ++i) {
+            const float under = lower - x[i], over = x[i] - upper;
+            const float apart = under > over ? under : over, outside = apart > 0.0f ? apart : 0.0f;
+            boxes[i] += outside * outside;
+        }
+    }
+}
+
+// The dot product from which on a row is within `bar`; finite: where there is no row, it is -infinite.
+EQUIPOISE_INLINE float knn_top(float norm, float error, float bar) {
+    return std::max(0.5f * (norm - error - bar), -1e38f);
+}
+
+struct Range {
+    float least, most;
+};
+
+// Of the bars of all queries.
+template <class T>
+EQUIPOISE_INLINE Range knn_bars(const Search<T>& s) {
+    constexpr i64 lanes = 16;  // which fill a register: one at a time waits for the one before
+    float least[lanes], most[lanes];
+    for (i64 i = s.count; i < kLeaf; ++i) s.bars[i] = s.bars[0];
+    for (i64 i = 0; i < lanes; ++i) least[i] = most[i] = s.bars[i];
+    for (i64 from = lanes; from < kLeaf; from += lanes) {
+        for (i64 i = 0; i < lanes; ++i) {
+            least[i] = std::min(least[i], s.bars[from + i]);
+            most[i] = std::max(most[i], s.bars[from + i]);
+        }
+    }
+    return {*std::min_element(least, least + lanes), *std::max_element(most, most + lanes)};
 }
 
 // All queries that may have a neighbour in block b against its rows.
 template <class Tile, class T>
 EQUIPOISE_INLINE void knn_visit(const Search<T>& s, i64 b) {
-    const i64 d = s.points.d;
+    const i64 d = s.points.d, count = s.blocks.count;
     // The ground covers what float32 cannot hold at all, below 1e-38, of values of which the largest is 1.
     const float unit = static_cast<float>(knn_unit(d)), ground = static_cast<float>(d + 1) * 1e-36f;
-    const float radius = static_cast<float>(s.blocks.radii[b]);
+    const float radius = static_cast<float>(s.blocks.radii[b]), gap = static_cast<float>(s.gaps[b]);
     const float span = static_cast<float>(s.radius + s.blocks.radii[b] + s.gaps[b]);
-    float norms[kLeaf], boxes[kLeaf], errors[kLeaf], bars[kQueries], dots[kQueries * kPanel];
-    u32 reach[kQueries];
-    i64 active[kLeaf];
+    float bars[kLeaf], norms[kLeaf], boxes[kLeaf] = {}, errors[kLeaf], products[kLeaf] = {}, halves[kLeaf];
+    const float least = knn_bars(s).least;
+    for (i64 i = 0; i < kLeaf; ++i) bars[i] = i < s.count ? s.bars[i] : -kFar;
+    for (i64 i = 0; i < s.count && least == 0.0f; ++i)
+        if (s.blocks.first[b] > s.nearest[i].tie) bars[i] = -kFar;
+
+    double farthest = 0.0;  // corner of the queries' box
     for (i64 j = 0; j < d; ++j) {
-        const double c = s.blocks.centres[j * s.blocks.count + b];
-        s.shift[j] = static_cast<float>(s.centre[j] - c);
-        s.box_low[j] = static_cast<float>(s.blocks.low[b * d + j] - c);
-        s.box_high[j] = static_cast<float>(s.blocks.high[b * d + j] - c);
+        const i64 at = j * count + b;
+        s.shift[j] = static_cast<float>(s.centre[j] - s.blocks.centres[at]);
+        const double under = s.blocks.low[at] - s.low[j], over = s.high[j] - s.blocks.high[at];
+        const double apart = std::max(std::max(under, over), 0.0);
+        farthest += apart * apart;
     }
-    for (i64 i = 0; i < kLeaf; ++i) norms[i] = boxes[i] = 0.0f;
+    if (farthest > least) knn_boxes(s, b, boxes);
+
+    for (i64 i = 0; i < kLeaf; ++i) norms[i] = 0.0f;
     for (i64 j = 0; j < d; ++j) {
-        const float shift = s.shift[j], lower = s.box_low[j], upper = s.box_high[j];
-        const float* from = s.local.get() + j * kLeaf;
-        float* to = s.shifted.get() + j * kLeaf;
-        for (i64 i = 0; i < kLeaf; ++i) {
-            const float value = from[i] + shift;
-            const float under = lower - value, over = value - upper;
-            const float apart = under > over ? under : over, outside = apart > 0.0f ? apart : 0.0f;
-            to[i] = value;
-            norms[i] += value * value;
-            boxes[i] += outside * outside;
+        const float shift = s.shift[j];
+        const float* x = s.local.get() + j * kLeaf;
+        for (i64 i = 0; i < kLeaf; ++i) norms[i] += shift * x[i];
+    }
+    for (i64 j = 0; j < d; ++j) {
+        const float shift = s.shift[j];
+        for (i64 p = 0; p < kLeaf; p += kPanel) {
+            const float* y = s.blocks.panels + (b * kLeaf + p) * d + j * kPanel;
+            for (i64 r = 0; r < kPanel; ++r) products[p + r] += shift * y[r];
         }
     }
-    i64 actives = 0;
-    for (i64 i = 0; i < s.count; ++i) {
-        const Nearest& q = s.nearest[i];
-        const float length = std::sqrt(norms[i]), most = length + span, beyond = length - radius;
-        const float sum = s.lengths[i] + static_cast<float>(s.gaps[b]) + length,
-                    loss = unit * most * most + ground;
+    for (i64 r = 0; r < kLeaf; ++r) halves[r] = s.blocks.halves[b * kLeaf + r] - products[r];
+
+    i32 far[kLeaf], any_far = 0;
+    float tops[kLeaf];
+    for (i64 i = 0; i < kLeaf; ++i) {
+        norms[i] = std::max(s.squares[i] + gap * gap + 2.0f * norms[i], 0.0f);
+        const float length = std::sqrt(norms[i]), most = length + span;
+        const float beyond = std::max(length - radius, 0.0f), sum = s.lengths[i] + gap;
         errors[i] = 2.0f * unit * sum * sum + ground;
-        const bool far = boxes[i] - loss > q.bar || (beyond > 0.0f && beyond * beyond - loss > q.bar);
-        if (!far && s.blocks.first[b] <= q.tie) active[actives++] = i;
+        far[i] = std::max(boxes[i], beyond * beyond) - (unit * most * most + ground) > bars[i];
+        any_far |= far[i];
+        tops[i] = knn_top(norms[i], errors[i], bars[i]);
     }
+    i64 active[kLeaf], actives = 0;
+    for (i64 i = 0; i < kLeaf; ++i) {
+        active[actives] = i;
+        actives += !far[i];
+    }
+    const float* groups = s.whole.get();
     const i64 filled = (actives + kQueries - 1) / kQueries * kQueries;
-    for (i64 a = actives; a < filled; ++a) active[a] = -1;
-    for (i64 g = 0; g < filled; g += kQueries) {
-        float* group = s.groups.get() + g * d;
-        if (active[g + kQueries - 1] == active[g] + kQueries - 1) {
-            const float* from = s.shifted.get() + active[g];
-            for (i64 j = 0; j < d; ++j)
-                for (i64 a = 0; a < kQueries; ++a) group[j * kQueries + a] = from[j * kLeaf + a];
-            continue;
-        }
-        for (i64 a = 0; a < kQueries; ++a) {
-            const float* from = s.shifted.get() + std::max(active[g + a], i64{0});
-            for (i64 j = 0; j < d; ++j) group[j * kQueries + a] = from[j * kLeaf];
+    if (any_far) {
+        groups = s.groups.get();
+        for (i64 a = 0; a < filled; ++a) {
+            const i64 i = a < actives ? active[a] : 0;
+            const float* from = s.local.get() + i;
+            float* to = s.groups.get() + a / kQueries * kQueries * d + a % kQueries;
+            for (i64 j = 0; j < d; ++j) to[j * kQueries] = from[j * kLeaf];
+            tops[a] = a < actives ? tops[i] : kFar;
         }
     }
-    for (i64 p = b * kLeaf; p < std::min((b + 1) * kLeaf, s.points.n); p += kPanel) {
-        const float* panel = s.blocks.panels + p * d;
+    float dots[kQueries * kPanel];
+    u32 reach[kQueries];
+    for (i64 p = 0; p < std::min(kLeaf, s.points.n - b * kLeaf); p += kPanel) {
+        const i64 position = b * kLeaf + p;
+        const float* panel = s.blocks.panels + position * d;
         for (i64 g = 0; g < filled; g += kQueries) {
+            if (!Tile::run(groups + g * d, panel, halves + p, tops + g, d, dots, reach)) continue;
             for (i64 a = 0; a < kQueries; ++a) {
+                if (!reach[a]) continue;
                 const i64 i = active[g + a];
-                // Finite: where there is no row, dots are -infinite.
-                bars[a] = i < 0 ? kFar : std::max(0.5f * (norms[i] - errors[i] - s.nearest[i].bar), -1e38f);
-            }
-            if (!Tile::run(s.groups.get() + g * d, panel, s.blocks.halves + p, bars, d, dots, reach))
-                continue;
-            for (i64 a = 0; a < kQueries; ++a) {
-                const i64 i = active[g + a];
-                u32 bits = reach[a];
-                for (i64 r = 0; bits; ++r, bits >>= 1) {
-                    if (!(bits & 1u)) continue;
-                    knn_take(s, i, s.blocks.order[p + r], norms[i] - 2.0f * dots[a * kPanel + r] - errors[i],
-                             2.0f * errors[i] + 8.5f * unit * s.blocks.halves[p + r]);
-                }
+                const float *of_query = dots + a * kPanel, norm = norms[i], error = errors[i];
+                if (s.k <= kFewer)
+                    knn_take<FewBounds<kFewer>>(s, i, reach[a], position, of_query, norm, error);
+                else if (s.k <= kFew)
+                    knn_take<FewBounds<kFew>>(s, i, reach[a], position, of_query, norm, error);
+                else
+                    knn_take<ManyBounds>(s, i, reach[a], position, of_query, norm, error);
+                tops[g + a] = knn_top(norm, error, s.bars[i]);
             }
         }
     }
@@ -336,8 +431,7 @@ EQUIPOISE_INLINE void knn_search(const Points<T>& points, const Blocks& blocks, 
     for (std::size_t v = 0; v < visits.size(); ++v) {
         if (knn_far(s, visits[v], bar)) continue;
         knn_visit<Tile>(s, visits[v]);
-        bar = 0.0;
-        for (i64 i = 0; i < s.count; ++i) bar = std::max(bar, static_cast<double>(s.nearest[i].bar));
+        bar = knn_bars(s).most;
         if (v) continue;
         for (i64 b = 0; b < blocks.count; ++b)
             if (b != visits[0] && !knn_far(s, b, bar)) visits.push_back(b);

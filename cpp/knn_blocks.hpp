@@ -38,7 +38,7 @@ struct BlocksOf {
     const i64* order;              // [n] row at a position
     Float* panels;                 // [count][4][d][32] rows less their block's centre
     Float* halves;                 // [count * 128] |y|^2 (1 - 2 e) / 2, infinite where there is no row
-    Double *centres, *low, *high;  // [d][count]; the boxes, [count][d]
+    Double *centres, *low, *high;  // [d][count]; the boxes, too
     Double* radii;                 // [count]
     Int* first;                    // [count] the smallest row
     i64 count;
@@ -47,8 +47,9 @@ using Blocks = BlocksOf<const float, const double, const i64>;
 using NewBlocks = BlocksOf<float, double, i64>;
 
 // e: what float32 loses of a squared distance, as a part of the square of all lengths that are added on the
-// way. Dot products and norms of d values lose d units of the last place, boxes 2 sqrt(d), what is rounded
-// before and after some ten; twice as much is claimed.
+// way. Of u.v, of v.y and of u.y, added to the rest, d units of the last place each are lost, so of the whole
+// less than d (|y|^2 + 2 |u| |y| + 4 |v| |y| + 2 |u| |v|); by boxes 2 sqrt(d), and by what is rounded before
+// and after some ten.
 inline double knn_unit(i64 d) {
     return static_cast<double>(2 * d + 32) * 0x1p-24;
 }
@@ -104,29 +105,49 @@ inline void knn_split(const T* x, i64 d, i64 begin, i64 end, i64 depth, i64* ord
     }
 }
 
+// Where most of a column of some rows is: its mean, of the sum, or the median if values are so far off (by
+// what every 16th row tells) that they have moved the mean. Errors grow with the distance from there.
+template <class T>
+inline double knn_middle(const T* x, i64 d, i64 column, const i64* rows, i64 size, double coarse, double sum,
+                         double low, double high) {
+    const auto value = [&](i64 i) { return static_cast<double>(x[rows[i] * d + column]) * coarse; };
+    double least = value(0), most = least;
+    for (i64 i = 16; i < size; i += 16) {
+        least = std::min(least, value(i));
+        most = std::max(most, value(i));
+    }
+    if (high - low <= 4.0 * (most - least)) return sum / static_cast<double>(size);
+    double values[kLeaf];
+    for (i64 i = 0; i < size; ++i) values[i] = value(i);
+    std::nth_element(values, values + size / 2, values + size);
+    return values[size / 2];
+}
+
 // What the search reads of blocks begin .. end - 1.
 template <class T>
 inline void knn_pack(const T* x, i64 n, i64 d, double coarse, i64 begin, i64 end, const NewBlocks& out) {
-    std::vector<double> centre(static_cast<std::size_t>(d)), norms(kLeaf);
+    std::vector<double> centre(static_cast<std::size_t>(d)), low = centre, high = centre;
     for (i64 b = begin; b < end; ++b) {
         const i64* rows = out.order + b * kLeaf;
         const i64 size = std::min(kLeaf, n - b * kLeaf);
-        double *low = out.low + b * d, *high = out.high + b * d;
         std::fill(centre.begin(), centre.end(), 0.0);
         for (i64 i = 0; i < size; ++i) {
             for (i64 j = 0; j < d; ++j) {
                 const double value = static_cast<double>(x[rows[i] * d + j]) * coarse;
-                centre[static_cast<std::size_t>(j)] += value;
-                low[j] = i ? std::min(low[j], value) : value;
-                high[j] = i ? std::max(high[j], value) : value;
+                const auto at = static_cast<std::size_t>(j);
+                centre[at] += value;
+                low[at] = i ? std::min(low[at], value) : value;
+                high[at] = i ? std::max(high[at], value) : value;
             }
         }
-        std::fill(norms.begin(), norms.end(), 0.0);
         float* panels = out.panels + b * kLeaf * d;
         std::fill(panels, panels + kLeaf * d, 0.0f);
         for (i64 j = 0; j < d; ++j) {
-            centre[static_cast<std::size_t>(j)] /= static_cast<double>(size);
-            out.centres[j * out.count + b] = centre[static_cast<std::size_t>(j)];
+            const auto at = static_cast<std::size_t>(j);
+            centre[at] = knn_middle(x, d, j, rows, size, coarse, centre[at], low[at], high[at]);
+            out.centres[j * out.count + b] = centre[at];
+            out.low[j * out.count + b] = low[at];
+            out.high[j * out.count + b] = high[at];
         }
         out.first[b] = *std::min_element(rows, rows + size);
         double radius = 0.0;

@@ -252,15 +252,13 @@ void neighbour_bounds(void (*visit)(const eq::Search<T>&, i64), i64 n, i64 d) {
                 const i64 row = q.list[at].row;
                 const auto position = std::find(p.order.begin(), p.order.end(), row) - p.order.begin();
                 const i64 b = position / eq::kLeaf;
-                double from_block = 0.0, of_row = 0.0;
+                double of_row = 0.0;
                 for (i64 j = 0; j < d; ++j) {
                     const double centre = p.centres[p.size(j * p.count + b)];
-                    const double mine = static_cast<double>(p.x[p.size(own * d + j)]) - centre;
                     const double other = static_cast<double>(p.x[p.size(row * d + j)]) - centre;
-                    from_block += mine * mine;
                     of_row += other * other;
                 }
-                const double added = static_cast<double>(s.lengths[i]) + s.gaps[b] + std::sqrt(from_block);
+                const double added = static_cast<double>(s.lengths[i]) + s.gaps[b];
                 const double claimed = 2 * unit * (added * added + of_row);
                 const double distance =
                     eq::knn_distance(&p.x[p.size(own * d)], &p.x[p.size(row * d)], d, 1.0);
@@ -279,14 +277,17 @@ void neighbour_bounds(void (*visit)(const eq::Search<T>&, i64), i64 n, i64 d) {
 
 template <class T>
 void neighbours(eq::KnnSearch<T> search, const char* what) {
-    const i64 n = 600, d = 2, k = 3;
-    for (double tiny : {1.0, 1e-6, 1e-21, 1e-30}) {
+    const i64 n = 600, d = 2;
+    // As many upper bounds as there are registers for, and others.
+    const std::pair<double, i64> cases[] = {{1.0, 3}, {1e-6, 3}, {1e-21, 3}, {1e-30, 3}, {1.0, 1},
+                                            {1.0, 5}, {1.0, 6},  {1.0, 10},  {1.0, 11}};
+    for (const auto& [tiny, k] : cases) {
         std::vector<T> x;
         for (i64 i = 0; i < n * d; ++i)
             x.push_back(static_cast<T>(i < d ? 0.75 : tiny * unit_real(static_cast<u64>(i))));
         const Prepared<T> p(x, d);
-        std::vector<i64> indices(n * k), queries = p.order;
-        std::vector<T> distances(n * k);
+        std::vector<i64> indices(p.size(n * k)), queries = p.order;
+        std::vector<T> distances(p.size(n * k));
         for (i64 begin = 0; begin < n; begin += 100)
             search(p.points, p.blocks, p.points, queries.data(), begin, begin + 100, true, k, indices.data(),
                    distances.data());

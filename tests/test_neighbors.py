@@ -98,6 +98,18 @@ def test_sixteen_hundred_rows(name, d, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["clustered", "uniform", "grid", "identical", "duplicated", "far_clusters"])
+def test_any_number_of_neighbours(name, dtype):
+    """Up to 5 and up to 10 upper bounds are kept in one way each, more in another."""
+    x = points(name, 700, 3, dtype)
+    queries = points(name, 130, 3, dtype, seed=1)
+    wanted, asked = reference.neighbors(x, 40), reference.neighbors(x, 40, queries=queries)
+    for k in (*range(1, 13), 40):
+        same(equipoise.nearest_neighbors(x, k), wanted)
+        same(equipoise.nearest_neighbors(x, k, queries=queries), asked)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", POINTS)
 def test_many_rows(name, dtype):
     """Enough for blocks of blocks; every hundredth row's answer is checked."""
@@ -131,6 +143,18 @@ def test_ties_go_to_the_smaller_index(dtype):
             wanted[i] = [j for j in range(k + 1) if j != i]
         assert got.indices.tolist() == wanted.tolist()
         assert not got.distances.any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_copies_in_any_order(dtype):
+    """More of each row than a list of candidates holds: the first of them, found one by one."""
+    rng = np.random.default_rng(5)
+    x = np.eye(4, dtype=dtype)[rng.integers(0, 4, 1500)] + dtype(0.1)
+    codes = codes_of(rng, 1500, 2, most=2)
+    wanted, mixed = reference.neighbors(x, 40), reference.neighbors(x, 40, codes=codes, mismatch=0.5)
+    for k in (1, 4, 7, 11, 40):
+        same(equipoise.nearest_neighbors(x, k), wanted)
+        same(mixed_neighbors(x, codes, 0.5, k), mixed)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -5,9 +5,10 @@ seen in them.
 128 queries against a block:       groups of 8 queries x panels of 32 rows, 256 dot products
 
 With x and y relative to the block's centre, |x - y|^2 = |x|^2 + |y|^2 - 2 x.y: the error is relative to
-how far both are from there, not from the origin. It is at most e (a + |y|)^2 <= 2 e a^2 + 2 e |y|^2, where a
-is the sum of the lengths that are added on the query's side: so what the row adds is in its half norm
-already, and one far row of a block costs no other row its precision.
+how far both are from there, not from the origin. No query is moved for that: x = u + v, from the queries'
+centre and from there to the block's, so that x.y = u.y + v.y and |x|^2 = |u|^2 + 2 u.v + |v|^2, with one
+product more a row and a query. The error is at most e (a + |y|)^2 <= 2 e a^2 + 2 e |y|^2, a = |u| + |v|: so
+what the row adds is in its half norm already, and one far row of a block costs no other row its precision.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 
 from equipoise._numba._jit import b1, f32, f64, i32, i64, jit, reads, writes
 from equipoise._numba._products import add_products
-from equipoise._numba.knn_blocks import FAR, LEAF, PANEL, Blocks, Points, knn_unit, nth_smallest
+from equipoise._numba.knn_blocks import FAR, LEAF, PANEL, Blocks, Points, knn_middle, knn_unit, nth_smallest
 from equipoise._numba.knn_nearest import (
     ZERO,
     Nearest,
@@ -27,6 +28,7 @@ from equipoise._numba.knn_nearest import (
     float_below,
     knn_coarse,
     nearest_bound,
+    nearest_equal,
     nearest_rank,
     nearest_shrink,
 )
@@ -37,13 +39,13 @@ HALF, TWO = np.float32(0.5), np.float32(2.0)
 
 Search = namedtuple(
     "Search",
-    "points, queries, blocks, own, count, k, itself, radius, centre, low, high, gaps, local, shifted, "
-    "groups, shift, box_low, box_high, lengths, nearest, ranks, ranked",
+    "points, queries, blocks, own, count, k, itself, radius, squares, lengths, centre, low, high, gaps, "
+    "boxes, local, whole, groups, shift, nearest, ranks, ranked",
 )
 
 
 @jit()
-def plain_tile(groups, group, panels, panel, halves, half, bars, d, dots, reach):
+def plain_tile(groups, group, panels, panel, halves, half, bars, bar, d, dots, reach):
     """dots[q][r] = x_q . y_r - halves[r] of a group and a panel; which queries have one up to their bar."""
     for q in range(np.uint64(QUERIES)):
         for r in range(np.uint64(PANEL)):
@@ -55,7 +57,7 @@ def plain_tile(groups, group, panels, panel, halves, half, bars, d, dots, reach)
     for q in range(np.uint64(QUERIES)):
         found = np.uint32(0)
         for r in range(np.uint64(PANEL)):
-            found |= np.uint32(dots[q * np.uint64(PANEL) + r] >= bars[q])
+            found |= np.uint32(dots[q * np.uint64(PANEL) + r] >= bars[bar + q])
         reach[q] = found
         any_reach |= found != 0
     return any_reach
@@ -64,106 +66,137 @@ def plain_tile(groups, group, panels, panel, halves, half, bars, d, dots, reach)
 @jit()
 def knn_far(s, b, bar):
     """Can no query have a row of block b within `bar`?"""
-    d = s.points.x.shape[1]
     between = s.gaps[b] * MARGIN - (s.radius + s.blocks.radii[b])
     # Lengths are roots of squares, which underflow long before they do.
-    if between > 1e-140 and between * between * MARGIN > bar:
-        return True
-    box = 0.0
-    for j in range(d):
-        under, over = s.blocks.low[b * d + j] - s.high[j], s.low[j] - s.blocks.high[b * d + j]
-        apart = max(under, over, 0.0)
-        box += apart * apart
-    return box * MARGIN > bar
+    return (between > 1e-140 and between * between * MARGIN > bar) or s.boxes[b] * MARGIN > bar
 
 
 @jit()
-def knn_take(s, i, row, low, error):
-    """Candidate `row` of query i, whose distance is low .. low + error without codes."""
+def knn_take(s, i, bar, position, dots, a, norm, error):
+    """Candidates of query i: rows from `position` on whose dots reach its bar, |x|^2 - 2 dots - errors away
+    or farther, by at most 2 errors and what the row adds, without codes."""
     nearest, own = s.nearest, s.own[i]
-    if s.itself and row == own:
-        return
-    if s.points.codes.shape[1] > 0:
-        differ = code_mismatches(s.queries.codes, own, s.points.codes, row)
-        more = knn_coarse(s.points, s.points.mismatch * np.float64(differ))
-        low = float_below(np.float64(low) + more * MARGIN)
-        error += np.float32(more) * np.float32(4.0e-7)
-    if low > nearest.bars[i] or row > nearest.ties[i]:
-        return
-    if nearest.sizes[i] == nearest.lows.shape[1]:
-        nearest_shrink(s, i)
-    at = nearest.sizes[i]
-    nearest.lows[i, at], nearest.rows[i, at] = low, row
-    nearest.sizes[i] = at + 1
-    nearest_bound(nearest, i, s.k, max(low + error, ZERO))
+    if nearest.sizes[i] + PANEL > nearest.lows.shape[1]:
+        nearest_shrink(s, i, PANEL)
+    of_row = np.float32(8.5) * np.float32(knn_unit(s.points.x.shape[1]))
+    for r in range(PANEL):
+        dot = dots[a * PANEL + r]
+        if not dot >= bar:
+            continue
+        row = s.blocks.order[position + r]
+        if s.itself and row == own:
+            continue
+        if nearest.ties[i] < s.points.x.shape[0]:  # copies alone are wanted, of which there may be many
+            nearest_equal(s, i, row)
+            continue
+        low, wide = norm - TWO * dot - error, TWO * error + of_row * s.blocks.halves[position + r]
+        if s.points.codes.shape[1] > 0:
+            differ = code_mismatches(s.queries.codes, own, s.points.codes, row)
+            more = knn_coarse(s.points, s.points.mismatch * np.float64(differ))
+            low = float_below(np.float64(low) + more * MARGIN)
+            wide += np.float32(more) * np.float32(4.0e-7)
+        if low > nearest.bars[i]:
+            continue
+        at = nearest.sizes[i]
+        nearest.lows[i, at], nearest.rows[i, at] = low, row
+        nearest.sizes[i] = at + 1
+        nearest_bound(nearest, i, s.k, max(low + wide, ZERO))
 
 
 @jit()
-def knn_visit(s, b, norms, boxes, errors, active, bars, dots, reach):
+def knn_boxes(s, b, boxes):
+    """Squared distances of the queries from the box of block b."""
+    count = s.blocks.first.size
+    for j in range(np.uint64(s.points.x.shape[1])):
+        lower = np.float32(s.blocks.low[j * np.uint64(count) + np.uint64(b)] - s.centre[j])
+        upper = np.float32(s.blocks.high[j * np.uint64(count) + np.uint64(b)] - s.centre[j])
+        for i in range(np.uint64(LEAF)):
+            under, over = lower - s.local[j, i], s.local[j, i] - upper
+            apart = under if under > over else over
+            outside = apart if apart > ZERO else ZERO
+            boxes[i] += outside * outside
+
+
+@jit()
+def knn_bars(s):
+    """The least and the most of the bars of all queries."""
+    least = most = s.nearest.bars[0]
+    for i in range(1, s.count):
+        bar = s.nearest.bars[i]
+        least, most = min(least, bar), max(most, bar)
+    return least, most
+
+
+@jit()
+def knn_top(norm, error, bar):
+    """The dot product from which on a row is within `bar`; finite: where there is no row, it is -infinite."""
+    return max(HALF * (norm - error - bar), np.float32(-1e38))
+
+
+@jit()
+def knn_visit(s, b, norms, boxes, errors, halves, tops, active, dots, reach):
     """All queries that may have a neighbour in block b against its rows."""
     n, d = s.points.x.shape
     blocks, nearest = s.blocks, s.nearest
     count = blocks.first.size
     # The ground covers what float32 cannot hold at all, below 1e-38, of values of which the largest is 1.
     unit, ground = np.float32(knn_unit(d)), np.float32(d + 1) * np.float32(1e-36)
-    radius, span = np.float32(blocks.radii[b]), np.float32(s.radius + blocks.radii[b] + s.gaps[b])
+    radius, gap = np.float32(blocks.radii[b]), np.float32(s.gaps[b])
+    span = np.float32(s.radius + blocks.radii[b] + s.gaps[b])
+    farthest = 0.0  # corner of the queries' box
     for j in range(d):
-        c = blocks.centres[j * count + b]
-        s.shift[j] = s.centre[j] - c
-        s.box_low[j] = blocks.low[b * d + j] - c
-        s.box_high[j] = blocks.high[b * d + j] - c
+        at = j * count + b
+        s.shift[j] = s.centre[j] - blocks.centres[at]
+        apart = max(blocks.low[at] - s.low[j], s.high[j] - blocks.high[at], 0.0)
+        farthest += apart * apart
     for i in range(np.uint64(LEAF)):
-        norms[i] = boxes[i] = ZERO
+        norms[i] = boxes[i] = halves[i] = ZERO
+    if farthest > knn_bars(s)[0]:
+        knn_boxes(s, b, boxes)
     for j in range(np.uint64(d)):
-        shift, lower, upper = s.shift[j], s.box_low[j], s.box_high[j]
+        shift = s.shift[j]
         for i in range(np.uint64(LEAF)):
-            value = s.local[j, i] + shift
-            under, over = lower - value, value - upper
-            apart = under if under > over else over
-            outside = apart if apart > ZERO else ZERO
-            s.shifted[j, i] = value
-            norms[i] += value * value
-            boxes[i] += outside * outside
+            norms[i] += shift * s.local[j, i]
+    for p in range(np.uint64(0), np.uint64(LEAF), np.uint64(PANEL)):
+        for j in range(np.uint64(d)):
+            shift = s.shift[j]
+            at = (np.uint64(b) * np.uint64(LEAF) + p) * np.uint64(d) + j * np.uint64(PANEL)
+            for r in range(np.uint64(PANEL)):
+                halves[p + r] += shift * blocks.panels[at + r]
+    for r in range(LEAF):
+        halves[r] = blocks.halves[b * LEAF + r] - halves[r]
     actives = 0
     for i in range(s.count):
-        bar = nearest.bars[i]
+        norms[i] = max(s.squares[i] + gap * gap + TWO * norms[i], ZERO)
         length = np.sqrt(norms[i])
-        most, beyond = length + span, length - radius
-        total, loss = s.lengths[i] + np.float32(s.gaps[b]) + length, unit * most * most + ground
+        most, beyond, total = length + span, max(length - radius, ZERO), s.lengths[i] + gap
         errors[i] = TWO * unit * total * total + ground
-        far = boxes[i] - loss > bar or (beyond > ZERO and beyond * beyond - loss > bar)
-        if not far and blocks.first[b] <= nearest.ties[i]:
-            active[actives] = i
-            actives += 1
-    filled = (actives + QUERIES - 1) // QUERIES * QUERIES
-    for a in range(actives, filled):
-        active[a] = -1
-    for g in range(0, filled, QUERIES):
-        for a in range(QUERIES):
-            i = max(active[g + a], 0)
+        tops[i] = knn_top(norms[i], errors[i], nearest.bars[i])
+        far = max(boxes[i], beyond * beyond) - (unit * most * most + ground) > nearest.bars[i]
+        active[actives] = i
+        actives += not far and blocks.first[b] <= nearest.ties[i]
+    groups, filled = s.whole, (actives + QUERIES - 1) // QUERIES * QUERIES
+    if actives < LEAF:
+        groups = s.groups
+        for a in range(filled):
+            i = active[a] if a < actives else 0
+            to = a // QUERIES * QUERIES * d + a % QUERIES
             for j in range(d):
-                s.groups[g * d + j * QUERIES + a] = s.shifted[j, i]
-    for p in range(b * LEAF, min((b + 1) * LEAF, n), PANEL):
+                groups[to + j * QUERIES] = s.local[j, i]
+            tops[a] = tops[i] if a < actives else FAR
+    for p in range(0, min(LEAF, n - b * LEAF), PANEL):
+        position = b * LEAF + p
         for g in range(0, filled, QUERIES):
-            for a in range(QUERIES):
-                i = active[g + a]
-                bars[a] = FAR
-                if i >= 0:  # finite: where there is no row, dots are -infinite
-                    bars[a] = max(HALF * (norms[i] - errors[i] - nearest.bars[i]), np.float32(-1e38))
             if not plain_tile(
-                s.groups, np.uint64(g * d), blocks.panels, np.uint64(p * d), blocks.halves, np.uint64(p),
-                bars, np.uint64(d), dots, reach,
+                groups, np.uint64(g * d), blocks.panels, np.uint64(position * d), halves, np.uint64(p),
+                tops, np.uint64(g), np.uint64(d), dots, reach,
             ):  # fmt: skip
                 continue
             for a in range(QUERIES):
-                if not reach[a]:
-                    continue
-                i = active[g + a]
-                for r in range(PANEL):
-                    if dots[a * PANEL + r] >= bars[a]:
-                        low = norms[i] - TWO * dots[a * PANEL + r] - errors[i]
-                        error = TWO * errors[i] + np.float32(8.5) * unit * blocks.halves[p + r]
-                        knn_take(s, i, blocks.order[p + r], low, error)
+                if reach[a]:
+                    i = active[g + a]
+                    knn_take(s, i, tops[g + a], position, dots, a, norms[i], errors[i])
+                    tops[g + a] = knn_top(norms[i], errors[i], nearest.bars[i])
 
 
 def _search_arguments(real):
@@ -224,12 +257,14 @@ def knn_search(
         return
     nearest = Nearest(
         np.empty((count, room), np.float32), np.empty((count, room), np.int64),
-        np.empty((count, k), np.float32), np.zeros(count, np.int64), np.zeros(count, np.int64),
+        np.full((count, k), FAR), np.zeros(count, np.int64), np.zeros(count, np.int64),
         np.full(count, FAR), np.full(count, n),
     )  # fmt: skip
     own = query_order[begin:end]
     centre, mine_low, mine_high = np.empty(d), np.empty(d), np.empty(d)
-    local, gaps, lengths = np.zeros((d, LEAF), np.float32), np.zeros(blocks_count), np.zeros(LEAF)
+    local, whole = np.zeros((d, LEAF), np.float32), np.zeros(d * LEAF, np.float32)
+    values, places = np.empty(LEAF), np.empty(LEAF, np.int64)
+    gaps, boxes, squares = np.zeros(blocks_count), np.zeros(blocks_count), np.zeros(LEAF)
     # The queries, relative to their own centre, a column after the other.
     for j in range(d):
         total = 0.0
@@ -239,31 +274,38 @@ def knn_search(
             total += value
             mine_low[j] = min(mine_low[j], value)
             mine_high[j] = max(mine_high[j], value)
-        centre[j] = total / count
+        centre[j] = knn_middle(
+            queries, j, own, 0, count, coarse, total, mine_low[j], mine_high[j], values, places
+        )
         for i in range(count):
             value = np.float64(queries[own[i], j]) * coarse - centre[j]
-            local[j, i] = value
-            lengths[i] += value * value
+            local[j, i] = whole[(i // QUERIES * d + j) * QUERIES + i % QUERIES] = value
+            squares[i] += value * value
         for b in range(blocks_count):
-            apart = centre[j] - centres[j * blocks_count + b]
-            gaps[b] += apart * apart
+            at = j * blocks_count + b
+            between = centre[j] - centres[at]
+            apart = max(mine_low[j] - high[at], low[at] - mine_high[j], 0.0)
+            gaps[b] += between * between
+            boxes[b] += apart * apart
     gaps = np.sqrt(gaps)
     s = Search(
         Points(x, codes, scale, coarse, mismatch), Points(queries, query_codes, scale, coarse, mismatch),
         Blocks(order, panels, halves, centres, low, high, radii, first),
-        own, count, k, itself, math.sqrt(lengths.max()), centre, mine_low, mine_high, gaps, local,
-        np.empty((d, LEAF), np.float32), np.empty(d * LEAF, np.float32),
-        np.empty(d, np.float32), np.empty(d, np.float32), np.empty(d, np.float32),
-        np.sqrt(lengths).astype(np.float32), nearest, np.empty(room), np.empty(room, np.int64),
+        own, count, k, itself, math.sqrt(squares.max()), squares.astype(np.float32),
+        np.sqrt(squares).astype(np.float32), centre, mine_low, mine_high, gaps, boxes, local, whole,
+        np.empty(d * LEAF, np.float32), np.empty(d, np.float32), nearest, np.empty(room),
+        np.empty(room, np.int64),
     )  # fmt: skip
-    norms, boxes, errors = np.empty(LEAF, np.float32), np.empty(LEAF, np.float32), np.empty(LEAF, np.float32)
-    active, bars = np.empty(LEAF, np.int64), np.empty(QUERIES, np.float32)
+    norms, far_boxes, errors = np.empty((3, LEAF), np.float32)
+    halves, tops = np.empty((2, LEAF), np.float32)
+    active = np.empty(LEAF, np.int64)
     dots, reach = np.empty(QUERIES * PANEL, np.float32), np.empty(QUERIES, np.uint32)
+    work = (norms, far_boxes, errors, halves, tops, active, dots, reach)
 
     # The block with the nearest centre first; then those that are not too far, nearest first.
     home = np.argmin(gaps)
-    knn_visit(s, home, norms, boxes, errors, active, bars, dots, reach)
-    bar = np.float64(nearest.bars.max())
+    knn_visit(s, home, *work)
+    bar = np.float64(knn_bars(s)[1])
     visits, waiting = np.empty(blocks_count, np.int64), 0
     for b in range(blocks_count):
         if b != home and not knn_far(s, b, bar):
@@ -272,8 +314,8 @@ def knn_search(
     by_first = visits[:waiting][np.argsort(first[visits[:waiting]])]
     for b in by_first[np.argsort(gaps[by_first], kind="mergesort")]:
         if not knn_far(s, b, bar):
-            knn_visit(s, b, norms, boxes, errors, active, bars, dots, reach)
-            bar = np.float64(nearest.bars.max())
+            knn_visit(s, b, *work)
+            bar = np.float64(knn_bars(s)[1])
 
     for i in range(count):
         found = nearest_rank(s, i)

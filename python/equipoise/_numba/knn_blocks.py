@@ -27,8 +27,9 @@ Blocks = namedtuple("Blocks", "order, panels, halves, centres, low, high, radii,
 def knn_unit(d):
     """e: what float32 loses of a squared distance, as a part of the square of all lengths that are added.
 
-    Dot products and norms of d values lose d units of the last place, boxes 2 sqrt(d), what is rounded before
-    and after some ten; twice as much is claimed.
+    Of u.v, of v.y and of u.y, added to the rest, d units of the last place each are lost, so of the whole
+    less than d (|y|^2 + 2 |u| |y| + 4 |v| |y| + 2 |u| |v|); by boxes 2 sqrt(d), and by what is rounded before
+    and after some ten.
     """
     return np.float64(2 * d + 32) * 2.0**-24
 
@@ -116,6 +117,23 @@ def knn_split(x, begin, end, depth, order):
         waiting += 2
 
 
+@jit()
+def knn_middle(x, column, rows, first, size, coarse, total, low, high, values, places):
+    """Where most of a column of rows[first : first + size] is: its mean, of the total, or the median if
+    values are so far off (by what every 16th row tells) that they have moved the mean. Errors grow with the
+    distance from there."""
+    least = most = np.float64(x[rows[first], column]) * coarse
+    for i in range(16, size, 16):
+        value = np.float64(x[rows[first + i], column]) * coarse
+        least, most = min(least, value), max(most, value)
+    if high - low <= 4.0 * (most - least):
+        return total / size
+    for i in range(size):
+        values[i], places[i] = np.float64(x[rows[first + i], column]) * coarse, i
+    nth_smallest(values, places, 0, size, size // 2)
+    return values[size // 2]
+
+
 def _pack_arguments(real):
     return (
         reads(real, 2), f64, i64, i64, reads(i64), writes(f32), writes(f32), writes(f64), writes(f64),
@@ -142,7 +160,8 @@ def knn_pack(x, coarse, begin, end, order, panels, halves, centres, low, high, r
         or radii.size != count
     ):
         raise ValueError("knn_pack: shapes differ")
-    centre = np.empty(d)
+    centre, under, over = np.empty(d), np.empty(d), np.empty(d)
+    values, places = np.empty(LEAF), np.empty(LEAF, np.int64)
     for b in range(begin, end):
         size = min(LEAF, n - b * LEAF)
         smallest = order[b * LEAF]
@@ -154,13 +173,16 @@ def knn_pack(x, coarse, begin, end, order, panels, halves, centres, low, high, r
             for j in range(d):
                 value = np.float64(x[row, j]) * coarse
                 centre[j] += value
-                low[b * d + j] = min(low[b * d + j], value) if i else value
-                high[b * d + j] = max(high[b * d + j], value) if i else value
+                under[j] = min(under[j], value) if i else value
+                over[j] = max(over[j], value) if i else value
         for i in range(b * LEAF * d, (b + 1) * LEAF * d):
             panels[i] = 0.0
         for j in range(d):
-            centre[j] /= size
+            centre[j] = knn_middle(
+                x, j, order, b * LEAF, size, coarse, centre[j], under[j], over[j], values, places
+            )
             centres[j * count + b] = centre[j]
+            low[j * count + b], high[j * count + b] = under[j], over[j]
         first[b] = smallest
         radius = 0.0
         for i in range(LEAF):

@@ -11,9 +11,11 @@ from equipoise._numba.knn_blocks import FAR, nth_smallest
 
 ZERO = np.float32(0.0)
 
-# The candidates of each query, the heaps of its k smallest upper bounds, and where it stands: size of the
-# list, bounds that are known, the bar (no row farther than this is wanted: the k-th bound), and the last row
-# that is wanted (the k-th where the bar is 0, else the last there is).
+FEW = 10  # upper bounds are in order, up to this k; more are a heap
+
+# The candidates of each query, its k smallest upper bounds, and where it stands: size of the list, bounds
+# that are known, the bar (no row farther than this is wanted: the k-th bound), and the last row that is
+# wanted (the k-th where the bar is 0, else the last there is).
 Nearest = namedtuple("Nearest", "lows, rows, bounds, sizes, known, bars, ties")
 
 
@@ -84,8 +86,18 @@ def sift_down(heap, i, at, size):
 
 @jit()
 def nearest_bound(nearest, i, k, high):
-    """An upper bound more of query i."""
+    """An upper bound more of query i; what is no less than the bar changes nothing."""
     bounds, known = nearest.bounds, nearest.known[i]
+    if not high < nearest.bars[i]:
+        return
+    if k <= FEW:
+        at = k - 1
+        while at > 0 and bounds[i, at - 1] > high:
+            bounds[i, at] = bounds[i, at - 1]
+            at -= 1
+        bounds[i, at] = high
+        nearest.bars[i] = bounds[i, k - 1]
+        return
     if known < k:
         at = known
         while at > 0 and bounds[i, (at - 1) // 2] < high:
@@ -96,11 +108,19 @@ def nearest_bound(nearest, i, k, high):
         if known + 1 == k:
             nearest.bars[i] = bounds[i, 0]
         return
-    if high >= bounds[i, 0]:
-        return
     bounds[i, 0] = high
     sift_down(bounds, i, 0, k)
     nearest.bars[i] = bounds[i, 0]
+
+
+@jit()
+def nearest_distance(s, i, row):
+    """The squared distance of query i, its values and its codes, by the definition."""
+    distance = knn_distance(s.queries.x, s.own[i], s.points.x, row, s.points.x.shape[1], s.points.scale)
+    if s.points.codes.shape[1] == 0:
+        return distance
+    differ = code_mismatches(s.queries.codes, s.own[i], s.points.codes, row)
+    return distance + s.points.mismatch * np.float64(differ)
 
 
 @jit()
@@ -108,15 +128,10 @@ def nearest_rank(s, i):
     """Exact distances of what is left of query i's list; returns how many."""
     nearest, count = s.nearest, 0
     for c in range(nearest.sizes[i]):
-        if nearest.lows[i, c] > nearest.bars[i]:
-            continue
-        row = nearest.rows[i, c]
-        distance = knn_distance(s.queries.x, s.own[i], s.points.x, row, s.points.x.shape[1], s.points.scale)
-        if s.points.codes.shape[1] > 0:
-            differ = code_mismatches(s.queries.codes, s.own[i], s.points.codes, row)
-            distance += s.points.mismatch * np.float64(differ)
-        s.ranks[count], s.ranked[count] = distance, row
-        count += 1
+        s.ranked[count] = nearest.rows[i, c]
+        count += nearest.lows[i, c] <= nearest.bars[i]
+    for c in range(count):
+        s.ranks[c] = nearest_distance(s, i, s.ranked[c])
     return count
 
 
@@ -128,25 +143,46 @@ def knn_coarse(points, distance):
 
 
 @jit()
-def nearest_shrink(s, i):
-    """Room in a full list: what is too far goes; if that is little, the k nearest stay alone."""
+def nearest_place(nearest, i, at, row):
+    """Row `row` among the first `at` of query i's list, which are in order, and one moves to place `at`."""
+    while at > 0 and nearest.rows[i, at - 1] > row:
+        nearest.rows[i, at] = nearest.rows[i, at - 1]
+        at -= 1
+    nearest.rows[i, at] = row
+
+
+@jit()
+def nearest_shrink(s, i, more):
+    """Room for `more` in a list: what is too far goes; if that is little, the k nearest stay alone."""
     nearest, kept = s.nearest, 0
     for c in range(nearest.sizes[i]):
         if nearest.lows[i, c] <= nearest.bars[i]:
             nearest.lows[i, kept], nearest.rows[i, kept] = nearest.lows[i, c], nearest.rows[i, c]
             kept += 1
     nearest.sizes[i] = kept
-    if 4 * kept <= 3 * nearest.lows.shape[1]:
+    room = nearest.lows.shape[1]
+    if 4 * kept <= 3 * room and kept + more <= room:
         return
     nearest_rank(s, i)
     nth_smallest(s.ranks, s.ranked, 0, kept, s.k - 1)
-    nearest.sizes[i] = nearest.known[i] = s.k
+    nearest.sizes[i], nearest.known[i], nearest.bars[i] = s.k, 0, FAR
+    for c in range(s.k):
+        nearest.bounds[i, c] = FAR
     for c in range(s.k):
         distance = knn_coarse(s.points, s.ranks[c])
-        nearest.bounds[i, c] = float_above(distance)
         nearest.lows[i, c], nearest.rows[i, c] = float_below(distance), s.ranked[c]
-    for at in range(s.k // 2 - 1, -1, -1):
-        sift_down(nearest.bounds, i, at, s.k)
-    nearest.bars[i] = nearest.bounds[i, 0]
-    if nearest.bars[i] == ZERO:
-        nearest.ties[i] = s.ranked[s.k - 1]
+        nearest_bound(nearest, i, s.k, float_above(distance))
+    if nearest.bars[i] > ZERO:  # a distance that is not 0 has a bound that is not
+        return
+    for c in range(1, s.k):
+        nearest_place(nearest, i, c, nearest.rows[i, c])
+    nearest.ties[i] = nearest.rows[i, s.k - 1]
+
+
+@jit()
+def nearest_equal(s, i, row):
+    """Another row for a list of k at distance 0, in their order: it is one of them, or nothing."""
+    nearest = s.nearest
+    if row < nearest.ties[i] and not nearest_distance(s, i, row) > 0.0:
+        nearest_place(nearest, i, s.k - 1, row)
+        nearest.ties[i] = nearest.rows[i, s.k - 1]
