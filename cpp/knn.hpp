@@ -226,17 +226,21 @@ struct Search {
     Room<Ranked> ranked = room_for<Ranked>(2 * k + 64);
 };
 
-// The place of the lowest bit, which is cleared.
-EQUIPOISE_INLINE i64 take_lowest(u32& bits) {
+// Rows of a panel, for loops that jump from one that is set to the next.
+struct Reach {
+    u32 bits;
+
+    EQUIPOISE_INLINE i64 take_lowest() {
 #if defined(__GNUC__)
-    const i64 at = __builtin_ctz(bits);
+        const i64 at = __builtin_ctz(bits);
 #else
-    i64 at = 0;
-    while (!(bits >> at & 1u)) ++at;
+        i64 at = 0;
+        while (!(bits >> at & 1u)) ++at;
 #endif
-    bits &= bits - 1;
-    return at;
-}
+        bits &= bits - 1;
+        return at;
+    }
+};
 
 // Can no query have a row of block b within `bar`?
 template <class T>
@@ -249,7 +253,7 @@ EQUIPOISE_INLINE bool knn_far(const Search<T>& s, i64 b, double bar) {
 // Candidates of query i: rows at position + a bit's place, |x|^2 - 2 dots - errors away or farther, by at
 // most 2 errors and what the row adds, without codes.
 template <class Bounds, class T>
-EQUIPOISE_INLINE void knn_take(const Search<T>& s, i64 i, u32 bits, i64 position, const float* dots,
+EQUIPOISE_INLINE void knn_take(const Search<T>& s, i64 i, Reach reach, i64 position, const float* dots,
                                float norm, float error) {
     Nearest& q = s.nearest[i];
     const Points<T>&points = s.points, &queries = s.queries;
@@ -258,8 +262,8 @@ EQUIPOISE_INLINE void knn_take(const Search<T>& s, i64 i, u32 bits, i64 position
     const i32* codes = queries.codes + own * points.c;
     if (q.size + kPanel > q.room) nearest_shrink(q, kPanel, points, x, codes, s.ranked.get());
     if (q.tie < points.n) {  // copies alone are wanted, of which there may be many
-        while (bits) {
-            const i64 row = s.blocks.order[position + take_lowest(bits)];
+        while (reach.bits) {
+            const i64 row = s.blocks.order[position + reach.take_lowest()];
             if (row != excluded) nearest_equal(q, row, points, x, codes);
         }
         return;
@@ -267,8 +271,8 @@ EQUIPOISE_INLINE void knn_take(const Search<T>& s, i64 i, u32 bits, i64 position
     const float of_row = 8.5f * static_cast<float>(knn_unit(points.d));
     i64 size = q.size;
     Bounds bounds(q);
-    while (bits) {
-        const i64 at = take_lowest(bits), row = s.blocks.order[position + at];
+    while (reach.bits) {
+        const i64 at = reach.take_lowest(), row = s.blocks.order[position + at];
         float low = norm - 2.0f * dots[at] - error;
         float wide = 2.0f * error + of_row * s.blocks.halves[position + at];
         if (points.c) {
@@ -405,11 +409,11 @@ EQUIPOISE_INLINE void knn_visit(const Search<T>& s, i64 b) {
                 const i64 i = active[g + a];
                 const float *of_query = dots + a * kPanel, norm = norms[i], error = errors[i];
                 if (s.k <= kFewer)
-                    knn_take<FewBounds<kFewer>>(s, i, reach[a], position, of_query, norm, error);
+                    knn_take<FewBounds<kFewer>>(s, i, Reach{reach[a]}, position, of_query, norm, error);
                 else if (s.k <= kFew)
-                    knn_take<FewBounds<kFew>>(s, i, reach[a], position, of_query, norm, error);
+                    knn_take<FewBounds<kFew>>(s, i, Reach{reach[a]}, position, of_query, norm, error);
                 else
-                    knn_take<ManyBounds>(s, i, reach[a], position, of_query, norm, error);
+                    knn_take<ManyBounds>(s, i, Reach{reach[a]}, position, of_query, norm, error);
                 tops[g + a] = knn_top(norm, error, s.bars[i]);
             }
         }
