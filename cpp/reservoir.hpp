@@ -272,8 +272,8 @@ EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights
                 EQUIPOISE_PREFETCH_FAR(w + b * kRows + kAhead + j);
             columns.add_block(w + b * kRows, signs);
             sums[b] = columns.sum();
+            words[b] = run.word(offset + static_cast<u64>(b));  // while memory is waited for
         }
-        for (i64 b = 0; b < size; ++b) words[b] = run.word(offset + static_cast<u64>(b));
         bool finite = true, some = false, may[kBatch] = {};
         for (i64 b = 0; b < size; ++b) {
             finite &= sums[b] < kInfinity;
