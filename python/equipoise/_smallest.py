@@ -152,11 +152,6 @@ class Smallest:
         other.thresholds[:] = self.thresholds
         return other
 
-    def restart(self, like: Smallest) -> None:
-        """Forget all rows."""
-        self.size = self._kept = 0
-        self.quotas, self.thresholds, self.distinct = like.quotas, like.thresholds.copy(), like.distinct
-
     def set_quotas(self, quotas: NDArray[np.int64]) -> None:
         """More classes, or fewer, of those without rows; the others keep theirs."""
         more = np.full(max(quotas.size - self.quotas.size, 0), np.inf)
