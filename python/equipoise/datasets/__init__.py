@@ -19,9 +19,10 @@ POLICIES = ("random", "bts")
 CAMPAIGNS = ("all", "men", "women")
 NUM_ITEMS = {"all": 80, "men": 34, "women": 46}
 
-# One little-endian 64-bit word a row, its fields the digits of a mixed-radix number, the first the highest.
-# No compressor, so that a rebuild gives the same bytes whatever zlib is installed.
-FILE = "open_bandit_small.u64"
+# Bit planes: of each field in turn, from the lowest bit on, that bit of every row, eight rows a byte, the
+# first the highest. No compressor, so that a rebuild gives the same bytes whatever zlib is installed; the
+# wheel has one, and makes half of it.
+FILE = "open_bandit_small.bits"
 START = np.datetime64("2019-11-24T00:00:00", "s")
 ROWS_PER_ARM = 10_000
 FIELDS = (
@@ -121,11 +122,13 @@ def load_open_bandit() -> OpenBandit:
     (60000, 287)
     """
     data = resources.files(__name__).joinpath(FILE).read_bytes()
-    words = np.frombuffer(data, dtype="<u8").astype(np.uint64)
+    sizes = [(size - 1).bit_length() for _, size in FIELDS]
+    planes = np.unpackbits(np.frombuffer(data, dtype=np.uint8).reshape(sum(sizes), -1), axis=1)
     column: dict[str, NDArray[np.int64]] = {}
-    for name, size in reversed(FIELDS):
-        words, digit = np.divmod(words, np.uint64(size))
-        column[name] = digit.astype(np.int64)
+    for (name, _), bits in zip(FIELDS, np.split(planes, np.cumsum(sizes)[:-1]), strict=True):
+        column[name] = np.zeros(planes.shape[1], dtype=np.int64)
+        for bit, plane in enumerate(bits):
+            column[name] |= plane.astype(np.int64) << bit
     seconds = column["seconds"].reshape(-1, ROWS_PER_ARM).cumsum(axis=1).ravel()
     num_items = np.array([NUM_ITEMS[name] for name in CAMPAIGNS])[column["campaign"]]
     millionths = column["propensity"]

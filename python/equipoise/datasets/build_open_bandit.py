@@ -53,13 +53,14 @@ def pack(wheel: str | Path) -> bytes:
         columns = _columns(rows)
     except KeyError as error:
         raise ValueError(f"the wheel's files must have a column {error}") from None
-    words = np.zeros(len(rows), dtype=np.uint64)
+    planes = bytearray()
     for field, size in FIELDS:
         digit = columns[field]
         if digit.min() < 0 or digit.max() >= size:
             raise ValueError(f"{field} must be in [0, {size}), got {digit.min()} to {digit.max()}")
-        words = words * np.uint64(size) + digit.astype(np.uint64)
-    return words.astype("<u8").tobytes()
+        for bit in range((size - 1).bit_length()):
+            planes += np.packbits(digit >> bit & 1).tobytes()
+    return bytes(planes)
 
 
 def _columns(rows: list[dict[str, str]]) -> dict[str, NDArray[np.int64]]:
