@@ -294,7 +294,8 @@ py::tuple reservoir_rows(u64 key, i64 start, const Array<i64>& ids, const Array<
                          const Array<i64>& slot_labels, const Array<i64>& slot_numbers,
                          const Array<Weight>& weights, const Array<double>& shifts,
                          const Array<double>& thresholds, Array<i64>& counts, i64 most, double total,
-                         Array<i64>& rows, Array<double>& ranks, Array<double>& row_weights) {
+                         Array<i64>& rows, Array<double>& ranks, Array<double>& row_weights,
+                         Array<i64>& row_ids) {
     const i64 count = std::max(weights.size(), classes.size());
     const u64 slots = static_cast<u64>(slot_labels.size());
     require(start >= 0 && most >= 1 && (thresholds.size() > 0 || (slots && classes.size() == count)) &&
@@ -303,7 +304,8 @@ py::tuple reservoir_rows(u64 key, i64 start, const Array<i64>& ids, const Array<
                 (classes.size() == 0 || classes.size() == count) &&
                 (shifts.size() == 0 || shifts.size() == count) &&
                 (classes.size() == 0 || (counts.size() == thresholds.size() && most == 1)) &&
-                slot_numbers.size() == slot_labels.size() && (slots & (slots - 1)) == 0,
+                slot_numbers.size() == slot_labels.size() && (slots & (slots - 1)) == 0 &&
+                row_ids.size() == rows.size(),
             "reservoir_rows: shapes differ");
     require(slots || all_below(classes.data(), classes.size(), thresholds.size()),
             "reservoir_rows: a class without a threshold");
@@ -320,10 +322,11 @@ py::tuple reservoir_rows(u64 key, i64 start, const Array<i64>& ids, const Array<
                                     thresholds.data(),
                                     static_cast<u64>(thresholds.size()),
                                     counts.mutable_data()};
+    i64* i = row_ids.mutable_data();
     eq::Scan scan{};
     {
         Release release;
-        scan = eq::reservoir_path<Weight>(cpu_path()).rows(stream, count, most, total, out);
+        scan = eq::reservoir_path<Weight>(cpu_path()).rows(stream, count, most, total, out, i);
     }
     return as_tuple(scan);
 }
@@ -576,10 +579,12 @@ PYBIND11_MODULE(_core, m) {
           num("threshold"), num("most"), num("total"), raw("rows"), raw("ranks"), raw("row_weights"));
     m.def("reservoir_rows", &reservoir_rows<float>, num("key"), num("start"), raw("ids"), raw("classes"),
           raw("slot_labels"), raw("slot_numbers"), raw("weights"), raw("shifts"), raw("thresholds"),
-          raw("counts"), num("most"), num("total"), raw("rows"), raw("ranks"), raw("row_weights"));
+          raw("counts"), num("most"), num("total"), raw("rows"), raw("ranks"), raw("row_weights"),
+          raw("row_ids"));
     m.def("reservoir_rows", &reservoir_rows<double>, num("key"), num("start"), raw("ids"), raw("classes"),
           raw("slot_labels"), raw("slot_numbers"), raw("weights"), raw("shifts"), raw("thresholds"),
-          raw("counts"), num("most"), num("total"), raw("rows"), raw("ranks"), raw("row_weights"));
+          raw("counts"), num("most"), num("total"), raw("rows"), raw("ranks"), raw("row_weights"),
+          raw("row_ids"));
     m.def("reservoir_select", &reservoir_select, raw("classes"), raw("ranks"), raw("ids"), raw("quotas"),
           raw("thresholds"), raw("scratch"), raw("sorted"), raw("keep"));
     m.def("class_lookup", &class_lookup, raw("labels"), raw("slot_labels"), raw("slot_numbers"), raw("known"),

@@ -30,30 +30,37 @@ inline i64 class_lookup(const i64* labels, i64 count, i64* slot_labels, i64* slo
     return count;
 }
 
-// Numbers and thresholds of rows by their labels, and how many rows each class has; false if a label has no
-// number, or one without a threshold: the counts are then of no use. No table: labels are numbers.
-EQUIPOISE_INLINE bool class_bounds(const i64* labels, i64 count, const i64* slot_labels,
-                                   const i64* slot_numbers, u64 mask, const double* thresholds,
-                                   u64 num_thresholds, i64* numbers, double* bounds, i64* counts) {
+// Thresholds of rows by their labels, and how many rows each class has; false if a label has no number, or
+// one without a threshold: the counts are then of no use. No table: labels are numbers. Not inlined, where
+// there would be too few registers left for it.
+EQUIPOISE_NOINLINE bool class_bounds(const i64* labels, i64 count, const i64* slot_labels,
+                                     const i64* slot_numbers, u64 mask, const double* thresholds,
+                                     u64 num_thresholds, double* bounds, i64* counts) {
     if (num_thresholds == 0) return false;
+    const auto first_place = [=](u64 label, u64* missed) {
+        const u64 there = static_cast<u64>(slot_numbers[label & mask]);
+        const u64 number = there < num_thresholds ? there : 0;
+        *missed |= (static_cast<u64>(slot_labels[label & mask]) ^ label) | (there ^ number);
+        return number;
+    };
     u64 missed = 0;
     for (i64 i = 0; i < count; ++i) {
-        const u64 label = static_cast<u64>(labels[i]), at = label & mask;
-        const u64 there = slot_labels ? static_cast<u64>(slot_numbers[at]) : label;
-        const u64 number = there < num_thresholds ? there : 0;
-        if (slot_labels) missed |= static_cast<u64>(slot_labels[at]) ^ label;
-        missed |= there ^ number;
-        numbers[i] = static_cast<i64>(number);
+        const u64 label = static_cast<u64>(labels[i]);
+        u64 number = label;
+        if (slot_labels)
+            number = first_place(label, &missed);
+        else if (number >= num_thresholds)
+            return false;
         bounds[i] = thresholds[number];
         ++counts[number];
     }
-    if (missed && !slot_labels) return false;
     for (i64 i = 0; missed && i < count; ++i) {  // some label is not in its first place, or not there
-        --counts[numbers[i]];
-        numbers[i] = slot_numbers[class_slot(labels[i], slot_labels, slot_numbers, mask)];
-        if (static_cast<u64>(numbers[i]) >= num_thresholds) return false;
-        bounds[i] = thresholds[numbers[i]];
-        ++counts[numbers[i]];
+        --counts[first_place(static_cast<u64>(labels[i]), &missed)];
+        const u64 at = class_slot(labels[i], slot_labels, slot_numbers, mask);
+        const u64 number = static_cast<u64>(slot_numbers[at]);
+        if (number >= num_thresholds) return false;
+        bounds[i] = thresholds[number];
+        ++counts[number];
     }
     return true;
 }

@@ -39,8 +39,8 @@ inline Scan reservoir_blocks_baseline(u64 key, i64 start, const Weight* weights,
 
 template <class Weight>
 inline Scan reservoir_rows_baseline(const Stream<Weight>& rows, i64 count, i64 most, double total,
-                                    const Candidates& out) {
-    return reservoir_rows(rows, count, most, total, out);
+                                    const Candidates& out, i64* row_ids) {
+    return reservoir_rows(rows, count, most, total, out, row_ids);
 }
 
 template <class T>
@@ -82,8 +82,8 @@ EQUIPOISE_AVX512 inline Scan reservoir_blocks_avx512(u64 key, i64 start, const W
 
 template <class Weight>
 EQUIPOISE_AVX512 inline Scan reservoir_rows_avx512(const Stream<Weight>& rows, i64 count, i64 most,
-                                                   double total, const Candidates& out) {
-    return reservoir_rows(rows, count, most, total, out);
+                                                   double total, const Candidates& out, i64* row_ids) {
+    return reservoir_rows(rows, count, most, total, out, row_ids);
 }
 
 template <class T>
@@ -114,7 +114,7 @@ using SmoteDraw = void (*)(const Neighbourhood<T>&, u64, u64, u64, i64, T*, T*, 
 template <class Weight>
 struct ReservoirPath {
     Scan (*blocks)(u64, i64, const Weight*, i64, double, i64, double, const Candidates&);
-    Scan (*rows)(const Stream<Weight>&, i64, i64, double, const Candidates&);
+    Scan (*rows)(const Stream<Weight>&, i64, i64, double, const Candidates&, i64*);
 };
 
 template <class T>

@@ -356,22 +356,26 @@ EQUIPOISE_INLINE i64 row_points(const Stream<Weight>& rows, i64 i, double w, u64
     }
 }
 
-// Up to `most` points of each row; most = 1 is without replacement.
+// Up to `most` points of each row; most = 1 is without replacement. row_ids: of candidates, or positions.
 template <class Weight>
 EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 most, double total,
-                                     const Candidates& out) {
+                                     const Candidates& out, i64* row_ids) {
     Scan scan{0, 0, kAllSeen, total};
     u64 words[kBlock];
-    i64 numbers[kBlock] = {};
-    double weights[kBlock], bounds[kBlock];
+    double weights[kBlock], limits[kBlock], decayed[kBlock];
     bool may[kBlock] = {};
     Run run(rows.key, 0, 0);
     Pending others;
     const bool at_once = most == 1 && !rows.shifts;
+    const auto identify = [&](i64 from) {
+        for (i64 f = from; f < scan.filled; ++f)
+            row_ids[f] = rows.ids ? rows.ids[out.rows[f]] : rows.start + out.rows[f];
+    };
     for (i64 at = 0, size = 0; at < count; at += size) {
         size = std::min(kBlock, count - at);
         if (most == 1 && out.room - scan.filled < kBlock) return {at, scan.filled, kFull, scan.total};
         if (rows.ids) {
+            for (i64 j = 0; j < size; j += 8) EQUIPOISE_PREFETCH_FAR(rows.ids + at + kAhead + j);
             for (i64 j = 0; j < size; ++j) words[j] = mix64(run.word(static_cast<u64>(rows.ids[at + j])));
         } else {
             const i64 position = rows.start + at, offset = position % kBlock;
@@ -383,6 +387,8 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
         const i64 padded = (size + 7) & ~i64{7};
         typename Columns<double>::Signs signs = {};
         Columns<double> columns;
+        for (i64 j = 0; rows.weights && j < size; j += 64 / static_cast<i64>(sizeof(Weight)))
+            EQUIPOISE_PREFETCH_FAR(rows.weights + at + kAhead + j);
         for (i64 j = 0; j < size; ++j)
             weights[j] = rows.weights ? static_cast<double>(rows.weights[at + j]) : 1.0;
         for (i64 j = size; j < padded; ++j) weights[j] = 0.0;
@@ -397,32 +403,38 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
             // Pages end sooner than the hardware looks ahead.
             for (i64 j = 0; j < size; j += 8) EQUIPOISE_PREFETCH_FAR(rows.classes + at + kAhead + j);
             if (!class_bounds(rows.classes + at, size, rows.slot_labels, rows.slot_numbers, rows.mask,
-                              rows.thresholds, rows.num_thresholds, numbers, bounds, rows.counts))
+                              rows.thresholds, rows.num_thresholds, limits, rows.counts))
                 return {at, scan.filled, kNewClass, scan.total};
         } else {
-            for (i64 j = 0; j < size; ++j) bounds[j] = rows.thresholds[0];
+            for (i64 j = 0; j < size; ++j) limits[j] = rows.thresholds[0];
         }
-        if (rows.shifts)
-            for (i64 j = 0; j < size; ++j) bounds[j] = decay_bound(bounds[j], rows.shifts[at + j]);
+        const double* bounds = limits;
+        if (rows.shifts) {
+            for (i64 j = 0; j < size; ++j) decayed[j] = decay_bound(limits[j], rows.shifts[at + j]);
+            bounds = decayed;
+        }
         for (i64 j = 0; j < size; ++j) may[j] = gap(words[j]) <= bounds[j] * kSlack * weights[j];
-        for (i64 group = 0; group < size; group += 8) {
+        const i64 before = scan.filled;
+        for (i64 group = 0; group < kBlock; group += 64) {
             Mask mask;
-            mask.set_eight(0, may + group);
+            for (i64 j = 0; j < 64; j += 8) mask.set_eight(j, may + group + j);
             while (mask.bits) {
                 const i64 j = group + mask.take_lowest();
                 if (at_once) {
-                    others.add(at + j, words[j], 0.0, weights[j], rows.thresholds[numbers[j]]);
+                    others.add(at + j, words[j], 0.0, weights[j], limits[j]);
                 } else if (weights[j] > 0.0) {
                     if (out.room - scan.filled < most) {
                         for (i64 i = 0; i < j; ++i) scan.total += weights[i];
+                        identify(before);
                         return {at + j, scan.filled, kFull, scan.total};
                     }
-                    scan.filled += row_points(rows, at + j, weights[j], words[j], rows.thresholds[numbers[j]],
-                                              most, out.behind(scan.filled));
+                    scan.filled += row_points(rows, at + j, weights[j], words[j], limits[j], most,
+                                              out.behind(scan.filled));
                 }
             }
         }
         scan.filled += others.settle(out.behind(scan.filled));
+        identify(before);
         if (most == 1) {
             scan.total += piece;
         } else {  // a piece may be left in the middle: row by row

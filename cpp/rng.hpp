@@ -7,10 +7,12 @@
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
 #define EQUIPOISE_INLINE __forceinline
+#define EQUIPOISE_NOINLINE __declspec(noinline) inline
 #define EQUIPOISE_PREFETCH(address) ((void)0)
 #define EQUIPOISE_PREFETCH_FAR(address) ((void)0)
 #else
 #define EQUIPOISE_INLINE inline __attribute__((always_inline))
+#define EQUIPOISE_NOINLINE inline __attribute__((noinline))
 #define EQUIPOISE_PREFETCH(address) __builtin_prefetch(address)
 #define EQUIPOISE_PREFETCH_FAR(address) __builtin_prefetch(address, 0, 2)  // into L2, which has room for more
 #endif

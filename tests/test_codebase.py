@@ -132,7 +132,7 @@ UNSTABLE = {
 }
 PROMISED = [
     *("rng.py", "tables.py", "negatives.py", "_weighted_rows.py", "class_reservoir.py", "_smallest.py"),
-    *("smote.py", "_neighbour_table.py"),
+    *("_reading.py", "smote.py", "_neighbour_table.py"),
     *("_sketch.py", *(f"_numba/{p.name}" for p in TWINS.values())),
 ]
 
@@ -301,7 +301,7 @@ def test_the_public_names_are_those_that_are_exported():
     "name",
     [
         *("tables", "_tablefile", "negatives", "rng", "_parallel", "reservoir", "class_reservoir"),
-        *("_weighted_rows", "_smallest", "_sketch", "_arrow", "_cluster", "dask", "ray"),
+        *("_weighted_rows", "_reading", "_smallest", "_sketch", "_arrow", "_cluster", "dask", "ray"),
         *("smote", "parent_weights", "_neighbour_table", "_mapped", "_counters"),
     ],
 )

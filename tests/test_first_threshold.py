@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from equipoise import Reservoir, _smallest, _weighted_rows, weighted_sample
+from equipoise import Reservoir, _reading, _smallest, weighted_sample
 from equipoise._first_threshold import first_threshold
 
 N = 140_000
@@ -49,7 +49,7 @@ def guesses(monkeypatch):
         return Guesses.made[-1] if Guesses.instead is None else Guesses.instead
 
     Guesses.made = []
-    monkeypatch.setattr(_weighted_rows, "first_threshold", watched)
+    monkeypatch.setattr(_reading, "first_threshold", watched)
     return Guesses
 
 

@@ -118,6 +118,7 @@ def reservoir_rows(
     rows: NDArray[np.int64],
     ranks: NDArray[np.float64],
     row_weights: NDArray[np.float64],
+    row_ids: NDArray[np.int64],
 ) -> tuple[int, int, int, float]: ...
 def reservoir_select(
     classes: NDArray[np.int64],

@@ -10,7 +10,7 @@ rows what was not written yet.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from equipoise import _validate_reservoirs
 from equipoise._bad_input import BadInput
+from equipoise._reading import Gather
 from equipoise._row_files import (
     CsvRows,
     Output,
@@ -270,17 +271,9 @@ class _Placed(WeightedRows):
 
     start = 0  # number of the next update's first row
 
-    def _gather(
-        self, start: int, ids: Any = None, classes: Any = None, **more: Any
-    ) -> Callable[[Int64s], dict[str, Any]]:
-        gather = super()._gather(start, ids, classes, **more)
-        first = self.start
-
-        def placed(rows: Int64s) -> dict[str, Any]:
-            places = (rows + first).astype(np.uint64)
-            return gather(rows) | {"streams": places}
-
-        return placed
+    def _of_rows(self, stream: int, classes: Int64s | None, shifts: NDArray[np.float64] | None) -> Gather:
+        gather, first = super()._of_rows(stream, classes, shifts), self.start
+        return lambda rows: gather(rows) | {"streams": (rows + first).astype(np.uint64)}
 
     def placed_sample(self) -> ReservoirSample:
         """The sample, the places of its rows as ``streams``."""

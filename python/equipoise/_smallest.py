@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -80,8 +79,8 @@ class Smallest:
         self._spare: list[NDArray[Any]] = []
         self._columns = _Columns(names, 0, self._spare)
         self.size = 0
-        self.quotas = quotas
-        self.thresholds = np.full(quotas.size, np.inf)
+        self.thresholds = np.empty(0)
+        self.set_quotas(quotas)
         self.distinct = distinct
         self._kept = 0  # by the last select
 
@@ -98,8 +97,14 @@ class Smallest:
         self.look_through()
 
     def look_through(self) -> None:
-        if self.size > 2 * max(self._kept, int(self.quotas.max(initial=0)), self.quotas.size):
+        if self.size > 2 * max(self._kept, self._most, self.quotas.size):
             self.select()
+
+    def copy(self) -> Smallest:
+        """Both go on on their own, but share the room behind the rows: one of them may use it."""
+        other = object.__new__(Smallest)
+        vars(other).update(vars(self), thresholds=self.thresholds.copy())
+        return other
 
     def joined(
         self, others: list[Smallest], numbers: NDArray[np.int64] | None = None, *, share: bool = True
@@ -108,10 +113,9 @@ class Smallest:
 
         This one stays as it is; room behind its rows is written to, unless not shared.
         """
-        both = copy.copy(self)
+        both = self.copy()
         if not share:
             both._widen(self.size)
-        both.thresholds = self.thresholds.copy()
         for other in others:
             columns = {name: other[name] for name in both.columns}
             if numbers is not None:
@@ -138,7 +142,7 @@ class Smallest:
 
     def _enough(self, size: int) -> int:
         """Room until rows are looked through again, so that memory of one size is handed on."""
-        return max(min(4 * size, 3 * int(self.quotas.max(initial=0)) + 2048), 256)
+        return max(min(4 * size, 3 * self._most + 2048), 256)
 
     def _widen(self, room: int) -> None:
         wider = _Columns(self.columns, room, self._spare)
@@ -154,8 +158,9 @@ class Smallest:
 
     def set_quotas(self, quotas: NDArray[np.int64]) -> None:
         """More classes, or fewer, of those without rows; the others keep theirs."""
-        more = np.full(max(quotas.size - self.quotas.size, 0), np.inf)
-        self.quotas, self.thresholds = quotas, np.concatenate((self.thresholds[: quotas.size], more))
+        old = self.thresholds[: quotas.size]
+        thresholds = np.concatenate((old, np.full(quotas.size - old.size, np.inf)))
+        self.quotas, self.thresholds, self._most = quotas, thresholds, int(quotas.max(initial=0))
 
     def select(self) -> None:
         """Drop what is not among the smallest."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 import threading
 import weakref
-from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -16,8 +14,7 @@ from numpy.typing import NDArray
 from equipoise import _sketch, _validate, _validate_reservoirs
 from equipoise._backend import kernels
 from equipoise._class_numbers import Numbers
-from equipoise._first_threshold import first_threshold
-from equipoise._parallel import for_chunks
+from equipoise._reading import BAD_SUM, Gather, Reading, Scan, Workspace
 from equipoise._smallest import Smallest
 from equipoise.rng import BLOCKS, IDS, ROWS
 
@@ -25,75 +22,13 @@ __all__ = ["WeightedRows"]
 
 LN2 = float.fromhex("0x1.62e42fefa39efp-1")
 _BLOCK = 64  # rows of a block
-_LINE = 1 << 13  # rows whose blocks share a run
-_PIECE = 1 << 20  # rows between two looks at Ctrl-C, some milliseconds
-_LEAST = 1 << 16  # rows for which a thread is worth while
 _LEAST_ROOM, _MOST_ROOM = 1 << 12, 1 << 18
-_BAD_WEIGHT, _BAD_SUM, _NEW_CLASS = 2, 3, 4
 _NO_INTEGERS = np.empty(0, np.int64)
 _NO_SHIFTS = np.empty(0)
 _NO_WEIGHTS = np.empty(0, np.float32)
 _ONE = np.ones(1, np.float32)
 
 Reals = NDArray[np.float64]
-Scan = Callable[[int, int, Reals, "_Workspace"], tuple[int, int, int, float]]
-Gather = Callable[[NDArray[np.int64]], dict[str, Any]]
-
-
-class _Workspace:
-    """One thread's: room for a kernel's candidates, rows by class."""
-
-    def __init__(self, room: int) -> None:
-        self.rows = np.empty(room, np.int64)
-        self.ranks, self.weights = np.empty((2, room))
-
-    def restart(self, found: Smallest) -> _Workspace:
-        self.counts = np.zeros(found.quotas.size, np.int64)
-        self.first, self.total = -1, 0.0  # of a piece that is not done yet
-        return self
-
-    def columns(self, filled: int, gather: Gather) -> dict[str, Any]:
-        return gather(self.rows[:filled]) | {"ranks": self.ranks[:filled], "weights": self.weights[:filled]}
-
-
-class _Reading:
-    """What a call has read so far. All threads put what they find behind what is kept, one after another.
-
-    So each of them knows the threshold of all, and an interrupt leaves what was found unseen.
-    """
-
-    def __init__(self, kept: Smallest, threads: int, spare: list[_Workspace]) -> None:
-        self.found, self.threads = kept.joined([]), threads
-        self.workspaces: list[_Workspace] = []
-        self.totals: list[tuple[int, float]] = []  # of pieces: they depend on nothing that was found
-        self._adding, self._own, self._spare = threading.Lock(), threading.local(), spare
-
-    def workspace(self, room: int) -> _Workspace:
-        """The calling thread's."""
-        mine: _Workspace | None = getattr(self._own, "workspace", None)
-        if mine is None:
-            try:
-                mine = self._spare.pop()
-            except IndexError:  # or another thread was faster
-                mine = _Workspace(room)
-            self._own.workspace = mine.restart(self.found)
-            self.workspaces.append(mine)
-        return mine
-
-    def guess(self, weights: NDArray[Any], *, replacement: bool) -> bool:
-        """The threshold after the first rows, before they are read."""
-        threshold = first_threshold(weights, int(self.found.quotas[0]), replacement=replacement)
-        self.found.thresholds[0] = threshold
-        return threshold < math.inf
-
-    def guessed_well(self) -> bool:
-        """Else rows were missed."""
-        self.found.select()
-        return bool(self.found.size >= self.found.quotas[0])
-
-    def add(self, count: int, columns: dict[str, Any]) -> None:
-        with self._adding:
-            self.found.add(count, columns)
 
 
 class WeightedRows:
@@ -110,6 +45,7 @@ class WeightedRows:
     def _start(self, half_life: float | None, seed: int, stream: int, most: int) -> None:
         """most : points of a row, with replacement; 0 without."""
         self._half_life, self._seed, self._stream, self._most = half_life, seed, stream, most
+        self._keys: dict[int, np.uint64] = {}  # of the random words, by purpose
         self._keyed: str | None = None  # by "ids" or "positions", once rows have come
         self._position = 0  # rows of the own stream
         self._merged: dict[int, int] = {}  # rows of other streams
@@ -118,7 +54,7 @@ class WeightedRows:
         self._latest = -math.inf  # time of a row of positive weight
         self._tail = np.empty(0)  # weights of a block that is not whole yet
         self._kept: Smallest
-        self._workspaces: list[_Workspace] = []
+        self._workspaces: list[Workspace] = []
         self._lock = threading.RLock()
         _alive.add(self)
 
@@ -159,9 +95,10 @@ class WeightedRows:
             latest = max(latest, float(times.max(where=weights > 0, initial=-math.inf)))
         blocks = ids is None and classes is None and shifts is None
         self._kept.distinct = self._may_repeat(keyed)
+        room = self._room()
         first = not (self._kept.size or classes is not None or shifts is not None)
         for guessed in (True, False) if first else (False,):
-            reading, tail = _Reading(self._kept, threads, self._workspaces), self._tail
+            reading, tail = Reading(self._kept, threads, room, self._workspaces), self._tail
             if guessed and not reading.guess(weights, replacement=bool(self._most)):
                 continue
             if blocks:
@@ -173,18 +110,19 @@ class WeightedRows:
         total, lost = self._aged(latest)
         for _, one in sorted(reading.totals):  # threads come in any order
             total, lost = _added(total, lost, one)
-        with np.errstate(over="ignore"):
-            _validate_reservoirs.check_total(total + lost + float(tail.sum()))
+        _validate_reservoirs.check_total(total + lost + _sum(tail))
+        counts = self._counts
+        if classes is not None:
+            counts = sum((workspace.counts for workspace in reading.workspaces), start=counts)
         # All at once, so that an interrupt finds the reservoir before or after.
         vars(self).update(
             _kept=reading.found, _total=total, _lost=lost, _latest=latest, _tail=tail, _keyed=keyed,
             _n_seen=self._n_seen + count, _position=self._position + (count if ids is None else 0),
-            _workspaces=reading.workspaces,
-            _counts=sum((workspace.counts for workspace in reading.workspaces), start=self._counts),
+            _workspaces=reading.workspaces, _counts=counts,
         )  # fmt: skip
         return True
 
-    def _read_blocks(self, reading: _Reading, weights: NDArray[Any]) -> Reals:
+    def _read_blocks(self, reading: Reading, weights: NDArray[Any]) -> Reals:
         """Whole blocks; what is left of the last is the new tail."""
         waiting = self._tail.size
         head = (_BLOCK - waiting) % _BLOCK if waiting else 0
@@ -195,20 +133,21 @@ class WeightedRows:
         check = lambda: _validate_reservoirs.check_weights(weights, 0)  # noqa: E731
         if waiting:
             block = np.concatenate((self._tail, weights[:head]))
-            self._scan(reading, _BLOCK, self._of_blocks(block, start), self._gather(start), check)
+            reading.scan(_BLOCK, self._of_blocks(block, start), self._of_positions(start), check)
             start += _BLOCK
         rest = weights[head:]
         whole = rest.size // _BLOCK * _BLOCK
         tail = rest[whole:].astype(np.float64)
-        self._scan(reading, whole, self._of_blocks(rest, start), self._gather(start), check)
-        _validate_reservoirs.check_weights(tail, head + whole)
+        reading.scan(whole, self._of_blocks(rest, start), self._of_positions(start), check)
+        if tail.size:
+            _validate_reservoirs.check_weights(tail, head + whole)
         return tail
 
     def _of_blocks(self, weights: NDArray[Any], start: int) -> Scan:
-        key, first = self._key(BLOCKS, self._stream), start // _BLOCK
+        key, first = self._key(BLOCKS), start // _BLOCK
         draw, most = kernels().reservoir_blocks, self._most
 
-        def scan(begin: int, end: int, thresholds: Reals, mine: _Workspace) -> tuple[int, int, int, float]:
+        def scan(begin: int, end: int, thresholds: Reals, mine: Workspace) -> tuple[int, int, int, float]:
             return draw(  # type: ignore[no-any-return]
                 key, first + begin // _BLOCK, weights[begin:end], thresholds[0], most, mine.total,
                 mine.rows, mine.ranks, mine.weights,
@@ -218,7 +157,7 @@ class WeightedRows:
 
     def _read_rows(
         self,
-        reading: _Reading,
+        reading: Reading,
         weights: NDArray[Any],
         weighted: bool,
         ids: NDArray[np.int64] | None,
@@ -226,16 +165,16 @@ class WeightedRows:
         shifts: Reals | None,
         latest: float,
     ) -> bool:
-        key = self._key(ROWS, self._stream) if ids is None else self._key(IDS, 0)
+        key = self._key(ROWS if ids is None else IDS)
         draw, most, start = kernels().reservoir_rows, max(self._most, 1), self._position
         i, c = (_NO_INTEGERS if x is None else x for x in (ids, classes))
         s, w = _NO_SHIFTS if shifts is None else shifts, weights if weighted else _NO_WEIGHTS
         slots = (_NO_INTEGERS, _NO_INTEGERS) if self._numbers is None else self._numbers.slots
 
-        def scan(begin: int, end: int, thresholds: Reals, mine: _Workspace) -> tuple[int, int, int, float]:
+        def scan(begin: int, end: int, thresholds: Reals, mine: Workspace) -> tuple[int, int, int, float]:
             return draw(  # type: ignore[no-any-return]
                 key, start + begin, i[begin:end], c[begin:end], *slots, w[begin:end], s[begin:end],
-                thresholds, mine.counts, most, mine.total, mine.rows, mine.ranks, mine.weights,
+                thresholds, mine.counts, most, mine.total, mine.rows, mine.ranks, mine.weights, mine.ids,
             )  # fmt: skip
 
         def aged(begin: int, end: int) -> float:
@@ -243,73 +182,24 @@ class WeightedRows:
             with np.errstate(over="ignore"):
                 return float((weights[begin:end] * left).sum())
 
-        gather = self._gather(start, ids, classes, shifts=shifts)
+        gather = self._of_rows(self._stream if ids is None else 0, classes, shifts)
         check = lambda: _validate_reservoirs.check_weights(weights, 0)  # noqa: E731
-        return self._scan(reading, weights.size, scan, gather, check, aged if s.size else None)
+        return reading.scan(weights.size, scan, gather, check, aged if s.size else None)
 
-    def _gather(
-        self,
-        start: int,
-        ids: NDArray[np.int64] | None = None,
-        classes: NDArray[np.int64] | None = None,
-        **more: NDArray[Any] | None,
-    ) -> Gather:
-        def gather(rows: NDArray[np.int64]) -> dict[str, Any]:  # rows without ids become positions
-            columns: dict[str, Any] = {
-                name: column[rows] for name, column in more.items() if column is not None
-            }
+    def _of_positions(self, start: int) -> Gather:
+        return lambda rows: {"ids": np.add(rows, start, out=rows), "streams": self._stream}
+
+    def _of_rows(self, stream: int, classes: NDArray[np.int64] | None, shifts: Reals | None) -> Gather:
+        def gather(rows: NDArray[np.int64]) -> dict[str, Any]:
+            columns: dict[str, Any] = {"streams": stream}
+            if shifts is not None:
+                columns["shifts"] = shifts[rows]
             if classes is not None:
                 some = classes[rows]
                 columns["classes"] = some if self._numbers is None else self._numbers.of(some)
-            columns["streams"] = self._stream if ids is None else 0
-            columns["ids"] = np.add(rows, start, out=rows) if ids is None else ids[rows]
             return columns
 
         return gather
-
-    def _scan(
-        self,
-        reading: _Reading,
-        count: int,
-        scan: Scan,
-        gather: Gather,
-        check: Callable[[], None],
-        weigh: Callable[[int, int], float] | None = None,
-    ) -> bool:
-        """Candidates among `count` rows; `check` refuses the first bad weight of all, if there is one.
-
-        False: a class is unknown.
-        """
-        found, threads, unknown = reading.found, reading.threads, False
-        share = -(-count // (threads * _LINE)) * _LINE
-        part = count if threads == 1 else min(max(share, _LEAST), _PIECE)
-
-        def work(begin: int, end: int) -> int:
-            nonlocal unknown
-            if unknown:
-                return end
-            mine = reading.workspace(self._room())
-            stop = min(end, (begin // _PIECE + 1) * _PIECE)
-            if mine.first < 0:
-                mine.first, mine.total = begin, 0.0
-            at, filled, why, mine.total = scan(begin, stop, found.thresholds, mine)
-            if why == _NEW_CLASS:
-                unknown = True
-                return end
-            if why in (_BAD_WEIGHT, _BAD_SUM):
-                check()
-                _validate.refuse_sum()
-            if filled:
-                mine.rows[:filled] += begin
-                reading.add(filled, mine.columns(filled, gather))
-            if begin + at == stop:
-                reading.totals.append((mine.first, weigh(mine.first, stop) if weigh else mine.total))
-                mine.first = -1
-            return begin + at
-
-        if count:
-            for_chunks(count, part, threads, work)
-        return not unknown
 
     def _room(self) -> int:
         """For candidates: as many as are kept, so that the threshold falls soon."""
@@ -322,8 +212,11 @@ class WeightedRows:
             return ("ids", "ranks", "classes")
         return ("streams", "ids", "ranks", "classes") if self._most else ()
 
-    def _key(self, purpose: int, stream: int) -> np.uint64:
-        return np.uint64(kernels().call_key(np.uint64(self._seed), 0, purpose, np.uint64(stream)))
+    def _key(self, purpose: int) -> np.uint64:
+        if purpose not in self._keys:
+            stream = np.uint64(0 if purpose == IDS else self._stream)
+            self._keys[purpose] = np.uint64(kernels().call_key(np.uint64(self._seed), 0, purpose, stream))
+        return self._keys[purpose]
 
     def _aging(self, shifts: Reals, latest: float) -> Reals:
         """What is left at a later time of a weight of 1."""
@@ -351,7 +244,7 @@ class WeightedRows:
     def total_weight(self) -> float:
         """Sum of the weights seen; with a half-life as of the newest row of positive weight."""
         with self._lock:
-            return self._total + (self._lost + float(self._tail.sum()))
+            return self._total + (self._lost + _sum(self._tail))
 
     def _everything(self) -> Smallest:
         """All that is kept, and a look at the block that is not whole yet."""
@@ -364,7 +257,7 @@ class WeightedRows:
 
     def _selected(self) -> Smallest:
         """What is kept, and nothing else. Never changed in place: others may be reading it."""
-        kept = copy.copy(self._kept)
+        kept = self._kept.copy()
         kept.select()
         self._kept = kept
         return kept
@@ -375,11 +268,11 @@ class WeightedRows:
         if self._tail.size:
             block = np.concatenate((self._tail, np.zeros(_BLOCK - self._tail.size)))
             start = self._position - self._tail.size
-            mine = _Workspace(self._room()).restart(found)
+            mine = Workspace(self._room()).restart(found)
             _, filled, why, _ = self._of_blocks(block, start)(0, _BLOCK, found.thresholds, mine)
-            if why == _BAD_SUM:
+            if why == BAD_SUM:
                 _validate.refuse_sum()
-            found.add(filled, mine.columns(filled, self._gather(start)))
+            found.add(filled, mine.columns(filled, 0, self._of_positions(start)))
         return found
 
     def _inclusion(self, rows: Smallest, order: NDArray[np.int64], threshold: Reals) -> Reals:
@@ -414,9 +307,8 @@ class WeightedRows:
         latest = max(self._latest, other._latest)
         total, lost = self._aged(latest)
         theirs, their_lost = other._aged(latest)
-        total, lost = _added(total, lost + their_lost + float(other._tail.sum()), theirs)
-        with np.errstate(over="ignore"):
-            _validate_reservoirs.check_total(total + lost + float(self._tail.sum()))
+        total, lost = _added(total, lost + their_lost + _sum(other._tail), theirs)
+        _validate_reservoirs.check_total(total + lost + _sum(self._tail))
         merged = dict(self._merged)
         if other._keyed == "positions":
             merged |= other._merged
@@ -508,6 +400,14 @@ class WeightedRows:
         columns = {name: kept[name][order] for name in kept.columns}
         columns |= {"thresholds": kept.thresholds, "tail": self._tail, **more}
         return _sketch.write(self._what, {**self._header(), **header}, columns)
+
+
+def _sum(tail: Reals) -> float:
+    """Of a few weights, mostly none."""
+    if not tail.size:
+        return 0.0
+    with np.errstate(over="ignore"):
+        return float(tail.sum())
 
 
 def _added(total: float, lost: float, x: float) -> tuple[float, float]:

@@ -426,11 +426,12 @@ def weighted_sample(
 def _shuffle(ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """By rank as rows of weight 1, keyed by id."""
     key = np.uint64(kernels().call_key(np.uint64(seed), 0, IDS, np.uint64(0)))
-    rows, (ranks, weights) = np.empty(ids.size + 128, np.int64), np.empty((2, ids.size + 128))
+    room = ids.size + 128
+    (rows, row_ids), (ranks, weights) = np.empty((2, room), np.int64), np.empty((2, room))
     none, no_shifts = np.empty(0, np.int64), np.empty(0)
     kernels().reservoir_rows(
         key, 0, ids, none, none, none, np.ones(ids.size), no_shifts, np.array([math.inf]), none, 1, 0.0, rows,
-        ranks, weights,
+        ranks, weights, row_ids,
     )  # fmt: skip
     order = np.argsort(ranks[: ids.size])
     ranks = ranks[order]

@@ -239,21 +239,32 @@ def row_points(stream, i, w, bits, threshold, most, filled, rows, ranks, row_wei
         e += exponential(word(run, points - ONE))
 
 
+@jit()
+def identify(stream, rows, row_ids, begin, end):
+    """Ids of candidates, or their positions."""
+    for f in range(begin, end):
+        row = rows[f]
+        row_ids[f] = stream.ids[np.uint64(row)] if stream.ids.size else stream.start + row
+
+
 @jit(
     (
         u64, i64, reads(i64), reads(i64), reads(i64), reads(i64), reads(f32), reads(f64), reads(f64),
-        writes(i64), i64, f64, writes(i64), writes(f64), writes(f64),
+        writes(i64), i64, f64, writes(i64), writes(f64), writes(f64), writes(i64),
     ),
     (
         u64, i64, reads(i64), reads(i64), reads(i64), reads(i64), reads(f64), reads(f64), reads(f64),
-        writes(i64), i64, f64, writes(i64), writes(f64), writes(f64),
+        writes(i64), i64, f64, writes(i64), writes(f64), writes(f64), writes(i64),
     ),
 )  # fmt: skip
 def reservoir_rows(
     key, start, ids, classes, slot_labels, slot_numbers, weights, shifts, thresholds, counts, most, total,
-    rows, ranks, row_weights,
+    rows, ranks, row_weights, row_ids,
 ):  # fmt: skip
-    """Up to `most` points of each row; most = 1 is without replacement."""
+    """Up to `most` points of each row; most = 1 is without replacement.
+
+    row_ids: of candidates, or their positions.
+    """
     size_of = max(weights.size, classes.size)
     count, slots = np.uint64(size_of), np.uint64(slot_labels.size)
     mask = slots - ONE
@@ -268,6 +279,7 @@ def reservoir_rows(
         or (classes.size and (counts.size != thresholds.size or most > 1))
         or slot_numbers.size != slot_labels.size
         or slots & mask
+        or row_ids.size != rows.size
     ):
         raise ValueError("reservoir_rows: shapes differ")
     if rows.size != ranks.size or rows.size != row_weights.size or rows.size < max(most, 128):
@@ -326,7 +338,7 @@ def reservoir_rows(
         if decays:
             for j in range(size):
                 bounds[j] = decay_bound(bounds[j], shifts[at + j])
-        some = np.uint8(0)
+        some, before = np.uint8(0), filled
         for j in range(size):
             may[j] = np.uint8(gap(words[j]) <= bounds[j] * SLACK * reals[j])
             some |= may[j]
@@ -340,11 +352,13 @@ def reservoir_rows(
                 if room - filled < limit:
                     for i in range(j):
                         total += reals[i]
+                    identify(stream, rows, row_ids, before, filled)
                     return np.int64(at + j), np.int64(filled), FULL, total
                 filled = row_points(
                     stream, at + j, reals[j], words[j], thresholds[numbers[j]], limit, filled, rows, ranks,
                     row_weights,
                 )  # fmt: skip
+        identify(stream, rows, row_ids, before, filled)
         if most == 1:
             total += piece
         else:  # a piece may be left in the middle: row by row
