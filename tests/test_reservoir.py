@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import cases
 import reference
 from equipoise import ClassReservoir, Reservoir, weighted_sample
+from equipoise.rng import key_from_rng
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -154,3 +155,16 @@ def test_datetimes_of_the_standard_library():
     aware = [t.replace(tzinfo=datetime.UTC) for t in times]
     with pytest.raises(TypeError, match="times must be numbers or datetimes without time zones, got object"):
         one.update([1.0, 2.0], times=aware)
+
+
+@pytest.mark.parametrize("weight", [1.0, 5e-324], ids=["ranks", "infinite ranks, all equal"])
+def test_an_array_gives_the_rows_of_a_stream_whose_ranks_tie_or_not(weight):
+    """weighted_sample sorts no ranks: of one row too many it drops the last, by rank and then by id."""
+    weights = np.full(1_000, weight)
+    reservoir = Reservoir(10, seed=key_from_rng(7))
+    reservoir.update(weights)
+    sample = weighted_sample(weights, 10, rng=7, return_inclusion=True)
+    assert np.array_equal(np.sort(sample.ids), np.sort(reservoir.sample().ids))
+    assert np.array_equal(np.sort(sample.ids), np.sort(weighted_sample(weights, 10, rng=7)))
+    assert set(sample.inclusion) == set(reservoir.sample().inclusion)
+    assert (reservoir.sample().inclusion == 1.0).all() == (weight < 1.0)

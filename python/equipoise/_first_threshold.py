@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = ["first_threshold"]
 
-_SAMPLE = 1 << 14
+_SAMPLE = 1 << 12
 _ENOUGH = 1 << 16  # rows
 _SIGMAS = 6.0
 
