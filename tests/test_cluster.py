@@ -292,7 +292,7 @@ def dask_cluster():
         nothing_left(),
         dask.config.set(patience),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", memory_limit=0
         ) as cluster,
         distributed.Client(cluster, timeout=60) as client,
     ):
@@ -655,7 +655,7 @@ DASK = {
     import distributed, dask.dataframe
     from equipoise.dask import weighted_sample
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0)
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=0)
     client = distributed.Client(cluster)
     make = lambda parts: dask.dataframe.from_map(part, range(parts))
 """,
