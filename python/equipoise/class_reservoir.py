@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any
 
@@ -101,7 +100,7 @@ class ClassReservoir(WeightedRows):
     def _forget(self, classes: int) -> None:
         """All classes but the first so many: the others' rows were not taken in."""
         if self._numbers is not None:
-            kept = copy.copy(self._kept)
+            kept = self._kept.copy()
             kept.set_quotas(self._quotas(classes))
             numbers = Numbers(self._numbers.labels()[:classes])
             vars(self).update(_numbers=numbers, _counts=self._counts[:classes], _kept=kept)
