@@ -237,16 +237,6 @@ class Reservoir(WeightedRows):
         threshold = float(rows["ranks"][order[self._k]]) if order.size > self._k else math.inf
         return rows, order[: self._k], threshold
 
-    def _unordered(self) -> tuple[Smallest, NDArray[np.int64], float]:
-        """The same, in no order, which takes no sort: all rows but the last, if there is one too many."""
-        rows = self._everything()
-        order, threshold = np.arange(rows.size), math.inf
-        if rows.size > self._k:
-            threshold = float(rows["ranks"].max())
-            last = np.flatnonzero(rows["ranks"] == threshold)
-            order = np.delete(order, last[rows["ids"][last].argmax()])
-        return rows, order, threshold
-
     def _shares(
         self, rows: Smallest, order: NDArray[np.int64], threshold: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -425,13 +415,23 @@ def weighted_sample(
     reservoir = Reservoir(k, replacement=replacement, seed=seed)
     reservoir.update(w, n_threads=threads)
     # Draws with replacement come in an order that is free of weight; others are put into one.
-    rows, order, rank = reservoir._sampled() if replacement else reservoir._unordered()
+    rows, order, rank = reservoir._sampled() if replacement else _unordered(reservoir._everything(), k)
     _validate_reservoirs.check_some(order.size, w.size)
     if not replacement:
         order = order[_shuffle(rows["ids"][order], seed)]
     if return_inclusion:
         return ReservoirSample(rows["ids"][order], *reservoir._shares(rows, order, rank))
     return rows["ids"][order]
+
+
+def _unordered(rows: Smallest, k: int) -> tuple[Smallest, NDArray[np.int64], float]:
+    """Of rows of one stream the sample and the threshold, without a sort: one row is too many, the last."""
+    order, threshold = np.arange(rows.size), math.inf
+    if rows.size > k:
+        threshold = float(rows["ranks"].max())
+        last = np.flatnonzero(rows["ranks"] == threshold)
+        order = np.delete(order, last[rows["ids"][last].argmax()])
+    return rows, order, threshold
 
 
 def _shuffle(ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -47,8 +47,8 @@ def class_lookup(labels, slot_labels, slot_numbers, known, numbers):
 
 
 @jit()
-def class_bounds(labels, first, count, slot_labels, slot_numbers, mask, thresholds, numbers, bounds, counts):
-    """Numbers and thresholds of rows by their labels, and how many rows each class has.
+def class_bounds(labels, first, count, slot_labels, slot_numbers, mask, thresholds, bounds, counts):
+    """Thresholds of rows by their labels, and how many rows each class has.
 
     False if a label has no number, or one without a threshold: the counts are then of no use. Without a table
     labels are numbers.
@@ -64,7 +64,6 @@ def class_bounds(labels, first, count, slot_labels, slot_numbers, mask, threshol
             number = np.uint64(slot_numbers[at])
         if number >= limit:
             return False
-        numbers[i] = number
         bounds[i] = thresholds[number]
         counts[number] += 1
     return True

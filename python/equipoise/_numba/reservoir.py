@@ -289,10 +289,8 @@ def reservoir_rows(
             raise ValueError("reservoir_rows: a class without a threshold")
     stream = Stream(key, start, ids, shifts)
     by_id, has_classes, decays, weighted = ids.size > 0, classes.size > 0, shifts.size > 0, weights.size > 0
-    words, reals, bounds, may = stack_words(), stack_reals(), stack_reals(), stack_flags()
-    numbers = stack_words()
-    for j in range(BLOCK):
-        numbers[j] = ZERO
+    words, reals, limits, decayed = stack_words(), stack_reals(), stack_reals(), stack_reals()
+    may, bounds = stack_flags(), decayed if decays else limits
     filled, room, limit, at = ZERO, np.uint64(rows.size), np.uint64(most), ZERO
     run, at_once = open_run(key, ZERO, ZERO), most == 1 and not decays
     while at < count:
@@ -329,15 +327,15 @@ def reservoir_rows(
                 return np.int64(at), np.int64(filled), BAD_SUM, total
         if has_classes:
             if not class_bounds(
-                classes, at, size, slot_labels, slot_numbers, mask, thresholds, numbers, bounds, counts
+                classes, at, size, slot_labels, slot_numbers, mask, thresholds, limits, counts
             ):
                 return np.int64(at), np.int64(filled), NEW_CLASS, total
         else:
             for j in range(size):
-                bounds[j] = thresholds[ZERO]
+                limits[j] = thresholds[ZERO]
         if decays:
             for j in range(size):
-                bounds[j] = decay_bound(bounds[j], shifts[at + j])
+                decayed[j] = decay_bound(limits[j], shifts[at + j])
         some, before = np.uint8(0), filled
         for j in range(size):
             may[j] = np.uint8(gap(words[j]) <= bounds[j] * SLACK * reals[j])
@@ -347,7 +345,7 @@ def reservoir_rows(
                 rows[filled] = np.int64(at + j)
                 ranks[filled] = exponential(words[j]) / reals[j]
                 row_weights[filled] = reals[j]
-                filled += np.uint64((ranks[filled] <= thresholds[numbers[j]]) & (reals[j] > 0.0))
+                filled += np.uint64((ranks[filled] <= limits[j]) & (reals[j] > 0.0))
             elif may[j] and reals[j] > 0.0:
                 if room - filled < limit:
                     for i in range(j):
@@ -355,7 +353,7 @@ def reservoir_rows(
                     identify(stream, rows, row_ids, before, filled)
                     return np.int64(at + j), np.int64(filled), FULL, total
                 filled = row_points(
-                    stream, at + j, reals[j], words[j], thresholds[numbers[j]], limit, filled, rows, ranks,
+                    stream, at + j, reals[j], words[j], limits[j], limit, filled, rows, ranks,
                     row_weights,
                 )  # fmt: skip
         identify(stream, rows, row_ids, before, filled)
