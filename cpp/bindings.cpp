@@ -350,6 +350,20 @@ i64 reservoir_select(const Array<i64>& classes, const Array<double>& ranks, cons
                                 room + 2 * num_classes, s, k);
 }
 
+bool reservoir_equal(const Array<double>& ranks, const Array<i64>& rows, Array<u64>& seen,
+                     Array<double>& room) {
+    const i64 count = rows.size(), words = seen.size();
+    require(room.size() >= count && words > 0 && (words & (words - 1)) == 0 && 2 * words >= count,
+            "reservoir_equal: shapes differ");
+    require(all_below(rows.data(), count, ranks.size()), "reservoir_equal: no such row");
+    const double* r = ranks.data();
+    const i64* i = rows.data();
+    u64* s = seen.mutable_data();
+    double* found = room.mutable_data();
+    Release release;
+    return eq::reservoir_equal(r, i, count, s, static_cast<u64>(words), found);
+}
+
 i64 class_lookup(const Array<i64>& labels, Array<i64>& slot_labels, Array<i64>& slot_numbers,
                  Array<i64>& known, Array<i64>& numbers) {
     const u64 slots = static_cast<u64>(slot_labels.size());
@@ -587,6 +601,7 @@ PYBIND11_MODULE(_core, m) {
           raw("row_ids"));
     m.def("reservoir_select", &reservoir_select, raw("classes"), raw("ranks"), raw("ids"), raw("quotas"),
           raw("thresholds"), raw("scratch"), raw("sorted"), raw("keep"));
+    m.def("reservoir_equal", &reservoir_equal, raw("ranks"), raw("rows"), raw("seen"), raw("room"));
     m.def("class_lookup", &class_lookup, raw("labels"), raw("slot_labels"), raw("slot_numbers"), raw("known"),
           raw("numbers"));
     m.def("knn_split", &knn_split<float>, raw("x"), num("begin"), num("end"), num("depth"), raw("order"));

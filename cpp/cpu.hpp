@@ -34,7 +34,7 @@ inline Progress negatives_draw_baseline(const Proposer& table, const Batch& batc
 template <class Weight>
 inline Scan reservoir_blocks_baseline(u64 key, i64 start, const Weight* weights, i64 count, double threshold,
                                       i64 most, double total, const Candidates& out) {
-    return reservoir_blocks(key, start, weights, count, threshold, most, total, out);
+    return reservoir_blocks<PlainBlocks>(key, start, weights, count, threshold, most, total, out);
 }
 
 template <class Weight>
@@ -56,8 +56,7 @@ inline void smote_draw_baseline(const Neighbourhood<T>& from, u64 key, u64 lane,
     smote_draw(from, key, lane, first, count, votes, out, parents, neighbours, gaps);
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define EQUIPOISE_AVX512 __attribute__((target("avx512f,avx512dq,avx512vl")))
+#ifdef EQUIPOISE_AVX512
 EQUIPOISE_AVX512 inline void alias_draw_avx512(u64 key, const u64* cells, u64 n, i64 start, i64 count,
                                                i64* out) {
     alias_draw<true>(key, cells, n, start, count, out);
@@ -77,7 +76,7 @@ template <class Weight>
 EQUIPOISE_AVX512 inline Scan reservoir_blocks_avx512(u64 key, i64 start, const Weight* weights, i64 count,
                                                      double threshold, i64 most, double total,
                                                      const Candidates& out) {
-    return reservoir_blocks(key, start, weights, count, threshold, most, total, out);
+    return reservoir_blocks<Avx512Blocks>(key, start, weights, count, threshold, most, total, out);
 }
 
 template <class Weight>
@@ -94,9 +93,9 @@ EQUIPOISE_AVX2 inline void knn_search_avx2(const Points<T>& points, const Blocks
 }
 
 template <class T>
-EQUIPOISE_AVX512F inline void knn_search_avx512(const Points<T>& points, const Blocks& blocks,
-                                                const Points<T>& queries, const i64* query_order, i64 begin,
-                                                i64 end, bool itself, i64 k, i64* indices, T* distances) {
+EQUIPOISE_AVX512 inline void knn_search_avx512(const Points<T>& points, const Blocks& blocks,
+                                               const Points<T>& queries, const i64* query_order, i64 begin,
+                                               i64 end, bool itself, i64 k, i64* indices, T* distances) {
     knn_search<Avx512Tile>(points, blocks, queries, query_order, begin, end, itself, k, indices, distances);
 }
 

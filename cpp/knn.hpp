@@ -56,10 +56,7 @@ struct PlainTile {
     }
 };
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define EQUIPOISE_AVX2 __attribute__((target("avx2,fma")))
-#define EQUIPOISE_AVX512F __attribute__((target("avx2,fma,avx512f,avx512dq,avx512vl")))
-
+#ifdef EQUIPOISE_AVX512
 // 4 x 16 products at a time, which leaves half of the 16 registers.
 struct Avx2Tile {
     EQUIPOISE_AVX2 static inline u32 run(const float* group, const float* panel, const float* halves,
@@ -100,8 +97,8 @@ struct Avx2Tile {
 };
 
 struct Avx512Tile {
-    EQUIPOISE_AVX512F static inline u32 run(const float* group, const float* panel, const float* halves,
-                                            const float* bars, i64 d, float* dots, u32* reach) {
+    EQUIPOISE_AVX512 static inline u32 run(const float* group, const float* panel, const float* halves,
+                                           const float* bars, i64 d, float* dots, u32* reach) {
         const __m512 h0 = _mm512_loadu_ps(halves), h1 = _mm512_loadu_ps(halves + 16);
         __m512 sums[kQueries][2];
         for (i64 q = 0; q < kQueries; ++q) {

@@ -10,17 +10,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <type_traits>
 
 #include "classes.hpp"
 #include "elementary.hpp"
 #include "rng.hpp"
+#include "row_blocks.hpp"
 
 namespace equipoise {
 
-constexpr i64 kRows = 64;                 // of a block
-constexpr i64 kAhead = 4096;              // rows, which are asked for so long before they are read
 constexpr double kSlack = 1.0 + 0x1p-40;  // covers the rounding of a logarithm, a quotient, a product
 
 // Why a kernel came back; `next` is where to go on, or what is wrong.
@@ -42,140 +39,14 @@ struct Candidates {
     }
 };
 
-// 1 - u for the real u in (0, 1] of a word, exactly: no more than -log(u), so it rejects before any
-// logarithm.
-EQUIPOISE_INLINE double gap(u64 word) {
-    return static_cast<double>(static_cast<i64>(0x1FFFFFFFFFFFFFu - (word >> 11))) * 0x1p-53;
-}
-
 EQUIPOISE_INLINE double exponential(u64 word) {
     return 0.0 - log_normal(unit_real(word));
 }
 
-template <class Weight>
-EQUIPOISE_INLINE bool is_weight(Weight w) {
-    return w >= 0 && static_cast<double>(w) < kInfinity;
-}
-
-#if defined(__GNUC__)  // eight side by side in a vector, which compilers do not find by themselves
-template <class Weight>
-struct Lanes;
-template <>
-struct Lanes<float> {
-    using Row = float __attribute__((vector_size(32)));
-    using Word = u32;
-    using Signs = Word __attribute__((vector_size(32)));
-};
-template <>
-struct Lanes<double> {
-    using Row = double __attribute__((vector_size(64)));
-    using Word = u64;
-    using Signs = Word __attribute__((vector_size(64)));
-};
-#endif
-
-// Row i of a block is in column i mod 8, summed from the top; minus zeros and bad weights raise `signs`.
-template <class Weight>
-struct Columns {
-#if defined(__GNUC__)
-    using Row = typename Lanes<Weight>::Row;
-    using Word = typename Lanes<Weight>::Word;
-    using Signs = typename Lanes<Weight>::Signs;
-    using Sums = double __attribute__((vector_size(64)));
-
-    Sums sums = {};
-    EQUIPOISE_INLINE void add(const Weight* w, Signs& signs) {
-        Row row;
-        std::memcpy(&row, w, sizeof row);
-        sums += __builtin_convertvector(row, Sums);
-        signs |= (Signs)row;
-    }
-    static EQUIPOISE_INLINE bool any(const Signs& signs) {
-        Word all = 0;
-        for (int j = 0; j < 8; ++j) all |= signs[j];
-        return all >> (8 * sizeof(Weight) - 1);
-    }
-#else
-    struct Signs {
-        bool any = false;
-    };
-    double sums[8] = {};
-    void add(const Weight* w, Signs& signs) {
-        for (int j = 0; j < 8; ++j) {
-            sums[j] += static_cast<double>(w[j]);
-            signs.any |= !(w[j] > 0);
-        }
-    }
-    static bool any(const Signs& signs) { return signs.any; }
-#endif
-    EQUIPOISE_INLINE void add_block(const Weight* w, Signs& signs) {
-        for (i64 i = 0; i < kRows; i += 8) add(w + i, signs);
-    }
-    // The whole, by halves.
-    EQUIPOISE_INLINE double sum() const {
-        return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
-    }
-};
-
-// Of two parts, is the target in the second? Rounding may put it there when that part is empty.
-EQUIPOISE_INLINE i64 beyond(double& target, double first, double second) {
-    const bool is = second > 0.0 && target >= first;
-    target -= is ? first : 0.0;
-    return is;
-}
-
-// A row in proportion to weight: by halves to a column, then down the column.
-template <class Weight>
-EQUIPOISE_INLINE i64 block_pick(const Weight* w, double sum, u64 word) {
-    typename Columns<Weight>::Signs signs = {};
-    Columns<Weight> columns;
-    columns.add_block(w, signs);
-    const auto& c = columns.sums;
-    double target = static_cast<double>(static_cast<i64>(word >> 11)) * 0x1p-53 * sum;
-    i64 j = beyond(target, (c[0] + c[4]) + (c[2] + c[6]), (c[1] + c[5]) + (c[3] + c[7]));
-    j += 2 * beyond(target, c[j] + c[j + 4], c[j + 2] + c[j + 6]);
-    j += 4 * beyond(target, c[j], c[j + 4]);
-    i64 row = j;
-    bool open = true;  // no branches, which nobody could guess
-    for (i64 i = j; i < kRows; i += 8) {
-        const double x = static_cast<double>(w[i]);
-        const bool may = open & (x > 0.0);
-        row = may ? i : row;
-        open &= !(may & (target < x));
-        target -= x;
-    }
-    return row;
-}
-
-// Flags as the bits of a word, for loops that jump from one that is set to the next.
-struct Mask {
-    u64 bits = 0;
-
-    EQUIPOISE_INLINE void set_eight(i64 at, const bool* flags) {
-        u64 eight;
-        std::memcpy(&eight, flags, sizeof eight);
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-        eight = __builtin_bswap64(eight);
-#endif
-        bits |= (eight * 0x0102040810204080u >> 56) << at;
-    }
-    EQUIPOISE_INLINE i64 take_lowest() {
-#if defined(__GNUC__)
-        const i64 at = __builtin_ctzll(bits);
-#else
-        i64 at = 0;
-        while (!(bits >> at & 1)) ++at;
-#endif
-        bits &= bits - 1;
-        return at;
-    }
-};
-
-constexpr i64 kBatch = 16;  // blocks
-
-// Rows that may have ranks up to their limits: start + E / w, for which all logarithms are taken at once.
+// Rows that may have ranks up to their limits: start + E / w, whose logarithms are taken when they are enough
+// for a loop.
 struct Pending {
-    static constexpr i64 kMost = kBatch * kRows;
+    static constexpr i64 kEnough = 128, kMost = kEnough + kBatch * kRows;
     i64 size = 0, rows[kMost];
     u64 words[kMost];
     double starts[kMost], weights[kMost], limits[kMost];
@@ -206,7 +77,7 @@ struct Pending {
 
 // The rows of a block, counted from `first`, whose first rank is `start`: that of the first rank, and to
 // `others` those that may have ranks up to the threshold. Run: its group's, where it is number `b`.
-template <class Weight>
+template <class Path, class Weight>
 EQUIPOISE_INLINE i64 block_ranks(const Run& run, u64 b, const Weight* w, double sum, double start,
                                  double threshold, i64 first, Pending& others) {
     const u64 at = kBlock + (kRows + 1) * b;
@@ -214,16 +85,11 @@ EQUIPOISE_INLINE i64 block_ranks(const Run& run, u64 b, const Weight* w, double 
     // A rank is rounded as a sum; ranks beyond float64 are all infinite, and none is left out.
     const double bound =
         threshold < kInfinity ? (threshold - start) * kSlack + threshold * 0x1p-52 : kInfinity;
-    u64 words[kRows];
-    bool may[kRows];
-    Mask mask;
-    for (i64 i = 0; i < kRows; ++i) words[i] = run.word(at + static_cast<u64>(i));
-    for (i64 i = 0; i < kRows; ++i) may[i] = gap(words[i]) <= bound * static_cast<double>(w[i]);
-    for (i64 i = 0; i < kRows; i += 8) mask.set_eight(i, may + i);
-    mask.bits &= ~(u64{1} << picked);
+    Mask mask{Path::within(run, at, w, bound) & ~(u64{1} << picked)};
     while (mask.bits) {
         const i64 i = mask.take_lowest();
-        others.add(first + i, words[i], start, static_cast<double>(w[i]), threshold);
+        others.add(first + i, run.word(at + static_cast<u64>(i)), start, static_cast<double>(w[i]),
+                   threshold);
     }
     return first + picked;
 }
@@ -248,7 +114,7 @@ EQUIPOISE_INLINE i64 block_points(const Run& group, u64 b, const Run& run, const
 
 // Whole blocks of a stream, from block `start` on; with replacement up to `most` points of each, else most =
 // 0.
-template <class Weight>
+template <class Path, class Weight>
 EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights, i64 count, double threshold,
                                        i64 most, double total, const Candidates& out) {
     const double bound = threshold * kSlack;
@@ -261,26 +127,22 @@ EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights
     for (i64 at = 0, size = 0; at < blocks; at += size) {
         const u64 block = static_cast<u64>(start + at), offset = block % kBlock;
         if (at == 0 || offset == 0) run = Run(key, block / kBlock, 0);
-        size = std::min(
-            {kBatch, blocks - at, kBlock - static_cast<i64>(offset), (out.room - scan.filled) / need});
-        if (size == 0) return {at * kRows, scan.filled, kFull, scan.total};
-        const Weight* w = weights + at * kRows;
-        typename Columns<Weight>::Signs signs = {};
-        for (i64 b = 0; b < size; ++b) {
-            Columns<Weight> columns;
-            for (i64 j = 0; j < kRows; j += 64 / static_cast<i64>(sizeof(Weight)))
-                EQUIPOISE_PREFETCH_FAR(w + b * kRows + kAhead + j);
-            columns.add_block(w + b * kRows, signs);
-            sums[b] = columns.sum();
-            words[b] = run.word(offset + static_cast<u64>(b));  // while memory is waited for
+        size = std::min({kBatch, blocks - at, kBlock - static_cast<i64>(offset),
+                         (out.room - scan.filled - others.size) / need});
+        if (size == 0) {
+            scan.filled += others.settle(out.behind(scan.filled));
+            return {at * kRows, scan.filled, kFull, scan.total};
         }
+        const Weight* w = weights + at * kRows;
+        const bool doubtful = Path::sums(w, size, sums);
+        for (i64 b = 0; b < size; ++b) words[b] = run.word(offset + static_cast<u64>(b));
         bool finite = true, some = false, may[kBatch] = {};
         for (i64 b = 0; b < size; ++b) {
             finite &= sums[b] < kInfinity;
             may[b] = gap(words[b]) <= bound * sums[b];
             some |= may[b];
         }
-        if (!finite || Columns<Weight>::any(signs)) {
+        if (!finite || doubtful) {
             for (i64 i = 0; i < size * kRows; ++i)
                 if (!is_weight(w[i])) return {at * kRows + i, scan.filled, kBadWeight, scan.total};
             if (!finite) return {at * kRows, scan.filled, kBadSum, scan.total};
@@ -298,17 +160,18 @@ EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights
                     scan.filled += block_points(run, number, Run(key, block + static_cast<u64>(b), 1),
                                                 weights + first, sums[b], threshold, first, most, here);
                 } else {
-                    *here.rows = block_ranks(run, number, weights + first, sums[b], starts[b], threshold,
-                                             first, others);
+                    *here.rows = block_ranks<Path>(run, number, weights + first, sums[b], starts[b],
+                                                   threshold, first, others);
                     *here.ranks = starts[b];
                     *here.weights = static_cast<double>(weights[*here.rows]);
                     ++scan.filled;
                 }
             }
-            scan.filled += others.settle(out.behind(scan.filled));
+            if (others.size >= Pending::kEnough) scan.filled += others.settle(out.behind(scan.filled));
         }
         for (i64 b = 0; b < size; ++b) scan.total += sums[b];
     }
+    scan.filled += others.settle(out.behind(scan.filled));
     scan.next = blocks * kRows;
     return scan;
 }
@@ -367,13 +230,20 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
     Run run(rows.key, 0, 0);
     Pending others;
     const bool at_once = most == 1 && !rows.shifts;
-    const auto identify = [&](i64 from) {
-        for (i64 f = from; f < scan.filled; ++f)
-            row_ids[f] = rows.ids ? rows.ids[out.rows[f]] : rows.start + out.rows[f];
+    i64 identified = 0;
+    const auto settle = [&] {
+        scan.filled += others.settle(out.behind(scan.filled));
+        for (; identified < scan.filled; ++identified) {
+            const i64 row = out.rows[identified];
+            row_ids[identified] = rows.ids ? rows.ids[row] : rows.start + row;
+        }
     };
     for (i64 at = 0, size = 0; at < count; at += size) {
         size = std::min(kBlock, count - at);
-        if (most == 1 && out.room - scan.filled < kBlock) return {at, scan.filled, kFull, scan.total};
+        if (most == 1 && out.room - scan.filled - others.size < kBlock) {
+            settle();
+            return {at, scan.filled, kFull, scan.total};
+        }
         if (rows.ids) {
             for (i64 j = 0; j < size; j += 8) EQUIPOISE_PREFETCH_FAR(rows.ids + at + kAhead + j);
             for (i64 j = 0; j < size; ++j) words[j] = mix64(run.word(static_cast<u64>(rows.ids[at + j])));
@@ -414,7 +284,6 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
             bounds = decayed;
         }
         for (i64 j = 0; j < size; ++j) may[j] = gap(words[j]) <= bounds[j] * kSlack * weights[j];
-        const i64 before = scan.filled;
         for (i64 group = 0; group < kBlock; group += 64) {
             Mask mask;
             for (i64 j = 0; j < 64; j += 8) mask.set_eight(j, may + group + j);
@@ -425,7 +294,7 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
                 } else if (weights[j] > 0.0) {
                     if (out.room - scan.filled < most) {
                         for (i64 i = 0; i < j; ++i) scan.total += weights[i];
-                        identify(before);
+                        settle();
                         return {at + j, scan.filled, kFull, scan.total};
                     }
                     scan.filled += row_points(rows, at + j, weights[j], words[j], limits[j], most,
@@ -433,14 +302,14 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
                 }
             }
         }
-        scan.filled += others.settle(out.behind(scan.filled));
-        identify(before);
+        if (others.size >= Pending::kEnough) settle();
         if (most == 1) {
             scan.total += piece;
         } else {  // a piece may be left in the middle: row by row
             for (i64 j = 0; j < size; ++j) scan.total += weights[j];
         }
     }
+    settle();
     scan.next = count;
     return scan.total < kInfinity ? scan : Scan{0, scan.filled, kBadSum, scan.total};
 }

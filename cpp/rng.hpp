@@ -16,6 +16,10 @@
 #define EQUIPOISE_PREFETCH(address) __builtin_prefetch(address)
 #define EQUIPOISE_PREFETCH_FAR(address) __builtin_prefetch(address, 0, 2)  // into L2, which has room for more
 #endif
+#if defined(__x86_64__) && defined(__GNUC__)  // for the function table of cpu.hpp
+#define EQUIPOISE_AVX2 __attribute__((target("avx2,fma")))
+#define EQUIPOISE_AVX512 __attribute__((target("avx2,fma,avx512f,avx512dq,avx512vl")))
+#endif
 
 namespace equipoise {
 

@@ -130,6 +130,12 @@ def reservoir_select(
     sorted: NDArray[np.float64],
     keep: NDArray[np.int64],
 ) -> int: ...
+def reservoir_equal(
+    ranks: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    seen: NDArray[np.uint64],
+    room: NDArray[np.float64],
+) -> bool: ...
 def class_lookup(
     labels: NDArray[np.int64],
     slot_labels: NDArray[np.int64],

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise import _validate
-from equipoise._first_threshold import first_threshold
+from equipoise._likely_threshold import likely_threshold
 from equipoise._parallel import for_chunks
 from equipoise._smallest import Smallest
+from equipoise._spare import Block, give, take
 
 __all__ = ["BAD_SUM", "Gather", "Reading", "Scan", "Workspace"]
 
@@ -23,6 +24,9 @@ _LINE = 1 << 13  # rows whose blocks share a run
 _PIECE = 1 << 20  # rows between two looks at Ctrl-C, some milliseconds
 _LEAST = 1 << 16  # rows for which a thread is worth while
 
+_Integers = NDArray[np.int64]
+_NO_INTEGERS, _NO_REALS = np.empty(0, np.int64), np.empty(0)
+
 Scan = Callable[[int, int, NDArray[np.float64], "Workspace"], tuple[int, int, int, float]]
 Gather = Callable[[NDArray[np.int64]], dict[str, Any]]
 
@@ -30,9 +34,20 @@ Gather = Callable[[NDArray[np.int64]], dict[str, Any]]
 class Workspace:
     """One thread's: room for a kernel's candidates, rows by class."""
 
+    _block: Block = np.empty(0)
+
     def __init__(self, room: int) -> None:
-        self.rows, self.ids = np.empty((2, room), np.int64)
-        self.ranks, self.weights = np.empty((2, room))
+        self._block = take(4 * room)
+        self.rows, self.ids, self.ranks, self.weights = self._columns(room)
+
+    def __del__(self) -> None:
+        self.rows = self.ids = _NO_INTEGERS
+        self.ranks = self.weights = _NO_REALS
+        give(self._block)
+
+    def _columns(self, room: int) -> tuple[_Integers, _Integers, Block, Block]:
+        rows, ids, ranks, weights = self._block[: 4 * room].reshape(4, room)
+        return rows.view(np.int64), ids.view(np.int64), ranks, weights
 
     def restart(self, found: Smallest) -> Workspace:
         self.counts = np.zeros(found.quotas.size, np.int64)
@@ -66,15 +81,25 @@ class Reading:
         return list(self._own.values())
 
     def guess(self, weights: NDArray[Any], *, replacement: bool) -> bool:
-        """The threshold after the first rows, before they are read."""
-        threshold = first_threshold(weights, int(self.found.quotas[0]), replacement=replacement)
-        self.found.thresholds[0] = threshold
-        return threshold < math.inf
+        """The threshold after these rows, before they are read."""
+        found, known, present = self.found, 0, float(self.found.thresholds[0])
+        if found.size:
+            if present == math.inf:
+                return False
+            known = int(np.count_nonzero(found["ranks"] <= present))
+        lower = likely_threshold(
+            weights, int(found.quotas[0]), replacement=replacement, known=known, threshold=present
+        )
+        if lower == math.inf:
+            return False
+        found.thresholds[0] = lower
+        return True
 
     def guessed_well(self) -> bool:
         """Else rows were missed."""
-        self.found.select()
-        return bool(self.found.size >= self.found.quotas[0])
+        if self.found.distinct:  # of equal rows one counts
+            self.found.select()
+        return bool(np.count_nonzero(self.found["ranks"] <= self.found.thresholds[0]) >= self.found.quotas[0])
 
     def scan(
         self,

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise._ascending import ascending
 from equipoise._backend import kernels
+from equipoise._spare import Block, give, take
 
 __all__ = ["Smallest"]
 
@@ -21,49 +23,23 @@ _DTYPES: dict[str, type[np.generic]] = {
     "classes": np.int64,  # numbers of classes
 }
 _NO_CLASSES = np.empty(0, np.int64)
-_MOST_SPARE = 1 << 23  # 64 MB
-
-
-# For all reservoirs: a select needs as much room as its reservoir, but for a moment. Threads of a call are
-# new, so they cannot have one each; what is taken from a list has one owner.
 _Scratch = tuple[NDArray[np.int64], NDArray[np.float64]]
-_scratch: list[_Scratch] = []
 
 
 class _Columns:
-    """Memory of candidates, of one allocation: large ones have large pages.
+    """Memory of candidates, of one allocation: large ones have large pages."""
 
-    The next one takes it over when nobody has this any more, as pages that the system must zero first would
-    cost a sixth of the time. So views of it must not outlive who has it.
-    """
+    _block: Block = np.empty(0)
 
-    def __init__(self, names: Iterable[str], room: int, spare: list[NDArray[Any]]) -> None:
+    def __init__(self, names: Iterable[str], room: int) -> None:
         names = tuple(names)
-        block = spare.pop() if spare else None
-        if block is None or block.size < len(names) * room:
-            block = np.empty(len(names) * room)
-        self._block, self._spare = block, spare
-        parts = block[: block.size // len(names) * len(names)].reshape(len(names), -1)
+        self._block = take(len(names) * room)
+        parts = self._block[: self._block.size // len(names) * len(names)].reshape(len(names), -1)
         self.views = {name: part.view(_DTYPES[name]) for name, part in zip(names, parts, strict=True)}
 
     def __del__(self) -> None:
-        if not self._spare and self._block.size <= _MOST_SPARE:
-            self._spare.append(self._block)
-
-
-def _take_scratch(integers: int, reals: int) -> _Scratch:
-    try:
-        room = _scratch.pop()
-    except IndexError:
-        room = _NO_CLASSES, np.empty(0)
-    if room[0].size < integers or room[1].size < reals:
-        room = np.empty(integers + integers // 2, np.int64), np.empty(reals + reals // 2)
-    return room
-
-
-def _give_scratch(room: _Scratch) -> None:
-    if not _scratch and room[0].size <= _MOST_SPARE:
-        _scratch.append(room)
+        self.views = {}
+        give(self._block)
 
 
 class Smallest:
@@ -76,8 +52,7 @@ class Smallest:
     def __init__(
         self, names: tuple[str, ...], quotas: NDArray[np.int64], distinct: tuple[str, ...] = ()
     ) -> None:
-        self._spare: list[NDArray[Any]] = []
-        self._columns = _Columns(names, 0, self._spare)
+        self._columns = _Columns(names, 0)
         self.size = 0
         self.thresholds = np.empty(0)
         self.set_quotas(quotas)
@@ -142,10 +117,10 @@ class Smallest:
 
     def _enough(self, size: int) -> int:
         """Room until rows are looked through again, so that memory of one size is handed on."""
-        return max(min(4 * size, 3 * self._most + 2048), 256)
+        return max(min(16 * size, 3 * self._most + 2048), 256)
 
     def _widen(self, room: int) -> None:
-        wider = _Columns(self.columns, room, self._spare)
+        wider = _Columns(self.columns, room)
         for name, column in wider.views.items():
             column[: self.size] = self[name]
         self._columns = wider
@@ -166,18 +141,20 @@ class Smallest:
         """Drop what is not among the smallest."""
         if self.size == self._kept:
             return
-        scratch = self._scratch()
+        integers, reals = take(2 * self.size + 2 * self.quotas.size), take(self.size)
+        self._select((integers.view(np.int64), reals))
+        give(integers)
+        give(reals)
+
+    def _select(self, scratch: _Scratch) -> None:
         keep, thresholds = self._look(scratch)
-        if self.distinct:
-            ranks = np.sort(self["ranks"][keep])
-            if (ranks[1:] == ranks[:-1]).any() and self._drop_equal():
-                keep, thresholds = self._look(scratch)
+        if self.distinct and self._any_equal(keep, scratch) and self._drop_equal():
+            keep, thresholds = self._look(scratch)
         self._replace(keep, thresholds, keep.size)
-        _give_scratch(scratch)
 
     def order(self, places: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """By class, or its place, rank and id (and stream, for equal positions)."""
-        order = np.argsort(self["ranks"])
+        order = ascending(self["ranks"])
         ranks, classes = self["ranks"][order], None
         if "classes" in self.columns:
             classes = self["classes"] if places is None else places[self["classes"]]
@@ -188,9 +165,6 @@ class Smallest:
         names = [name for name in ("streams", "ids", "ranks") if name in self.columns]
         return np.lexsort([self[name] for name in names] + ([] if classes is None else [classes]))
 
-    def _scratch(self) -> _Scratch:
-        return _take_scratch(2 * self.size + 2 * self.quotas.size, self.size)
-
     def _look(self, scratch: _Scratch) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Rows to keep, which stand in the scratch, and thresholds."""
         size, thresholds, (integers, reals) = self.size, self.thresholds.copy(), scratch
@@ -200,6 +174,12 @@ class Smallest:
             thresholds, integers[size:], reals, keep,
         )  # fmt: skip
         return keep[:kept], thresholds
+
+    def _any_equal(self, rows: NDArray[np.int64], scratch: _Scratch) -> bool:
+        """Ranks, as those of a row that came twice are; or perhaps, where very many may be."""
+        words = 1 << ((rows.size - 1) // 2).bit_length()
+        seen = scratch[0][self.size :][:words].view(np.uint64)
+        return bool(kernels().reservoir_equal(self["ranks"], rows, seen, scratch[1]))
 
     def _drop_equal(self) -> bool:
         order = self.order()
@@ -215,7 +195,7 @@ class Smallest:
 
     def _replace(self, rows: NDArray[np.int64], thresholds: NDArray[np.float64], kept: int) -> None:
         """By some of the rows: all at once, so that an interrupt finds it before or after."""
-        columns = _Columns(self.columns, max(2 * rows.size, self._enough(rows.size)), self._spare)
+        columns = _Columns(self.columns, max(2 * rows.size, self._enough(rows.size)))
         for name, column in columns.views.items():
             np.take(self[name], rows, out=column[: rows.size], mode="clip")
         vars(self).update(_columns=columns, size=rows.size, thresholds=thresholds, _kept=kept)

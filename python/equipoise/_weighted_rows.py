@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from equipoise import _sketch, _validate, _validate_reservoirs
 from equipoise._backend import kernels
 from equipoise._class_numbers import Numbers
+from equipoise._likely_threshold import pays
 from equipoise._reading import BAD_SUM, Gather, Reading, Scan, Workspace
 from equipoise._smallest import Smallest
 from equipoise.rng import BLOCKS, IDS, ROWS
@@ -96,8 +97,12 @@ class WeightedRows:
         blocks = ids is None and classes is None and shifts is None
         self._kept.distinct = self._may_repeat(keyed)
         room = self._room()
-        first = not (self._kept.size or classes is not None or shifts is not None)
-        for guessed in (True, False) if first else (False,):
+        guess = (
+            classes is None
+            and shifts is None
+            and pays(int(self._kept.quotas[0]), count, self._n_seen if self._kept.size else 0)
+        )
+        for guessed in (True, False) if guess else (False,):
             reading, tail = Reading(self._kept, threads, room, self._workspaces), self._tail
             if guessed and not reading.guess(weights, replacement=bool(self._most)):
                 continue

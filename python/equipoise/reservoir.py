@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise import _sketch, _validate, _validate_reservoirs
+from equipoise._ascending import ascending
 from equipoise._backend import kernels
 from equipoise._smallest import Smallest
 from equipoise._weighted_rows import WeightedRows
@@ -444,6 +445,6 @@ def _shuffle(ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
         key, 0, ids, none, none, none, np.ones(ids.size), no_shifts, np.array([math.inf]), none, 1, 0.0, rows,
         ranks, weights, row_ids,
     )  # fmt: skip
-    order = np.argsort(ranks[: ids.size])
+    order = ascending(ranks[: ids.size])
     ranks = ranks[order]
     return np.lexsort((ids, ranks)) if (ranks[1:] == ranks[:-1]).any() else order

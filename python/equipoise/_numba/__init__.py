@@ -17,7 +17,7 @@ from equipoise._numba.knn_blocks import knn_pack, knn_split
 from equipoise._numba.negatives import negatives_draw
 from equipoise._numba.reservoir import reservoir_blocks, reservoir_rows
 from equipoise._numba.rng import call_key
-from equipoise._numba.select import reservoir_select
+from equipoise._numba.select import reservoir_equal, reservoir_select
 from equipoise._numba.shared import shared_draw, shared_exact, shared_unique
 from equipoise._numba.smote import (
     column_moments,
@@ -52,6 +52,7 @@ __all__ = [
     "negatives_draw",
     "philox",
     "reservoir_blocks",
+    "reservoir_equal",
     "reservoir_rows",
     "reservoir_select",
     "shared_draw",

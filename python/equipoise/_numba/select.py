@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise._numba._jit import f64, i64, jit, reads, writes
+from equipoise._numba._jit import f64, i64, jit, reads, u64, writes
+from equipoise._numba.elementary import bits_of
+from equipoise._numba.rng import GOLDEN, ONE, S64, TWO, ZERO
 
 LARGEST_ID = np.int64(2**63 - 1)
+SIX, LAST = np.uint64(6), np.uint64(63)
 
 
 @jit()
@@ -32,6 +35,30 @@ def nth_smallest(a, begin, end, nth):
             low = i
         else:
             return
+
+
+@jit()
+def nth_of(a, nth, room):
+    """The value, while a stays as it is."""
+    for i in range(a.size):
+        room[i] = a[i]
+    nth_smallest(room, 0, a.size, nth)
+    return room[nth]
+
+
+@jit()
+def select_ranks(ranks, quota, thresholds, room, keep):
+    """Of rows without classes the ranks up to the threshold, which becomes that of the quota's last.
+
+    They are more than the quota where ranks are equal.
+    """
+    if ranks.size >= quota:
+        thresholds[0] = min(thresholds[0], nth_of(ranks, quota - 1, room))
+    last, kept = thresholds[0], 0
+    for i in range(ranks.size):
+        keep[kept] = i
+        kept += ranks[i] <= last
+    return kept
 
 
 @jit(
@@ -60,6 +87,10 @@ def reservoir_select(classes, ranks, ids, quotas, thresholds, scratch, sorted, k
     for i in range(classes.size):
         if not 0 <= classes[i] < num_classes:
             raise ValueError("reservoir_select: a class without a quota")
+    if not classes.size and quotas[0] > 0:
+        some = select_ranks(ranks, quotas[0], thresholds, sorted, keep)
+        if some <= quotas[0]:
+            return np.int64(some)
     begins, last_ids = scratch[:num_classes], scratch[num_classes : 2 * num_classes]
     order = scratch[2 * num_classes :]
     begins[0] = 0
@@ -111,3 +142,67 @@ def reservoir_select(classes, ranks, ids, quotas, thresholds, scratch, sorted, k
             keep[kept] = i
             kept += 1
     return np.int64(kept)
+
+
+@jit()
+def hash(rank):
+    return bits_of(rank + 0.0) * GOLDEN
+
+
+@jit()
+def place(hashed, shift):
+    return hashed >> shift if shift < S64 else ZERO
+
+
+@jit((reads(f64), reads(i64), writes(u64), writes(f64)))
+def reservoir_equal(ranks, rows, seen, room):
+    """Whether two of these ranks are equal, or so many may be that it is worth a closer look.
+
+    seen: 2^k words, at least half as many as ranks; room: for as many as there are.
+    """
+    count, words = np.uint64(rows.size), np.uint64(seen.size)
+    if room.size < count or words == ZERO or words & (words - ONE) or TWO * words < count:
+        raise ValueError("reservoir_equal: shapes differ")
+    for i in range(count):
+        if not 0 <= rows[i] < ranks.size:
+            raise ValueError("reservoir_equal: no such row")
+    shift, size = S64, words
+    while size > ONE:
+        size //= TWO
+        shift -= ONE
+    # A bit for a hash: whose bit is set already may be equal to another.
+    for i in range(words):
+        seen[i] = ZERO
+    found = ZERO
+    for i in range(count):
+        rank = ranks[np.uint64(rows[i])]
+        hashed = hash(rank)
+        at, bit = place(hashed, shift), ONE << (hashed >> (shift - SIX) & LAST)
+        room[found] = rank
+        found += np.uint64((seen[at] & bit) != ZERO)
+        seen[at] |= bit
+    # With these go those that came first.
+    for i in range(words):
+        seen[i] = ZERO
+    for i in range(found):
+        hashed = hash(room[i])
+        seen[place(hashed, shift)] |= ONE << (hashed >> (shift - SIX) & LAST)
+    found = ZERO
+    for i in range(count):
+        rank = ranks[np.uint64(rows[i])]
+        hashed = hash(rank)
+        room[found] = rank
+        found += seen[place(hashed, shift)] >> (hashed >> (shift - SIX) & LAST) & ONE
+    if found > words // TWO:
+        return True
+    for i in range(words):
+        seen[i] = ZERO
+    for i in range(found):
+        same = ~bits_of(room[i] + 0.0)  # 0, a free place, would be no number
+        at = place(hash(room[i]), shift)
+        while seen[at] != ZERO:
+            if seen[at] == same:
+                return True
+            at = (at + ONE) & (words - ONE)
+        seen[at] = same
+    return False

@@ -1,4 +1,4 @@
-"""A threshold for the first rows, before they are read: it changes how many are candidates, no more."""
+"""A threshold for rows that have not been read: it changes how many are candidates, no more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from equipoise import Reservoir, _reading, _smallest, weighted_sample
-from equipoise._first_threshold import first_threshold
+from equipoise._likely_threshold import likely_threshold, pays
 
 N = 140_000
 RNG = np.random.default_rng(5)
@@ -45,16 +45,16 @@ def guesses(monkeypatch):
         made, instead = [], None
 
     def watched(*args, **more):
-        Guesses.made.append(first_threshold(*args, **more))
+        Guesses.made.append(likely_threshold(*args, **more))
         return Guesses.made[-1] if Guesses.instead is None else Guesses.instead
 
     Guesses.made = []
-    monkeypatch.setattr(_reading, "first_threshold", watched)
+    monkeypatch.setattr(_reading, "likely_threshold", watched)
     return Guesses
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
-@pytest.mark.parametrize("k", [300, 20_000])
+@pytest.mark.parametrize("k", [300, 17_000])
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_the_sample_is_the_same_without(name, k, settings, guesses):
     weights = WEIGHTS[name]
@@ -93,14 +93,58 @@ def test_rows_that_come_twice_are_not_taken_for_more(guesses):
     assert got == said(read(weights, 2000, ids=ids).sample())
 
 
-def test_only_first_rows_are_guessed(guesses):
-    read(WEIGHTS["uniform"], 2000, pieces=5)
+def test_later_rows_are_guessed_while_it_pays(guesses):
+    read(WEIGHTS["uniform"], 30_000)
     assert len(guesses.made) == 1
+    read(WEIGHTS["uniform"], 17_000, pieces=2)
+    assert len(guesses.made) == 3
+    read(WEIGHTS["uniform"], 2000, pieces=2)  # a thousand candidates less in the second
+    assert len(guesses.made) == 4
     empty = Reservoir(2000, seed=4)
     empty.update(np.zeros(100_000))
     empty.update(WEIGHTS["uniform"])
-    assert len(guesses.made) == 3
+    assert len(guesses.made) == 6
     assert empty.sample().ids.size == 2000
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("ids", [None, IDS], ids=["positions", "ids"])
+def test_a_later_guess_that_is_too_low_is_noticed(settings, ids, guesses):
+    weights, k = WEIGHTS["uniform"], 17_000
+
+    def both(second):
+        reservoir = Reservoir(k, seed=4, **settings)
+        guesses.instead = None
+        reservoir.update(weights[: N // 2], None if ids is None else ids[: N // 2])
+        guesses.instead, before = second, len(guesses.made)
+        reservoir.update(weights[N // 2 :], None if ids is None else ids[N // 2 :])
+        assert len(guesses.made) == before + 1
+        return said(reservoir.sample())
+
+    wanted = both(np.inf)
+    assert both(None) == wanted
+    good = guesses.made[-1]
+    assert good < guesses.made[-2]
+    for wrong in (good / 1e6, good / 1.1, 0.0, good * 1.1):
+        assert both(wrong) == wanted
+
+
+def test_rows_after_a_merge_are_guessed(guesses):
+    """Of kept rows some are above the threshold that the other brought."""
+    weights, k = WEIGHTS["uniform"], 17_000
+    one, other = (Reservoir(k, seed=4, stream=stream) for stream in (0, 1))
+    one.update(weights[: N // 2])
+    other.update(weights)
+    one.merge(other)
+    one.update(weights[N // 2 :])
+    got = said(one.sample())
+    guesses.instead = np.inf
+    one, other = (Reservoir(k, seed=4, stream=stream) for stream in (0, 1))
+    one.update(weights[: N // 2])
+    other.update(weights)
+    one.merge(other)
+    one.update(weights[N // 2 :])
+    assert got == said(one.sample())
 
 
 @pytest.mark.parametrize("name", ["uniform", "heavy tail", "all alike", "mostly zero"])
@@ -108,24 +152,44 @@ def test_only_first_rows_are_guessed(guesses):
 def test_somewhat_more_ranks_than_the_quota_are_below(name, quota):
     weights = WEIGHTS[name].astype(float)
     quota = min(quota, int(np.count_nonzero(weights)) // 4)
-    threshold = first_threshold(weights, quota, replacement=False)
+    threshold = likely_threshold(weights, quota, replacement=False)
     if threshold == np.inf:
         pytest.fail("no guess")
     expected = -np.expm1(-weights * threshold).sum()
     assert quota < expected < 4 * quota + 200
-    points = first_threshold(weights, quota, replacement=True) * weights.sum()
+    points = likely_threshold(weights, quota, replacement=True) * weights.sum()
     assert quota + 5 * quota**0.5 < points < quota + 7 * quota**0.5 + 70
 
 
+@pytest.mark.parametrize("name", ["uniform", "heavy tail", "all alike"])
+@pytest.mark.parametrize("replacement", [False, True])
+def test_what_is_known_lowers_it(name, replacement):
+    """Rows before were as many, and their ranks are as many as their weights let expect."""
+    weights = WEIGHTS[name].astype(float)
+    for quota in (5000, 30_000):
+        first = likely_threshold(weights, quota, replacement=replacement)
+        known = int(weights.sum() * first if replacement else -np.expm1(-weights * first).sum())
+        more = {"replacement": replacement, "known": known, "threshold": first}
+        second = likely_threshold(weights, quota, **more)
+        both = 2 * weights.sum() * second if replacement else -2 * np.expm1(-weights * second).sum()
+        assert second < first
+        assert quota < both < (2.5 if name == "heavy tail" else 1.6) * quota
+        more["known"] = quota
+        assert likely_threshold(weights * 1e-6, quota, **more) == np.inf  # hardly anything comes to it
+
+
 def test_where_it_does_not_pay_there_is_none():
+    assert pays(256, N, 0)
+    assert not pays(255, N, 0)
+    assert not pays(N // 4 + 1, N, 0)
+    assert not pays(300, 60_000, 0)
+    assert pays(100_000, 1 << 20, 4 << 20)
+    assert not pays(100_000, 1 << 20, 5 << 20)
     ones = np.ones(N)
-    assert first_threshold(ones, 255, replacement=False) == np.inf
-    assert first_threshold(ones, N // 4 + 1, replacement=False) == np.inf
-    assert first_threshold(ones[:60_000], 300, replacement=False) == np.inf
     for bad in (-1.0, np.nan, np.inf):
         ones[:] = 1.0
         ones[::18] = bad
-        assert first_threshold(ones, 300, replacement=False) == np.inf
+        assert likely_threshold(ones, 300, replacement=False) == np.inf
 
 
 def test_bad_weights_are_told_as_ever():

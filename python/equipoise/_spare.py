@@ -1,0 +1,56 @@
+"""Memory that reservoirs hand on to one another, since pages that the system must zero first cost time.
+
+A few large blocks are kept when nobody has them any more. One of which somebody still has a view is not.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Block", "give", "take"]
+
+Block = NDArray[np.float64]
+
+_LEAST, _MOST = 1 << 14, 1 << 22  # of 8 bytes: less costs nothing, more goes back to the system
+_BLOCKS = 4
+_spare: list[Block] = []  # threads take and give, and a destructor may in the middle of both: single steps
+
+
+def take(size: int) -> Block:
+    """A block of at least so many float64, but not many more; what is in it may be anything."""
+    for _ in range(len(_spare) if size >= _LEAST else 0):
+        try:
+            block = _spare.pop(0)
+        except IndexError:  # another thread was faster
+            break
+        if size <= block.size <= 2 * size:
+            return block
+        _spare.append(block)
+    return np.empty(size)
+
+
+def give(block: Block) -> None:
+    """Back; the caller has one reference to it."""
+    if _LEAST <= block.size <= _MOST and _references(block) <= _ALONE:
+        while len(_spare) >= _BLOCKS:
+            try:
+                _spare.pop(0)
+            except IndexError:
+                break
+        _spare.append(block)
+
+
+def _references(block: Block) -> int:
+    """Views count, since a view of a view refers to the block itself."""
+    return sys.getrefcount(block)
+
+
+def _references_of_an_argument(block: Block) -> int:
+    return _references(block)
+
+
+_probe: Block = np.empty(0)
+_ALONE = _references_of_an_argument(_probe)  # what `give` sees of a block with one reference
