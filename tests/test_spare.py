@@ -1,0 +1,126 @@
+"""Memory that reservoirs hand on: never while somebody can still see it."""
+
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import pytest
+
+from equipoise import ClassReservoir, Reservoir, _reading, _smallest, _spare
+
+RNG = np.random.default_rng(7)
+N = 200_000
+WEIGHTS = RNG.random(N, dtype=np.float32) + np.float32(0.001)
+IDS = RNG.permutation(N)
+CLASSES = RNG.integers(0, 30, N)
+LEAST = _spare._LEAST
+
+
+@pytest.fixture(autouse=True)
+def nothing_spare(monkeypatch):
+    monkeypatch.setattr(_spare, "_spare", [])
+
+
+def test_a_block_is_handed_on():
+    block = _spare.take(LEAST + 1000)
+    where = block.ctypes.data
+    _spare.give(block)
+    del block
+    again = _spare.take(LEAST)
+    assert again.ctypes.data == where
+    assert again.size == LEAST + 1000
+    assert _spare.take(LEAST).ctypes.data != where
+
+
+@pytest.mark.parametrize(
+    "view", [lambda x: x, lambda x: x[3:5], lambda x: x.view(np.int64)[:9].reshape(3, 3)]
+)
+def test_a_block_that_is_seen_is_not(view):
+    block = _spare.take(LEAST)
+    seen = view(block)
+    _spare.give(block)
+    assert not _spare._spare
+    del seen
+    _spare.give(block)
+    assert len(_spare._spare) == 1
+
+
+def test_a_few_of_a_likely_size():
+    for size in (0, 1, LEAST - 1, _spare._MOST + 1):
+        _spare.give(np.empty(size))
+    assert not _spare._spare
+    for size in range(LEAST, LEAST + 9):
+        _spare.give(np.empty(size))
+    assert [block.size for block in _spare._spare] == list(range(LEAST + 5, LEAST + 9))  # the youngest
+    assert _spare.take(LEAST // 2).size == LEAST // 2
+    assert _spare.take(LEAST + 9).size == LEAST + 9
+    assert _spare.take(LEAST + 7).size == LEAST + 7
+    assert len(_spare._spare) == 3
+
+
+def said(sample):
+    return [getattr(sample, name).tobytes() for name in ("ids", "weights", "inclusion")]
+
+
+def by_position(threads=1):
+    reservoir = Reservoir(20_000, seed=3)
+    for at in range(0, N, 30_000):
+        reservoir.update(WEIGHTS[at : at + 30_000], n_threads=threads)
+    return reservoir
+
+
+def by_id(threads=1):
+    reservoir = Reservoir(20_000, seed=3)
+    for rows in (slice(0, 120_000), slice(80_000, N)):  # some twice
+        reservoir.update(WEIGHTS[rows], ids=IDS[rows], n_threads=threads)
+    return reservoir
+
+
+def by_class(threads=1):
+    reservoir = ClassReservoir(1000, seed=3)
+    for at in range(0, N, 60_000):
+        reservoir.update(CLASSES[at : at + 60_000], WEIGHTS[at : at + 60_000], n_threads=threads)
+    return reservoir
+
+
+def merged(threads=1):
+    parts = [Reservoir(20_000, seed=3, stream=stream) for stream in range(3)]
+    for part in parts:
+        part.update(WEIGHTS, n_threads=threads)
+    whole, *others = (Reservoir.from_bytes(part.to_bytes()) for part in parts)
+    for other in others:
+        whole.merge(other)
+    return whole
+
+
+@pytest.mark.parametrize("make", [by_position, by_id, by_class, merged])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_answers_where_memory_is_spoilt_when_it_is_given_back(make, threads, monkeypatch):
+    """Who still read it would see the garbage; samples, copies and bytes are held while others work."""
+    monkeypatch.setattr(_spare, "_LEAST", 1 << 40)
+    wanted = make()
+    wanted = [said(wanted.sample()), wanted.to_bytes()]
+    given = []
+
+    def spoil(block):
+        before = len(_spare._spare)
+        give(block)
+        if len(_spare._spare) > before or _spare._spare:
+            _spare._spare[-1].fill(np.nan)
+        given.append(block.size)
+
+    give = _spare.give
+    monkeypatch.setattr(_spare, "_LEAST", 1)
+    for module in (_smallest, _reading):
+        monkeypatch.setattr(module, "give", spoil)
+    first = make(threads)
+    sample, kept = first.sample(), first.to_bytes()
+    others = [make(threads), make(threads)]
+    del first
+    gc.collect()
+    others.append(make(threads))
+    assert len(given) > 10
+    assert [said(sample), kept] == wanted
+    for other in others:
+        assert [said(other.sample()), other.to_bytes()] == wanted
