@@ -14,8 +14,8 @@ __all__ = ["Block", "give", "take"]
 
 Block = NDArray[np.float64]
 
-_LEAST, _MOST = 1 << 14, 1 << 22  # of 8 bytes: less costs nothing, more goes back to the system
-_BLOCKS = 4
+_LEAST, _MOST = 1 << 14, 1 << 21  # of 8 bytes: less costs nothing, more goes back to the system
+_BLOCKS = 8
 _spare: list[Block] = []  # threads take and give, and a destructor may in the middle of both: single steps
 
 
