@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <fstream>
+#include <limits>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -17,7 +18,9 @@
 #include "knn.hpp"
 #include "knn_blocks.hpp"
 #include "negatives.hpp"
+#include "reservoir.hpp"
 #include "rng.hpp"
+#include "row_blocks.hpp"
 #include "shared.hpp"
 #include "smote.hpp"
 #include "uniform.hpp"
@@ -303,14 +306,14 @@ void visit_baseline(const eq::Search<T>& s, i64 b) {
     eq::knn_visit<eq::PlainTile>(s, b);
 }
 
-#ifdef EQUIPOISE_AVX512F
+#ifdef EQUIPOISE_AVX512
 template <class T>
 EQUIPOISE_AVX2 void visit_avx2(const eq::Search<T>& s, i64 b) {
     eq::knn_visit<eq::Avx2Tile>(s, b);
 }
 
 template <class T>
-EQUIPOISE_AVX512F void visit_avx512(const eq::Search<T>& s, i64 b) {
+EQUIPOISE_AVX512 void visit_avx512(const eq::Search<T>& s, i64 b) {
     eq::knn_visit<eq::Avx512Tile>(s, b);
 }
 #endif
@@ -320,7 +323,7 @@ void neighbours_on_every_path() {
     const std::pair<i64, i64> sizes[] = {{300, 1}, {300, 7}, {200, 64}, {140, 700}};
     for (const auto& [n, d] : sizes) neighbour_bounds<T>(visit_baseline<T>, n, d);
     neighbours<T>(eq::knn_search_baseline<T>, "neighbours");
-#ifdef EQUIPOISE_AVX512F
+#ifdef EQUIPOISE_AVX512
     const std::string best = eq::choose_cpu_path().name;
     if (best != "baseline") {
         for (const auto& [n, d] : sizes) neighbour_bounds<T>(visit_avx2<T>, n, d);
@@ -339,6 +342,92 @@ void neighbours_on_every_path() {
 #endif
 }
 
+#ifdef EQUIPOISE_AVX512
+template <class Weight>
+EQUIPOISE_AVX512 bool sums_avx512(const Weight* w, i64 count, double* out) {
+    return eq::Avx512Blocks::sums(w, count, out);
+}
+
+template <class Weight>
+EQUIPOISE_AVX512 u64 within_avx512(const eq::Run& run, u64 at, const Weight* w, double bound) {
+    return eq::Avx512Blocks::within(run, at, w, bound);
+}
+#endif
+
+// Sums, signs and masks of blocks on each path, against what is written down plainly; and a row in
+// proportion.
+template <class Weight>
+void blocks_on_every_path() {
+    const double huge = static_cast<double>(std::numeric_limits<Weight>::max());
+    const double tiny = static_cast<double>(std::numeric_limits<Weight>::denorm_min());
+    const double kinds[] = {1.0, 0.0, tiny, huge, -0.0, -1.0, eq::kInfinity, std::nan("")};
+    std::vector<Weight> w(static_cast<std::size_t>(eq::kBatch * eq::kRows) + 1);
+    bool same = true, near = true, picks = true;
+    for (u64 trial = 0; trial < 400; ++trial) {
+        const eq::Run run(trial, 5, 1);
+        const u64 strange = trial % 8;
+        for (u64 i = 0; i < w.size(); ++i) {
+            const double u = eq::unit_real(run.word(i));
+            w[i] = static_cast<Weight>(run.word(7000 + i) % 9 == 0 ? kinds[strange] : u);
+        }
+        const Weight* rows = w.data() + trial % 2;  // not aligned
+        const i64 count = 1 + static_cast<i64>(trial % 16);
+        double sums[eq::kBatch], others[eq::kBatch];
+        bool doubtful = false, zero = false;
+        for (i64 b = 0; b < count; ++b) {
+            double c[8] = {};
+            for (i64 i = 0; i < eq::kRows; ++i) {
+                const Weight x = rows[b * eq::kRows + i];
+                c[i % 8] += static_cast<double>(x);
+                doubtful |= std::signbit(x);
+                zero |= x == 0;
+            }
+            sums[b] = ((c[0] + c[4]) + (c[2] + c[6])) + ((c[1] + c[5]) + (c[3] + c[7]));
+        }
+        const auto agree = [&](bool said) {
+            bool all = said == doubtful || (said && zero);  // a path may look closely at zeros, too
+            for (i64 b = 0; b < count; ++b)
+                all &= std::isnan(sums[b]) ? std::isnan(others[b]) : sums[b] == others[b];
+            return all;
+        };
+        same &= agree(eq::PlainBlocks::sums(rows, count, others));
+        const double bounds[] = {0.0, 0.01, 0.3, 1e-300, 1e300, eq::kInfinity};
+        const double bound = bounds[trial % 6];
+        u64 bits = 0;
+        for (i64 i = 0; i < eq::kRows; ++i) {
+            const double gap = 1.0 - eq::unit_real(run.word(trial + static_cast<u64>(i)));
+            bits |= u64{gap <= bound * static_cast<double>(rows[i])} << i;
+        }
+        near &= eq::PlainBlocks::within(run, trial, rows, bound) == bits;
+        if (sums[0] > 0.0 && sums[0] < eq::kInfinity && strange != 5) {
+            const i64 row = eq::block_pick(rows, sums[0], run.word(trial));
+            picks &= 0 <= row && row < eq::kRows && rows[row] > 0;
+        }
+#ifdef EQUIPOISE_AVX512
+        if (std::string(eq::choose_cpu_path().name) == "avx512") {
+            same &= agree(sums_avx512(rows, count, others));
+            near &= within_avx512(run, trial, rows, bound) == bits;
+        }
+#endif
+    }
+    check(same, "sums of blocks");
+    check(near, "rows within a bound");
+    check(picks, "a picked row has a weight");
+}
+
+// Each row as often as its weight says: 64 weights, 2^18 words that are evenly spread.
+void rows_in_proportion() {
+    double w[eq::kRows], sum = 0.0;
+    for (i64 i = 0; i < eq::kRows; ++i) w[i] = static_cast<double>(i % 5 == 3 ? 0 : 1 + i % 7), sum += w[i];
+    i64 counts[eq::kRows] = {};
+    constexpr u64 kWords = u64{1} << 18;
+    for (u64 j = 0; j < kWords; ++j) ++counts[eq::block_pick(w, sum, j << 46 | u64{1} << 45)];
+    bool right = true;
+    for (i64 i = 0; i < eq::kRows; ++i)
+        right &= std::fabs(static_cast<double>(counts[i]) - static_cast<double>(kWords) * w[i] / sum) <= 2.0;
+    check(right, "rows in proportion to weight");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -353,6 +442,9 @@ int main(int argc, char** argv) {
     synthetic_rows<double>();
     neighbours_on_every_path<float>();
     neighbours_on_every_path<double>();
+    blocks_on_every_path<float>();
+    blocks_on_every_path<double>();
+    rows_in_proportion();
     std::printf(failures ? "%d checks failed\n" : "all kernels' checks passed\n", failures);
     return failures ? 1 : 0;
 }

@@ -50,13 +50,14 @@ def test_a_few_of_a_likely_size():
     for size in (0, 1, LEAST - 1, _spare._MOST + 1):
         _spare.give(np.empty(size))
     assert not _spare._spare
-    for size in range(LEAST, LEAST + 9):
+    most = _spare._BLOCKS
+    for size in range(LEAST, LEAST + most + 3):
         _spare.give(np.empty(size))
-    assert [block.size for block in _spare._spare] == list(range(LEAST + 5, LEAST + 9))  # the youngest
+    assert [block.size for block in _spare._spare] == list(range(LEAST + 3, LEAST + most + 3))  # the youngest
     assert _spare.take(LEAST // 2).size == LEAST // 2
-    assert _spare.take(LEAST + 9).size == LEAST + 9
-    assert _spare.take(LEAST + 7).size == LEAST + 7
-    assert len(_spare._spare) == 3
+    assert _spare.take(LEAST + most + 3).size == LEAST + most + 3
+    assert _spare.take(LEAST + most + 1).size == LEAST + most + 1
+    assert len(_spare._spare) == most - 1
 
 
 def said(sample):
