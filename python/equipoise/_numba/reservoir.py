@@ -100,10 +100,10 @@ def reservoir_blocks(key, start, weights, threshold, most, total, rows, ranks, r
             run = open_run(key, block // BLOCK, ZERO)
         first = at * ROWS
         block_sum = sum(add_block(weights, first))
-        low = weights[first]
+        negative = ZERO
         for i in range(first, first + ROWS):
-            low = min(low, weights[i])
-        if not (block_sum < np.inf and low >= 0.0):
+            negative |= np.uint64(weights[i] < 0.0)
+        if negative or not block_sum < np.inf:
             for i in range(first, first + ROWS):
                 if not is_weight(weights[i]):
                     return np.int64(i), np.int64(filled), BAD_WEIGHT, total
@@ -242,11 +242,11 @@ def reservoir_rows(
                 reals[j] = 1.0
         for j in range(size, (size + SEVEN) & ~SEVEN):
             reals[j] = 0.0
-        lowest = 0.0
+        negative = ZERO
         for j in range(size):
-            lowest = min(lowest, reals[j])
+            negative |= np.uint64(reals[j] < 0.0)
         piece = sum(add_columns(reals, ZERO, (size + SEVEN) & ~SEVEN))
-        if not (piece < np.inf and lowest >= 0.0):
+        if negative or not piece < np.inf:
             for j in range(size):
                 if not is_weight(reals[j]):
                     return np.int64(at + j), np.int64(filled), BAD_WEIGHT, total
