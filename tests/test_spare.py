@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -125,3 +127,39 @@ def test_answers_where_memory_is_spoilt_when_it_is_given_back(make, threads, mon
     assert [said(sample), kept] == wanted
     for other in others:
         assert [said(other.sample()), other.to_bytes()] == wanted
+
+
+AT_THE_END = """
+import builtins
+import sys
+import numpy as np
+import equipoise
+reservoir = equipoise.Reservoir(20_000)
+reservoir.update(np.ones(100_000), n_threads=2)
+builtins.kept = [reservoir, *sys.modules.values()]
+"""
+
+
+def test_reservoirs_that_outlive_everything_else():
+    """Python forgets the names of modules at its end, destructors come after that."""
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", AT_THE_END], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+
+
+def test_a_block_that_could_not_be_had(monkeypatch, recwarn):
+    """The destructor of what was not finished has nothing to give back."""
+
+    def none(size):
+        raise MemoryError
+
+    for module, make in (
+        (_smallest, lambda: _smallest._Columns(("ranks",), 9)),
+        (_reading, lambda: _reading.Workspace(9)),
+    ):
+        monkeypatch.setattr(module, "take", none)
+        with pytest.raises(MemoryError):
+            make()
+    gc.collect()
+    assert not recwarn.list

@@ -25,7 +25,6 @@ _PIECE = 1 << 20  # rows between two looks at Ctrl-C, some milliseconds
 _LEAST = 1 << 16  # rows for which a thread is worth while
 
 _Integers = NDArray[np.int64]
-_NO_INTEGERS, _NO_REALS = np.empty(0, np.int64), np.empty(0)
 
 Scan = Callable[[int, int, NDArray[np.float64], "Workspace"], tuple[int, int, int, float]]
 Gather = Callable[[NDArray[np.int64]], dict[str, Any]]
@@ -40,10 +39,10 @@ class Workspace:
         self._block = take(4 * room)
         self.rows, self.ids, self.ranks, self.weights = self._columns(room)
 
-    def __del__(self) -> None:
-        self.rows = self.ids = _NO_INTEGERS
-        self.ranks = self.weights = _NO_REALS
-        give(self._block)
+    def __del__(self, give: Callable[[Block], None] = give) -> None:  # Python forgets names at its end
+        block = self._block
+        vars(self).clear()
+        give(block)
 
     def _columns(self, room: int) -> tuple[_Integers, _Integers, Block, Block]:
         rows, ids, ranks, weights = self._block[: 4 * room].reshape(4, room)

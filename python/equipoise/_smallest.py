@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -37,9 +37,10 @@ class _Columns:
         parts = self._block[: self._block.size // len(names) * len(names)].reshape(len(names), -1)
         self.views = {name: part.view(_DTYPES[name]) for name, part in zip(names, parts, strict=True)}
 
-    def __del__(self) -> None:
-        self.views = {}
-        give(self._block)
+    def __del__(self, give: Callable[[Block], None] = give) -> None:  # Python forgets names at its end
+        block = self._block
+        vars(self).clear()
+        give(block)
 
 
 class Smallest:

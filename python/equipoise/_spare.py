@@ -34,6 +34,8 @@ def take(size: int) -> Block:
 
 def give(block: Block) -> None:
     """Back; the caller has one reference to it."""
+    if _spare is None:  # at Python's end
+        return
     if _LEAST <= block.size <= _MOST and _references(block) <= _ALONE:
         while len(_spare) >= _BLOCKS:
             try:
