@@ -16,7 +16,8 @@
 #define EQUIPOISE_PREFETCH(address) __builtin_prefetch(address)
 #define EQUIPOISE_PREFETCH_FAR(address) __builtin_prefetch(address, 0, 2)  // into L2, which has room for more
 #endif
-#if defined(__x86_64__) && defined(__GNUC__)  // for the function table of cpu.hpp
+// For the function table of cpu.hpp. Not for Windows, whose stacks GCC does not align to what vectors need.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(_WIN32)
 #define EQUIPOISE_AVX2 __attribute__((target("avx2,fma")))
 #define EQUIPOISE_AVX512 __attribute__((target("avx2,fma,avx512f,avx512dq,avx512vl")))
 #endif

@@ -90,7 +90,7 @@ inline i64 reservoir_select(const i64* classes, const double* ranks, const i64* 
                             i64* last_ids, i64* order, double* sorted, i64* keep) {
     if (!classes && quotas[0] > 0) {
         const i64 kept = select_ranks(ranks, count, quotas[0], thresholds, sorted, keep);
-        if (kept <= quotas[0]) return kept;
+        if (kept <= quotas[0]) return kept;  // else ranks are equal to the threshold, and ids decide
     }
     bool ordered = !classes;
     const auto by_class = [&](auto put) {
@@ -127,7 +127,7 @@ inline i64 reservoir_select(const i64* classes, const double* ranks, const i64* 
             if (ranks[at] == last) ties[tied++] = ids[at];
         }
         std::nth_element(ties, ties + (quota - below - 1), ties + tied);
-        last_ids[c] = ties[quota - below - 1];
+        if (thresholds[c] == last) last_ids[c] = ties[quota - below - 1];
     }
     i64 kept = 0;
     for (i64 i = 0; i < count; ++i) {  // without branches: nobody could guess them

@@ -19,6 +19,7 @@ WEIGHTS = {
     "fewer rows than k": (np.arange(N) < 200).astype(float),
     "any size": 2.0 ** RNG.uniform(-1000, 1000, N),
     "hardly anything": np.full(N, 5e-324),
+    "nothing or hardly anything": np.where(RNG.random(N) < 0.5, 5e-324, 0.0),
     "heavy late": np.where(np.arange(N) < N - 5000, 1e-30, 1.0),
     "light where it looks": np.where(np.arange(N) % (N >> 14) == 0, 1e-9, 1.0),
     "heavy where it looks": np.where(np.arange(N) % (N >> 14) == 0, 1e9, 1.0),
@@ -58,7 +59,7 @@ def guesses(monkeypatch):
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_the_sample_is_the_same_without(name, k, settings, guesses):
     weights = WEIGHTS[name]
-    if name in ("any size", "hardly anything") and settings:
+    if name in ("any size", "hardly anything", "nothing or hardly anything") and settings:
         k = 300  # points at infinity, of which each block has k
     cuts = ({}, {"threads": 2}, {"pieces": 2}, {"pieces": 40, "threads": 2})
     got = [said(read(weights, k, **cut, **settings).sample()) for cut in cuts]
@@ -216,3 +217,12 @@ def test_fewer_rows_are_candidates(monkeypatch, guesses):
     assert candidates() < 1.5 * 2000
     guesses.instead = np.inf
     assert candidates() > 5 * 2000
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("replacement", [False, True])
+def test_guessing_warns_of_nothing(replacement):
+    for weights in (np.full(N, 1e305), np.where(np.arange(N) % 2, np.inf, -np.inf), np.full(N, np.nan)):
+        assert likely_threshold(weights, 300, replacement=replacement) == np.inf
+        with pytest.raises(ValueError, match="weights"):
+            Reservoir(300, replacement=replacement).update(weights)

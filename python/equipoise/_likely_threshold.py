@@ -39,6 +39,12 @@ def likely_threshold(
     known : ranks that are up to the present ``threshold``. The new one is lower, or infinity: nothing better
         is known.
     """
+    with np.errstate(all="ignore"):  # what overflows, or is a bad weight, has no threshold
+        lower = _lower(weights, quota, replacement, known, threshold)
+    return lower if lower < threshold else math.inf
+
+
+def _lower(weights: NDArray[Any], quota: int, replacement: bool, known: int, threshold: float) -> float:
     some = weights[:: max(weights.size // _SAMPLE, 1)].astype(np.float64)
     scale = weights.size / some.size
     total = float(weights.sum(dtype=np.float64)) if replacement else scale * float(some.sum())
@@ -48,18 +54,16 @@ def likely_threshold(
     rate = known / threshold if threshold > 0 else math.inf
     least = quota + _SIGMAS * math.sqrt(quota) + 64.0  # of a block that is not whole
     lower = least / (total + rate)
-    for _ in range(0 if replacement else 12):  # Newton's, from below: the number of ranks is concave
-        with np.errstate(over="ignore", under="ignore"):
-            below = -np.expm1(some * -lower)
+    if replacement:
+        return lower
+    for _ in range(12):  # Newton's, from below: the number of ranks is concave
+        below = -np.expm1(some * -lower)
         wanted = least + _SIGMAS * scale * math.sqrt(some.size) * float(below.std())
         missing = wanted - scale * float(below.sum()) - rate * lower
         if missing < 0.05 * (wanted - quota):
-            break
+            return lower
         slope = scale * float((some * (1.0 - below)).sum()) + rate
         if not slope > 0:
-            return math.inf
+            break
         lower += missing / slope
-    else:
-        if not replacement:
-            return math.inf
-    return lower if lower < threshold else math.inf
+    return math.inf

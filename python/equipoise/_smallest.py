@@ -136,7 +136,8 @@ class Smallest:
         """More classes, or fewer, of those without rows; the others keep theirs."""
         old = self.thresholds[: quotas.size]
         thresholds = np.concatenate((old, np.full(quotas.size - old.size, np.inf)))
-        self.quotas, self.thresholds, self._most = quotas, thresholds, int(quotas.max(initial=0))
+        self.quotas, self.thresholds = quotas, thresholds
+        self.wanted, self._most = int(quotas.sum()), int(quotas.max(initial=0))  # rows in all, of a class
 
     def select(self) -> None:
         """Drop what is not among the smallest."""

@@ -1,6 +1,7 @@
 """Memory that reservoirs hand on to one another, since pages that the system must zero first cost time.
 
-A few large blocks are kept when nobody has them any more. One of which somebody still has a view is not.
+Up to eight large blocks, of 16 MB at most, are kept when nobody has them any more. One of which somebody
+still has a view is not.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def take(size: int) -> Block:
 
 
 def give(block: Block) -> None:
-    """Back; the caller has one reference to it."""
+    """Back; the caller has one reference to it, a local name."""
     if _spare is None:  # at Python's end
         return
     if _LEAST <= block.size <= _MOST and _references(block) <= _ALONE:
@@ -54,5 +55,9 @@ def _references_of_an_argument(block: Block) -> int:
     return _references(block)
 
 
-_probe: Block = np.empty(0)
-_ALONE = _references_of_an_argument(_probe)  # what `give` sees of a block with one reference
+def _references_of_a_local() -> int:
+    block: Block = np.empty(0)  # of a global or an attribute, Python 3.14 would count one more
+    return _references_of_an_argument(block)
+
+
+_ALONE = _references_of_a_local()  # what `give` sees of a block with one reference, a local name

@@ -25,7 +25,7 @@ LN2 = float.fromhex("0x1.62e42fefa39efp-1")
 _BLOCK = 64  # rows of a block
 _LEAST_ROOM, _MOST_ROOM = 1 << 12, 1 << 18
 _NO_INTEGERS = np.empty(0, np.int64)
-_NO_SHIFTS = np.empty(0)
+_NO_REALS = np.empty(0)
 _NO_WEIGHTS = np.empty(0, np.float32)
 _ONE = np.ones(1, np.float32)
 
@@ -142,7 +142,7 @@ class WeightedRows:
             start += _BLOCK
         rest = weights[head:]
         whole = rest.size // _BLOCK * _BLOCK
-        tail = rest[whole:].astype(np.float64)
+        tail = rest[whole:].astype(np.float64) if whole < rest.size else _NO_REALS
         reading.scan(whole, self._of_blocks(rest, start), self._of_positions(start), check)
         if tail.size:
             _validate_reservoirs.check_weights(tail, head + whole)
@@ -173,7 +173,7 @@ class WeightedRows:
         key = self._key(ROWS if ids is None else IDS)
         draw, most, start = kernels().reservoir_rows, max(self._most, 1), self._position
         i, c = (_NO_INTEGERS if x is None else x for x in (ids, classes))
-        s, w = _NO_SHIFTS if shifts is None else shifts, weights if weighted else _NO_WEIGHTS
+        s, w = _NO_REALS if shifts is None else shifts, weights if weighted else _NO_WEIGHTS
         slots = (_NO_INTEGERS, _NO_INTEGERS) if self._numbers is None else self._numbers.slots
 
         def scan(begin: int, end: int, thresholds: Reals, mine: Workspace) -> tuple[int, int, int, float]:
@@ -208,7 +208,7 @@ class WeightedRows:
 
     def _room(self) -> int:
         """For candidates: as many as are kept, so that the threshold falls soon."""
-        kept = max(int(self._kept.quotas.sum()), _LEAST_ROOM)
+        kept = max(self._kept.wanted, _LEAST_ROOM)
         return max(min(kept, _MOST_ROOM), self._most) + 16 * _BLOCK
 
     def _may_repeat(self, keyed: str | None) -> tuple[str, ...]:

@@ -291,7 +291,7 @@ class Reservoir(WeightedRows):
         -------
         bytes
             Versioned, little-endian, with a checksum; equal for reservoirs that have seen the same in the
-            same calls.
+            same calls, with as many threads (which the last digits of ``total_weight`` may show).
 
         Examples
         --------

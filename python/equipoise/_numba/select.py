@@ -132,7 +132,8 @@ def reservoir_select(classes, ranks, ids, quotas, thresholds, scratch, sorted, k
                 order[tied] = ids[at]
                 tied += 1
         nth_smallest(order, begin, tied, begin + same - 1)
-        last_ids[c] = order[begin + same - 1]
+        if thresholds[c] == last:
+            last_ids[c] = order[begin + same - 1]
     kept = 0
     for i in range(count):
         at = classes[i] if classes.size else np.int64(0)
