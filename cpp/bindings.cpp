@@ -353,7 +353,7 @@ i64 reservoir_select(const Array<i64>& classes, const Array<double>& ranks, cons
 bool reservoir_equal(const Array<double>& ranks, const Array<i64>& rows, Array<u64>& seen,
                      Array<double>& room) {
     const i64 count = rows.size(), words = seen.size();
-    require(room.size() >= count && words > 0 && (words & (words - 1)) == 0 && 2 * words >= count,
+    require(room.size() >= count && words > 1 && (words & (words - 1)) == 0 && 2 * words >= count,
             "reservoir_equal: shapes differ");
     require(all_below(rows.data(), count, ranks.size()), "reservoir_equal: no such row");
     const double* r = ranks.data();

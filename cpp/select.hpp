@@ -139,14 +139,14 @@ inline i64 reservoir_select(const i64* classes, const double* ranks, const i64* 
     return kept;
 }
 
-// Whether two of these ranks are equal, or so many may be that it is worth a closer look. seen: 2^k words, at
-// least half as many as ranks; room: for as many as there are.
+// Whether two of these ranks are equal, or so many may be that it is worth a closer look. seen: 2^k words,
+// two at least and half as many as ranks; room: for as many as there are.
 inline bool reservoir_equal(const double* ranks, const i64* rows, i64 count, u64* seen, u64 words,
                             double* room) {
     int shift = 64;
     for (u64 size = words; size > 1; size /= 2) --shift;
     const auto hash = [](double rank) { return bits_of(rank + 0.0) * 0x9E3779B97F4A7C15u; };
-    const auto place = [=](u64 hashed) { return shift < 64 ? hashed >> shift : 0; };
+    const auto place = [=](u64 hashed) { return hashed >> shift; };
     // A bit for a hash: whose bit is set already may be equal to another.
     std::fill(seen, seen + words, u64{0});
     i64 found = 0;

@@ -70,7 +70,7 @@ def test_the_smallest_are_kept(n, kind, num_classes):
 
 
 def equal(ranks, rows):
-    words = 1 << ((rows.size - 1) // 2).bit_length()
+    words = 2 << (rows.size // 4).bit_length()
     return kernels().reservoir_equal(ranks, rows, np.empty(words, np.uint64), np.empty(rows.size))
 
 
@@ -109,6 +109,9 @@ def test_equal_ranks_among_few(n):
 
 
 def test_what_does_not_fit_is_refused():
+    one = np.zeros(1, np.int64)
+    with pytest.raises(ValueError, match="reservoir_equal"):
+        kernels().reservoir_equal(np.ones(1), one, np.empty(1, np.uint64), np.empty(1))
     ranks, rows = np.random.default_rng(0).random(10), np.arange(10)
     for seen, room, wrong in (
         (4, 10, rows),

@@ -15,7 +15,7 @@ from equipoise import _validate
 from equipoise._likely_threshold import likely_threshold
 from equipoise._parallel import for_chunks
 from equipoise._smallest import Smallest
-from equipoise._spare import Block, give, take
+from equipoise._spare import Block, Holder, take
 
 __all__ = ["BAD_SUM", "Gather", "Reading", "Scan", "Workspace"]
 
@@ -30,19 +30,12 @@ Scan = Callable[[int, int, NDArray[np.float64], "Workspace"], tuple[int, int, in
 Gather = Callable[[NDArray[np.int64]], dict[str, Any]]
 
 
-class Workspace:
+class Workspace(Holder):
     """One thread's: room for a kernel's candidates, rows by class."""
-
-    _block: Block = np.empty(0)
 
     def __init__(self, room: int) -> None:
         self._block = take(4 * room)
         self.rows, self.ids, self.ranks, self.weights = self._columns(room)
-
-    def __del__(self, give: Callable[[Block], None] = give) -> None:  # Python forgets names at its end
-        block = self._block
-        vars(self).clear()
-        give(block)
 
     def _columns(self, room: int) -> tuple[_Integers, _Integers, Block, Block]:
         rows, ids, ranks, weights = self._block[: 4 * room].reshape(4, room)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from equipoise._ascending import ascending
 from equipoise._backend import kernels
-from equipoise._spare import Block, give, take
+from equipoise._spare import Holder, give, take
 
 __all__ = ["Smallest"]
 
@@ -26,21 +26,14 @@ _NO_CLASSES = np.empty(0, np.int64)
 _Scratch = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
-class _Columns:
+class _Columns(Holder):
     """Memory of candidates, of one allocation: large ones have large pages."""
-
-    _block: Block = np.empty(0)
 
     def __init__(self, names: Iterable[str], room: int) -> None:
         names = tuple(names)
         self._block = take(len(names) * room)
         parts = self._block[: self._block.size // len(names) * len(names)].reshape(len(names), -1)
         self.views = {name: part.view(_DTYPES[name]) for name, part in zip(names, parts, strict=True)}
-
-    def __del__(self, give: Callable[[Block], None] = give) -> None:  # Python forgets names at its end
-        block = self._block
-        vars(self).clear()
-        give(block)
 
 
 class Smallest:
@@ -179,7 +172,7 @@ class Smallest:
 
     def _any_equal(self, rows: NDArray[np.int64], scratch: _Scratch) -> bool:
         """Ranks, as those of a row that came twice are; or perhaps, where very many may be."""
-        words = 1 << ((rows.size - 1) // 2).bit_length()
+        words = 2 << (rows.size // 4).bit_length()
         seen = scratch[0][self.size :][:words].view(np.uint64)
         return bool(kernels().reservoir_equal(self["ranks"], rows, seen, scratch[1]))
 

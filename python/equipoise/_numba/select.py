@@ -150,19 +150,14 @@ def hash(rank):
     return bits_of(rank + 0.0) * GOLDEN
 
 
-@jit()
-def place(hashed, shift):
-    return hashed >> shift if shift < S64 else ZERO
-
-
 @jit((reads(f64), reads(i64), writes(u64), writes(f64)))
 def reservoir_equal(ranks, rows, seen, room):
     """Whether two of these ranks are equal, or so many may be that it is worth a closer look.
 
-    seen: 2^k words, at least half as many as ranks; room: for as many as there are.
+    seen: 2^k words, two at least and half as many as ranks; room: for as many as there are.
     """
     count, words = np.uint64(rows.size), np.uint64(seen.size)
-    if room.size < count or words == ZERO or words & (words - ONE) or TWO * words < count:
+    if room.size < count or words < TWO or words & (words - ONE) or TWO * words < count:
         raise ValueError("reservoir_equal: shapes differ")
     for i in range(count):
         if not 0 <= rows[i] < ranks.size:
@@ -178,7 +173,7 @@ def reservoir_equal(ranks, rows, seen, room):
     for i in range(count):
         rank = ranks[np.uint64(rows[i])]
         hashed = hash(rank)
-        at, bit = place(hashed, shift), ONE << (hashed >> (shift - SIX) & LAST)
+        at, bit = hashed >> shift, ONE << (hashed >> (shift - SIX) & LAST)
         room[found] = rank
         found += np.uint64((seen[at] & bit) != ZERO)
         seen[at] |= bit
@@ -187,20 +182,20 @@ def reservoir_equal(ranks, rows, seen, room):
         seen[i] = ZERO
     for i in range(found):
         hashed = hash(room[i])
-        seen[place(hashed, shift)] |= ONE << (hashed >> (shift - SIX) & LAST)
+        seen[hashed >> shift] |= ONE << (hashed >> (shift - SIX) & LAST)
     found = ZERO
     for i in range(count):
         rank = ranks[np.uint64(rows[i])]
         hashed = hash(rank)
         room[found] = rank
-        found += seen[place(hashed, shift)] >> (hashed >> (shift - SIX) & LAST) & ONE
+        found += seen[hashed >> shift] >> (hashed >> (shift - SIX) & LAST) & ONE
     if found > words // TWO:
         return True
     for i in range(words):
         seen[i] = ZERO
     for i in range(found):
         same = ~bits_of(room[i] + 0.0)  # 0, a free place, would be no number
-        at = place(hash(room[i]), shift)
+        at = hash(room[i]) >> shift
         while seen[at] != ZERO:
             if seen[at] == same:
                 return True
