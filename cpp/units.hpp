@@ -87,26 +87,19 @@ Wide unit_floor(const Weight* weights, i64 n, u64 high, u64 low, int point, u64*
     return sum;
 }
 
-// Units left over go one each to the first ids of positive weight; missing ones (surplus < 0) come from the
-// heaviest.
+// Units left over go to all ids of positive weight alike, missing ones (surplus < 0) come from all of 2^32 or
+// more; the first ones by one more, where they do not divide. Where there are no such ids nothing changes.
 inline void unit_settle(u64* units, i64 n, i64 surplus) {
-    while (surplus > 0) {
-        for (i64 i = 0; i < n && surplus > 0; ++i) {
-            if (units[i]) {
-                ++units[i];
-                --surplus;
-            }
-        }
-    }
-    if (surplus == 0) return;
-    constexpr u64 kCell = u64{1} << 32;
-    i64 heavy = 0;
-    for (i64 i = 0; i < n; ++i) heavy += units[i] >= kCell;
-    const u64 missing = u64{0} - static_cast<u64>(surplus), share = missing / static_cast<u64>(heavy);
-    u64 rest = missing % static_cast<u64>(heavy);
+    const bool left = surplus >= 0;
+    const u64 least = left ? 1 : u64{1} << 32, sign = left ? 1 : ~u64{0};
+    u64 ids = 0;
+    for (i64 i = 0; i < n; ++i) ids += units[i] >= least;
+    if (!ids) return;
+    const u64 all = static_cast<u64>(surplus) * sign, share = all / ids;
+    u64 rest = all % ids;
     for (i64 i = 0; i < n; ++i) {
-        if (units[i] < kCell) continue;
-        units[i] -= share + (rest > 0);
+        if (units[i] < least) continue;
+        units[i] += (share + (rest > 0)) * sign;
         rest -= rest > 0;
     }
 }

@@ -136,6 +136,22 @@ def test_units(seed):
             agree("unit_settle", units, -int(rng.integers(0, heavy * 2**31)), outs=[0])
 
 
+@pytest.mark.parametrize(
+    "units", [[], [0, 0], [2**64 - 1], [0, 2**64 - 1, 0, 2**64 - 2], [3, 0, 2**32, 2**33]]
+)
+@pytest.mark.parametrize("surplus", [0, 1, 2, 5, 1000, -1, -5, 2**63 - 1, -(2**63)])
+def test_settling_ends(units, surplus):
+    """Whatever it is given: units that wrap left it looking for ids of positive weight for ever."""
+    _, settled = agree("unit_settle", np.array(units, np.uint64), surplus, outs=[0])
+    least = 1 if surplus >= 0 else 2**32
+    ids = [i for i, u in enumerate(units) if u >= least]
+    wanted = list(units)
+    for place, i in enumerate(ids):
+        share, rest = divmod(abs(surplus), len(ids))
+        wanted[i] += (share + (place < rest)) * (1 if surplus >= 0 else -1)
+    assert settled.tolist() == [u % 2**64 for u in wanted]
+
+
 def table_of(rng, n):
     """(n, units, cells, prefix sums) of random whole units that add up to n * 2^32."""
     if rng.random() < 0.2:

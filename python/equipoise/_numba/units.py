@@ -98,27 +98,20 @@ def unit_floor(weights, high, low, point, units):
 
 @jit((writes(u64), i64))
 def unit_settle(units, surplus):
-    """Units left over go one each to the first ids of positive weight.
+    """Units left over go to all ids of positive weight alike, missing ones come from all of 2^32 or more.
 
-    Missing ones (surplus < 0) come from the heaviest.
+    The first ones by one more, where they do not divide. Where there are no such ids nothing changes.
     """
-    n = np.uint64(units.size)
-    while surplus > 0:
-        for i in range(n):
-            if surplus == 0:
-                break
-            if units[i]:
-                units[i] += ONE
-                surplus -= 1
-    if surplus == 0:
+    least, sign = (ONE, ONE) if surplus >= 0 else (CELL, ~ZERO)
+    n, ids = np.uint64(units.size), ZERO
+    for i in range(n):
+        ids += ONE if units[i] >= least else ZERO
+    if ids == ZERO:
         return
-    heavy = ZERO
+    total = np.uint64(surplus) * sign
+    share, rest = total // ids, total % ids
     for i in range(n):
-        heavy += ONE if units[i] >= CELL else ZERO
-    missing = ZERO - np.uint64(surplus)
-    share, rest = missing // heavy, missing % heavy
-    for i in range(n):
-        if units[i] < CELL:
+        if units[i] < least:
             continue
-        units[i] -= share + (ONE if rest else ZERO)
+        units[i] += (share + (ONE if rest else ZERO)) * sign
         rest -= ONE if rest else ZERO
