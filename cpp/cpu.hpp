@@ -7,13 +7,13 @@
 #include <cstdlib>
 #include <string>
 
-#include "alias.hpp"
-#include "knn.hpp"
-#include "negatives.hpp"
-#include "reservoir.hpp"
-#include "rng.hpp"
-#include "smote.hpp"
-#include "uniform.hpp"
+#include "negatives/rows.hpp"
+#include "neighbors/search.hpp"
+#include "reservoirs/scan.hpp"
+#include "smote/synthesis.hpp"
+#include "stream/rng.hpp"
+#include "tables/alias.hpp"
+#include "tables/uniform.hpp"
 
 namespace equipoise {
 

@@ -44,11 +44,11 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture
 def own_threads(monkeypatch):
     """The library's own threads, from here on."""
-    from answers import Threads
-    from equipoise import _parallel
+    from equipoise._runtime import chunks
+    from support.answers import Threads
 
     threads = Threads()
-    monkeypatch.setattr(_parallel, "start_new_thread", threads.start)
+    monkeypatch.setattr(chunks, "start_new_thread", threads.start)
     return threads
 
 

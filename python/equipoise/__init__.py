@@ -7,14 +7,12 @@
 (2, 3)
 """
 
-from equipoise._backend import backend
-from equipoise._versions import show_versions
-from equipoise.class_reservoir import ClassReservoir
+from equipoise._runtime.backend import backend
+from equipoise._runtime.versions import __version__, show_versions
 from equipoise.negatives import Negatives, NegativeSampler, SharedNegatives
 from equipoise.neighbors import Neighbors, nearest_neighbors
-from equipoise.parent_weights import borderline_weights, safe_level_weights
-from equipoise.reservoir import Reservoir, ReservoirSample, weighted_sample
-from equipoise.smote import SmoteSampler, SyntheticRows
+from equipoise.reservoirs import ClassReservoir, Reservoir, ReservoirSample, weighted_sample
+from equipoise.smote import SmoteSampler, SyntheticRows, borderline_weights, safe_level_weights
 from equipoise.tables import AliasTable, LogUniformTable, UniformTable
 
 __all__ = [
@@ -39,4 +37,12 @@ __all__ = [
     "weighted_sample",
 ]
 
-__version__ = "0.1.0"
+# One address for users and pickles, whatever room a name lives in.
+for _name in __all__:
+    if hasattr(globals()[_name], "__module__"):
+        globals()[_name].__module__ = "equipoise"
+del _name
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "negatives", "neighbors", "reservoirs", "rng", "smote", "tables"])

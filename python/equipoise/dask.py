@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from equipoise import _validate_columns
-from equipoise._cluster import INCLUSION, Limits, Plan, merge
+from equipoise import _validate
+from equipoise._distributed import INCLUSION, Limits, Plan, merge
 
 try:
     import dask
@@ -14,7 +14,7 @@ try:
     import dask.dataframe
     from dask.dataframe.dispatch import concat
 except ImportError:
-    _validate_columns.refuse_without("dask", "dask", "equipoise.dask")
+    _validate.refuse_without("dask", "dask", "equipoise.dask")
 
 if TYPE_CHECKING:
     import pandas
@@ -83,9 +83,7 @@ def weighted_sample(
     [227, 584, 925]
     """
     plan = Plan(k, weight, key, by, seed)
-    _validate_columns.check_dataset(
-        dataset, (dask.dataframe.DataFrame, dask.bag.Bag), "a Dask DataFrame or Bag"
-    )
+    _validate.check_dataset(dataset, (dask.dataframe.DataFrame, dask.bag.Bag), "a Dask DataFrame or Bag")
     empty: Any = []
     if isinstance(dataset, dask.dataframe.DataFrame):
         empty = dask.dataframe.utils.make_meta(dataset)
@@ -128,7 +126,7 @@ def _prune(part: Any, plan: Plan) -> Any:
     else:
         part = list(part)
         for row in part:
-            _validate_columns.check_dataset(row, dict, "a Bag of dicts")
+            _validate.check_dataset(row, dict, "a Bag of dicts")
             plan.check(row)
     return _rows(part, plan.prune(_column(part))) if len(part) else part  # noqa: PLC1802
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from equipoise import _validate_columns
-from equipoise._cluster import INCLUSION, Limits, Plan, merge, refusal
+from equipoise import _validate
+from equipoise._distributed import INCLUSION, Limits, Plan, merge, refusal
 
 try:
     import pyarrow
     import ray.data
     import ray.exceptions
 except ImportError:
-    _validate_columns.refuse_without("ray", "ray", "equipoise.ray")
+    _validate.refuse_without("ray", "ray", "equipoise.ray")
 
 if TYPE_CHECKING:
     import pandas
@@ -80,7 +80,7 @@ def weighted_sample(
     [227, 584, 925]
     """
     plan = Plan(k, weight, key, by, seed)
-    _validate_columns.check_dataset(dataset, ray.data.Dataset, "a Ray Dataset")
+    _validate.check_dataset(dataset, ray.data.Dataset, "a Ray Dataset")
     blocks: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow"}
 
     def sketches(wanted: int) -> bytes:

@@ -7,27 +7,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise._numba import elementary, rng
 from equipoise._numba._jit import f64, jit, reads, u32, writes
-from equipoise._numba.alias import alias_build, alias_draw
-from equipoise._numba.classes import class_lookup
-from equipoise._numba.exclusions import exclusion_hits, exclusion_sort, exclusion_units
-from equipoise._numba.knn import knn_search
-from equipoise._numba.knn_blocks import knn_pack, knn_split
-from equipoise._numba.negatives import negatives_draw
-from equipoise._numba.reservoir import reservoir_blocks, reservoir_rows
-from equipoise._numba.rng import call_key
-from equipoise._numba.select import reservoir_equal, reservoir_select
-from equipoise._numba.shared import shared_draw, shared_exact, shared_unique
-from equipoise._numba.smote import (
+from equipoise._numba.negatives.exclusions import exclusion_hits, exclusion_sort, exclusion_units
+from equipoise._numba.negatives.rows import negatives_draw
+from equipoise._numba.negatives.shared import shared_draw, shared_exact, shared_unique
+from equipoise._numba.neighbors.blocks import knn_pack, knn_split
+from equipoise._numba.neighbors.search import knn_search
+from equipoise._numba.reservoirs.classes import class_lookup
+from equipoise._numba.reservoirs.scan import reservoir_blocks, reservoir_rows
+from equipoise._numba.reservoirs.select import reservoir_equal, reservoir_select
+from equipoise._numba.smote.synthesis import (
     column_moments,
     interpolate,
     interpolate_csr,
     interpolate_csr_count,
     smote_draw,
 )
-from equipoise._numba.uniform import uniform_draw
-from equipoise._numba.units import unit_floor, unit_settle, unit_sum
+from equipoise._numba.stream import elementary, rng
+from equipoise._numba.stream.rng import call_key
+from equipoise._numba.tables.alias import alias_build, alias_draw
+from equipoise._numba.tables.uniform import uniform_draw
+from equipoise._numba.tables.units import unit_floor, unit_settle, unit_sum
 
 __all__ = [
     "alias_build",

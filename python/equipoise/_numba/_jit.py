@@ -136,12 +136,13 @@ def _keep_on_disk(dispatcher: Any) -> None:
 
 @functools.cache
 def _cache_folder() -> Path | None:
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    root = Path(__file__).parent
+    sources = sorted(root.rglob("*.py"))
     if not sources:  # frozen, zipped or without sources: nothing to tell one version from the next by
         return None
     digest = hashlib.sha256("\n".join((numba.__version__, llvmlite.__version__, sys.version)).encode())
     for source in sources:
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+        digest.update(source.relative_to(root).as_posix().encode() + b"\0" + source.read_bytes())
     if _config.CACHE_DIR:
         base = Path(_config.CACHE_DIR) / "equipoise"
     else:

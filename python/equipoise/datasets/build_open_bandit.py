@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.datasets import CAMPAIGNS, FIELDS, FILE, NUM_ITEMS, POLICIES, ROWS_PER_ARM, START
+from equipoise.datasets.open_bandit import CAMPAIGNS, FIELDS, FILE, NUM_ITEMS, POLICIES, ROWS_PER_ARM, START
 
 __all__ = ["main", "pack"]
 

@@ -22,7 +22,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from equipoise.imblearn._nearest import NearestNeighbors, as_estimator, check_enough, plain, threads
 from equipoise.imblearn._smote import KernelNeighbours
 from equipoise.imblearn._synthesis import Synthesis, draw, resampled
-from equipoise.neighbors import mixed_neighbors, nearest_neighbors
+from equipoise.neighbors.search import mixed_neighbors, nearest_neighbors
 
 __all__ = ["SMOTEN", "SMOTENC"]
 

@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from equipoise.neighbors import nearest_neighbors
+from equipoise.neighbors.search import nearest_neighbors
 
 __all__ = ["NearestNeighbors"]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils import check_random_state
 
-from equipoise.smote import interpolate, interpolate_csr
+from equipoise.smote.interpolation import interpolate, interpolate_csr
 
 __all__ = ["Synthesis", "draw", "interpolated", "resampled"]
 

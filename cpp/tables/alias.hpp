@@ -1,0 +1,85 @@
+// The alias table (Walker 1974, Vose 1991), in whole units.
+//
+//   2^32 units a cell     +----+----+----+----+        a cell = threshold (high 32 bits), alias (low 32 bits)
+//                         | 3  | 0  |    | 0  |        coin <  threshold: the column itself
+//   threshold ----------> +----+    | 2  +----+        coin >= threshold: its alias
+//                         | 0  | 1  |    | 3  |
+//                         +----+----+----+----+
+#pragma once
+
+#include "stream/rng.hpp"
+
+namespace equipoise {
+
+// Two sweeping indices (Huebschle-Schneider and Sanders 2022): light ids are filled up by the heavy id under
+// the second index.
+inline void alias_build(const u64* units, i64 n, u64* cells) {
+    constexpr u64 kCell = u64{1} << 32;
+    i64 light = 0, heavy = 0;
+    while (light < n && units[light] >= kCell) ++light;
+    while (heavy < n && units[heavy] < kCell) ++heavy;
+    if (heavy == n) return;  // no units at all: the caller has refused this
+    u64 rest = units[heavy];
+    for (;;) {
+        if (rest >= kCell) {
+            if (light == n) break;
+            cells[light] = (units[light] << 32) | static_cast<u64>(heavy);
+            rest -= kCell - units[light];
+            do ++light;
+            while (light < n && units[light] >= kCell);
+        } else {
+            i64 next = heavy + 1;
+            while (next < n && units[next] < kCell) ++next;
+            cells[heavy] = (rest << 32) | static_cast<u64>(next);
+            rest += units[next] - kCell;
+            heavy = next;
+        }
+    }
+    for (; heavy < n; ++heavy) {
+        if (units[heavy] >= kCell) cells[heavy] = static_cast<u64>(heavy);
+    }
+}
+
+// The middle 64 bits of word * n, for n < 2^32: the column above, the coin below.
+EQUIPOISE_INLINE u64 column_and_coin(u64 word, u64 n) {
+    return (word >> 32) * n + (((word & 0xFFFFFFFFu) * n) >> 32);
+}
+
+// By a mask: of a choice GCC makes a branch, and the coin cannot be foretold. In 64 bits, which vectorises
+// best.
+EQUIPOISE_INLINE u32 resolve(u64 proposal, u64 cell) {
+    const u64 keep = u64{0} - static_cast<u64>((proposal & 0xFFFFFFFFu) < (cell >> 32));
+    return static_cast<u32>(cell ^ ((cell ^ (proposal >> 32)) & keep));
+}
+
+EQUIPOISE_INLINE u32 alias_pick(const u64* cells, u64 n, u64 word) {
+    const u64 proposal = column_and_coin(word, n);
+    return resolve(proposal, cells[proposal >> 32]);
+}
+
+// Draws start .. start + count - 1 of a call; start is a multiple of kBlock. A block's cells are asked for
+// while the block before is resolved. With vector multiplication the words come first and the prefetches
+// after; without it, one loop keeps both ports busy.
+template <bool kVector>
+EQUIPOISE_INLINE void alias_draw(u64 key, const u64* cells, u64 n, i64 start, i64 count, i64* out) {
+    u64 proposals[2][kBlock];
+    const i64 blocks = (count + kBlock - 1) / kBlock;
+    for (i64 block = 0; block <= blocks; ++block) {
+        if (block < blocks) {
+            const Run run(key, static_cast<u64>(start / kBlock + block), 0);
+            u64* p = proposals[block & 1];
+            for (i64 j = 0; j < kBlock; ++j) {
+                p[j] = column_and_coin(run.word(static_cast<u64>(j)), n);
+                if (!kVector) EQUIPOISE_PREFETCH(cells + (p[j] >> 32));
+            }
+            for (i64 j = 0; kVector && j < kBlock; ++j) EQUIPOISE_PREFETCH(cells + (p[j] >> 32));
+        }
+        if (block > 0) {
+            const u64* p = proposals[(block - 1) & 1];
+            const i64 from = (block - 1) * kBlock, size = count - from < kBlock ? count - from : kBlock;
+            for (i64 j = 0; j < size; ++j) out[from + j] = resolve(p[j], cells[p[j] >> 32]);
+        }
+    }
+}
+
+}  // namespace equipoise

@@ -1,0 +1,1 @@
+"""``equipoise demo``: the main jobs, on the embedded log or on the user's own."""

@@ -1,0 +1,1 @@
+"""``equipoise sample``: a weighted sample of files."""

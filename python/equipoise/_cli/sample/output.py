@@ -1,0 +1,115 @@
+"""The output file of ``equipoise sample``, visible under its name once it is whole."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from equipoise._cli.errors import BadInput
+from equipoise._cli.sample.files import _PENDING_BYTES, _PENDING_ROWS, _write_texts, about, is_text, suffix
+
+__all__ = ["Output"]
+
+
+# ---- writing
+
+
+class Output:
+    """A file that is there when it is whole, under a temporary name beside it until then.
+
+    Used as a context manager, at whose end the name is given; after an error nothing is left.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._csv = suffix(path) == ".csv"
+        with about(path):
+            self._target = Path(os.path.realpath(path))  # a link stays one
+            if self._target.is_dir():
+                raise BadInput(f"{path}: is a directory")
+            if not self._target.parent.is_dir():
+                raise BadInput(f"{path}: there is no folder {self._target.parent}")
+            if not os.access(self._target.parent, os.W_OK):
+                raise BadInput(f"{path}: the folder {self._target.parent} cannot be written to")
+        self._temporary = self._target.with_name(f".{self._target.name}.{secrets.token_hex(4)}.tmp")
+        self._file: BinaryIO | None = None
+        self._writer: Any = None
+        self._pending: list[pa.Table] = []
+        self._rows = self._size = 0
+
+    def is_one_of(self, paths: Sequence[str]) -> bool:
+        return self._target.exists() and any(os.path.samefile(self._target, path) for path in paths)
+
+    def check(self, schema: pa.Schema) -> None:
+        """Such columns can be written."""
+        with about(self.path):
+            for field in schema if self._csv else ():
+                try:
+                    pa_csv.write_csv(pa.schema([field]).empty_table(), io.BytesIO())
+                except pa.ArrowException:
+                    raise BadInput(
+                        f"{self.path}: a CSV file cannot hold column {field.name!r} of {field.type}: "
+                        f"name it .parquet"
+                    ) from None
+
+    def __enter__(self) -> Output:
+        return self
+
+    def write(self, table: pa.Table) -> None:
+        """More rows, of the same columns as before."""
+        self._pending.append(table)
+        self._rows, self._size = self._rows + table.num_rows, self._size + table.nbytes
+        if self._rows >= _PENDING_ROWS or self._size >= _PENDING_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        table = pa.concat_tables(self._pending)
+        self._pending, self._rows, self._size = [], 0, 0
+        with about(self.path):
+            if self._file is None:
+                self._file = self._temporary.open("xb")
+            if self._csv and all(is_text(field.type) for field in list(table.schema)[:-1]):
+                _write_texts(self._file, table)
+            else:
+                if self._writer is None:
+                    make = pa_csv.CSVWriter if self._csv else pq.ParquetWriter
+                    self._writer = make(self._file, table.schema)
+                self._writer.write_table(table)
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        try:
+            if kind is None:
+                self._flush()
+                with about(self.path):
+                    self._finish()
+        finally:
+            with suppress(Exception):
+                if self._writer is not None:
+                    self._writer.close()
+            with suppress(Exception):
+                if self._file is not None:
+                    self._file.close()
+            with suppress(OSError):
+                self._temporary.unlink()
+
+    def _finish(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        if self._file is None:
+            raise BadInput(f"{self.path}: nothing was written")
+        self._file.flush()
+        os.fsync(self._file.fileno())  # a full disk may show as late as here
+        self._file.close()
+        os.replace(self._temporary, self._target)

@@ -1,0 +1,33 @@
+"""A request to ``equipoise sample``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Request"]
+
+
+Progress = Callable[[str, int, "int | None"], object]
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of the command.
+
+    Examples
+    --------
+    >>> Request(["log.parquet"], 1000, "sample.parquet", weight="price").inclusion_column
+    'inclusion'
+    """
+
+    files: Sequence[str]
+    k: int
+    output: str
+    weight: str | None = None
+    by: str | None = None
+    id: str | None = None
+    half_life: float | None = None
+    time: str | None = None
+    seed: int = 0
+    inclusion_column: str = "inclusion"

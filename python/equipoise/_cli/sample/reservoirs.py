@@ -1,0 +1,122 @@
+"""Reservoirs over the rows of several files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise import _validate
+from equipoise._cli.sample.request import Request
+from equipoise._validate import Int64s
+from equipoise.reservoirs.base import WeightedRows
+from equipoise.reservoirs.class_reservoir import ClassReservoir
+from equipoise.reservoirs.reservoir import Reservoir
+from equipoise.reservoirs.sample import ReservoirSample
+from equipoise.reservoirs.scan import Gather
+
+# ---- reservoirs
+
+
+class _Placed(WeightedRows):
+    """Rows with ids that remember where they stood: what streams are to rows without ids."""
+
+    start = 0  # number of the next update's first row
+
+    def _of_rows(self, stream: int, classes: Int64s | None, shifts: NDArray[np.float64] | None) -> Gather:
+        gather, first = super()._of_rows(stream, classes, shifts), self.start
+        return lambda rows: gather(rows) | {"streams": (rows + first).astype(np.uint64)}
+
+    def placed_sample(self) -> ReservoirSample:
+        """The sample, the places of its rows as ``streams``."""
+        keyed, self._keyed = self._keyed, "positions"
+        try:
+            return self.sample()  # type: ignore[attr-defined, no-any-return]
+        finally:
+            self._keyed = keyed
+
+
+class _PlacedReservoir(_Placed, Reservoir):
+    pass
+
+
+class _PlacedClasses(_Placed, ClassReservoir):
+    pass
+
+
+class _Sampler:
+    """A reservoir for rows that have ids, or else one for each file; in the end the numbers of the chosen."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._kind: Any = ClassReservoir if request.by else Reservoir
+        self._placed: Any = None
+        self._whole: Any = None
+        self._part: Any = None
+        self.starts: list[int] = []  # number of each file's first row
+        if request.id is not None:
+            self._placed = self._whole = self._make(_PlacedClasses if request.by else _PlacedReservoir)
+
+    def _make(self, kind: Any, **more: Any) -> Any:
+        return kind(self._request.k, half_life=self._request.half_life, seed=self._request.seed, **more)
+
+    def start_file(self, number: int, start: int) -> None:
+        self.end_file()
+        self.starts.append(start)
+        if self._placed is None:
+            self._part = self._make(self._kind, stream=number)
+
+    def end_file(self) -> None:
+        """Adds the file's rows, and looks at the sum of all weights, which :meth:`seen` tells."""
+        if self._part is None:
+            return
+        if self._whole is None or not self._whole.n_seen:
+            self._whole = self._part
+        elif self._part.n_seen:
+            self._whole.merge(self._part)
+        self._part = None
+        with np.errstate(over="ignore"):
+            _validate.check_total(self._whole.total_weight)
+
+    def update(self, start: int, rows: int, arrays: dict[str, Any]) -> None:
+        reservoir = self._part
+        if self._placed is not None:
+            reservoir = self._placed
+            reservoir.start = start
+        weights, more = arrays.get("weight"), {"ids": arrays.get("id"), "times": arrays.get("time")}
+        if self._request.by is not None:
+            reservoir.update(arrays["by"], weights, **more)
+        else:
+            reservoir.update(np.ones(rows, np.float32) if weights is None else weights, **more)
+
+    def sample(self) -> tuple[Int64s, ReservoirSample]:
+        """Numbers of rows, and the sample in the same order."""
+        return self._of(self._whole)
+
+    def candidates(self) -> Int64s:
+        """Rows among which all chosen rows are, of those seen so far."""
+        parts = {id(r): r for r in (self._whole, self._part) if r is not None}.values()
+        places = [self._of(part)[0] for part in parts]
+        for part in parts:  # rows of a block that is not whole may come in, and go, until it is
+            waiting = part._tail.size
+            if waiting:
+                places.append(np.arange(waiting) + (self.starts[part._stream] + part._position - waiting))
+        return np.unique(np.concatenate(places))
+
+    def _of(self, reservoir: Any) -> tuple[Int64s, ReservoirSample]:
+        if self._placed is not None:
+            sample = reservoir.placed_sample()
+            return sample.streams.astype(np.int64), sample
+        sample = reservoir.sample()
+        if sample.streams is None:  # no row was seen
+            return sample.ids, sample
+        return np.array(self.starts, np.int64)[sample.streams.astype(np.int64)] + sample.ids, sample
+
+    @property
+    def seen(self) -> tuple[int, float]:
+        return self._whole.n_seen, self._whole.total_weight
+
+    @property
+    def counts(self) -> dict[int, int]:
+        return dict(self._whole.counts)

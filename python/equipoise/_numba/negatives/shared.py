@@ -1,0 +1,132 @@
+"""One set of negatives for a whole batch, distinct if asked: rejection while it is quick, then exact draws
+(rng.py, "Shared negatives").
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise._numba._jit import i64, jit, reads, u64, writes
+from equipoise._numba.negatives.rows import REDRAWS, proposer, units_of
+from equipoise._numba.stream.elementary import log, log1p
+from equipoise._numba.stream.rng import ONE, TWO, ZERO, below, mix64, open_run, unit_real, word
+from equipoise._numba.tables.alias import alias_pick
+
+# What a call has come to; it lies in an array, so that the caller can come back.
+FILLED, NEXT_WORD, TRIES, TREE_BUILT = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(3)
+CHUNK = np.uint64(1 << 18)  # words between two looks at Ctrl-C
+CHUNK_EXACT = np.uint64(1 << 15)
+MOST_TRIES = np.uint64(1 << 62)
+WHOLE = np.uint64(2**64 - 1)  # the tree is built; before, how many steps of that are done
+
+
+@jit()
+def shared_pick(table, word):
+    return alias_pick(table.cells, table.n, word) if table.units.size else below(word, table.n)
+
+
+@jit((u64, u64, u64, u64, reads(u64), reads(u64), i64, writes(i64)))
+def shared_draw(key, call, lane, n, cells, units, start, ids):
+    """Slots start .. start + len(ids) - 1 of a call that may repeat ids."""
+    table = proposer(n, cells, units, units[:0])
+    run, first = open_run(key, call, lane), np.uint64(start)
+    for j in range(np.uint64(ids.size)):
+        ids[j] = np.int64(shared_pick(table, word(run, first + j)))
+
+
+@jit((u64, u64, u64, u64, reads(u64), reads(u64), writes(i64), writes(i64), writes(u64)))
+def shared_unique(key, call, lane, n, cells, units, seen, ids, state):
+    """Distinct ids by rejection, against an open-addressing set (size a power of two, -1 = free).
+
+    True: a slot met only known ids, go on with shared_exact.
+    """
+    seen_mask, count = np.uint64(seen.size) - ONE, np.uint64(ids.size)
+    if state.size != 4 or seen.size <= ids.size or np.uint64(seen.size) & seen_mask:
+        raise ValueError("shared_unique: shapes")
+    table = proposer(n, cells, units, units[:0])
+    run, known = open_run(key, call, lane), False
+    filled, next_word, tries = state[FILLED], state[NEXT_WORD], state[TRIES]
+    stop = next_word + CHUNK
+    while not known and filled < count and next_word < stop:
+        known, redraw = True, 0
+        while known and redraw <= REDRAWS:
+            id = np.int64(shared_pick(table, word(run, next_word)))
+            next_word += ONE
+            tries += ONE
+            redraw += 1
+            at = mix64(np.uint64(id)) & seen_mask
+            while seen[at] >= 0 and seen[at] != id:
+                at = (at + ONE) & seen_mask
+            known = seen[at] == id
+            if not known:
+                ids[filled] = seen[at] = id
+                filled += ONE
+    state[FILLED], state[NEXT_WORD], state[TRIES] = filled, next_word, tries
+    return known
+
+
+@jit()
+def build_tree(table, tree, ids, state):
+    """A part of the tree over the units of the ids not yet got.
+
+    First all nodes, then what has been got is taken out. tree comes as zeros, and tree[0] is what is left.
+    """
+    n, filled, step = table.n, state[FILLED], state[TREE_BUILT]
+    stop = min(n + filled, step + CHUNK_EXACT)
+    if step == ZERO:
+        tree[ZERO] = table.total
+    while step < min(stop, n):
+        node = step + ONE
+        parent = node + (node & (~node + ONE))
+        tree[node] += units_of(table, step)
+        if parent <= n:
+            tree[parent] += tree[node]
+        step += ONE
+    while step < stop:
+        id = np.uint64(ids[step - n])
+        id_units, node = units_of(table, id), id + ONE
+        tree[ZERO] -= id_units
+        while node <= n:
+            tree[node] -= id_units
+            node += node & (~node + ONE)
+        step += ONE
+    state[TREE_BUILT] = WHOLE if step == n + filled else step
+
+
+@jit((u64, u64, u64, u64, reads(u64), reads(u64), writes(u64), writes(i64), writes(u64)))
+def shared_exact(key, call, lane, n, cells, units, tree, ids, state):
+    """The rest exactly: a Fenwick tree over the units of the ids not yet got, O(n) once, O(log n) a slot.
+
+    A part of either a call.
+    """
+    if state.size != 4 or np.uint64(tree.size) != n + ONE:
+        raise ValueError("shared_exact: shapes")
+    table = proposer(n, cells, units, units[:0])
+    run, top = open_run(key, call, lane), ONE
+    while top * TWO <= n:
+        top *= TWO
+    if state[TREE_BUILT] != WHOLE:
+        build_tree(table, tree, ids, state)
+        return
+    filled, next_word, tries = state[FILLED], state[NEXT_WORD], state[TRIES]
+    left, stop = tree[ZERO], min(np.uint64(ids.size), filled + CHUNK_EXACT)
+    while filled < stop:
+        p = np.float64(left) / np.float64(table.total)
+        more = np.floor(log(unit_real(word(run, next_word))) / log1p(-p))
+        tries = min(tries + ONE + np.uint64(more), MOST_TRIES) if more < 2.0**62 else MOST_TRIES
+        target, id, step = below(word(run, next_word + ONE), left), ZERO, top
+        next_word += TWO
+        while step:
+            if id + step <= n and tree[id + step] <= target:
+                id += step
+                target -= tree[id]
+            step >>= ONE
+        ids[filled] = np.int64(id)
+        filled += ONE
+        id_units = units_of(table, id)
+        left -= id_units
+        id += ONE
+        while id <= n:
+            tree[id] -= id_units
+            id += id & (~id + ONE)
+    tree[ZERO], state[FILLED], state[NEXT_WORD], state[TRIES] = left, filled, next_word, tries

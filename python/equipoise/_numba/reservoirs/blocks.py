@@ -1,0 +1,88 @@
+"""Blocks of 64 rows: their sums, a row in proportion to weight, the rows whose ranks may be small."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+import numpy as np
+
+from equipoise._numba._jit import jit
+from equipoise._numba.stream.rng import ONE, S11, TWO, ZERO
+
+ROWS = np.uint64(64)  # of a block
+FOUR, SEVEN, EIGHT = np.uint64(4), np.uint64(7), np.uint64(8)
+LARGEST = np.int64(0x1FFFFFFFFFFFFF)
+
+
+# Row i of a block is in column i mod 8, summed from the top.
+Columns = namedtuple("Columns", "c0, c1, c2, c3, c4, c5, c6, c7")
+
+
+@jit()
+def gap(word):
+    """1 - u for the real u in (0, 1] of a word, exactly: no more than -log(u), so it rejects before a log."""
+    return np.float64(LARGEST - np.int64(word >> S11)) * 2.0**-53
+
+
+@jit()
+def is_weight(w):
+    return 0.0 <= w < np.inf
+
+
+@jit()
+def add_columns(w, at, count):
+    c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = 0.0
+    for i in range(at, at + count, EIGHT):
+        c0 += np.float64(w[i])
+        c1 += np.float64(w[i + np.uint64(1)])
+        c2 += np.float64(w[i + np.uint64(2)])
+        c3 += np.float64(w[i + np.uint64(3)])
+        c4 += np.float64(w[i + np.uint64(4)])
+        c5 += np.float64(w[i + np.uint64(5)])
+        c6 += np.float64(w[i + np.uint64(6)])
+        c7 += np.float64(w[i + SEVEN])
+    return Columns(c0, c1, c2, c3, c4, c5, c6, c7)
+
+
+@jit()
+def add_block(w, at):
+    return add_columns(w, at, ROWS)
+
+
+@jit()
+def sum(c):
+    """The whole, by halves."""
+    return ((c.c0 + c.c4) + (c.c2 + c.c6)) + ((c.c1 + c.c5) + (c.c3 + c.c7))
+
+
+@jit()
+def beyond(target, first, second):
+    """Of two parts, is the target in the second? Rounding may put it there when that part is empty."""
+    return (True, target - first) if second > 0.0 and target >= first else (False, target)
+
+
+@jit()
+def block_pick(w, at, total, word):
+    """A row in proportion to weight: by halves to a column, then down the column."""
+    c = add_block(w, at)
+    target = np.float64(np.int64(word >> S11)) * 2.0**-53 * total
+    odd, target = beyond(target, (c.c0 + c.c4) + (c.c2 + c.c6), (c.c1 + c.c5) + (c.c3 + c.c7))
+    if odd:
+        j, a, b, d, e = ONE, c.c1, c.c5, c.c3, c.c7
+    else:
+        j, a, b, d, e = ZERO, c.c0, c.c4, c.c2, c.c6
+    second, target = beyond(target, a + b, d + e)
+    if second:
+        j, a, b = j + TWO, d, e
+    lower, target = beyond(target, a, b)
+    if lower:
+        j = j + FOUR
+    row = j
+    for i in range(j, ROWS, EIGHT):
+        x = np.float64(w[at + i])
+        if x > 0.0:
+            row = np.uint64(i)
+            if target < x:
+                break
+            target -= x
+    return row

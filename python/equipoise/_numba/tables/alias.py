@@ -1,0 +1,94 @@
+"""The alias table (Walker 1974, Vose 1991), in whole units.
+
+2^32 units a cell     +----+----+----+----+        a cell = threshold (high 32 bits), alias (low 32 bits)
+                      | 3  | 0  |    | 0  |        coin <  threshold: the column itself
+threshold ----------> +----+    | 2  +----+        coin >= threshold: its alias
+                      | 0  | 1  |    | 3  |
+                      +----+----+----+----+
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise._numba._jit import i64, jit, reads, u64, writes
+from equipoise._numba.stream.rng import BLOCK, LOW, ONE, S32, ZERO, open_run, prefetch, word
+from equipoise._numba.tables.units import CELL
+
+
+@jit((reads(u64), writes(u64)))
+def alias_build(units, cells):
+    """Two sweeping indices (Huebschle-Schneider and Sanders 2022).
+
+    Light ids are filled up by the heavy id under the second index.
+    """
+    if units.size != cells.size:
+        raise ValueError("alias_build: shapes differ")
+    n, light, heavy = np.uint64(units.size), ZERO, ZERO
+    while light < n and units[light] >= CELL:
+        light += ONE
+    while heavy < n and units[heavy] < CELL:
+        heavy += ONE
+    if heavy == n:
+        return  # no units at all: the caller has refused this
+    rest = units[heavy]
+    while True:
+        if rest >= CELL:
+            if light == n:
+                break
+            cells[light] = (units[light] << S32) | heavy
+            rest -= CELL - units[light]
+            light += ONE
+            while light < n and units[light] >= CELL:
+                light += ONE
+        else:
+            after = heavy + ONE
+            while after < n and units[after] < CELL:
+                after += ONE
+            cells[heavy] = (rest << S32) | after
+            rest += units[after] - CELL
+            heavy = after
+    while heavy < n:
+        if units[heavy] >= CELL:
+            cells[heavy] = heavy
+        heavy += ONE
+
+
+@jit()
+def column_and_coin(word, n):
+    """The middle 64 bits of word * n, for n < 2^32: the column above, the coin below."""
+    return (word >> S32) * n + (((word & LOW) * n) >> S32)
+
+
+@jit()
+def resolve(proposal, cell):
+    return proposal >> S32 if (proposal & LOW) < (cell >> S32) else cell & LOW
+
+
+@jit()
+def alias_pick(cells, n, word):
+    proposal = column_and_coin(word, n)
+    return resolve(proposal, cells[proposal >> S32])
+
+
+@jit((u64, reads(u64), i64, writes(i64)))
+def alias_draw(key, cells, start, out):
+    """Draws start .. start + len(out) - 1 of a call; start is a multiple of BLOCK.
+
+    A block's cells are asked for while the block before is resolved; its proposals wait in out itself.
+    """
+    if cells.size == 0 or start < 0 or np.uint64(start) % BLOCK:
+        raise ValueError("alias_draw: no cells, or start within a block")
+    n, count, first = np.uint64(cells.size), np.uint64(out.size), np.uint64(start) // BLOCK
+    for block in range((count + BLOCK - ONE) // BLOCK + ONE):
+        at = block * BLOCK
+        if at < count:
+            run, size = open_run(key, first + block, ZERO), min(count - at, BLOCK)
+            for j in range(size):
+                out[at + j] = np.int64(column_and_coin(word(run, j), n))
+            for j in range(size):
+                prefetch(cells, np.uint64(out[at + j]) >> S32)
+        if block:
+            for j in range(at - BLOCK, min(at, count)):
+                proposal = np.uint64(out[j])
+                out[j] = np.int64(resolve(proposal, cells[proposal >> S32]))

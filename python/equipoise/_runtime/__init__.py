@@ -1,0 +1,1 @@
+"""How a call runs: the backend, chunks and threads, progress, the state of samplers, versions."""

@@ -1,0 +1,115 @@
+"""What runs here, and why: what a bug report needs, without importing what is asked about."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from equipoise import _validate
+from equipoise._runtime import backend
+
+__all__ = ["__version__", "collect", "render", "show_versions"]
+
+__version__ = "0.1.0"
+
+
+# What the package runs on, or takes arrays and tables from.
+PACKAGES = ("numpy", "numba", "llvmlite", "torch", "scipy", "pyarrow")
+
+
+def show_versions() -> None:
+    """Print what runs here and why: for bug reports; ``equipoise info --json`` prints it for machines.
+
+    The versions of equipoise, its wheel, Python, the platform and the packages it works with (asked for, not
+    imported); the backend, the CPU path and the default number of threads, each with its reason.
+
+    Examples
+    --------
+    >>> import equipoise
+    >>> equipoise.show_versions()  # doctest: +ELLIPSIS
+    equipoise  ...
+    backend    ...
+    CPU path   ...
+    threads    ...
+    """
+    print(render(collect()))
+
+
+def collect() -> dict[str, Any]:
+    """All of it, ready for JSON; ``None`` is for what is not there."""
+    # Imported here: `import equipoise` does without them.
+    import platform
+
+    return {
+        "equipoise": __version__,
+        "wheel": _wheel(),
+        "backend": {"name": backend.backend(), "reason": backend.reason()},
+        "cpu": _cpu(),
+        "threads": _threads(),
+        "python": f"{platform.python_version()} ({platform.python_implementation()})",
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def render(info: dict[str, Any]) -> str:
+    """The same as lines of text."""
+    kernels, cpu, threads = info["backend"], info["cpu"], info["threads"]
+    lines = {
+        "equipoise": f"{info['equipoise']} ({info['wheel'] or 'not installed from a wheel'})",
+        "backend": f"{kernels['name']}: {kernels['reason']}",
+        "CPU path": f"{cpu['path'] or 'none'}: {cpu['reason']}",
+        "threads": f"{threads['default'] or 'none'}: {threads['reason']}",
+        "Python": info["python"],
+        "platform": info["platform"],
+    } | {name: version or "not installed" for name, version in info["packages"].items()}
+    return "\n".join(f"{name:<10} {text}" for name, text in lines.items())
+
+
+def _cpu() -> dict[str, Any]:
+    if backend.backend() == "numba":  # its twins would say so, too, but it takes long to import
+        return {"path": "numba", "disabled": None, "reason": "Numba compiles for the CPU it runs on"}
+    try:
+        path, disabled = backend.kernels().cpu_path()
+    except ImportError as failure:
+        reason = f"the compiled kernels do not load: {failure}"
+        return {"path": None, "disabled": None, "reason": reason}
+    variable = os.environ.get("EQUIPOISE_DISABLE_CPU_FEATURES")
+    setting = f"EQUIPOISE_DISABLE_CPU_FEATURES={variable}" if variable else ""
+    if disabled:
+        reason = f"{disabled} was found, and {setting} switches it off"
+    elif path == "baseline":
+        reason = "no feature was found that a faster path needs"
+    else:
+        reason = f"found{f', and {setting} does not name it' if setting else ''}"
+    return {"path": path, "disabled": disabled or None, "reason": reason}
+
+
+def _threads() -> dict[str, Any]:
+    try:
+        default = _validate.as_threads(None)
+    except ValueError as failure:  # every draw will say the same
+        return {"default": None, "reason": str(failure)}
+    variable = os.environ.get("EQUIPOISE_NUM_THREADS")
+    reason = f"EQUIPOISE_NUM_THREADS={variable}" if variable else "EQUIPOISE_NUM_THREADS is not set"
+    return {"default": default, "reason": f"{reason}; a call's n_threads= goes first"}
+
+
+def _wheel() -> str | None:
+    """The tag of the wheel that was installed, such as cp311-cp311-manylinux_2_28_x86_64."""
+    from importlib import metadata
+
+    try:
+        text = metadata.distribution("equipoise").read_text("WHEEL") or ""
+    except metadata.PackageNotFoundError:
+        return None
+    return next((line[5:] for line in text.splitlines() if line.startswith("Tag: ")), None)
+
+
+def _version(package: str) -> str | None:
+    from importlib import metadata
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,144 @@
+"""Every user-facing error is born here, or in a ``_validate_..`` beside this, above both backends: argument,
+first bad position, wanted, got.
+
+Wrong type or dtype: ``TypeError``. Wrong value or shape: ``ValueError``. An id out of range: ``IndexError``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import operator
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+
+from equipoise._validate.wording import kind_of
+
+
+def as_count(x: Any, name: str, *, least: int = 0, most: int | None = None) -> int:
+    """An integer ``least <= x <= most``."""
+    if isinstance(x, bool | np.bool_):  # which NumPy 1 still takes for one, with a warning
+        raise TypeError(f"{name} must be an integer, got bool")
+    try:
+        count = operator.index(x)
+    except MemoryError:
+        raise
+    except Exception:
+        raise TypeError(f"{name} must be an integer, got {kind_of(x)}") from None
+    if count < least or (most is not None and count > most):
+        wanted = f">= {least}" if most is None else f"in [{least}, {most}]"
+        raise ValueError(f"{name} must be {wanted}, got {count}")
+    return count
+
+
+def as_flag(x: Any, name: str) -> bool:
+    """True or False, and nothing that merely looks so."""
+    if not isinstance(x, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {kind_of(x)}")
+    return bool(x)
+
+
+def as_choice(x: Any, name: str, choices: Iterable[str]) -> str:
+    """One of some words."""
+    if not isinstance(x, str):
+        raise TypeError(f"{name} must be a string, got {kind_of(x)}")
+    if x not in choices:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {x!r}")
+    return x
+
+
+def as_real(x: Any, name: str, *, least: float = -math.inf) -> float:
+    """A finite real number ``>= least``."""
+    try:
+        number = (
+            not isinstance(x, bool | np.bool_ | str | bytes) and hasattr(x, "__float__") and np.ndim(x) == 0
+        )
+        real = float(x) if number else math.nan
+    except MemoryError:
+        raise
+    except Exception as failure:
+        raise TypeError(f"{name} must be a real number, got {kind_of(x)}: {failure}") from None
+    if not number:
+        raise TypeError(f"{name} must be a real number, got {kind_of(x)}")
+    if not math.isfinite(real) or real < least:
+        wanted = "finite" if least == -math.inf else f"finite and >= {least:g}"
+        raise ValueError(f"{name} must be {wanted}, got {real}")
+    return real
+
+
+def as_threads(n_threads: int | None) -> int:
+    """``n_threads``, else ``EQUIPOISE_NUM_THREADS``, else 1."""
+    if n_threads is not None:
+        return as_count(n_threads, "n_threads", least=1)
+    variable = os.environ.get("EQUIPOISE_NUM_THREADS")
+    if not variable:
+        return 1
+    if not (variable.isascii() and variable.isdigit() and int(variable) >= 1):
+        raise ValueError(f"EQUIPOISE_NUM_THREADS must be a whole number >= 1, got {variable!r}")
+    return int(variable)
+
+
+def as_bit_generator(rng: Any) -> Any:
+    """The bit generator of whatever ``numpy.random.default_rng`` takes."""
+    wanted = "None, an int >= 0, a SeedSequence, a BitGenerator or a Generator"
+    if isinstance(rng, float | bool | str):
+        raise TypeError(f"rng must be {wanted}, got {type(rng).__name__}")
+    try:
+        return np.random.default_rng(rng).bit_generator
+    except MemoryError:
+        raise
+    except ValueError as failure:
+        raise ValueError(f"rng must be {wanted}: {failure}") from None
+    except Exception as failure:
+        raise TypeError(f"rng must be {wanted}: {failure}") from None
+
+
+def as_state(
+    state: Any,
+    fixed: Mapping[str, str | int],
+    counters: Mapping[str, int],
+    configuration: str = "items, exclude, seed and stream",
+) -> dict[str, int]:
+    """The counters, each below its limit, of a ``state_dict`` whose other values are the fixed ones."""
+    if not isinstance(state, Mapping):
+        raise TypeError(f"state must be a mapping, as state_dict returns it, got {type(state).__name__}")
+    for name, wanted in fixed.items():
+        if name not in state:
+            raise ValueError(f"state[{name!r}] must be {wanted!r}, got no such key")
+        if type(state[name]) is not type(wanted) or state[name] != wanted:
+            of = f"of this sampler's {configuration}" if name == "fingerprint" else "here"
+            raise ValueError(f"state[{name!r}] must be {wanted!r}, that {of}, got {state[name]!r}")
+    for name in counters:
+        if name not in state:
+            raise ValueError(f"state[{name!r}] must be an integer, got no such key")
+    return {
+        name: as_count(state[name], f"state[{name!r}]", most=limit - 1) for name, limit in counters.items()
+    }
+
+
+def as_progress(progress: Any) -> Any:
+    """None, a callable, or True: the class of tqdm's bars."""
+    if progress is None or progress is False:
+        return None
+    if progress is not True:
+        if not callable(progress):
+            raise TypeError(f"progress must be None, True or a callable, got {kind_of(progress)}")
+        return progress
+    try:
+        return importlib.import_module("tqdm").tqdm
+    except ImportError:
+        _no_tqdm()
+
+
+def _no_tqdm() -> NoReturn:
+    raise ImportError("progress=True needs tqdm: python -m pip install 'equipoise[progress]'") from None
+
+
+def as_positive(x: Any, name: str) -> float:
+    value = as_real(x, name)
+    if not value > 0:
+        raise ValueError(f"{name} must be > 0, got {value}")
+    return value

@@ -1,0 +1,173 @@
+"""Conversion of array arguments, and the errors about them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise._validate.arguments import as_count
+from equipoise._validate.columns import as_numpy, is_arrow
+from equipoise._validate.wording import Int64s, first_bad, kind_of, place
+
+_MOST_DIMENSIONS = 32  # NumPy 1's limit
+_CPU_DEVICES = (1, 3)  # DLPack's kDLCPU and kDLCUDAHost (pinned)
+
+
+def as_array(x: Any, name: str) -> NDArray[Any]:
+    """``x`` as a NumPy array; no copy of an array, a torch CPU tensor or any DLPack object in CPU memory."""
+    if type(x) is np.ndarray:
+        return x
+    if type(x).__module__.startswith("numpy.ma"):
+        raise TypeError(
+            f"{name} must be a plain array, got a masked array: fill or drop its masked entries first"
+        )
+    if isinstance(x, np.ndarray | np.generic):
+        return np.asarray(x)
+    if is_arrow(x):
+        return as_numpy(x, name)
+    if hasattr(x, "__dlpack__") and hasattr(x, "__dlpack_device__"):
+        try:
+            on_cpu = int(x.__dlpack_device__()[0]) in _CPU_DEVICES
+        except MemoryError:  # here and below: no fault of the argument
+            raise
+        except Exception:  # torch's meta tensors have no device at all
+            on_cpu = False
+        if not on_cpu:
+            raise TypeError(
+                f"{name} must be in CPU memory, got a {type(x).__name__} on another device: call .cpu() first"
+            )
+        try:
+            return np.from_dlpack(x)
+        except MemoryError:
+            raise
+        except Exception as failure:  # somebody else's code: it may raise anything
+            raise TypeError(
+                f"{name} must be an array that NumPy can read, got a {type(x).__name__}: {failure}"
+            ) from None
+    try:
+        return np.asarray(x)
+    except (ValueError, OverflowError) as failure:
+        raise ValueError(
+            f"{name} must be a rectangular array of numbers, got {type(x).__name__}: {failure}"
+        ) from None
+    except MemoryError:
+        raise
+    except Exception as failure:
+        raise TypeError(
+            f"{name} must be an array that NumPy can read, got a {type(x).__name__}: {failure}"
+        ) from None
+
+
+def as_shape(size: Any, name: str = "size") -> tuple[int, ...]:
+    """An integer or a tuple of integers, each >= 0."""
+    if isinstance(size, tuple | list):
+        shape = tuple(as_count(s, f"{name}[{i}]") for i, s in enumerate(size))
+        if len(shape) > _MOST_DIMENSIONS:
+            raise ValueError(f"{name} must have at most {_MOST_DIMENSIONS} dimensions, got {len(shape)}")
+    else:
+        shape = (as_count(size, name),)
+    check_addressable(math.prod(max(s, 1) for s in shape), name)
+    return shape
+
+
+def check_addressable(entries: int, name: str) -> None:
+    """So many 8-byte entries have addresses, though perhaps no memory."""
+    if entries >= 2**60:
+        raise ValueError(f"{name} must ask for fewer than 2^60 entries, got {entries}")
+
+
+def integers(x: Any, name: str, ndim: tuple[int, ...] | None) -> NDArray[Any]:
+    a = as_array(x, name)
+    if a.dtype.kind in "fO" and a.size and isinstance(x, list | tuple):
+        exact = np.array(x, dtype=object)  # integers beyond 64 bits, or of both their ends
+        if not all(type(i) is int for i in exact.flat):
+            raise TypeError(f"{name} must be integers, got {kind_of(a)}")
+        a = exact
+    untyped = a.size == 0 and a.dtype == np.float64  # an empty list has no dtype, nor has np.array([])
+    if a.dtype.kind not in "iu" and not untyped and not (a.dtype == object and isinstance(x, list | tuple)):
+        raise TypeError(f"{name} must be integers, got {kind_of(a)}")
+    if ndim is not None and a.ndim not in ndim:
+        raise ValueError(
+            f"{name} must be {' or '.join(f'{d}-D' for d in ndim)}, not {a.ndim}-D (shape {a.shape})"
+        )
+    return a
+
+
+def check_range(a: NDArray[Any], name: str, lower: int, upper: int) -> None:
+    if a.size and (a.min() < lower or a.max() >= upper):
+        at = first_bad((a < lower) | (a >= upper))
+        raise IndexError(f"{place(name, at)} must be in [{lower}, {upper}), got {a[at]}")
+
+
+def as_ids(
+    x: Any,
+    name: str,
+    *,
+    upper: int = 2**63,
+    lower: int = 0,
+    ndim: tuple[int, ...] | None = (1,),
+    length: int | None = None,
+) -> Int64s:
+    """Integers in [lower, upper) as a C-contiguous, writable int64 array; ``length`` is that of axis 0, and
+    ``ndim=None`` takes any shape."""
+    a = integers(x, name, ndim)
+    if length is not None and a.shape[0] != length:
+        raise ValueError(f"{name} must have {length} entries, one for each row, got {a.shape[0]}")
+    # A copy, and the copy is checked: the caller's array may be ``out``, or another thread's to write to.
+    a = np.array(a, order="C")
+    check_range(a, name, lower, upper)
+    return a.astype(np.int64, copy=False)
+
+
+def as_row_keys(x: Any, length: int) -> NDArray[np.uint64]:
+    """One 64-bit integer for each row, as two's complement."""
+    a = integers(x, "row_keys", (1,))
+    if a.shape[0] != length:
+        raise ValueError(f"row_keys must have {length} entries, one for each row, got {a.shape[0]}")
+    if a.dtype == object:
+        check_range(a, "row_keys", -(2**63), 2**64)
+        a = np.array([key % 2**64 for key in a], np.uint64)
+    return np.array(a, dtype=np.uint64 if a.dtype == np.uint64 else np.int64, order="C").view(np.uint64)
+
+
+def check_out(out: Any, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
+    """``out`` can be written in place: dtype, shape, C-contiguous, writable."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(
+            f"{name} must be a NumPy array (a torch tensor's .numpy() shares its memory), got {kind_of(out)}"
+        )
+    if out.dtype != dtype or not out.dtype.isnative:
+        raise TypeError(f"{name} must be of dtype {np.dtype(dtype)}, got {out.dtype}")
+    if out.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {out.shape}")
+    if not out.flags.c_contiguous:
+        raise ValueError(f"{name} must be C-contiguous, got strides {out.strides}")
+    if not out.flags.aligned:
+        raise ValueError(f"{name} must be aligned in memory, got an address that {out.dtype} does not divide")
+    if not out.flags.writeable:
+        raise ValueError(f"{name} must be writable, got a read-only array")
+
+
+def check_parts(
+    out: Any, wanted: type, dtypes: Mapping[str, type[np.generic]], shape: tuple[int, ...]
+) -> None:
+    """``out`` is ``wanted``, a dataclass of arrays that can be written in place and lie apart in memory."""
+    if not isinstance(out, wanted):
+        raise TypeError(f"out must be a {wanted.__name__} of arrays, got {type(out).__name__}")
+    for name, dtype in dtypes.items():
+        check_out(getattr(out, name), f"out.{name}", dtype, shape)
+    names = list(dtypes)
+    for i, name in enumerate(names):
+        for other in names[:i]:
+            if np.may_share_memory(getattr(out, other), getattr(out, name)):
+                raise ValueError(f"out.{name} must lie apart from out.{other}, got arrays that share memory")
+
+
+def check_apart(out: NDArray[Any], other: NDArray[Any], name: str) -> None:
+    """Writing one does not change the other."""
+    if np.may_share_memory(out, other):
+        raise ValueError(f"out must lie apart from {name}, got arrays that share memory")

@@ -1,0 +1,125 @@
+"""Errors about columns: of Arrow, of data frames, of clusters; see :mod:`equipoise._validate`."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise._validate.wording import kind_of
+
+__all__ = ["as_numpy", "is_arrow"]
+
+
+def refuse_without(module: str, extra: str, what: str) -> NoReturn:
+    raise ImportError(f"{what} needs {module}: python -m pip install 'equipoise[{extra}]'")
+
+
+def refuse_column(name: str, got: str, why: Exception | None = None) -> NoReturn:
+    raise TypeError(
+        f"{name} must be a column of numbers or datetimes, got {got}" + (f": {why}" if why else "")
+    )
+
+
+def refuse_null(name: str, at: int) -> NoReturn:
+    raise ValueError(f"{name}[{at}] must not be null")
+
+
+def as_name(x: Any, name: str) -> str:
+    """Of a column."""
+    if not isinstance(x, str):
+        raise TypeError(f"{name} must be a string, the name of a column, got {kind_of(x)}")
+    return x
+
+
+def check_column(name: str, column: str, columns: Iterable[Any]) -> None:
+    """A table has it."""
+    if column not in columns:
+        raise ValueError(f"{name} must name one of {', '.join(map(repr, columns))}, got {column!r}")
+
+
+def check_no_column(column: str, columns: Iterable[Any]) -> None:
+    """It can be added."""
+    if column in columns:
+        raise ValueError(f"dataset must not have {column!r} already: it is what is added to the rows")
+
+
+def check_dataset(x: Any, kinds: type | tuple[type, ...], wanted: str) -> None:
+    """A distributed collection, or part of one."""
+    if not isinstance(x, kinds):
+        raise TypeError(f"dataset must be {wanted}, got {type(x).__name__}")
+
+
+def as_words(x: Any, name: str) -> list[str] | list[int]:
+    """Labels that NumPy has no type for: strings, or integers as objects."""
+    labels: list[Any] = np.asarray(x, object).tolist()
+    for wanted in (str, int):
+        if all(isinstance(label, wanted) and type(label) is not bool for label in labels):
+            return labels
+    for at, label in enumerate(labels):
+        if label is None or type(label).__name__ in ("NAType", "NaTType") or label != label:  # noqa: PLR0124
+            refuse_null(name, at)
+    kinds = sorted({type(label).__name__ for label in labels})
+    raise TypeError(f"{name} must be integers or strings, got {' and '.join(kinds)}")
+
+
+def refuse_mixed(name: str) -> NoReturn:
+    raise TypeError(f"{name} must be integers or strings, got both")
+
+
+def refuse_again(kind: str, text: str) -> NoReturn:
+    """What a worker refused, of which only the text has come through."""
+    raise {"TypeError": TypeError, "ValueError": ValueError, "IndexError": IndexError}[kind](text) from None
+
+
+def is_arrow(x: Any) -> bool:
+    """Speaks Arrow's C interface, and is no NumPy array to somebody who lacks pyarrow."""
+    speaks = hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__")
+    return speaks and (importlib.util.find_spec("pyarrow") is not None or not hasattr(x, "__array__"))
+
+
+def as_numpy(x: Any, name: str) -> NDArray[Any]:
+    """Numbers, booleans or datetimes; one chunk of fixed width is not copied."""
+    try:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+    except ImportError:
+        refuse_without("pyarrow", "arrow", f"{name} of Arrow")
+    try:
+        column = x
+        if not isinstance(x, pa.Array | pa.ChunkedArray):  # pa.array looks for pandas, too
+            column = pa.chunked_array(x) if hasattr(x, "__arrow_c_stream__") else pa.array(x)
+    except (TypeError, ValueError, NotImplementedError, pa.ArrowException) as failure:
+        refuse_column(name, type(x).__name__, failure)
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    good = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    if not (good or pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        refuse_column(name, f"Arrow {kind}")
+    if column.null_count:
+        refuse_null(name, pc.index(pc.is_null(column), True).as_py())
+    if isinstance(column, pa.ChunkedArray):
+        column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+        if isinstance(column, pa.ChunkedArray):  # no chunk at all
+            column = pa.array([], kind)
+    return _flat(column)
+
+
+def _flat(column: Any) -> NDArray[Any]:
+    """By DLPack: ``to_numpy`` would import pandas, where it is installed."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_boolean(kind):
+        return np.from_dlpack(column.cast(pa.uint8())).view(np.bool_)
+    if pa.types.is_timestamp(kind):
+        return np.from_dlpack(column.view(pa.int64())).view(f"M8[{kind.unit}]")
+    if pa.types.is_date64(kind):
+        return np.from_dlpack(column.view(pa.int64())).view("M8[ms]")
+    if pa.types.is_date(kind):
+        return np.from_dlpack(column.view(pa.int32())).astype("M8[D]")
+    return np.from_dlpack(column)

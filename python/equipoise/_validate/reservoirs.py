@@ -1,0 +1,162 @@
+"""Errors about streams of weighted rows, and what is merged or read back; see :mod:`equipoise._validate`."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise._validate.arguments import as_count
+from equipoise._validate.arrays import as_array, check_range, integers
+from equipoise._validate.wording import Int64s, kind_of
+
+
+def as_keys(x: Any, name: str, length: int) -> Int64s:
+    """Any integers that int64 holds; not copied, since they are never an index."""
+    a = integers(x, name, (1,))
+    if a.size != length:
+        raise ValueError(f"{name} must have {length} entries, one for each row, got {a.size}")
+    if a.dtype in (np.dtype(object), np.dtype(np.uint64)):
+        check_range(a, name, -(2**63), 2**63)
+    return np.ascontiguousarray(a, np.int64)
+
+
+def _is_plain_date(x: Any) -> bool:
+    return isinstance(x, datetime.date) and getattr(x, "tzinfo", None) is None
+
+
+def as_times(x: Any, length: int) -> NDArray[np.float64]:
+    """Seconds since 1970 of datetimes, other numbers as they are."""
+    a = as_array(x, "times")
+    if a.ndim != 1:
+        raise ValueError(f"times must be 1-D, not {a.ndim}-D (shape {a.shape})")
+    if a.dtype == object and a.size and all(map(_is_plain_date, a)):
+        a = a.astype("M8[us]")
+    if a.dtype.kind not in "fiuM":
+        raise TypeError(f"times must be numbers or datetimes without time zones, got {kind_of(a)}")
+    if a.size != length:
+        raise ValueError(f"times must have {length} entries, one for each row, got {a.size}")
+    if a.dtype.kind == "M":
+        if np.datetime_data(a.dtype)[0] in ("Y", "M", "generic"):  # no number of seconds
+            a = a.astype("M8[D]")
+        seconds: NDArray[np.float64] = (a - np.array(0, a.dtype)) / np.timedelta64(1, "s")
+    else:
+        seconds = a.astype(np.float64)
+    if not np.isfinite(seconds).all():
+        at = int(np.isfinite(seconds).argmin())
+        raise ValueError(f"times[{at}] must be finite, got {a[at]}")
+    return seconds
+
+
+def check_shifts(shifts: NDArray[np.float64], times: NDArray[np.float64]) -> None:
+    """Times in half-lives, which reach exponentials as differences."""
+    good = np.abs(shifts) < 1e300
+    if not good.all():
+        at = int(good.argmin())
+        raise ValueError(f"times[{at}] must be less than 1e300 half-lives, got {times[at]}")
+
+
+def check_keying(before: str | None, now: str, other: str | None = None) -> str:
+    """Rows have ids, or none has."""
+    if before is not None and before != now:
+        with_ids = "with ids" if before == "ids" else "without ids"
+        if other is not None:
+            raise ValueError(f"{other} must hold rows {with_ids}, as this reservoir does, got {now}")
+        raise ValueError(f"ids must be given for all rows or for none: rows came {with_ids} before")
+    return now
+
+
+def check_own_stream(stream: int, merged: Iterable[int]) -> None:
+    if stream in merged:
+        raise ValueError(f"stream={stream} must not be continued after rows of it were merged")
+
+
+def check_same_kind(other: Any, kind: type) -> None:
+    if not isinstance(other, kind):
+        raise TypeError(f"other must be a {kind.__name__}, got {type(other).__name__}")
+
+
+def check_setting(name: str, mine: Any, theirs: Any) -> None:
+    if mine != theirs:
+        if name == "half_life":  # kept in hexadecimal
+            mine, theirs = (None if x is None else float.fromhex(x) for x in (mine, theirs))
+        raise ValueError(f"other must have {name}={mine!r}, as this reservoir, got {theirs!r}")
+
+
+def check_streams_apart(mine: set[int], theirs: set[int]) -> None:
+    both = mine & theirs
+    if both:
+        raise ValueError(
+            f"other must have read other streams than this reservoir, got stream={min(both)} in both: "
+            f"parts without ids take different stream= numbers"
+        )
+
+
+def as_bytes(x: Any, name: str) -> bytes:
+    if not isinstance(x, bytes | bytearray | memoryview):
+        raise TypeError(f"{name} must be bytes, got {type(x).__name__}")
+    return bytes(x)
+
+
+def check_written(good: bool, what: str) -> None:
+    """Bytes with a checksum that holds are what was written."""
+    if not good:
+        raise ValueError(f"no {what}")
+
+
+def refuse_bytes(wanted: str, got: str) -> NoReturn:
+    raise ValueError(f"data must be {wanted}, got {got}")
+
+
+def as_values(x: Any, name: str, length: int) -> NDArray[np.float64]:
+    """Real numbers, one for each row of a sample."""
+    a = as_array(x, name)
+    if a.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be real numbers, got {kind_of(a)}")
+    if a.shape != (length,):
+        raise ValueError(f"{name} must have shape ({length},), one for each row of the sample, got {a.shape}")
+    return a.astype(np.float64)
+
+
+def as_mask(x: Any, name: str, length: int) -> NDArray[np.bool_]:
+    a = as_array(x, name)
+    if a.dtype != np.bool_:
+        raise TypeError(f"{name} must be a bool array, got {kind_of(a)}")
+    if a.shape != (length,):
+        raise ValueError(f"{name} must have shape ({length},), one for each row of the sample, got {a.shape}")
+    return a
+
+
+def check_half_life(half_life: float | None, times: Any) -> None:
+    if half_life is None and times is not None:
+        raise ValueError("times must come with half_life, got half_life=None")
+    if half_life is not None and times is None:
+        raise ValueError("times must be given, since half_life is, got None")
+
+
+def as_quotas(k: Any, num_classes: int | None) -> tuple[int | list[int], int | None]:
+    """Rows to keep of each class: one number, or one for each of the classes 0, 1, .."""
+    if num_classes is not None:
+        num_classes = as_count(num_classes, "num_classes", least=1, most=2**31)
+    if not isinstance(k, list | tuple) and not (hasattr(k, "__len__") and np.ndim(k)):
+        return as_count(k, "k", least=1, most=2**40), num_classes
+    quotas = integers(k, "k", (1,))
+    if num_classes is not None and quotas.size != num_classes:
+        raise ValueError(f"k must have {num_classes} entries, one for each class, got {quotas.size}")
+    if not quotas.size:
+        raise ValueError("k must have an entry for each class, got none")
+    return [as_count(q, f"k[{c}]", least=1, most=2**40) for c, q in enumerate(quotas.tolist())], quotas.size
+
+
+def as_labels(x: Any, num_classes: int | None, name: str = "classes") -> Int64s:
+    """Classes of rows: any integers of int64, or those below ``num_classes``."""
+    a = integers(x, name, (1,))
+    if num_classes is not None:
+        a = np.array(a)  # the copy is checked, since it is an index
+        check_range(a, name, 0, num_classes)
+    elif a.dtype in (np.dtype(object), np.dtype(np.uint64)):
+        check_range(a, name, -(2**63), 2**63)
+    return np.ascontiguousarray(a, np.int64)

@@ -1,0 +1,132 @@
+"""Errors of SMOTE: rows, neighbours, categories, labels; those of any arguments are born in ``_validate``."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise._validate.arrays import as_array, as_ids
+from equipoise._validate.weights import Weights, as_weights
+from equipoise._validate.wording import Int64s, kind_of
+
+_SCANNED = 1 << 20  # numbers looked at between two looks at Ctrl-C
+
+
+def check_span(rows: NDArray[Any], name: str = "X") -> None:
+    """neighbour - base cannot overflow."""
+    with np.errstate(over="ignore"):
+        span = rows.max(axis=0, initial=-np.inf) - rows.min(axis=0, initial=np.inf)
+    if len(rows) and not np.isfinite(span).all():
+        column = int(np.isfinite(span).argmin())
+        raise ValueError(
+            f"{name}[:, {column}] must span less than {np.finfo(rows.dtype).max:.3g}, got values from "
+            f"{rows[:, column].min():.3g} to {rows[:, column].max():.3g}"
+        )
+
+
+def as_categorical(columns: Any, d: int) -> Int64s:
+    """Different columns, in rising order."""
+    if columns is None:
+        return np.empty(0, np.int64)
+    ids = as_ids(columns, "categorical", upper=d)
+    kept = np.sort(ids)
+    again = kept[1:] == kept[:-1]
+    if again.any():
+        raise ValueError(f"categorical must name each column once, got {kept[int(again.argmax())]} twice")
+    return kept
+
+
+def as_parent_weights(weights: Any, n: int) -> Weights:
+    """One for each row."""
+    w = as_weights(weights, "parent_weights")
+    if w.size != n:
+        raise ValueError(f"parent_weights must have {n} entries, one for each row of X, got {w.size}")
+    return w
+
+
+def as_gaps(gaps: Any, length: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Finite numbers of the rows' dtype, one for each synthetic row; a private copy."""
+    a = as_array(gaps, "gaps")
+    if a.dtype != dtype:
+        raise TypeError(f"gaps must be of dtype {dtype}, as the rows, got {kind_of(a)}")
+    if a.shape != (length,):
+        raise ValueError(f"gaps must have shape ({length},), one for each row, got {a.shape}")
+    a = np.array(a, dtype=dtype.type, order="C")
+    good = np.isfinite(a)
+    if not good.all():
+        at = int(good.argmin())
+        raise ValueError(f"gaps[{at}] must be finite, got {a[at]}")
+    return a
+
+
+def as_csr(data: Any, indices: Any, indptr: Any) -> tuple[NDArray[Any], Int64s, Int64s]:
+    """The arrays of a CSR matrix with finite entries and rising columns in each row; indices are copies."""
+    ptr = as_ids(indptr, "indptr", lower=-(2**63))
+    if ptr.size == 0 or ptr[0] != 0:
+        raise ValueError(f"indptr[0] must be 0, got {ptr[0] if ptr.size else 'an empty array'}")
+    falls = ptr[1:] < ptr[:-1]
+    if falls.any():
+        at = int(falls.argmax()) + 1
+        raise ValueError(f"indptr[{at}] must be >= indptr[{at - 1}] = {ptr[at - 1]}, got {ptr[at]}")
+    ids = as_ids(indices, "indices")
+    if ptr[-1] != ids.size:
+        raise ValueError(f"indptr[{ptr.size - 1}] must be {ids.size}, the number of indices, got {ptr[-1]}")
+    values = as_array(data, "data")
+    if values.dtype.kind != "f" or values.dtype.itemsize not in (4, 8):
+        raise TypeError(f"data must be float32 or float64, got {kind_of(values)}")
+    if values.shape != ids.shape:
+        raise ValueError(f"data must have shape {ids.shape}, as indices, got {values.shape}")
+    values = np.require(values, values.dtype.newbyteorder("="), ["C", "A"])
+    good = np.isfinite(values)
+    if not good.all():
+        at = int(good.argmin())
+        raise ValueError(f"data[{at}] must be finite, got {values[at]}")
+    rises = np.empty(ids.size, np.bool_)
+    rises[1:] = ids[1:] > ids[:-1]
+    rises[ptr[:-1][ptr[:-1] < ids.size]] = True  # the first of a row follows none
+    if not rises.all():
+        at = int(rises.argmin())
+        row = int(np.searchsorted(ptr, at, "right")) - 1
+        raise ValueError(
+            f"indices[{at}] must be > indices[{at - 1}] = {ids[at - 1]}, since both are of row {row}, "
+            f"got {ids[at]}: call .sum_duplicates() first"
+        )
+    return values, ids, ptr
+
+
+def as_class_rows(y: Any, cls: Any, n: int) -> NDArray[np.bool_]:
+    """Which of the labels are ``cls``: some of them."""
+    labels = as_array(y, "y")
+    if labels.ndim != 1:
+        raise ValueError(f"y must be 1-D, not {labels.ndim}-D (shape {labels.shape})")
+    if labels.size != n:
+        raise ValueError(f"y must have {n} entries, one for each row of X, got {labels.size}")
+    if labels.dtype.kind == "f" and np.isnan(labels).any():
+        raise ValueError(f"y[{int(np.isnan(labels).argmax())}] must not be NaN")
+    if isinstance(cls, list | tuple | dict | set) or getattr(cls, "shape", ()) != ():
+        raise TypeError(f"cls must be one label, got {kind_of(cls)}")
+    try:
+        mine = np.asarray(labels == cls)
+    except MemoryError:
+        raise
+    except Exception as failure:  # a label's own comparison
+        raise TypeError(f"cls must compare with the labels in y, got {kind_of(cls)}: {failure}") from None
+    if mine.shape != labels.shape or mine.dtype != np.bool_ or not mine.any():
+        raise ValueError(f"cls must be one of the labels in y, got {cls!r}")
+    return mine
+
+
+def refuse_no_danger(cls: Any, safe: int, noise: int, m: int) -> NoReturn:
+    raise ValueError(
+        f"class {cls!r} has no row in danger: of their {m} nearest rows, {safe} rows have fewer than half of "
+        f"other classes, {noise} have nothing else (m_neighbors={m})"
+    )
+
+
+def refuse_no_safety(cls: Any, rows: int, k: int) -> NoReturn:
+    raise ValueError(
+        f"class {cls!r} has no safe row: none of its {rows} rows has another of the class among its {k} "
+        f"nearest (k_neighbors={k})"
+    )

@@ -1,0 +1,103 @@
+"""Errors about weights."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise._validate.arrays import as_array
+from equipoise._validate.wording import first_bad, kind_of, place
+
+Weights = NDArray[np.float64] | NDArray[np.int64]
+
+
+def refuse_sum(name: str = "weights") -> NoReturn:
+    raise ValueError(f"{name} must have a finite sum, got more than {np.finfo(np.float64).max:.3g}")
+
+
+def check_sum(w: NDArray[np.float64], name: str) -> None:
+    """The float64 sum is finite."""
+    with np.errstate(over="ignore"):
+        if not np.isfinite(w.sum()):
+            refuse_sum(name)
+
+
+def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> Weights:
+    """Finite, >= 0, 1-D, not empty, of finite sum and (unless ``zeros``) not all zero; float64 or int64."""
+    w = as_array(weights, name)
+    if w.dtype.kind not in "fiu" or w.dtype.itemsize > 8:
+        got = kind_of(w) if isinstance(weights, np.ndarray) or w.ndim else type(weights).__name__
+        raise TypeError(f"{name} must be float32, float64, int32, int64 or uint32, got {got}")
+    if w.ndim != 1:
+        raise ValueError(f"{name} must be 1-D, not {w.ndim}-D (shape {w.shape})")
+    if not 1 <= w.size < 2**32:
+        raise ValueError(f"{name} must have between 1 and 2^32 - 1 entries, got {w.size}")
+    least, most = w.min(), w.max()
+    if not (least >= 0 and most < math.inf):  # NaN fails here, too
+        at = first_bad(~(w >= 0) | (w == math.inf))
+        raise ValueError(f"{place(name, at)} must be finite and >= 0, got {w[at]}")
+    if w.dtype.kind == "f":
+        real: NDArray[np.float64] = np.ascontiguousarray(w, dtype=np.float64)
+        check_sum(real, name)
+        w = real
+    else:
+        if most > np.iinfo(np.int64).max:
+            at = first_bad(w > np.iinfo(np.int64).max)
+            raise ValueError(f"{place(name, at)} must be below 2^63, got {w[at]}")
+        w = np.ascontiguousarray(w, dtype=np.int64)
+    if most == 0 and not zeros:
+        raise ValueError(f"{name} must not all be zero, got {w.size} zeros")
+    return w
+
+
+def check_powers(logs: NDArray[np.float64], weights: Weights, power: float) -> None:
+    """``power * log(weights + smoothing)`` has not overflowed."""
+    if not np.isfinite(logs).all():
+        at = int(np.isfinite(logs).argmin())
+        raise ValueError(
+            f"power must leave power * log(weights + smoothing) finite, got {power} "
+            f"and weights[{at}] = {weights[at]}"
+        )
+
+
+def check_steady(steady: bool) -> None:
+    """Sum and units fit what was checked, unless the weights were another's to write to."""
+    if not steady:
+        raise ValueError("weights must not change while a table is built from them")
+
+
+def as_row_weights(x: Any, name: str = "weights", *, length: int | None = None) -> NDArray[Any]:
+    """Contiguous float32 or float64, whose values the kernels check as they read them."""
+    a = as_array(x, name)
+    if a.ndim != 1:
+        raise ValueError(f"{name} must be 1-D, not {a.ndim}-D (shape {a.shape})")
+    if a.dtype.kind not in "fiu" or a.dtype.itemsize > 8:
+        raise TypeError(f"{name} must be float32, float64, int32, int64 or uint32, got {kind_of(a)}")
+    if length is not None and a.size != length:
+        raise ValueError(f"{name} must have {length} entries, one for each row, got {a.size}")
+    dtype = np.float32 if a.dtype == np.float32 else np.float64
+    return np.ascontiguousarray(a, dtype)
+
+
+def check_weights(weights: NDArray[Any], first: int, name: str = "weights") -> None:
+    """A few weights, of which weights[0] is number `first`."""
+    good = (weights >= 0) & (weights < np.inf)
+    if not good.all():
+        at = int(good.argmin())
+        raise ValueError(f"{name}[{first + at}] must be finite and >= 0, got {weights[at]}")
+
+
+def check_total(total: float) -> None:
+    """What has been seen in all is finite, too."""
+    if not math.isfinite(total):
+        refuse_sum()
+
+
+def check_some(positive: int, rows: int) -> None:
+    if not positive:
+        raise ValueError(
+            f"weights must not all be zero, got {rows} zeros" if rows else "weights must not be empty, got 0"
+        )

@@ -1,0 +1,63 @@
+"""A reservoir's sample, and estimates from it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise import _validate
+
+__all__ = ["ReservoirSample"]
+
+
+@dataclass(frozen=True, eq=False)
+class ReservoirSample:
+    """What a reservoir's ``sample`` returns, one entry a row: in the order of ranks, class after class.
+
+    Attributes
+    ----------
+    ids : int64 ndarray of shape (m,)
+        Ids of the rows, or their positions where no ids were given.
+    weights : float64 ndarray of shape (m,)
+        With a half-life as of the newest row of positive weight.
+    inclusion : float64 ndarray of shape (m,)
+        Without replacement the probability of being in the sample, given the other rows' ranks: 1 / inclusion
+        is an unbiased weight. With replacement the expected number of times that the row is drawn.
+    classes : int64 ndarray of shape (m,), or None
+        Labels, of a :class:`ClassReservoir`.
+    streams : uint64 ndarray of shape (m,), or None
+        The streams whose positions ``ids`` are, where no ids were given.
+
+    Examples
+    --------
+    >>> import equipoise
+    >>> reservoir = equipoise.Reservoir(2)
+    >>> reservoir.update([5.0, 1.0], ids=[70, 80])
+    >>> sorted(reservoir.sample().ids.tolist())
+    [70, 80]
+    """
+
+    ids: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    inclusion: NDArray[np.float64]
+    classes: NDArray[np.int64] | None = None
+    streams: NDArray[np.uint64] | None = None
+
+
+def estimate(sample: ReservoirSample, values: Any, where: Any, replacement: bool) -> tuple[float, float]:
+    """A sum over all rows seen, and its standard error."""
+    p = sample.inclusion
+    v = np.ones(p.size) if values is None else _validate.as_values(values, "values", p.size)
+    if where is not None:
+        v = np.where(_validate.as_mask(where, "where", p.size), v, 0.0)
+    each = v / p
+    total = math.fsum(each)
+    if not replacement:
+        return total, math.sqrt(math.fsum(each * each * (1.0 - p)))
+    k = p.size
+    spread = each * k - total
+    return total, math.sqrt(math.fsum(spread * spread) / (k * (k - 1))) if k > 1 else math.nan

@@ -1,0 +1,65 @@
+"""Reservoirs as bytes: a header of JSON, then columns, little-endian, then a checksum of it all."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise import _validate
+
+__all__ = ["read", "write"]
+
+
+_MAGIC = b"equipoise sketch"
+_VERSION = 1
+_START = struct.Struct("<16sII")  # magic, version, length of the header
+_CHECKSUM = 16
+_FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_Built = TypeVar("_Built")
+_DTYPES = {"f8": "<f8", "i8": "<i8", "u8": "<u8"}
+
+
+def write(what: str, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -> bytes:
+    import json  # not when the package is imported
+
+    described = {name: [f"{c.dtype.kind}{c.dtype.itemsize}", c.size] for name, c in columns.items()}
+    text = json.dumps({"what": what, **header, "columns": described}, separators=(",", ":")).encode()
+    parts = [_START.pack(_MAGIC, _VERSION, len(text)), text]
+    parts += [c.astype(c.dtype.newbyteorder("<"), copy=False).tobytes() for c in columns.values()]
+    data = b"".join(parts)
+    return data + hashlib.blake2b(data, digest_size=_CHECKSUM).digest()
+
+
+def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _Built]) -> _Built:
+    """What `build` makes of header and columns, writable; what :func:`write` did not write is refused."""
+    import json
+
+    data = _validate.as_bytes(data, "data")
+    if len(data) < _START.size + _CHECKSUM or data[:16] != _MAGIC:
+        _validate.refuse_bytes(f"what {what}.to_bytes wrote", f"{len(data)} other bytes")
+    _, version, length = _START.unpack_from(data)
+    if version != _VERSION:
+        _validate.refuse_bytes(f"version {_VERSION}", f"version {version}")
+    body = data[:-_CHECKSUM]
+    if hashlib.blake2b(body, digest_size=_CHECKSUM).digest() != data[-_CHECKSUM:]:
+        _validate.refuse_bytes(f"what {what}.to_bytes wrote, whole", "another checksum")
+    try:
+        header = json.loads(body[_START.size : _START.size + length])
+        theirs, columns, at = header["what"], {}, _START.size + length
+        if theirs == what:
+            for name, (dtype, size) in header["columns"].items():
+                count = _validate.as_count(size, name)
+                columns[name] = np.frombuffer(body, _DTYPES[dtype], count, at).astype(_DTYPES[dtype][1:])
+                at += 8 * count
+            _validate.check_written(at == len(body), "columns as long as they say")
+            built = build(header, columns)
+    except _FAILURES as failure:  # a checksum that holds, by accident or on purpose
+        _validate.refuse_bytes(f"what {what}.to_bytes wrote", str(failure) or type(failure).__name__)
+    if theirs != what:
+        _validate.refuse_bytes(f"a {what}", f"a {theirs}")
+    return built

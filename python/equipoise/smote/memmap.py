@@ -1,0 +1,50 @@
+"""A read-only memory map as its file: what another process needs to map the same bytes again."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise import _validate
+
+__all__ = ["MappedFile", "locate", "remap"]
+
+
+@dataclass(frozen=True)
+class MappedFile:
+    path: str
+    offset: int  # bytes into the file
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def _address(array: NDArray[Any]) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def locate(given: Any, held: NDArray[Any]) -> MappedFile | None:
+    """The file in which ``held`` lies, where it is the very memory of ``given``, a read-only np.memmap.
+
+    A part of a map is found, too: NumPy keeps for it the offset of the whole.
+    """
+    if type(given) is not np.memmap or given.mode != "r" or given.flags.writeable or not given.size:
+        return None
+    if given.filename is None or _address(given) != _address(held):
+        return None
+    begins = given.offset - given.offset % mmap.ALLOCATIONGRANULARITY
+    inside = _address(held) - _address(np.frombuffer(given._mmap, np.uint8))  # type: ignore[attr-defined]
+    return MappedFile(os.path.abspath(given.filename), begins + inside, held.dtype.str, held.shape)
+
+
+def remap(file: MappedFile) -> NDArray[Any]:
+    """The same part of the file, mapped read-only; whether its bytes are the same is for the caller."""
+    dtype = np.dtype(file.dtype)
+    wanted = file.offset + dtype.itemsize * int(np.prod(file.shape, dtype=np.int64))
+    _validate.check_file_size(file.path, wanted, os.stat(file.path).st_size)
+    mapped: Any = np.memmap(file.path, dtype, "r", file.offset, file.shape)
+    return np.asarray(mapped)

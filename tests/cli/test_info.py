@@ -1,0 +1,177 @@
+"""What a bug report shows: the versions, kernels, CPU path and threads, each with its reason."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+
+import numpy as np
+import pytest
+
+import equipoise
+from equipoise._cli.main import main
+from equipoise._runtime import backend, versions
+
+HAS_CORE = importlib.util.find_spec("equipoise._core") is not None
+HAS_NUMBA = importlib.util.find_spec("numba") is not None
+VARIABLES = ("EQUIPOISE_BACKEND", "EQUIPOISE_NUM_THREADS", "EQUIPOISE_DISABLE_CPU_FEATURES")
+
+needs_core = pytest.mark.skipif(not HAS_CORE, reason="this installation has no compiled kernels")
+needs_numba = pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed (extra 'numba')")
+
+
+def reject(constant):
+    raise ValueError(f"{constant} is not JSON")
+
+
+def run(*args, **variables):
+    """stdout of `python -m equipoise info`, with these variables of ours and no others."""
+    env = {k: v for k, v in os.environ.items() if k not in VARIABLES} | variables
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "equipoise", "info", *args],
+        env=env, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert not done.stderr
+    return done.stdout
+
+
+def info(**variables):
+    return json.loads(run("--json", **variables), parse_constant=reject)
+
+
+# ---- what it says ----------------------------------------------------------------------------------------
+
+
+def test_json():
+    said = info()
+    assert said["equipoise"] == equipoise.__version__
+    assert said["python"] == f"{platform.python_version()} ({platform.python_implementation()})"
+    assert said["platform"] == platform.platform()
+    assert said["backend"]["name"] == ("cpp" if HAS_CORE else "numba")
+    assert said["packages"]["numpy"] == np.__version__
+    for name, version in said["packages"].items():
+        try:
+            assert version == metadata.version(name)
+        except metadata.PackageNotFoundError:
+            assert version is None
+
+
+def test_text_says_the_same():
+    said = versions.collect()
+    lines = dict(
+        line.split(maxsplit=1) for line in versions.render(said).replace("CPU path", "CPU").splitlines()
+    )
+    assert lines["equipoise"].startswith(equipoise.__version__)
+    assert lines["backend"] == f"{said['backend']['name']}: {said['backend']['reason']}"
+    assert lines["CPU"] == f"{said['cpu']['path']}: {said['cpu']['reason']}"
+    assert lines["threads"] == f"{said['threads']['default']}: {said['threads']['reason']}"
+    assert lines["numpy"] == np.__version__
+    assert lines.keys() - {"equipoise", "backend", "CPU", "threads", "Python", "platform"} == set(
+        versions.PACKAGES
+    )
+
+
+def test_show_versions_prints_it(capsys):
+    assert equipoise.show_versions() is None
+    assert capsys.readouterr().out == versions.render(versions.collect()) + "\n"
+
+
+def test_the_command_line_prints_it(capsys):
+    assert main(["info"]) == 0
+    assert capsys.readouterr().out == versions.render(versions.collect()) + "\n"
+    assert main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == versions.collect()
+
+
+def test_what_is_not_there(monkeypatch):
+    monkeypatch.setattr(versions, "PACKAGES", ("numpy", "no-such-package"))
+    said = versions.collect()
+    assert said["packages"]["no-such-package"] is None
+    assert "no-such-package not installed" in versions.render(said)
+
+
+# ---- and why ---------------------------------------------------------------------------------------------
+
+
+@needs_core
+def test_compiled_kernels():
+    assert info()["backend"] == {"name": "cpp", "reason": "compiled kernels are installed"}
+    assert info(EQUIPOISE_BACKEND="cpp")["backend"] == {"name": "cpp", "reason": "EQUIPOISE_BACKEND=cpp"}
+    assert info(EQUIPOISE_BACKEND="auto")["backend"]["reason"] == "compiled kernels are installed"
+
+
+@needs_numba
+def test_numba():
+    said = info(EQUIPOISE_BACKEND="numba")
+    assert said["backend"] == {"name": "numba", "reason": "EQUIPOISE_BACKEND=numba"}
+    assert said["cpu"]["path"] == "numba"
+    if not HAS_CORE:
+        assert info()["backend"]["reason"] == "this installation has no compiled kernels"
+
+
+@needs_core
+def test_cpu_path():
+    found = info(EQUIPOISE_BACKEND="cpp")["cpu"]
+    assert found["path"] in ("baseline", "avx2", "avx512")
+    assert found["disabled"] is None
+    off = {
+        "avx512": {"avx512": ("avx2", "avx512"), "avx2": ("avx2", None), "baseline": ("baseline", None)},
+        "avx2": {
+            "avx512": ("baseline", "avx2, avx512"),
+            "avx2": ("baseline", "avx2"),
+            "baseline": ("baseline", None),
+        },
+    }
+    for value in ("avx512", "AVX512F", "avx2", "AVX2,AVX512"):
+        said = info(EQUIPOISE_BACKEND="cpp", EQUIPOISE_DISABLE_CPU_FEATURES=value)["cpu"]
+        feature = "avx2" if "avx2" in value.lower() else "avx512"
+        assert (said["path"], said["disabled"]) == off[feature][found["path"]]
+        if said["disabled"]:
+            assert f"EQUIPOISE_DISABLE_CPU_FEATURES={value}" in said["reason"]
+
+
+def test_kernels_that_do_not_load(monkeypatch):
+    """As on a system that is older than the wheel: the report still comes."""
+
+    def fail():
+        raise ImportError("GLIBC_2.99 not found")
+
+    monkeypatch.setattr(backend, "backend", lambda: "cpp")
+    monkeypatch.setattr(backend, "kernels", fail)
+    said = versions.collect()
+    assert said["cpu"]["path"] is None
+    assert "GLIBC_2.99 not found" in versions.render(said)
+
+
+@pytest.mark.parametrize(("value", "default"), [("", 1), ("7", 7), ("0", None), ("two", None)])
+def test_threads(value, default, monkeypatch):
+    monkeypatch.setenv("EQUIPOISE_NUM_THREADS", value)
+    threads = versions.collect()["threads"]
+    assert threads["default"] == default
+    assert "EQUIPOISE_NUM_THREADS" in threads["reason"]
+    assert value in threads["reason"]
+
+
+def test_it_imports_nothing_that_it_names():
+    """Not even Numba where Numba is the backend."""
+    program = "import sys, equipoise; equipoise.show_versions(); print(*sys.modules)"
+    for chosen in ["cpp"] * HAS_CORE + ["numba"] * HAS_NUMBA:
+        env = os.environ | {"EQUIPOISE_BACKEND": chosen}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
+        )
+        loaded = set(done.stdout.splitlines()[-1].split())
+        assert not (set(versions.PACKAGES) - {"numpy"}) & loaded
+
+
+def test_it_costs_the_import_nothing():
+    program = (
+        "import sys, numpy\nbefore = set(sys.modules)\nimport equipoise\nprint(*set(sys.modules) - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {"platform", "importlib.metadata", "json"} & (set(done.stdout.split()))

@@ -1,0 +1,178 @@
+"""C++ and Numba return the same bytes: kernel by kernel on random input, and over all that is public."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import equipoise
+from support.backends import MISSING, MODULES, both, check, frozen
+
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs both backends; missing here: {MISSING}")
+
+
+def test_what_a_kernel_refuses():
+    """Never reached by a user: the same class, and the same text where it is ours."""
+    i, u, f = np.zeros(3, np.int64), np.zeros(3, np.uint64), np.zeros(3)
+    ids = np.zeros(2, np.uint32)
+    square, table = np.zeros((3, 3)), np.zeros((3, 2), np.int32)
+    calls = [
+        ("philox", np.zeros(4, np.uint32), np.zeros(1, np.uint32), np.zeros(4, np.uint32)),
+        ("log", f, f[:2]),
+        ("unit_floor", f, 1, 1, 1, u[:2]),
+        ("alias_build", u, u[:2]),
+        ("alias_draw", 1, u[:0], 0, i),
+        ("alias_draw", 1, u, 1, i),
+        ("alias_draw", 1, u, -128, i),
+        ("uniform_draw", 1, 0, 0, i),
+        ("uniform_draw", 1, 2**32, 0, i),
+        ("uniform_draw", 1, 5, 64, i),
+        ("exclusion_sort", i[:0], ids),
+        ("exclusion_sort", i, ids),
+        ("exclusion_units", i, ids, u, u),
+        ("exclusion_hits", i, ids, i, i, i[:2], np.zeros((3, 2), np.bool_)),
+        ("shared_draw", 1, 1, 1, 0, u[:0], u[:0], 0, i),
+        ("shared_draw", 1, 1, 1, 4, u, u, 0, i),
+        ("shared_draw", 1, 1, 1, 3, u[:2], u, 0, i),
+        ("shared_unique", 1, 1, 1, 3, u, u, i, i[:2], np.zeros(4, np.uint64)),
+        ("shared_unique", 1, 1, 1, 3, u, u, np.zeros(4, np.int64), i[:2], u),
+        ("shared_exact", 1, 1, 1, 3, u, u, u, i, np.zeros(4, np.uint64)),
+        ("interpolate", square, i, i, f, square[:2]),
+        ("interpolate", square, i, i, f[:2], square),
+        ("interpolate", square, i, i[:2], f, square),
+        ("interpolate", square, i + 3, i, f, square),
+        ("interpolate", square, i, i - 1, f, square),
+        ("interpolate_csr_count", i, i, i, i, i[:2]),
+        ("interpolate_csr_count", i, i[:0], i, i, i),
+        ("interpolate_csr_count", i, np.arange(4), i + 3, i, i),
+        ("interpolate_csr_count", i, np.array([0, 4, 2, 3]), i, i, i),
+        ("interpolate_csr_count", i, np.array([0, -1, 2, 3]), i, i + 1, i),
+        ("interpolate_csr", f[:2], i, np.arange(4), i, i, f, np.arange(4), f, i),
+        ("interpolate_csr", f, i, np.arange(4), i, i, f[:2], np.arange(4), f, i),
+        ("interpolate_csr", f, i, np.arange(4), i, i, f, np.arange(3), f, i),
+        ("interpolate_csr", f, i, np.arange(4), i, i, f, np.arange(4), f[:2], i),
+        ("interpolate_csr", f, i, np.arange(4), i, i, f, np.arange(4) + 1, f, i),
+        ("interpolate_csr", f, i, np.arange(4), i, i, f, np.array([0, 2, 1, 3]), f, i),
+        ("interpolate_csr", f, i, np.arange(4), i, i - 1, f, np.arange(4), f, i),
+        ("column_moments", square, f[:2], f, f),
+        ("column_moments", square, f, f, f[:2]),
+        ("smote_draw", 1, 1, 1, square, table[:2], u[:0], i[:0], f, square, i, i, f),
+        ("smote_draw", 1, 1, 1, square, table, u[:2], i[:0], f, square, i, i, f),
+        ("smote_draw", 1, 1, 1, square, table, u[:0], i[:0], f, square[:, :2].copy(), i, i, f),
+        ("smote_draw", 1, 1, 1, square, table, u[:0], i[:0], f, square, i[:2], i[:2], f[:2]),
+        ("smote_draw", 1, 1, 1, square, table, u[:0], i[:0], f, square, i, i, f[:0]),
+        ("smote_draw", 1, 1, 1, square, table, u[:0], i + 3, f, square, i, i, f),
+        ("smote_draw", 1, 1, 1, square, table, u[:0], i[:0], f[:1], square, i, i, f),
+        ("smote_draw", 1, 1, 1, square, table[:, :0].copy(), u[:0], i[:0], f, square, i, i, f),
+        ("smote_draw", 1, 1, 1, square[:0], table[:0], u[:0], i[:0], f, square, i, i, f),
+    ]
+    for name, *args in calls:
+        texts = set()
+        for kernels in both():
+            with pytest.raises(ValueError) as caught:
+                getattr(kernels, name)(*args)
+            texts.add(str(caught.value))
+        assert len(texts) == 1, (name, texts)
+    wrong_types = [
+        ("alias_draw", 1, u.astype(np.int64), 0, i),
+        ("alias_draw", 1, u, 0, i.astype(np.int32)),
+        ("alias_draw", 1, u, 0, frozen(i.copy())),
+        ("alias_draw", 1, u, 0, np.zeros(6, np.int64)[::2]),
+        ("unit_sum", f.astype(np.float32), 0),
+        ("interpolate", square, i, i, f.astype(np.float32), square),
+        ("interpolate", square, i, i, f, frozen(square.copy())),
+        ("smote_draw", 1, 1, 1, square, table.astype(np.int64), u[:0], i[:0], f, square, i, i, f),
+        ("smote_draw", 1, 1, 1, square.T, table, u[:0], i[:0], f, square, i, i, f),
+        ("log", f, np.zeros(6)[::2]),
+    ]
+    for name, *args in wrong_types:
+        for kernels in both():
+            with pytest.raises((TypeError, ValueError)):
+                getattr(kernels, name)(*args)
+
+
+def test_errors():
+    sampler = lambda **how: equipoise.NegativeSampler(  # noqa: E731
+        [3, 2, 1, 0], exclude=([0, 3, 3], [0, 1, 2]), **how
+    )
+    bad = [
+        lambda: equipoise.AliasTable([1, -1]),
+        lambda: equipoise.AliasTable([0, 0]),
+        lambda: equipoise.AliasTable([1.0, np.nan]),
+        lambda: equipoise.AliasTable(["a"]),
+        lambda: equipoise.AliasTable([1, 100], power=1e308),
+        lambda: equipoise.AliasTable([1]).sample(-1),
+        lambda: equipoise.AliasTable([1]).sample(2, out=np.empty(2, np.int32)),
+        lambda: equipoise.AliasTable([1]).prob([1]),
+        lambda: equipoise.AliasTable.load("there is no such file"),
+        lambda: equipoise.UniformTable(0),
+        lambda: equipoise.LogUniformTable(1.5),
+        lambda: sampler(seed=-1),
+        lambda: sampler().sample([0], 1),
+        lambda: sampler().sample([1, 0], 1),
+        lambda: sampler().sample([1], 4, unique=True),
+        lambda: sampler().sample([1, 1], 3, unique=True, exclude_ids=[3, 0]),
+        lambda: sampler().sample([0], 1, unique=True, on_exhausted="replace"),
+        lambda: sampler().sample([2], 1),
+        lambda: sampler().sample([0.5], 1),
+        lambda: sampler().sample([1], 1, exclude_ids=[4]),
+        lambda: sampler().sample_shared(4),
+        lambda: sampler().accidental_hits([5], [0]),
+        lambda: sampler().load_state_dict({}),
+        lambda: sampler().load_state_dict(sampler(seed=1).state_dict()),
+        lambda: equipoise.SmoteSampler(np.full((9, 2), np.nan)),
+        lambda: equipoise.SmoteSampler(np.eye(3)),
+        lambda: equipoise.SmoteSampler(np.ones((9, 2))),
+        lambda: equipoise.SmoteSampler(np.eye(9), categorical=[9]),
+        lambda: equipoise.SmoteSampler(np.eye(9)).sample(3, out=np.empty((3, 8))),
+        lambda: equipoise.borderline_weights(np.eye(20), np.zeros(20), 0),
+        lambda: equipoise.safe_level_weights(np.eye(20), np.arange(20), 3),
+    ]
+    for make in bad:
+        error, text = check(make)
+        assert issubclass(error, TypeError | ValueError | IndexError | OSError)
+        assert text
+
+
+# ---- two processes, each with the backend that its environment names --------------------------------------
+
+PROGRAM = """
+import sys
+import numpy as np, equipoise
+table = equipoise.AliasTable(1 / np.arange(1, 1001), power=0.75)
+sampler = equipoise.NegativeSampler(table, exclude=([0, 3, 900], [7, 0, 7, *range(897)]), seed=3)
+got = sampler.sample([0, 1] * 50, 20)
+shared = sampler.sample_shared(990)
+print(equipoise.backend(), "numba" in sys.modules)
+for array in (table.sample(10_000, rng=1), got.ids, got.log_q, got.mask, shared.ids, shared.log_q):
+    print(array.tobytes().hex())
+X = np.random.default_rng(0).normal(size=(200, 9))
+for rows in (X, X.astype(np.float32)):
+    smote = equipoise.SmoteSampler(rows, parent_weights=np.arange(200), seed=1)
+    drawn = smote.sample(777, return_parents=True)
+    print(drawn.rows.tobytes().hex(), drawn.parents.tobytes().hex(), smote.state_dict())
+print(shared.num_tries, sampler.state_dict())
+"""
+
+
+def test_two_processes():
+    said = {}
+    for backend in MODULES:
+        env = {**os.environ, "EQUIPOISE_BACKEND": backend}
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", PROGRAM],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        first, _, said[backend] = done.stdout.partition("\n")
+        assert first == f"{backend} {backend == 'numba'}"
+    assert hashlib.sha256(said["cpp"].encode()).digest() == hashlib.sha256(said["numba"].encode()).digest()

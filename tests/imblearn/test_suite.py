@@ -1,0 +1,69 @@
+"""imbalanced-learn's own suite, which its wheel ships, with equipoise's classes in the place of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+pytest.importorskip("imblearn", reason="imbalanced-learn is not installed (extra 'imblearn')")
+pytest.importorskip("imblearn.tests", reason="this imbalanced-learn comes without its tests")
+
+import equipoise.imblearn as ours
+
+# Where samplers are tested, alone and in pipelines and ensembles.
+SUITE = [
+    *("imblearn.over_sampling", "imblearn.under_sampling", "imblearn.combine"),
+    *("imblearn.tests.test_common", "imblearn.tests.test_pipeline", "imblearn.ensemble"),
+]
+# Its configuration does not ship; this is what it says of warnings, and what pytest 9 says of its tests.
+WARNINGS = ["error::FutureWarning", "error::DeprecationWarning", "ignore:Passing a non-Collection iterable"]
+OPTIONS = ["-q", "-p", "no:cacheprovider", *(part for warning in WARNINGS for part in ("-W", warning))]
+
+
+def run(tmp_path, *options, plugin, calls=None):
+    """The suite in a fresh interpreter and an empty folder: no configuration of ours, nothing imported."""
+    environment = dict(os.environ, PYTHONPATH=str(Path(__file__).parents[1]), OMP_NUM_THREADS="1")
+    if calls is not None:
+        environment["REBOUND_CALLS"] = str(calls)
+    chosen = ["-p", "support.rebound_imblearn"] if plugin else []
+    command = [sys.executable, "-m", "pytest", *OPTIONS, *chosen, *options, "--pyargs", *SUITE]
+    return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+
+def collected(tmp_path, *, plugin):
+    done = run(tmp_path, "--collect-only", plugin=plugin)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return sorted(line for line in done.stdout.splitlines() if "::" in line)
+
+
+@pytest.mark.slow
+def test_none_of_its_tests_is_hidden(tmp_path):
+    """A dropped tag would hide tests: the same tests are collected, one by one, with either's classes."""
+    own, rebound = collected(tmp_path, plugin=False), collected(tmp_path, plugin=True)
+    assert len(own) > 1400
+    # An id holds the estimator as it prints, which is the class's name: the same for both.
+    assert rebound == own
+
+
+@pytest.mark.slow
+def test_its_own_suite_passes(tmp_path):
+    report, calls = tmp_path / "report.xml", tmp_path / "calls.json"
+    done = run(tmp_path, f"--junitxml={report}", plugin=True, calls=calls)
+    failures = []
+    for case in ElementTree.parse(report).iter("testcase"):
+        for problem in [*case.findall("failure"), *case.findall("error")]:
+            name = f"{case.get('classname')}::{case.get('name')}"
+            failures.append(f"{name}\n{(problem.text or '')[-1500:]}")
+    assert not failures, f"{len(failures)} failed:\n\n" + "\n\n".join(failures[:20])
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert int(re.findall(r"(\d+) passed", done.stdout)[-1]) > 1400
+    made = json.loads(calls.read_text())
+    assert set(made) == set(ours.__all__) - {"NearestNeighbors"}
+    assert min(made.values()) >= 10, made

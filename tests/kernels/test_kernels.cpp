@@ -1,0 +1,450 @@
+// The kernels without Python: Random123's known answers from the file that the Python tests read, and what
+// must not matter. Usage: test_kernels kat_vectors.txt
+#include <algorithm>
+#include <cinttypes>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <limits>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cpu.hpp"
+#include "negatives/exclusions.hpp"
+#include "negatives/rows.hpp"
+#include "negatives/shared.hpp"
+#include "neighbors/blocks.hpp"
+#include "neighbors/search.hpp"
+#include "reservoirs/blocks.hpp"
+#include "reservoirs/scan.hpp"
+#include "smote/synthesis.hpp"
+#include "stream/elementary.hpp"
+#include "stream/rng.hpp"
+#include "tables/alias.hpp"
+#include "tables/uniform.hpp"
+#include "tables/units.hpp"
+
+namespace eq = equipoise;
+using eq::i64;
+using eq::u32;
+using eq::u64;
+
+namespace {
+
+int failures = 0;
+
+void check(bool holds, const char* what) {
+    if (!holds) std::printf("FAILED: %s\n", what), ++failures;
+}
+
+void known_answers(const char* path) {
+    std::ifstream file(path);
+    std::string line;
+    int vectors = 0;
+    while (std::getline(file, line)) {
+        if (line.empty() || line[0] == '#') continue;
+        std::istringstream words(line);
+        u32 v[10];
+        for (u32& word : v) words >> std::hex >> word;
+        check(!words.fail(), "a line of ten words");
+        eq::philox(v, v[4], v[5]);
+        for (int i = 0; i < 4; ++i) check(v[i] == v[6 + i], "Philox4x32-10, known answer");
+        ++vectors;
+    }
+    check(vectors >= 3, "known answers were read");
+}
+
+void multiply_high() {
+    check(eq::mulhi(~u64{0}, ~u64{0}) == ~u64{0} - 1, "mulhi of the largest");
+    check(eq::mulhi(u64{1} << 63, 6) == 3, "mulhi of powers of two");
+    for (u64 i = 1; i < 1000; ++i) {
+        const u64 word = eq::mix64(i), n = (eq::mix64(i + 5000) >> 32) | 1;
+        const u64 proposal = eq::column_and_coin(word, n);
+        check(proposal >> 32 == eq::mulhi(word, n), "the column is the high half");
+        check((proposal & 0xFFFFFFFFu) == (word * n) >> 32, "the coin is the top of the low half");
+    }
+}
+
+std::vector<u64> zipf_units(u64 n) {
+    std::vector<double> w(n);
+    for (u64 i = 0; i < n; ++i) w[i] = 1.0 / static_cast<double>(i + 1);
+    std::vector<u64> units(n);
+    // r = T 2^h / S to 128 bits by long division: S and T as unit_sum leaves them.
+    const eq::Wide s = eq::unit_sum(w.data(), static_cast<i64>(n), -60);
+    check(s.high == 0, "the sum fits in 64 bits on a coarse grid");
+    u64 total = n << 32, high = 0, low = 0, rest = total % s.low;
+    check(total < s.low, "the reciprocal is a fraction here");
+    int h = 0;
+    while (!(high >> 63)) {
+        rest = rest * 2;
+        const u64 bit = rest >= s.low;
+        rest -= bit ? s.low : 0;
+        high = (high << 1) | (low >> 63);
+        low = (low << 1) | bit;
+        ++h;
+    }
+    const eq::Wide sum = eq::unit_floor(w.data(), static_cast<i64>(n), high, low, h - 60, units.data());
+    eq::unit_settle(units.data(), static_cast<i64>(n), static_cast<i64>(total - sum.low));
+    u64 after = 0;
+    for (u64 u : units) after += u;
+    check(after == total, "units add up to n 2^32");
+    return units;
+}
+
+void table_is_exact(const std::vector<u64>& units) {
+    std::vector<u64> cells(units.size()), rebuilt(units.size());
+    eq::alias_build(units.data(), static_cast<i64>(units.size()), cells.data());
+    for (u64 i = 0; i < units.size(); ++i) {
+        rebuilt[i] += cells[i] >> 32;
+        rebuilt[cells[i] & 0xFFFFFFFFu] += (u64{1} << 32) - (cells[i] >> 32);
+    }
+    check(rebuilt == units, "cells hold the units exactly");
+
+    const i64 count = 1000;
+    std::vector<i64> whole(count), parts(count), chosen(count);
+    const u64 n = units.size();
+    eq::alias_draw_baseline(42, cells.data(), n, 0, count, whole.data());
+    eq::alias_draw_baseline(42, cells.data(), n, 0, 256, parts.data());
+    eq::alias_draw_baseline(42, cells.data(), n, 256, count - 256, parts.data() + 256);
+    check(whole == parts, "draws do not depend on how they are cut");
+    eq::choose_cpu_path().alias_draw(42, cells.data(), n, 0, count, chosen.data());
+    check(whole == chosen, "draws do not depend on the CPU path");
+}
+
+void rows_keep_out(const std::vector<u64>& units) {
+    const u64 n = units.size();
+    std::vector<u64> cells(n), prefix(n + 1), scratch(4 * n + 100);
+    eq::alias_build(units.data(), static_cast<i64>(n), cells.data());
+    for (u64 i = 0; i < n; ++i) prefix[i + 1] = prefix[i] + units[i];
+    std::vector<u32> excluded;  // all but the lightest, out of order, one of them twice
+    for (u64 i = n - 1; i > 0; --i) excluded.push_back(static_cast<u32>(i - 1));
+    excluded.push_back(0);
+    std::vector<i64> indptr = {0, static_cast<i64>(excluded.size())};
+    const i64 kept = eq::exclusion_sort(indptr.data(), 1, excluded.data());
+    check(kept == static_cast<i64>(n) - 1 && indptr[1] == kept, "sorted and distinct");
+    u64 mass = 0;
+    eq::exclusion_units(indptr.data(), 1, excluded.data(), units.data(), &mass);
+    check(mass == (n << 32) - units[n - 1], "the excluded mass");
+
+    const eq::Proposer table{n, n << 32, cells.data(), units.data(), prefix.data()};
+    const i64 row = 0, k = 5;
+    const eq::Batch batch{
+        7, 0, 0, nullptr, &row, nullptr, 0, k, indptr.data(), excluded.data(), &mass, false, eq::kRaise};
+    u64 paused[eq::kPausedWords] = {};
+    const eq::Scratch room{scratch.data(), scratch.data() + n + 1, scratch.data() + 2 * n + 50, paused};
+    std::vector<i64> ids(k);
+    std::vector<float> log_q(k);
+    bool mask[k];
+    const eq::Progress progress =
+        eq::negatives_draw(table, batch, 0, 1, 1 << 20, room, ids.data(), log_q.data(), mask);
+    check(progress.status == eq::kDone && progress.rows == 1, "the row is done");
+    for (i64 j = 0; j < k; ++j)
+        check(ids[j] == static_cast<i64>(n) - 1 && log_q[j] == 0.0f && mask[j], "only the lightest is left");
+}
+
+void elementary() {
+    check(eq::log(1.0) == 0.0 && eq::log(0.0) == -eq::kInfinity && eq::exp(0.0) == 1.0,
+          "log and exp at their ends");
+    check(eq::exp(-709.0) == 0.0 && eq::expm1(-800.0) == -1.0 && eq::log1p(-1.0) == -eq::kInfinity,
+          "far out");
+    for (double x = 1e-300; x < 1e300; x *= 7.3) {
+        check(std::fabs(eq::log(x) - std::log(x)) <= 3e-16 * std::fabs(std::log(x)) + 1e-18,
+              "log near libm's");
+    }
+    check(std::fabs(eq::log(5e-324) - std::log(5e-324)) < 1e-12, "log of the smallest subnormal");
+}
+
+template <class T>
+void synthetic_rows() {
+    const i64 n = 40, d = 3, k = 4, count = 300, cut = 77;
+    std::vector<T> x(n * d), whole(count * d), parts(count * d), votes(k), gaps(count);
+    std::vector<std::int32_t> table(n * k);
+    std::vector<i64> parents(count), neighbours(count), column = {1};
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<T>(eq::mix64(i) % 5);
+    for (std::size_t i = 0; i < table.size(); ++i)
+        table[i] = static_cast<std::int32_t>(eq::mix64(i + 999) % n);
+    const eq::Neighbourhood<T> from{x.data(), n, d, table.data(), k, nullptr, column.data(), 1};
+    const u64 first = ~u64{0} - 100;  // over the end of the counter
+    eq::smote_draw(from, 7, 3, first, count, votes.data(), whole.data(), parents.data(), neighbours.data(),
+                   gaps.data());
+    eq::smote_draw(from, 7, 3, first, cut, votes.data(), parts.data(), nullptr, nullptr, gaps.data());
+    eq::smote_draw(from, 7, 3, first + cut, count - cut, votes.data(), parts.data() + cut * d, nullptr,
+                   nullptr, gaps.data());
+    check(whole == parts, "synthetic rows do not depend on how they are cut");
+    eq::smote_draw(from, 7, 3, first, count, votes.data(), whole.data(), parents.data(), neighbours.data(),
+                   gaps.data());
+    for (i64 i = 0; i < count; ++i) {
+        const T base = x[parents[i] * d], gap = gaps[i], neighbour = x[neighbours[i] * d];
+        const T product = gap * (neighbour - base);
+        check(whole[i * d] == base + product && gap >= 0 && gap < 1, "on the segment");
+        std::vector<int> counts(5);
+        for (i64 j = 0; j < k; ++j) ++counts[static_cast<int>(x[table[parents[i] * k + j] * d + 1])];
+        const auto most = std::max_element(counts.begin(), counts.end()) - counts.begin();
+        check(whole[i * d + 1] == static_cast<T>(most), "the first of the most frequent codes");
+    }
+    check(eq::fraction<T>(0) == 0 && eq::fraction<T>(~u64{0}) < 1, "the ends of a gap");
+}
+
+// Points as the search reads them: of several scales, so that blocks have rows near and far.
+template <class T>
+struct Prepared {
+    std::vector<T> x;
+    i64 n, d, count = (n + eq::kLeaf - 1) / eq::kLeaf;
+    std::vector<i64> order = std::vector<i64>(size(n)), first = std::vector<i64>(size(count));
+    std::vector<float> panels = std::vector<float>(size(count * eq::kLeaf * d)),
+                       halves = std::vector<float>(size(count * eq::kLeaf));
+    std::vector<double> centres = std::vector<double>(size(count * d)), low = centres, high = centres,
+                        radii = std::vector<double>(size(count));
+    eq::Points<T> points{x.data(), nullptr, n, d, 0, 1.0, 1.0, 0.0};
+    eq::Blocks blocks{order.data(), panels.data(), halves.data(), centres.data(), low.data(),
+                      high.data(),  radii.data(),  first.data(),  count};
+
+    static std::size_t size(i64 number) { return static_cast<std::size_t>(number); }
+
+    Prepared(std::vector<T> values, i64 columns)
+        : x(std::move(values)), n(static_cast<i64>(x.size()) / columns), d(columns) {
+        for (i64 i = 0; i < n; ++i) order[size(i)] = i;
+        eq::knn_split(x.data(), d, 0, n, 64, order.data());
+        const eq::NewBlocks made{order.data(), panels.data(), halves.data(), centres.data(), low.data(),
+                                 high.data(),  radii.data(),  first.data(),  count};
+        eq::knn_pack(x.data(), n, d, 1.0, 0, count, made);
+    }
+
+    // (squared distance, row) of all others, nearest first.
+    std::vector<eq::Ranked> others(i64 row) const {
+        std::vector<eq::Ranked> all;
+        for (i64 i = 0; i < n; ++i)
+            if (i != row) all.push_back({eq::knn_distance(&x[size(row * d)], &x[size(i * d)], d, 1.0), i});
+        std::sort(all.begin(), all.end());
+        return all;
+    }
+};
+
+double unit_real(u64 i) {
+    return eq::unit_real(eq::mix64(i)) - 0.5;
+}
+
+template <class T>
+std::vector<T> points_of_many_scales(i64 n, i64 d) {
+    std::vector<T> x;
+    for (i64 i = 0; i < n; ++i)
+        for (i64 j = 0; j < d; ++j) {
+            const u64 at = static_cast<u64>(i * d + j);
+            const double scale = i % 9 == 0 ? 1.0 : i % 3 == 0 ? 1e-2 : 1e-5;
+            x.push_back(static_cast<T>(static_cast<double>(j % 5 + 1) * 0.03 + scale * unit_real(at)));
+        }
+    return x;
+}
+
+// Candidates' bounds hold, and are as wide as they claim: the error that is left for is not nearly used up.
+template <class T>
+void neighbour_bounds(void (*visit)(const eq::Search<T>&, i64), i64 n, i64 d) {
+    const Prepared<T> p(points_of_many_scales<T>(n, d), d);
+    const double unit = eq::knn_unit(d);
+    for (i64 begin = 0; begin < n; begin += eq::kLeaf) {
+        const i64 number = std::min(eq::kLeaf, n - begin);
+        const eq::Search<T> s(p.points, p.blocks, p.points, p.order.data() + begin, number, true, n - 1);
+        for (i64 b = 0; b < p.count; ++b) visit(s, b);
+        for (i64 i = 0; i < number; ++i) {
+            const eq::Nearest& q = s.nearest[i];
+            check(q.size == n - 1, "without a bar all rows are candidates");
+            const i64 own = s.rows[i];
+            for (i64 at = 0; at < q.size; ++at) {
+                const i64 row = q.list[at].row;
+                const auto position = std::find(p.order.begin(), p.order.end(), row) - p.order.begin();
+                const i64 b = position / eq::kLeaf;
+                double of_row = 0.0;
+                for (i64 j = 0; j < d; ++j) {
+                    const double centre = p.centres[p.size(j * p.count + b)];
+                    const double other = static_cast<double>(p.x[p.size(row * d + j)]) - centre;
+                    of_row += other * other;
+                }
+                const double added = static_cast<double>(s.lengths[i]) + s.gaps[b];
+                const double claimed = 2 * unit * (added * added + of_row);
+                const double distance =
+                    eq::knn_distance(&p.x[p.size(own * d)], &p.x[p.size(row * d)], d, 1.0);
+                const double left = distance - static_cast<double>(q.list[at].low);
+                check(std::fabs(left / claimed - 1.0) < 0.3, "a bound is off by less than 0.3 of its claim");
+            }
+            const std::vector<eq::Ranked> exact = p.others(own);
+            std::vector<float> highs(q.highs, q.highs + q.k);
+            std::sort(highs.begin(), highs.end());
+            for (i64 j = 0; j < q.k; ++j)
+                check(static_cast<double>(highs[p.size(j)]) >= exact[p.size(j)].distance,
+                      "upper bounds hold");
+        }
+    }
+}
+
+template <class T>
+void neighbours(eq::KnnSearch<T> search, const char* what) {
+    const i64 n = 600, d = 2;
+    // As many upper bounds as there are registers for, and others.
+    const std::pair<double, i64> cases[] = {{1.0, 3}, {1e-6, 3}, {1e-21, 3}, {1e-30, 3}, {1.0, 1},
+                                            {1.0, 5}, {1.0, 6},  {1.0, 10},  {1.0, 11}};
+    for (const auto& [tiny, k] : cases) {
+        std::vector<T> x;
+        for (i64 i = 0; i < n * d; ++i)
+            x.push_back(static_cast<T>(i < d ? 0.75 : tiny * unit_real(static_cast<u64>(i))));
+        const Prepared<T> p(x, d);
+        std::vector<i64> indices(p.size(n * k)), queries = p.order;
+        std::vector<T> distances(p.size(n * k));
+        for (i64 begin = 0; begin < n; begin += 100)
+            search(p.points, p.blocks, p.points, queries.data(), begin, begin + 100, true, k, indices.data(),
+                   distances.data());
+        for (i64 i = 0; i < n; ++i) {
+            const std::vector<eq::Ranked> exact = p.others(i);
+            for (i64 j = 0; j < k; ++j) check(indices[p.size(i * k + j)] == exact[p.size(j)].row, what);
+        }
+    }
+}
+
+template <class T>
+void visit_baseline(const eq::Search<T>& s, i64 b) {
+    eq::knn_visit<eq::PlainTile>(s, b);
+}
+
+#ifdef EQUIPOISE_AVX512
+template <class T>
+EQUIPOISE_AVX2 void visit_avx2(const eq::Search<T>& s, i64 b) {
+    eq::knn_visit<eq::Avx2Tile>(s, b);
+}
+
+template <class T>
+EQUIPOISE_AVX512 void visit_avx512(const eq::Search<T>& s, i64 b) {
+    eq::knn_visit<eq::Avx512Tile>(s, b);
+}
+#endif
+
+template <class T>
+void neighbours_on_every_path() {
+    const std::pair<i64, i64> sizes[] = {{300, 1}, {300, 7}, {200, 64}, {140, 700}};
+    for (const auto& [n, d] : sizes) neighbour_bounds<T>(visit_baseline<T>, n, d);
+    neighbours<T>(eq::knn_search_baseline<T>, "neighbours");
+#ifdef EQUIPOISE_AVX512
+    const std::string best = eq::choose_cpu_path().name;
+    if (best != "baseline") {
+        for (const auto& [n, d] : sizes) neighbour_bounds<T>(visit_avx2<T>, n, d);
+        neighbours<T>(eq::knn_search_avx2<T>, "neighbours, AVX2");
+        // As a library may have set it for this thread: denormals are 0, in and out.
+        const unsigned before = _mm_getcsr();
+        _mm_setcsr(before | 0x8040u);
+        neighbours<T>(eq::knn_search_avx2<T>, "neighbours in a thread that flushes denormals");
+        neighbours<T>(eq::knn_search_baseline<T>, "neighbours in such a thread, baseline");
+        _mm_setcsr(before);
+    }
+    if (best == "avx512") {
+        for (const auto& [n, d] : sizes) neighbour_bounds<T>(visit_avx512<T>, n, d);
+        neighbours<T>(eq::knn_search_avx512<T>, "neighbours, AVX-512");
+    }
+#endif
+}
+
+#ifdef EQUIPOISE_AVX512
+template <class Weight>
+EQUIPOISE_AVX512 bool sums_avx512(const Weight* w, i64 count, double* out) {
+    return eq::Avx512Blocks::sums(w, count, out);
+}
+
+template <class Weight>
+EQUIPOISE_AVX512 u64 within_avx512(const eq::Run& run, u64 at, const Weight* w, double bound) {
+    return eq::Avx512Blocks::within(run, at, w, bound);
+}
+#endif
+
+// Sums, signs and masks of blocks on each path, against what is written down plainly; and a row in
+// proportion.
+template <class Weight>
+void blocks_on_every_path() {
+    const double huge = static_cast<double>(std::numeric_limits<Weight>::max());
+    const double tiny = static_cast<double>(std::numeric_limits<Weight>::denorm_min());
+    const double kinds[] = {1.0, 0.0, tiny, huge, -0.0, -1.0, eq::kInfinity, std::nan("")};
+    std::vector<Weight> w(static_cast<std::size_t>(eq::kBatch * eq::kRows) + 1);
+    bool same = true, near = true, picks = true;
+    for (u64 trial = 0; trial < 400; ++trial) {
+        const eq::Run run(trial, 5, 1);
+        const u64 strange = trial % 8;
+        for (u64 i = 0; i < w.size(); ++i) {
+            const double u = eq::unit_real(run.word(i));
+            w[i] = static_cast<Weight>(run.word(7000 + i) % 9 == 0 ? kinds[strange] : u);
+        }
+        const Weight* rows = w.data() + trial % 2;  // not aligned
+        const i64 count = 1 + static_cast<i64>(trial % 16);
+        double sums[eq::kBatch], others[eq::kBatch];
+        bool doubtful = false, zero = false;
+        for (i64 b = 0; b < count; ++b) {
+            double c[8] = {};
+            for (i64 i = 0; i < eq::kRows; ++i) {
+                const Weight x = rows[b * eq::kRows + i];
+                c[i % 8] += static_cast<double>(x);
+                doubtful |= std::signbit(x);
+                zero |= x == 0;
+            }
+            sums[b] = ((c[0] + c[4]) + (c[2] + c[6])) + ((c[1] + c[5]) + (c[3] + c[7]));
+        }
+        const auto agree = [&](bool said) {
+            bool all = said == doubtful || (said && zero);  // a path may look closely at zeros, too
+            for (i64 b = 0; b < count; ++b)
+                all &= std::isnan(sums[b]) ? std::isnan(others[b]) : sums[b] == others[b];
+            return all;
+        };
+        same &= agree(eq::PlainBlocks::sums(rows, count, others));
+        const double bounds[] = {0.0, 0.01, 0.3, 1e-300, 1e300, eq::kInfinity};
+        const double bound = bounds[trial % 6];
+        u64 bits = 0;
+        for (i64 i = 0; i < eq::kRows; ++i) {
+            const double gap = 1.0 - eq::unit_real(run.word(trial + static_cast<u64>(i)));
+            bits |= u64{gap <= bound * static_cast<double>(rows[i])} << i;
+        }
+        near &= eq::PlainBlocks::within(run, trial, rows, bound) == bits;
+        if (sums[0] > 0.0 && sums[0] < eq::kInfinity && strange != 5) {
+            const i64 row = eq::block_pick(rows, sums[0], run.word(trial));
+            picks &= 0 <= row && row < eq::kRows && rows[row] > 0;
+        }
+#ifdef EQUIPOISE_AVX512
+        if (std::string(eq::choose_cpu_path().name) == "avx512") {
+            same &= agree(sums_avx512(rows, count, others));
+            near &= within_avx512(run, trial, rows, bound) == bits;
+        }
+#endif
+    }
+    check(same, "sums of blocks");
+    check(near, "rows within a bound");
+    check(picks, "a picked row has a weight");
+}
+
+// Each row as often as its weight says: 64 weights, 2^18 words that are evenly spread.
+void rows_in_proportion() {
+    double w[eq::kRows], sum = 0.0;
+    for (i64 i = 0; i < eq::kRows; ++i) w[i] = static_cast<double>(i % 5 == 3 ? 0 : 1 + i % 7), sum += w[i];
+    i64 counts[eq::kRows] = {};
+    constexpr u64 kWords = u64{1} << 18;
+    for (u64 j = 0; j < kWords; ++j) ++counts[eq::block_pick(w, sum, j << 46 | u64{1} << 45)];
+    bool right = true;
+    for (i64 i = 0; i < eq::kRows; ++i)
+        right &= std::fabs(static_cast<double>(counts[i]) - static_cast<double>(kWords) * w[i] / sum) <= 2.0;
+    check(right, "rows in proportion to weight");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 2) return std::printf("usage: %s kat_vectors.txt\n", argv[0]), 2;
+    known_answers(argv[1]);
+    multiply_high();
+    elementary();
+    const std::vector<u64> units = zipf_units(1000);
+    table_is_exact(units);
+    rows_keep_out(units);
+    synthetic_rows<float>();
+    synthetic_rows<double>();
+    neighbours_on_every_path<float>();
+    neighbours_on_every_path<double>();
+    blocks_on_every_path<float>();
+    blocks_on_every_path<double>();
+    rows_in_proportion();
+    std::printf(failures ? "%d checks failed\n" : "all kernels' checks passed\n", failures);
+    return failures ? 1 : 0;
+}

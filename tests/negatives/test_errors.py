@@ -1,0 +1,282 @@
+"""Bad input to samplers gets a clear error and loses nothing."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import equipoise
+from support.cases import CudaTensor, five
+
+CALLS = [
+    (lambda: five().sample([0], 2**62), ValueError, "num_negatives must ask for fewer than 2.60 entries"),
+    (lambda: five().sample_shared(2**62, unique=False), ValueError, "num_samples must ask for fewer than"),
+    (lambda: equipoise.NegativeSampler(0), ValueError, "items must be in"),
+    (lambda: equipoise.NegativeSampler(2.5), TypeError, "items must be an integer, got float"),
+    (lambda: equipoise.NegativeSampler(None), TypeError, "items must be"),
+    (lambda: equipoise.NegativeSampler([1, -1]), ValueError, r"items\[1\] must be finite and >= 0, got -1"),
+    (lambda: equipoise.NegativeSampler([[1], []]), ValueError, "items must be a rectangular array"),
+    (
+        lambda: equipoise.NegativeSampler(5, seed=-1),
+        ValueError,
+        r"seed must be in \[0, 18446744073709551615\], got -1",
+    ),
+    (lambda: equipoise.NegativeSampler(5, seed=2**64), ValueError, "seed must be in"),
+    (lambda: equipoise.NegativeSampler(5, seed="1"), TypeError, "seed must be an integer, got str"),
+    (lambda: equipoise.NegativeSampler(5, stream=1.0), TypeError, "stream must be an integer, got float"),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=[[0, 2], [1, 2]]),
+        TypeError,
+        "exclude must be a pair.*list",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=7),
+        TypeError,
+        r"exclude must be a pair \(indptr, indices\)",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=([0, 2, 1], [0, 1])),
+        ValueError,
+        r"exclude indptr\[2\] must be >= indptr\[1\] = 2, got 1",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=([1, 2], [0, 1])),
+        ValueError,
+        r"exclude indptr\[0\] must be 0, got 1",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=([], [])),
+        ValueError,
+        r"exclude indptr\[0\] must be 0, got an empty array",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=([0, 3], [0, 1])),
+        ValueError,
+        r"exclude indptr\[1\] must be 2, the number of indices, got 3",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=([0, 2], [0, 5])),
+        IndexError,
+        r"exclude indices\[1\] must be in \[0, 5\), got 5",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=([0, 1], [0.0])),
+        TypeError,
+        "exclude indices must be integers",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, exclude=([0, 1], [[0]])),
+        ValueError,
+        "exclude indices must be 1-D",
+    ),
+    (lambda: five().sample([0.0], 2), TypeError, "rows must be integers, got float64 array"),
+    (lambda: five().sample([True], 2), TypeError, "rows must be integers, got bool array"),
+    (lambda: five().sample([0, 3], 2), IndexError, r"rows\[1\] must be in \[0, 3\), got 3"),
+    (lambda: five().sample([0, -1], 2), IndexError, r"rows\[1\] must be in \[0, 3\), got -1"),
+    (
+        lambda: five().sample([0, 2**64], 2),
+        IndexError,
+        r"rows\[1\] must be in \[0, 3\), got 18446744073709551616",
+    ),
+    (lambda: equipoise.NegativeSampler(5).sample([2**63], 2), IndexError, r"rows\[0\] must be in"),
+    (lambda: equipoise.NegativeSampler(5).sample([-1, 2**64], 2), IndexError, r"rows\[1\] must be in"),
+    (lambda: five().sample([[0]], 2), ValueError, "rows must be 1-D, not 2-D"),
+    (lambda: five().sample(0, 2), ValueError, "rows must be 1-D, not 0-D"),
+    (lambda: five().sample(CudaTensor(), 2), TypeError, r"rows must be in CPU memory.*\.cpu\(\)"),
+    (lambda: five().sample([0], -1), ValueError, "num_negatives must be >= 0, got -1"),
+    (lambda: five().sample([0], 2.0), TypeError, "num_negatives must be an integer, got float"),
+    (
+        lambda: five().sample([0], 2, exclude_ids=[5]),
+        IndexError,
+        r"exclude_ids\[0\] must be in \[-1, 5\), got 5",
+    ),
+    (
+        lambda: five().sample([0], 2, exclude_ids=[-2]),
+        IndexError,
+        r"exclude_ids\[0\] must be in \[-1, 5\), got -2",
+    ),
+    (
+        lambda: five().sample([0], 2, exclude_ids=[1, 2]),
+        ValueError,
+        "exclude_ids must have 1 entries, one for each row, got 2",
+    ),
+    (
+        lambda: five().sample([0], 2, exclude_ids=[[[1]]]),
+        ValueError,
+        "exclude_ids must be 1-D or 2-D, not 3-D",
+    ),
+    (lambda: five().sample([0], 2, exclude_ids=[0.5]), TypeError, "exclude_ids must be integers"),
+    (lambda: five().sample([0], 2, row_keys=[1, 2]), ValueError, "row_keys must have 1 entries"),
+    (lambda: five().sample([0], 2, row_keys=[1.0]), TypeError, "row_keys must be integers"),
+    (lambda: five().sample([0], 2, row_keys=[2**64]), IndexError, r"row_keys\[0\] must be in \[-9.*, 18.*\)"),
+    (lambda: five().sample([0], 2, row_keys=[-(2**63) - 1]), IndexError, r"row_keys\[0\] must be in"),
+    (lambda: five().sample([0, 0], 2, row_keys=[2**63, 0.5]), TypeError, "row_keys must be integers"),
+    (
+        lambda: five().sample([0], 2, on_exhausted="skip"),
+        ValueError,
+        "on_exhausted must be 'raise' or 'mask' or 'replace', got 'skip'",
+    ),
+    (
+        lambda: five().sample([0], 2, on_exhausted=["mask"]),
+        TypeError,
+        "on_exhausted must be a string, got list",
+    ),
+    (
+        lambda: five().sample([0], 2, on_exhausted="replace"),
+        ValueError,
+        "on_exhausted='replace' must come with unique=True",
+    ),
+    (lambda: five().sample([0], 2, unique="yes"), TypeError, "unique must be True or False, got str"),
+    (
+        lambda: five().sample([1, 0, 2], 1),
+        ValueError,
+        r"rows\[2\] = 2 has 0 ids of positive weight left, num_negatives=1",
+    ),
+    (
+        lambda: five().sample([1, 0], 3, unique=True),
+        ValueError,
+        r"rows\[1\] = 0 has 2 ids of positive weight left, unique=True wants 3",
+    ),
+    (
+        lambda: five().sample([2], 1, unique=True, on_exhausted="replace"),
+        ValueError,
+        r"rows\[0\] = 2 has 0 ids",
+    ),
+    (lambda: five().sample([0], 1, out=3), TypeError, "out must be a Negatives of arrays, got int"),
+    (
+        lambda: five().sample(
+            [0], 1, out=equipoise.Negatives(np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)))
+        ),
+        TypeError,
+        "out.ids must be of dtype int64, got float64",
+    ),
+    (
+        lambda: five().sample(
+            [0], 1, out=equipoise.Negatives(np.zeros((1, 1), np.int64), np.zeros((1, 1)), np.zeros((1, 1)))
+        ),
+        TypeError,
+        "out.log_q must be of dtype float32, got float64",
+    ),
+    (
+        lambda: five().sample_shared(5),
+        ValueError,
+        "num_samples must be at most 4, the ids of positive weight.* got 5",
+    ),
+    (lambda: five().sample_shared(-1), ValueError, "num_samples must be >= 0, got -1"),
+    (lambda: five().sample_shared(1.0), TypeError, "num_samples must be an integer"),
+    (lambda: five().sample_shared(1, unique=1), TypeError, "unique must be True or False, got int"),
+    (lambda: five().accidental_hits([3], [0]), IndexError, r"rows\[0\] must be in \[0, 3\), got 3"),
+    (
+        lambda: five().accidental_hits([0], [5]),
+        IndexError,
+        r"candidate_ids\[0\] must be in \[0, 5\), got 5",
+    ),
+    (
+        lambda: five().accidental_hits([0], [0], keep=[1]),
+        IndexError,
+        r"keep\[0\] must be in \[0, 1\), got 1",
+    ),
+    (lambda: five().accidental_hits([0], [0], keep=[0, 0]), ValueError, "keep must have 1 entries"),
+    (lambda: five().accidental_hits([0], [0.0]), TypeError, "candidate_ids must be integers"),
+    (lambda: five().set_epoch(-1), ValueError, r"epoch must be in \[0, 4294967295\], got -1"),
+    (lambda: five().set_epoch(0.5), TypeError, "epoch must be an integer"),
+    (lambda: five().load_state_dict(3), TypeError, "state must be a mapping"),
+    (
+        lambda: five().load_state_dict({}),
+        ValueError,
+        r"state\['sampler'\] must be 'NegativeSampler', got no such key",
+    ),
+    (
+        lambda: five().load_state_dict({**five().state_dict(), "version": 2}),
+        ValueError,
+        r"state\['version'\] must be 1",
+    ),
+    (
+        lambda: five().load_state_dict({**five().state_dict(), "version": True}),
+        ValueError,
+        r"state\['version'\] must be 1, .* got True",
+    ),
+    (
+        lambda: five().load_state_dict({**five().state_dict(), "fingerprint": np.array([1, 2])}),
+        ValueError,
+        r"state\['fingerprint'\] must be .* got array\(\[1, 2\]\)",
+    ),
+    (
+        lambda: five().load_state_dict({**five().state_dict(), "rows_drawn": np.array([1, 2])}),
+        TypeError,
+        r"state\['rows_drawn'\] must be an integer, got int64 array",
+    ),
+    (
+        lambda: five().load_state_dict(five(seed=1).state_dict()),
+        ValueError,
+        r"state\['fingerprint'\] must be",
+    ),
+    (
+        lambda: five().load_state_dict(five(stream=1).state_dict()),
+        ValueError,
+        r"state\['fingerprint'\] must be",
+    ),
+    (
+        lambda: five().load_state_dict(equipoise.NegativeSampler([4, 3, 2, 1, 0]).state_dict()),
+        ValueError,
+        "fingerprint",
+    ),
+    (
+        lambda: five().load_state_dict({**five().state_dict(), "rows_drawn": -1}),
+        ValueError,
+        r"state\['rows_drawn'\] must be in",
+    ),
+    (
+        lambda: five().load_state_dict({**five().state_dict(), "epoch": "0"}),
+        TypeError,
+        r"state\['epoch'\] must be an integer",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", range(len(CALLS)))
+def test_calls(case):
+    call, error, text = CALLS[case]
+    with pytest.raises(error, match=text):
+        call()
+
+
+@pytest.mark.parametrize("form", ["csc", "coo", "wide", "explicit zero"])
+def test_scipy(form):
+    sparse = pytest.importorskip("scipy.sparse", reason="scipy is not installed")
+    dense = np.array([[0, 1, 0], [1, 0, 1]])
+    if form == "wide":
+        with pytest.raises(
+            ValueError, match=r"exclude must have 4 columns, one for each item, got shape \(2, 3\)"
+        ):
+            equipoise.NegativeSampler(4, exclude=sparse.csr_array(dense))
+    elif form == "explicit zero":  # the pattern counts
+        csr = sparse.csr_array((np.zeros(1), np.array([2]), np.array([0, 1])), shape=(1, 3))
+        assert 2 not in equipoise.NegativeSampler(3, exclude=csr).sample([0], 50).ids
+    else:
+        with pytest.raises(
+            TypeError, match=rf"exclude must be in CSR format, got '{form}': call .tocsr\(\) first"
+        ):
+            equipoise.NegativeSampler(3, exclude=getattr(sparse, f"{form}_array")(dense))
+        got = equipoise.NegativeSampler(3, exclude=sparse.csr_array(dense)).sample([0, 1], 30).ids
+        assert 1 not in got[0]
+        assert set(got[1].tolist()) == {1}
+
+
+def test_an_error_loses_nothing():
+    s = five(seed=3)
+    s.sample([0, 1], 2)
+    before = json.dumps(s.state_dict())
+    for call, error in (
+        (lambda: s.sample([0, 2], 1), ValueError),
+        (lambda: s.sample([9], 1), IndexError),
+        (lambda: s.sample_shared(9), ValueError),
+        (lambda: s.load_state_dict({"version": 1}), ValueError),
+        (lambda: s.load_state_dict({**s.state_dict(), "epoch": 5, "rows_drawn": "x"}), TypeError),
+        (lambda: s.set_epoch(-3), ValueError),
+    ):
+        with pytest.raises(error):
+            call()
+        assert json.dumps(s.state_dict()) == before

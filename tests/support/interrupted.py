@@ -1,0 +1,202 @@
+"""A process that gets Ctrl-C in the middle of a long call, for test_interrupt.py.
+
+    python interrupted.py CASE THREADS
+
+It prints how many seconds KeyboardInterrupt took, how many threads were left, and whether the sampler's
+counters were as before the call.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+
+import equipoise
+from equipoise._runtime import chunks
+from equipoise.negatives import sampler as negatives
+from equipoise.reservoirs import base
+from support.answers import Threads
+
+ALIAS = (1.0 / np.arange(1, 10**6 + 1),)  # what the samplers below are made of
+UNIFORM = (10**6,)
+ROWS = np.zeros(400_000, np.int64)
+
+
+class Watched:
+    """The kernels; Ctrl-C comes some time after the main thread's call of this kernel and number."""
+
+    def __init__(self, kernel: str, number: int) -> None:
+        self.kernels, self.kernel, self.left = negatives.kernels(), kernel, number
+
+    def __getattr__(self, name):
+        kernel = getattr(self.kernels, name)
+
+        def call(*args):
+            if threading.current_thread() is not threading.main_thread():
+                if slow_threads:  # however late they all are, threads are at work when Ctrl-C comes
+                    sent.wait(60)
+                    time.sleep(slow_threads)
+            elif name == self.kernel:
+                self.left -= 1
+                if self.left == 0:
+                    presser.start()
+            return kernel(*args)
+
+        return call
+
+
+def table(threads, of):
+    out = np.empty(400_000_000, np.int64)
+    return None, lambda: of.sample(out.size, rng=0, out=out, n_threads=threads)
+
+
+def sample(threads, *args, items=UNIFORM, exclude=None, **settings):
+    sampler = equipoise.NegativeSampler(*items, exclude=exclude)
+    return sampler, lambda: sampler.sample(*args, n_threads=threads, **settings)
+
+
+def shared(count, items=UNIFORM, **settings):
+    sampler = equipoise.NegativeSampler(*items)
+    return sampler, lambda: sampler.sample_shared(count, **settings)
+
+
+def hits():
+    million = 10**6
+    exclude = (np.arange(4) * million, np.tile(np.arange(0, 2 * million, 2), 3))
+    sampler = equipoise.NegativeSampler(2 * million, exclude=exclude)
+    candidates = np.random.default_rng(0).integers(0, 2 * million, million)
+    return sampler, lambda: sampler.accidental_hits(np.arange(400) % 3, candidates)
+
+
+def many_exclude_ids(threads):
+    ids = np.random.default_rng(0).integers(0, 10**6, (6000, 5000))
+    tenth = ([0, 10**5], np.arange(0, 10**6, 10))  # each of ids is looked up in it
+    return sample(threads, ROWS[:6000], 2, items=ALIAS, exclude=tenth, exclude_ids=ids)
+
+
+def exact(threads):
+    """All but the lightest of a million ids are excluded."""
+    falling = (np.arange(1, 10**6 + 1)[::-1].copy(),)
+    most = ([0, 10**6 - 1], np.arange(10**6 - 1))
+    return sample(threads, ROWS[:200_000], 2, items=falling, exclude=most)
+
+
+def reservoir(threads):
+    rng, rows = np.random.default_rng(0), 60_000_000
+    weights, times = rng.random(rows, np.float32), rng.random(rows)
+    decaying = equipoise.Reservoir(1000, half_life=1.0)
+    decaying.update([1.0, 2.0], times=[0.0, 1.0])
+    decaying.state_dict = decaying.to_bytes
+    return decaying, lambda: decaying.update(weights, times=times, n_threads=threads)
+
+
+def synthetic_rows():
+    sampler = equipoise.SmoteSampler(np.random.default_rng(0).random((100, 4), np.float32))
+    out = np.empty((60_000_000, 4), np.float32)
+    return sampler, lambda: sampler.sample(len(out), out=out)
+
+
+def neighbors(threads, dtype, n, d, noise=1.0, asked=0):
+    rng = np.random.default_rng(0)
+    x = (noise * rng.standard_normal((n, d))).astype(dtype)
+    queries = np.tile(x, (asked // n, 1)) if asked else None
+    return None, lambda: equipoise.nearest_neighbors(x, 20, queries=queries, n_threads=threads)
+
+
+# name -> (what makes the sampler and the call; after which kernel's call of which number Ctrl-C comes).
+# Without a kernel it comes after the beginning of the call. What is made before, such as tables, or cannot be
+# left, such as an array's allocation, takes its time.
+CASES = {
+    "table": (lambda t: table(t, equipoise.AliasTable(np.ones(1000))), None),
+    "uniform": (lambda t: table(t, equipoise.UniformTable(1000)), None),
+    "rows": (lambda t: sample(t, np.zeros(2_000_000, np.int64), 150), None),
+    "unique": (lambda t: sample(t, ROWS, 500, unique=True), None),
+    "exact": (exact, None),
+    "one long row": (lambda t: sample(t, [0], 100_000_000, items=ALIAS), None),
+    "one long uniform row": (lambda t: sample(t, [0], 100_000_000), None),
+    "one unique row": (
+        lambda t: sample(t, [0], 300_000, items=ALIAS, unique=True),
+        ("negatives_draw", 1000),  # by then with exact draws
+    ),
+    "one unique uniform row": (lambda t: sample(t, [0], 300_000, unique=True), None),
+    "exclude_ids": (many_exclude_ids, ("negatives_draw", 1)),
+    "hits": (lambda _: hits(), ("exclusion_hits", 1)),
+    "shared": (lambda _: shared(300_000_000, unique=False), None),
+    "shared log q": (lambda _: shared(150_000_000, unique=False), ("log", 1)),
+    "shared by rejection": (lambda _: shared(10**7 - 5, items=(10**7,)), ("shared_unique", 1)),
+    "shared tree": (lambda _: shared(10**7 - 5, items=(10**7,)), ("shared_exact", 1)),
+    "shared exactly": (lambda _: shared(10**7 - 5, items=(10**7,)), ("shared_exact", 560)),
+    "synthetic rows": (lambda _: synthetic_rows(), None),
+    "reservoir": (reservoir, ("reservoir_rows", 1)),
+    "neighbors": (lambda t: neighbors(t, np.float32, 100_000, 128), None),
+    "wide neighbors": (lambda t: neighbors(t, np.float64, 2_000, 30_000), None),
+    "neighbors of queries": (lambda t: neighbors(t, np.float64, 2_000, 64, asked=1_000_000), None),
+    "equal neighbors": (lambda t: neighbors(t, np.float32, 30_000, 16, 0.0, 3_000_000), None),
+    "waited for": (lambda t: sample(t, ROWS[:150], 500, unique=True), ("negatives_draw", 1)),
+    "twice": (lambda t: sample(t, ROWS, 500, unique=True), ("negatives_draw", 1)),
+}
+
+
+def warm():
+    """All kernels are compiled or loaded before anything is timed."""
+    few = equipoise.NegativeSampler([1, 2, 1e-9], exclude=([0, 1, 3], [0, 0, 1]))
+    few.sample([0, 1], 2)
+    few.sample([0], 2, unique=True, exclude_ids=[1], on_exhausted="mask")
+    few.sample_shared(3)
+    few.sample_shared(3, unique=False)
+    few.accidental_hits([0], [0])
+    few._table.sample(5)
+    equipoise.UniformTable(9).sample(2)
+    equipoise.SmoteSampler(np.eye(9, dtype=np.float32)).sample(2)
+    few = equipoise.Reservoir(1, half_life=1.0)
+    few.update([1.0, 2.0], times=[0.0, 1.0])
+    few.sample()
+    for dtype in (np.float32, np.float64):
+        rows = np.zeros((300, 128), dtype)
+        equipoise.nearest_neighbors(rows, 20)
+        equipoise.nearest_neighbors(rows, 20, queries=rows)
+
+
+def press():
+    time.sleep(0.05 if armed else 0.15)
+    pressed.append(time.perf_counter())
+    os.kill(os.getpid(), signal.SIGINT)
+    sent.set()
+    if what == "twice":  # again while the call waits for its threads, which are in their next piece
+        time.sleep(0.07)
+        pressed[0] = time.perf_counter()
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in jobs in the background
+    what, threads = sys.argv[1], int(sys.argv[2])
+    make, armed = CASES[what]
+    warm()
+    sampler, work = make(threads)
+    pressed: list[float] = []
+    sent = threading.Event()
+    slow_threads = 0.2 if what in ("waited for", "twice") else 0
+    presser = threading.Thread(target=press)
+    if armed:
+        watched = Watched(*armed)
+        negatives.kernels = base.kernels = lambda: watched
+    else:
+        presser.start()
+    state = sampler and sampler.state_dict()
+    own_threads = Threads()
+    chunks.start_new_thread = own_threads.start
+    try:
+        work()
+    except KeyboardInterrupt:
+        took = time.perf_counter() - pressed[0]
+        left = own_threads.left()
+        presser.join()
+        print("interrupted", round(took, 3), left, (sampler and sampler.state_dict()) == state)
+    else:
+        print("finished")

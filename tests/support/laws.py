@@ -1,0 +1,82 @@
+"""Tests of laws by draws, with a stated budget of false alarms.
+
+False alarms. Every check has a level of at most ALPHA = 1e-8, and one run of a test file makes at most 100 of
+them, so a correct library fails this file for a given seed with probability at most 1e-6, and for any of
+the seeds 0-99 (``--seeds 0-99``) with at most 1e-4. Counts are tested by G = 2 sum O log(O / E), which for
+N multinomial draws in k cells obeys, for every N and every law,
+
+    P(G >= 2 t) <= exp(-t) (e t / (k - 1))^(k - 1)    for t > k - 1
+
+(R. Agrawal, "Finite-sample concentration of the multinomial in relative entropy", IEEE Transactions on
+Information Theory, 2020), so that no cell needs a large expectation and no chi-square table is asked.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+
+import numpy as np
+
+ALPHA, MAX_CHECKS = 1e-8, 100
+
+
+checks = Counter()
+
+
+def threshold(cells):
+    """The smallest G with a tail bound of ALPHA, by bisection of the bound's logarithm."""
+    d = cells - 1
+    low, high = float(d), 10.0 * d + 200
+    for _ in range(60):
+        t = (low + high) / 2
+        low, high = (t, high) if d - t + d * math.log(t / d) > math.log(ALPHA) else (low, t)
+    return 2 * high
+
+
+def check_counts(counts, law, seed):
+    """Counts of draws against their exact law: both {outcome: number}."""
+    checks[seed] += 1
+    assert checks[seed] <= MAX_CHECKS, "more checks than the budget at the top of this file pays for"
+    assert math.isclose(math.fsum(law.values()), 1, rel_tol=1e-12)
+    total = sum(counts.values())
+    impossible = [outcome for outcome in counts if law.get(outcome, 0) == 0]
+    assert not impossible, f"impossible: {impossible}"
+    g = 2 * math.fsum(o * math.log(o / (total * law[outcome])) for outcome, o in counts.items())
+    assert g < threshold(sum(p > 0 for p in law.values())), f"G = {g}"
+
+
+def counted(ids):
+    """{id or tuple of ids: how often}, of the last axis if there are two."""
+    values, counts = np.unique(ids, return_counts=True, axis=0 if ids.ndim == 2 else None)
+    return dict(
+        zip(map(tuple, values.tolist()) if ids.ndim == 2 else values.tolist(), counts.tolist(), strict=True)
+    )
+
+
+def law_of(table):
+    """The units' law, which the other files hold to the weights: a very light id's is a few units."""
+    return normalized(table.prob(np.arange(len(table))).tolist())
+
+
+def normalized(weights):
+    total = math.fsum(weights)
+    return {i: w / total for i, w in enumerate(weights) if w > 0}
+
+
+def without_replacement(weights, k, blocked=()):
+    """The law of ordered k-tuples, one id after the other in proportion to what is left."""
+    law = {}
+    alive = [i for i, w in enumerate(weights) if w > 0 and i not in blocked]
+    for ids in itertools.permutations(alive, k):
+        p, left = 1.0, math.fsum(weights[i] for i in alive)
+        for j, i in enumerate(ids):
+            p *= weights[i] / left
+            left = math.fsum(weights[o] for o in alive if o not in ids[: j + 1])
+        law[ids] = p
+    return law
+
+
+def independent(law, k):
+    return {ids: math.prod(law[i] for i in ids) for ids in itertools.product(law, repeat=k)}

@@ -1,0 +1,130 @@
+"""C++ and Numba return the same bytes: tables."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import equipoise
+from support import cases
+from support.backends import MISSING, NONE, SEEDS, about, agree, check, frozen, table_of, weights_of, words
+
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs both backends; missing here: {MISSING}")
+
+
+@given(SEEDS)
+@settings(max_examples=300)
+def test_units(seed):
+    rng = np.random.default_rng(seed)
+    w = weights_of(rng, int(rng.integers(1, 60)))
+    top = int(w.max()).bit_length() if w.dtype == np.int64 else int(np.frexp(w.max())[1])
+    grid = top + (w.size - 1).bit_length() - 126 + int(rng.integers(0, 130))
+    agree("unit_sum", frozen(w), grid)
+    high, low = int(words(rng, 1)[0]) | 1 << 63, int(words(rng, 1)[0])
+    point = grid + 126 + int(rng.integers(-1, 140))
+    _, units = agree("unit_floor", w, high, low, point, np.empty(w.size, np.uint64), outs=[4])
+    if units.any():
+        agree("unit_settle", units, int(rng.integers(0, 4 * w.size)), outs=[0])
+        heavy = int((units >= np.uint64(2**32)).sum())
+        if heavy:
+            agree("unit_settle", units, -int(rng.integers(0, heavy * 2**31)), outs=[0])
+
+
+@pytest.mark.parametrize(
+    "units", [[], [0, 0], [2**64 - 1], [0, 2**64 - 1, 0, 2**64 - 2], [3, 0, 2**32, 2**33]]
+)
+@pytest.mark.parametrize("surplus", [0, 1, 2, 5, 1000, -1, -5, 2**63 - 1, -(2**63)])
+def test_settling_ends(units, surplus):
+    """Whatever it is given: units that wrap left it looking for ids of positive weight for ever."""
+    _, settled = agree("unit_settle", np.array(units, np.uint64), surplus, outs=[0])
+    least = 1 if surplus >= 0 else 2**32
+    ids = [i for i, u in enumerate(units) if u >= least]
+    wanted = list(units)
+    for place, i in enumerate(ids):
+        share, rest = divmod(abs(surplus), len(ids))
+        wanted[i] += (share + (place < rest)) * (1 if surplus >= 0 else -1)
+    assert settled.tolist() == [u % 2**64 for u in wanted]
+
+
+@given(SEEDS)
+@settings(max_examples=200)
+def test_draws(seed):
+    rng = np.random.default_rng(seed)
+    _, units, cells, _ = table_of(rng, int(rng.integers(1, 300)))
+    key, start = int(words(rng, 1)[0]), 128 * int(rng.integers(0, 2**40))
+    out = np.empty(int(rng.choice([0, 1, 127, 128, 129, 256, 1000])), np.int64)
+    if units.size:
+        _, drawn = agree("alias_draw", key, frozen(cells), start, out, outs=[3])
+        assert ((drawn >= 0) & (drawn < units.size)).all()
+    agree("uniform_draw", key, [1, 2, 1000, 2**32 - 1][rng.integers(4)], start, out, outs=[3])
+
+
+def test_large_tables():
+    """Columns beyond 2^23, and totals whose top bit is set."""
+    n = 2**24 + 1
+    table = equipoise.AliasTable(1.0 / np.arange(1, n + 1))
+    agree("alias_draw", 5, table._cells, 0, np.empty(4096, np.int64), outs=[3])
+    agree("shared_draw", 5, 0, 0, 2**32 - 1, NONE, NONE, 0, np.empty(4096, np.int64), outs=[7])
+    few = np.empty((4, 1000), np.int64), np.empty((4, 1000), np.float32), np.empty((4, 1000), np.bool_)
+    empty = np.empty(0, np.int64), np.empty(0, np.uint32), NONE
+    rows, none = np.zeros(4, np.int64), np.empty((4, 0), np.int64)
+    agree(
+        "negatives_draw", 5, 0, 0, NONE, rows, none, *empty, 2**32 - 1, NONE, NONE, NONE, True, 0, 0, 4, 9**9,
+        np.zeros(2007, np.uint64), *few, outs=[19, 20, 21],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", cases.WEIGHTS)
+@pytest.mark.parametrize("n", [1, 2, 3, 1000])
+def test_tables(name, n):
+    w = cases.WEIGHTS[name](n)
+    check(lambda: about(equipoise.AliasTable(w)))
+    for dtype in cases.DTYPES:
+        with np.errstate(over="ignore", under="ignore"):
+            typed = cases.as_dtype(w, dtype)
+        check(lambda typed=typed: about(equipoise.AliasTable(typed)))
+        check(lambda typed=typed: about(equipoise.AliasTable(typed, power=0.75, smoothing=1)))
+    for power in (0, 0.25, 0.5, 0.75, 2, -1, 0.1, 1 / 3):
+        check(lambda power=power: about(equipoise.AliasTable(w, power=power)))
+        check(lambda power=power: about(equipoise.AliasTable(w, power=power, smoothing=0.01)))
+
+
+@pytest.mark.parametrize("n", [2**16 - 1, 2**16, 2**16 + 1])
+def test_middle_sized_tables(n):
+    for name in ("zipf", "wide", "zeros_inside"):
+        w = cases.WEIGHTS[name](n)
+        check(lambda w=w: about(equipoise.AliasTable(w, power=0.7)))
+    check(lambda: about(equipoise.LogUniformTable(n)))
+
+
+def test_a_large_table():
+    w = cases.zipf(10**6)
+    check(lambda: about(equipoise.AliasTable(w, power=0.75)))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 1000, 2**24 + 1, 2**32 - 1])
+def test_tables_without_weights(n):
+    check(lambda: about(equipoise.UniformTable(n)))
+    if n < 2000:
+        check(lambda: about(equipoise.LogUniformTable(n)))
+
+
+def test_table_files(tmp_path):
+    """Saved by either, mapped or read by either, pickled either way."""
+
+    def run():
+        path = tmp_path / f"{equipoise.backend()}.table"
+        equipoise.AliasTable(cases.pareto(500), power=0.6).save(path)
+        loaded = [
+            equipoise.AliasTable.load(tmp_path / f"{name}.table", mmap=m) for name in saved for m in (0, 1)
+        ]
+        again = [pickle.loads(pickle.dumps(table)) for table in loaded]
+        return [path.read_bytes(), *(about(table) for table in loaded + again)]
+
+    saved = ["cpp"]
+    check(run)
+    saved = ["cpp", "numba"]
+    check(run)

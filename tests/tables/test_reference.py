@@ -1,0 +1,587 @@
+"""Tables: rebuilt from their cells to the last unit, drawn from as the reference draws, saved and mapped."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from equipoise import AliasTable, LogUniformTable, NegativeSampler, UniformTable
+from support import cases, reference
+
+CELL = 2**32
+
+
+def rebuilt(table):
+    """Every id's units, added up from the cells: a threshold is the column's own, the rest its alias's."""
+    cells = np.asarray(table._cells)
+    assert cells.dtype == np.uint64
+    threshold, alias = cells >> np.uint64(32), (cells & np.uint64(CELL - 1)).astype(np.int64)
+    assert alias.max() < len(cells)
+    units = threshold.copy()
+    np.add.at(units, alias, np.uint64(CELL) - threshold)
+    return units
+
+
+def exact_share_errors(units, weights):
+    """units - w * T / sum w to 1e-6: an exact sum, and products of two floats kept as two floats (Dekker)."""
+    w = np.asarray(weights, dtype=np.float64)
+    m, e = np.frexp(w)
+    m = np.ldexp(m, 53).astype(np.int64)
+    # Sums of significands for each exponent, 26 and 27 bits apart so that 10^7 of them still fit 64 bits.
+    least = int(e.min())
+    high, low = np.zeros((2, int(e.max()) - least + 1), dtype=np.int64)
+    np.add.at(high, e - least, m >> 27)
+    np.add.at(low, e - least, m & (2**27 - 1))
+    total = sum(
+        Fraction((int(h) << 27) + int(l)) * Fraction(2) ** (least + i - 53)
+        for i, (h, l) in enumerate(zip(high, low, strict=True))
+    )
+    # Scaled by a power of two so that nothing under- or overflows: the largest weight is in [1/2, 1).
+    shift = int(np.frexp(w.max())[1])
+    w = np.ldexp(w, -shift)
+    factor = Fraction(len(w) * CELL) / total * Fraction(2) ** shift
+    hi = float(factor)
+    lo = float(factor - Fraction(hi))
+
+    def split(x):
+        head = x * 134217729.0 - (x * 134217729.0 - x)
+        return head, x - head
+
+    product = w * hi
+    (a, b), (c, d) = split(w), split(hi)
+    rest = ((a * c - product) + a * d + b * c) + b * d + w * lo
+    top = (units >> np.uint64(32)) << np.uint64(32)
+    return (top.astype(np.float64) - product) + (units - top).astype(np.float64) - rest
+
+
+def check_units(table, weights):
+    """Every unit accounted for: the cells hold the units, and the units are the weights."""
+    w = np.asarray(weights, dtype=np.float64)
+    units = np.asarray(table._units)
+    assert units.dtype == np.uint64
+    assert len(units) == len(w) == len(table)
+    assert np.array_equal(rebuilt(table), units)
+    assert sum(int(part.sum()) for part in np.array_split(units >> np.uint64(32), 8)) * CELL + int(
+        (units & np.uint64(CELL - 1)).sum()
+    ) == CELL * len(w)
+    assert np.array_equal(units > 0, w > 0)
+    error = exact_share_errors(units, w)
+    # Ids lifted to one unit are within 2 of their share like any other. The heavy ones, who pay for it, are
+    # not: each pays its part of what is missing.
+    lifted = np.count_nonzero((w > 0) & (units == 1))
+    heavy = units >= np.uint64(CELL // 2)
+    payment = math.ceil(lifted / max(1, np.count_nonzero(units >= np.uint64(2 * CELL)))) if lifted else 0
+    assert error.max() <= 2 + 1e-6
+    assert error[~heavy].min(initial=0) >= -2 - 1e-6
+    assert error[heavy].min(initial=0) >= -2 - 1e-6 - payment
+
+
+# ---- units and cells --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", cases.SIZES)
+@pytest.mark.parametrize("name", cases.WEIGHTS)
+def test_every_unit_is_rebuilt(name, n):
+    w = cases.WEIGHTS[name](n)
+    check_units(AliasTable(w), w)
+
+
+@pytest.mark.parametrize("n", [*cases.SMALL, 2**16 + 1])
+@pytest.mark.parametrize("name", cases.WEIGHTS)
+def test_units_and_cells_are_the_reference(name, n):
+    w = cases.WEIGHTS[name](n)
+    table, slow = AliasTable(w), reference.alias_table(w)
+    assert np.asarray(table._units).tolist() == slow.units
+    assert np.asarray(table._cells).tolist() == [threshold * CELL + alias for threshold, alias in slow.cells]
+
+
+@pytest.mark.parametrize("dtype", cases.DTYPES, ids=lambda d: d.__name__)
+@pytest.mark.parametrize("name", [name for name in cases.WEIGHTS if name not in ("wide", "one_crushing")])
+def test_dtypes(name, dtype):
+    w = cases.as_dtype(cases.WEIGHTS[name](777), dtype)
+    table = AliasTable(w)
+    assert np.asarray(table._units).tolist() == reference.alias_table(w).units
+    check_units(table, w)
+
+
+@pytest.mark.parametrize("dtype", cases.DTYPES, ids=lambda d: d.__name__)
+def test_dtypes_of_many(dtype):
+    w = cases.as_dtype(cases.pareto(10**6), dtype)
+    check_units(AliasTable(w), w)
+
+
+def test_integers_never_pass_through_a_float():
+    """2^62 + 1 and 2^62 are one float64 and two weights."""
+    w = np.array([2**62 + 1, 2**62, 1], dtype=np.int64)
+    units = np.asarray(AliasTable(w)._units).tolist()
+    assert units == reference.units_of([int(x) for x in w])
+    exact = [Fraction(int(x)) * 3 * CELL / int(w.sum(dtype=object)) for x in w]
+    assert all(abs(u - x) <= 2 for u, x in zip(units, exact, strict=True))
+    wide = np.array([2**53 + 1] * 2 + [2**53], dtype=np.int64)
+    assert np.asarray(AliasTable(wide)._units).tolist() == reference.units_of([int(x) for x in wide])
+
+
+@pytest.mark.parametrize("zeros", [0, 1, 500])
+def test_the_last_bits_of_the_sum(zeros):
+    """Where the grid of step 1 stops seeing the lightest: a hundred-odd bits below the heaviest."""
+    for bit in range(105, 135):
+        w = [1.0, 1.0, 2.0**-bit] + [0.0] * zeros
+        assert np.asarray(AliasTable(w)._units).tolist() == reference.units_of(w), bit
+
+
+def test_an_id_of_exactly_one_cell_pays_like_the_heavier():
+    """Three ids are lifted to a unit, one unit is missing, and the first that has 2^32 gives it."""
+    w = np.array([1, 1, 1, 2**33, 4 * 2**33 - 3])
+    wanted = [1, 1, 1, CELL - 1, 4 * CELL - 2]
+    assert np.asarray(AliasTable(w)._units).tolist() == wanted == reference.alias_table(w).units
+
+
+def test_integer_weights_have_exactly_their_floor():
+    """Step 3's promise for whole multiples of a power of two; spare units go one each to the first."""
+    w = np.random.default_rng(3).integers(0, 2**40, 5000)
+    exact = [Fraction(int(x) * len(w) * CELL, int(w.sum())) for x in w]
+    floors = [math.floor(x) for x in exact]
+    spare = len(w) * CELL - sum(floors)
+    wanted, positive = list(floors), [i for i, x in enumerate(w) if x > 0]
+    for i in positive[:spare]:
+        wanted[i] += 1
+    assert spare < len(positive)
+    assert np.asarray(AliasTable(w)._units).tolist() == wanted
+
+
+@pytest.mark.parametrize("power", [1.0, 0.75, 0.5, 0.25, 0.0, -0.5, -1.0, 2.0, 0.3, 40.0])
+@pytest.mark.parametrize("smoothing", [0.0, 1.0, 0.125])
+def test_power_and_smoothing(power, smoothing):
+    w = cases.zeros_inside(500) * 1000
+    table = AliasTable(w, power=power, smoothing=smoothing)
+    slow = reference.alias_table(w, power, smoothing)
+    assert np.asarray(table._units).tolist() == slow.units
+    v = w + smoothing
+    raised = np.zeros_like(v)
+    raised[v > 0] = np.exp(power * (np.log(v[v > 0]) - np.log(v.max() if power >= 0 else v[v > 0].min())))
+    np.testing.assert_allclose(
+        table.prob(np.arange(500)), raised / raised.sum(), rtol=1e-6, atol=3 / 500 / CELL
+    )
+
+
+@pytest.mark.parametrize("power", [0.75, 0.3, -1.0])
+@pytest.mark.parametrize("dtype", cases.DTYPES, ids=lambda d: d.__name__)
+def test_power_of_every_dtype(power, dtype):
+    w = cases.as_dtype(cases.pareto(300), dtype)
+    assert np.asarray(AliasTable(w, power=power)._units).tolist() == reference.alias_table(w, power).units
+
+
+@pytest.mark.parametrize("power", [3.0, -3.0, 0.3, 0.75])
+def test_power_of_very_wide_weights(power):
+    """1e-300 to 1e300 cubed is out of any float's range, and still no positive weight becomes zero."""
+    w = cases.wide(200)
+    table = AliasTable(w, power=power)
+    assert np.asarray(table._units).tolist() == reference.alias_table(w, power).units
+    assert np.asarray(table._units).min() >= 1
+
+
+def test_subnormal_and_largest_weights():
+    w = np.array([5e-324, 1e-310, 2.2250738585072014e-308, 4e-308])
+    check_units(AliasTable(w), w)
+    assert np.asarray(AliasTable(w)._units).tolist() == reference.alias_table(w).units
+    w = np.array([8e307, 8e307, 1.0])
+    check_units(AliasTable(w), w)
+
+
+@given(
+    st.lists(
+        st.one_of(st.just(0.0), st.floats(0, 1e300), st.integers(1, 9).map(float)), min_size=1, max_size=40
+    ).filter(lambda w: 0 < math.fsum(w) < 1e302)
+)
+def test_any_weights(w):
+    table, slow = AliasTable(np.array(w)), reference.alias_table(w)
+    assert np.asarray(table._units).tolist() == slow.units
+    assert np.asarray(table._cells).tolist() == [threshold * CELL + alias for threshold, alias in slow.cells]
+    assert rebuilt(table).tolist() == slow.units
+
+
+def test_any_layout_of_the_weights():
+    w = cases.pareto(300)
+    wanted = np.asarray(AliasTable(w)._units)
+    wide = np.zeros((300, 3))
+    wide[:, 1] = w
+    fixed = w.copy()
+    fixed.flags.writeable = False
+    for other in (wide[:, 1], w[::-1].copy()[::-1], fixed, w.tolist(), w.astype(w.dtype.newbyteorder())):
+        assert np.array_equal(np.asarray(AliasTable(other)._units), wanted)
+
+
+# ---- draws ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", cases.SMALL)
+@pytest.mark.parametrize("name", cases.WEIGHTS)
+def test_draws_are_the_reference(name, n):
+    w = cases.WEIGHTS[name](n)
+    table, slow = AliasTable(w), reference.alias_table(w)
+    for size in (0, 1, 127, 128, 129, 1000):
+        wanted = reference.table_sample(slow, reference.key_from_rng(size), size)
+        assert table.sample(size, rng=size).tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 1000, 2**31 + 11, 2**32 - 1])
+def test_uniform_draws_are_the_reference(n):
+    key = reference.call_key(reference.key_from_rng(4), 0, reference.TABLE, 0)
+    words = [reference.Run(key, i // 128).word(i % 128) for i in range(1000)]
+    wanted = [reference.below(word, n) for word in words]
+    assert UniformTable(n).sample(1000, rng=4).tolist() == wanted
+
+
+@pytest.mark.parametrize("n", cases.SMALL)
+def test_log_uniform_is_the_reference(n):
+    table, slow = LogUniformTable(n), reference.log_uniform_table(n)
+    assert np.asarray(table._units).tolist() == slow.units
+    wanted = reference.table_sample(slow, reference.key_from_rng(9), 500)
+    assert table.sample(500, rng=9).tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("make", [lambda: AliasTable(cases.zipf(50)), lambda: UniformTable(50)])
+def test_shapes_and_out(make):
+    table = make()
+    flat = table.sample(24, rng=1)
+    assert flat.dtype == np.int64
+    assert flat.flags.c_contiguous
+    assert flat.flags.writeable
+    for shape in ((24,), (2, 12), (2, 3, 4), (24, 1)):
+        drawn = table.sample(shape, rng=1)
+        assert drawn.shape == shape
+        assert np.array_equal(drawn.ravel(), flat)
+        out = np.full(shape, -1)
+        assert table.sample(shape, rng=1, out=out) is out
+        assert np.array_equal(out, drawn)
+    assert table.sample((3, 0), rng=1).shape == (3, 0)
+    assert table.sample((), rng=1).shape == ()
+    assert int(table.sample((), rng=1)) == flat[0]
+    assert table.sample(np.int32(24), rng=1).tolist() == flat.tolist()
+
+
+def test_bad_out_is_refused_and_left_alone():
+    table = AliasTable(cases.zipf(50))
+    frozen = np.full(8, -1)
+    frozen.flags.writeable = False
+    for out, error in (
+        (np.full(8, -1, dtype=np.int32), TypeError),
+        (np.full(8, -1.0), TypeError),
+        ([-1] * 8, TypeError),
+        (np.full(7, -1), ValueError),
+        (np.full((8, 1), -1), ValueError),
+        (np.full(16, -1)[::2], ValueError),
+        (frozen, ValueError),
+    ):
+        with pytest.raises(error, match="out"):
+            table.sample(8, rng=1, out=out)
+        assert np.all(np.asarray(out) == -1)
+
+
+def test_rng_forms():
+    table = AliasTable(cases.zipf(1000))
+    wanted = table.sample(300, rng=5).tolist()
+    assert table.sample(300, rng=5).tolist() == wanted
+    assert table.sample(300, rng=np.random.SeedSequence(5)).tolist() == wanted
+    assert table.sample(300, rng=np.random.PCG64(5)).tolist() == wanted
+    generator = np.random.default_rng(5)
+    assert table.sample(300, rng=generator).tolist() == wanted
+    assert table.sample(300, rng=generator).tolist() != wanted
+    assert table.sample(300).tolist() != table.sample(300).tolist()
+    assert table.sample(300, rng=6).tolist() != wanted
+
+
+def test_a_longer_call_begins_like_a_shorter_one():
+    table = AliasTable(cases.pareto(1000))
+    long = table.sample(5000, rng=8)
+    for size in (1, 128, 999):
+        assert np.array_equal(table.sample(size, rng=8), long[:size])
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 8])
+def test_threads_change_nothing(n_threads):
+    for table in (AliasTable(cases.pareto(10**5)), UniformTable(10**5), LogUniformTable(10**4)):
+        assert np.array_equal(table.sample(300_001, rng=2), table.sample(300_001, rng=2, n_threads=n_threads))
+
+
+def test_no_weight_no_draw():
+    for name in ("zeros_inside", "zeros_at_the_ends"):
+        w = cases.WEIGHTS[name](1000)
+        drawn = AliasTable(w).sample(300_000, rng=1)
+        assert np.all(w[drawn] > 0)
+    w = np.zeros(1000)
+    w[999] = 1e-12
+    assert np.all(AliasTable(w).sample(1000, rng=1) == 999)
+
+
+def test_no_weight_stays_no_weight_for_every_power():
+    w = np.array([0.0, 1.0, 0.0, 3.0])
+    for power in (0.0, 0.25, 0.5, 0.75, 1.0, 2.5, -1.0):
+        assert AliasTable(w, power=power).prob([0, 2]).tolist() == [0.0, 0.0]
+        assert set(AliasTable(w, power=power).sample(1000, rng=1).tolist()) == {1, 3}
+    assert AliasTable(w, power=-1.0, smoothing=1.0).prob([0, 1]).tolist() == pytest.approx([4 / 11, 2 / 11])
+
+
+def test_the_last_id_is_drawn():
+    for n in (2, 3, 1000):
+        assert n - 1 in AliasTable(np.ones(n)).sample(20_000, rng=1)
+        assert n - 1 in UniformTable(n).sample(20_000, rng=1)
+        assert n - 1 in AliasTable(cases.ascending(n)).sample(20_000, rng=1)
+
+
+def test_mass_above_two_to_the_23():
+    """A float32 that is both column and coin forgets the weights up there. Here weights 3 and 1 alternate."""
+    n = 2**24 + 1
+    w = np.ones(n, dtype=np.float32)
+    w[::2] = 3
+    table = AliasTable(w)
+    assert np.array_equal(rebuilt(table), np.asarray(table._units))
+    drawn = table.sample(2_000_000, rng=3)
+    high = drawn >= 2**23
+    # Both are binomial, p = 1/2 and p = 3/4: seven standard deviations are one false alarm in 10^11.
+    assert abs(high.mean() - 0.5) < 7 * math.sqrt(0.25 / len(drawn))
+    assert abs((drawn[high] % 2 == 0).mean() - 0.75) < 7 * math.sqrt(0.1875 / high.sum())
+    key = reference.call_key(reference.key_from_rng(3), 0, reference.TABLE, 0)
+    for i in range(1000):
+        word = reference.Run(key, i // 128).word(i % 128)
+        column, coin = reference.below(word, n), (word * n & reference.M64) >> 32
+        limit, alias = divmod(int(table._cells[column]), CELL)
+        assert drawn[i] == (column if coin < limit else alias)
+    last = np.zeros(n, dtype=np.float32)
+    last[-1], last[2**23] = 1, 1
+    assert set(AliasTable(last).sample(100, rng=1).tolist()) == {n - 1, 2**23}
+
+
+# ---- prob -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", cases.WEIGHTS)
+def test_prob_and_log_prob(name):
+    w = cases.WEIGHTS[name](1000)
+    table, slow = AliasTable(w), reference.alias_table(w)
+    p = table.prob(np.arange(1000))
+    assert p.dtype == np.float64
+    assert p.tolist() == [slow.prob(i) for i in range(1000)]
+    assert abs(math.fsum(p) - 1) < 1e-15
+    logs = table.log_prob(np.arange(1000))
+    assert logs.dtype == np.float64
+    assert logs.tolist() == [reference.log(x) for x in p.tolist()]
+    some = w > 0
+    np.testing.assert_allclose(logs[some], [math.log(x) for x in p[some]], rtol=1e-15, atol=1e-15)
+    assert np.all(logs[~some] == -math.inf)
+
+
+def test_prob_of_other_tables():
+    n = 10_000
+    k = np.arange(n)
+    np.testing.assert_allclose(UniformTable(n).prob(k), 1 / n, rtol=1e-15)
+    np.testing.assert_allclose(UniformTable(n).log_prob(k), -math.log(n), rtol=1e-15)
+    tensorflow = (np.log(k + 2) - np.log(k + 1)) / math.log(n + 1)
+    np.testing.assert_allclose(LogUniformTable(n).prob(k), tensorflow, rtol=1e-9, atol=2 / (n * CELL))
+    np.testing.assert_allclose(LogUniformTable(n).log_prob(k), np.log(tensorflow), atol=1e-8)
+    assert LogUniformTable(1).prob([0]).tolist() == [1.0]
+
+
+def test_prob_takes_any_integer_ids():
+    table = AliasTable([1, 2, 3, 10])
+    wanted = [[2 / 16, 10 / 16], [1 / 16, 3 / 16]]
+    for dtype in (np.int8, np.uint8, np.int32, np.uint32, np.int64, np.uint64):
+        assert table.prob(np.array([[1, 3], [0, 2]], dtype=dtype)).tolist() == wanted
+    assert table.prob([[1, 3], [0, 2]]).tolist() == wanted
+    assert table.prob(np.array([9, 1, 9, 3])[1::2]).tolist() == wanted[0]
+    assert table.prob(np.empty((0, 3), dtype=np.int64)).shape == (0, 3)
+    assert float(table.prob(3)) == 10 / 16
+
+
+def test_prob_refuses_what_is_no_id():
+    for table in (AliasTable([1, 2, 3]), UniformTable(3), LogUniformTable(3)):
+        for query in (table.prob, table.log_prob):
+            for bad in ([0, 3], [-1], np.array([2**63], dtype=np.uint64)):
+                with pytest.raises(IndexError, match="ids"):
+                    query(bad)
+            for bad in ([0.0], [True], ["0"], None):
+                with pytest.raises(TypeError, match="ids"):
+                    query(bad)
+
+
+# ---- size, files, pickles ---------------------------------------------------------------------------------
+
+
+def test_sizes():
+    table = AliasTable(cases.zipf(1000))
+    assert len(table) == 1000
+    assert table.nbytes == 16_000
+    assert len(UniformTable(2**32 - 1)) == 2**32 - 1
+    assert UniformTable(2**32 - 1).nbytes < 1000
+    assert len(LogUniformTable(77)) == 77
+
+
+@pytest.mark.parametrize("mmap", [True, False])
+def test_save_and_load(tmp_path, mmap):
+    w = cases.pareto(5000)
+    table = AliasTable(w)
+    path = tmp_path / "table of weights"
+    table.save(path)
+    loaded = AliasTable.load(path, mmap=mmap)
+    assert np.array_equal(loaded._cells, table._cells)
+    assert np.array_equal(loaded._units, table._units)
+    assert loaded.sample(1000, rng=1).tobytes() == table.sample(1000, rng=1).tobytes()
+    assert len(loaded) == 5000
+    assert path.stat().st_size <= 16 * 5000 + 4096
+    AliasTable.load(str(path)).sample(10)
+
+
+def test_what_load_returns_is_an_alias_table(tmp_path):
+    """A file does not say how its weights came about: a table of no other class claims so."""
+    LogUniformTable(9).save(tmp_path / "a")
+    for mmap in (True, False):
+        loaded = LogUniformTable.load(tmp_path / "a", mmap=mmap)
+        assert type(loaded) is AliasTable
+        assert loaded.sample(99, rng=1).tolist() == LogUniformTable(9).sample(99, rng=1).tolist()
+
+
+@pytest.mark.parametrize("table", [AliasTable([1, 3]), UniformTable(2), LogUniformTable(2)], ids=repr)
+def test_probabilities_of_one_id_are_an_array_too(table):
+    for asked in (table.prob, table.log_prob, NegativeSampler(table).log_prob):
+        for one in (1, np.int8(1), np.array(1)):
+            got = asked(one)
+            assert isinstance(got, np.ndarray)
+            assert (got.shape, got.dtype) == ((), np.float64)
+            assert got.tobytes() == asked([1]).tobytes()
+
+
+def test_pickle_carries_the_table_or_its_path(tmp_path):
+    table = AliasTable(cases.pareto(50_000))
+    copy = pickle.loads(pickle.dumps(table))
+    assert copy.sample(100, rng=1).tobytes() == table.sample(100, rng=1).tobytes()
+    path = tmp_path / "table"
+    table.save(path)
+    mapped = AliasTable.load(path, mmap=True)
+    small = pickle.dumps(mapped)
+    assert len(small) < 2000
+    assert pickle.loads(small).sample(100, rng=1).tobytes() == table.sample(100, rng=1).tobytes()
+    # Another table at the same path is not the one that was pickled.
+    AliasTable(cases.pareto(50_001)).save(path)
+    with pytest.raises(ValueError, match="pickled"):
+        pickle.loads(small)
+
+
+def test_saving_again_is_the_same_file(tmp_path):
+    table = AliasTable(cases.pareto(100))
+    table.save(tmp_path / "a")
+    AliasTable.load(tmp_path / "a", mmap=True).save(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_damaged_and_foreign_files_are_refused(tmp_path):
+    path = tmp_path / "table"
+    AliasTable(cases.pareto(300)).save(path)
+    whole = path.read_bytes()
+    np.save(tmp_path / "array.npy", np.arange(3))
+    foreign = (tmp_path / "array.npy").read_bytes()
+    for damaged in (b"", whole[:7], whole[:40], whole[:-1], whole[: len(whole) // 2], whole + b"\0", foreign):
+        path.write_bytes(damaged)
+        for mmap in (True, False):
+            with pytest.raises(ValueError, match="path"):
+                AliasTable.load(path, mmap=mmap)
+    with pytest.raises(FileNotFoundError):
+        AliasTable.load(tmp_path / "nowhere")
+
+
+def test_a_damaged_file_does_not_lead_out_of_the_table(tmp_path):
+    path = tmp_path / "table"
+    table = AliasTable(cases.pareto(300))
+    table.save(path)
+    whole = path.read_bytes()
+    cells, units = 4096, 4096 + 8 * 300
+    path.write_bytes(
+        whole[: cells + 8 * 7] + b"\xff" * 4 + whole[cells + 8 * 7 + 4 :]
+    )  # an alias of 2^32 - 1
+    with pytest.raises(ValueError, match="path must name an undamaged table, got a cell that no table has"):
+        AliasTable.load(path)
+    assert AliasTable.load(path, mmap=False).sample(99, rng=1).tolist() == table.sample(99, rng=1).tolist()
+    path.write_bytes(whole[: units + 8 * 7] + b"\xff" * 4 + whole[units + 8 * 7 + 4 :])
+    with pytest.raises(ValueError, match="path must name an undamaged table, got another checksum"):
+        AliasTable.load(path, mmap=False)
+
+
+@pytest.mark.parametrize("table", [UniformTable(99), LogUniformTable(99)], ids=["uniform", "log uniform"])
+def test_other_tables_pickle(table):
+    copy = pickle.loads(pickle.dumps(table))
+    assert type(copy) is type(table)
+    assert copy.sample(100, rng=1).tobytes() == table.sample(100, rng=1).tobytes()
+
+
+# ---- refusals ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("weights", "error", "says"),
+    [
+        ([], ValueError, "weights"),
+        ([[1.0, 2.0]], ValueError, "weights"),
+        ([1.0, -1.0], ValueError, r"weights.*1"),
+        ([1.0, math.nan], ValueError, r"weights.*1"),
+        ([1.0, 2.0, math.inf], ValueError, r"weights.*2"),
+        ([0.0, 0.0], ValueError, "weights"),
+        (np.array([3, -2]), ValueError, r"weights.*1"),
+        (np.array([1e308, 1e308]), ValueError, "weights"),
+        (["1", "2"], TypeError, "weights"),
+        (np.array([1 + 1j]), TypeError, "weights"),
+        (None, TypeError, "weights"),
+    ],
+)
+def test_weights_that_are_none(weights, error, says):
+    with pytest.raises(error, match=says):
+        AliasTable(weights)
+
+
+def test_other_refusals():
+    for power in (math.nan, math.inf, -math.inf):
+        with pytest.raises(ValueError, match="power"):
+            AliasTable([1.0, 2.0], power=power)
+    for smoothing in (-1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match="smoothing"):
+            AliasTable([1.0, 2.0], smoothing=smoothing)
+    with pytest.raises(ValueError, match="smoothing"):  # the error alone, no warning of an overflow before it
+        AliasTable([1e308, 1.0], smoothing=1e308)
+    for make in (UniformTable, LogUniformTable):
+        for n in (0, -1, 2**32):
+            with pytest.raises(ValueError, match="n"):
+                make(n)
+        with pytest.raises(TypeError, match="n"):
+            make(3.0)
+    table = AliasTable([1, 2])
+    for size in (-1, (2, -3)):
+        with pytest.raises(ValueError, match="size"):
+            table.sample(size)
+    for size in (1.5, "3", None):
+        with pytest.raises(TypeError, match="size"):
+            table.sample(size)
+    for n_threads in (0, -1):
+        with pytest.raises(ValueError, match="n_threads"):
+            table.sample(3, n_threads=n_threads)
+
+
+def test_a_uniform_table_is_a_file_too(tmp_path):
+    path = tmp_path / "uniform"
+    UniformTable(99).save(path)
+    for mmap in (True, False):
+        loaded = UniformTable.load(path, mmap=mmap)
+        assert type(loaded) is UniformTable
+        assert loaded.sample(50, rng=2).tolist() == UniformTable(99).sample(50, rng=2).tolist()
+    with pytest.raises(
+        ValueError, match=r"path must name the file of a table of kind 0 \(AliasTable\), got kind 1"
+    ):
+        AliasTable.load(path)
+    AliasTable([1, 2]).save(path)
+    with pytest.raises(
+        ValueError, match=r"path must name the file of a table of kind 1 \(UniformTable\), got kind 0"
+    ):
+        UniformTable.load(path)
