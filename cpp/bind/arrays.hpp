@@ -5,6 +5,10 @@
 #include <pybind11/pybind11.h>
 
 #include <stdexcept>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
 
 #include "cpu.hpp"
 #include "stream/rng.hpp"
@@ -25,6 +29,28 @@ inline void require(bool holds, const char* what) {
 template <class T>
 const T* data_or_null(const Array<T>& a) {
     return a.size() ? a.data() : nullptr;
+}
+
+template <class Field>
+Field field(const py::handle& value, const char* record) {
+    py::detail::make_caster<Field> caster;
+    // As for arguments: an array is taken as it is, a number may be a NumPy scalar.
+    const bool converts = std::is_arithmetic<Field>::value;
+    if (!caster.load(value, converts))
+        throw py::type_error(std::string(record) + ": a field of another type");
+    return py::detail::cast_op<Field>(std::move(caster));
+}
+
+template <class... Fields, std::size_t... kAt>
+std::tuple<Fields...> fields(const py::tuple& from, const char* record, std::index_sequence<kAt...>) {
+    require(from.size() == sizeof...(Fields), record);
+    return std::tuple<Fields...>{field<Fields>(from[kAt], record)...};
+}
+
+// The fields of a record, which is a named tuple of arrays and numbers on the other side.
+template <class... Fields>
+std::tuple<Fields...> fields(const py::tuple& from, const char* record) {
+    return fields<Fields...>(from, record, std::index_sequence_for<Fields...>{});
 }
 
 inline bool all_below(const i64* numbers, i64 count, i64 limit) {

@@ -43,13 +43,21 @@ void exclusion_hits(const Array<i64>& indptr, const Array<u32>& ids, const Array
     eq::exclusion_hits(p, i, r, batch, c, at, count, o);
 }
 
-eq::Proposer proposer(u64 n, const Array<u64>& cells, const Array<u64>& units, const Array<u64>& prefix) {
+eq::Proposer proposer(u64 n, u64 total, const Array<u64>& cells, const Array<u64>& units,
+                      const Array<u64>& prefix) {
     const u64 size = static_cast<u64>(units.size());
     require(n > 0 && cells.size() == units.size() && (size == 0 || size == n),
             "table: cells, units and n differ");
+    require(total == (size ? n << 32 : n), "table: total is not the sum of the units");
     require(prefix.size() == 0 || static_cast<u64>(prefix.size()) == n + 1,
             "table: prefix must have n + 1 entries");
-    return {n, size ? n << 32 : n, data_or_null(cells), data_or_null(units), data_or_null(prefix)};
+    return {n, total, data_or_null(cells), data_or_null(units), data_or_null(prefix)};
+}
+
+eq::Proposer proposer(const py::tuple& table) {
+    using Units = Array<u64>;
+    const auto [n, total, cells, units, prefix] = fields<u64, u64, Units, Units, Units>(table, "table");
+    return proposer(n, total, cells, units, prefix);
 }
 
 py::tuple negatives_draw(u64 key, u64 lane, u64 first, const Array<u64>& row_keys, const Array<i64>& rows,
@@ -66,7 +74,7 @@ py::tuple negatives_draw(u64 key, u64 lane, u64 first, const Array<u64>& row_key
             "negatives_draw: shapes differ");
     const i64 longest = scratch.size() - 2 * (m + k) - 2 - eq::kPausedWords;
     require(longest >= 0, "negatives_draw: scratch is too small");
-    const eq::Proposer table = proposer(n, cells, units, prefix);
+    const eq::Proposer table = proposer(n, units.size() ? n << 32 : n, cells, units, prefix);
     const eq::Batch batch{key,
                           lane,
                           first,
@@ -94,37 +102,37 @@ py::tuple negatives_draw(u64 key, u64 lane, u64 first, const Array<u64>& row_key
     return py::make_tuple(progress.rows, progress.status, progress.left);
 }
 
-void shared_draw(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, const Array<u64>& units,
-                 i64 start, Array<i64>& ids) {
-    const eq::Proposer table = proposer(n, cells, units, Array<u64>(0));
+void shared_draw(u64 key, u64 call, u64 lane, const py::tuple& table, i64 start, Array<i64>& ids) {
+    const eq::Proposer from = proposer(table);
     i64* i = ids.mutable_data();
     const i64 count = ids.size();
     Release release;
-    eq::shared_draw(key, call, lane, table, start, count, i);
+    eq::shared_draw(key, call, lane, from, start, count, i);
 }
 
-bool shared_unique(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, const Array<u64>& units,
-                   Array<i64>& seen, Array<i64>& ids, Array<u64>& state) {
+bool shared_unique(u64 key, u64 call, u64 lane, const py::tuple& table, Array<i64>& seen, Array<i64>& ids,
+                   Array<u64>& state) {
     const u64 slots = static_cast<u64>(seen.size());
     require(state.size() == 4 && seen.size() > ids.size() && (slots & (slots - 1)) == 0,
             "shared_unique: shapes");
-    const eq::Proposer table = proposer(n, cells, units, Array<u64>(0));
+    const eq::Proposer from = proposer(table);
     i64 *s = seen.mutable_data(), *i = ids.mutable_data();
     u64* st = state.mutable_data();
     const i64 count = ids.size();
     Release release;
-    return eq::shared_unique(key, call, lane, table, s, slots - 1, i, count, st);
+    return eq::shared_unique(key, call, lane, from, s, slots - 1, i, count, st);
 }
 
-void shared_exact(u64 key, u64 call, u64 lane, u64 n, const Array<u64>& cells, const Array<u64>& units,
-                  Array<u64>& tree, Array<i64>& ids, Array<u64>& state) {
-    require(state.size() == 4 && static_cast<u64>(tree.size()) == n + 1, "shared_exact: shapes");
-    const eq::Proposer table = proposer(n, cells, units, Array<u64>(0));
+void shared_exact(u64 key, u64 call, u64 lane, const py::tuple& table, Array<u64>& tree, Array<i64>& ids,
+                  Array<u64>& state) {
+    require(state.size() == 4 && static_cast<u64>(tree.size()) == proposer(table).n + 1,
+            "shared_exact: shapes");
+    const eq::Proposer from = proposer(table);
     u64 *t = tree.mutable_data(), *st = state.mutable_data();
     i64* i = ids.mutable_data();
     const i64 count = ids.size();
     Release release;
-    eq::shared_exact(key, call, lane, table, t, i, count, st);
+    eq::shared_exact(key, call, lane, from, t, i, count, st);
 }
 
 }  // namespace
@@ -138,12 +146,12 @@ void register_negatives(py::module_& m) {
           raw("rows"), raw("exclude_ids"), raw("indptr"), raw("excluded"), raw("excluded_units"), num("n"),
           raw("cells"), raw("units"), raw("prefix"), num("unique"), num("on_exhausted"), num("begin"),
           num("end"), num("budget"), raw("scratch"), raw("ids"), raw("log_q"), raw("mask"));
-    m.def("shared_draw", &shared_draw, num("key"), num("call"), num("lane"), num("n"), raw("cells"),
-          raw("units"), num("start"), raw("ids"));
-    m.def("shared_unique", &shared_unique, num("key"), num("call"), num("lane"), num("n"), raw("cells"),
-          raw("units"), raw("seen"), raw("ids"), raw("state"));
-    m.def("shared_exact", &shared_exact, num("key"), num("call"), num("lane"), num("n"), raw("cells"),
-          raw("units"), raw("tree"), raw("ids"), raw("state"));
+    m.def("shared_draw", &shared_draw, num("key"), num("call"), num("lane"), raw("table"), num("start"),
+          raw("ids"));
+    m.def("shared_unique", &shared_unique, num("key"), num("call"), num("lane"), raw("table"), raw("seen"),
+          raw("ids"), raw("state"));
+    m.def("shared_exact", &shared_exact, num("key"), num("call"), num("lane"), raw("table"), raw("tree"),
+          raw("ids"), raw("state"));
 }
 
 }  // namespace equipoise::bind

@@ -8,6 +8,7 @@
 #include "stream/elementary.hpp"
 #include "stream/rng.hpp"
 #include "tables/alias.hpp"
+#include "tables/proposer.hpp"
 
 namespace equipoise {
 
@@ -25,15 +26,6 @@ struct Progress {
     i64 rows;    // settled, counted from the batch's first row
     i64 status;  // of the row after them
     i64 left;    // kExhausted: how many ids it had
-};
-
-// The table that proposes. Without units it is uniform: one unit an id.
-struct Proposer {
-    u64 n, total;
-    const u64* cells;
-    const u64* units;
-    const u64* prefix;  // prefix[i] = units of the ids below i; null until a row needs an exact draw
-    EQUIPOISE_INLINE u64 units_of(u64 id) const { return units ? units[id] : 1; }
 };
 
 // The batch. Null pointers: row_keys, the counter keys the rows; indptr, nothing is excluded.
@@ -123,7 +115,7 @@ EQUIPOISE_INLINE Blocked open_row(const Proposer& table, const Batch& batch, i64
         const i64 below_id = rank_of(blocked.excluded, blocked.num_excluded, id);
         if (below_id < blocked.num_excluded && blocked.excluded[below_id] == id) continue;
         const u64 entry = table.units ? id : id - static_cast<u64>(below_id);
-        if (!contains(blocked.more, blocked.num_more, entry)) blocked.add(entry, table.units_of(id));
+        if (!contains(blocked.more, blocked.num_more, entry)) blocked.add(entry, units_of(table, id));
     }
     return blocked;
 }
@@ -238,7 +230,7 @@ inline Progress settle_row(const Proposer& table, const Batch& batch, i64 b, con
                 }
             }
         }
-        const u64 units = table.units_of(id);
+        const u64 units = units_of(table, id);
         ids[j] = static_cast<i64>(id);
         mask[j] = true;
         ratios[waiting++] = static_cast<double>(units) / static_cast<double>(blocked.left);

@@ -58,11 +58,11 @@ inline void build_tree(const Proposer& table, u64* tree, const i64* ids, u64* st
     if (step == 0) tree[0] = table.total;
     for (; step < stop && step < n; ++step) {
         const u64 node = step + 1, parent = node + (node & (~node + 1));
-        tree[node] += table.units_of(step);
+        tree[node] += units_of(table, step);
         if (parent <= n) tree[parent] += tree[node];
     }
     for (; step < stop; ++step) {
-        const u64 id = static_cast<u64>(ids[step - n]), units = table.units_of(id);
+        const u64 id = static_cast<u64>(ids[step - n]), units = units_of(table, id);
         tree[0] -= units;
         for (u64 node = id + 1; node <= n; node += node & (~node + 1)) tree[node] -= units;
     }
@@ -94,7 +94,7 @@ inline void shared_exact(u64 key, u64 call, u64 lane, const Proposer& table, u64
                 target -= tree[id];
             }
         }
-        const u64 units = table.units_of(id);
+        const u64 units = units_of(table, id);
         tree[0] -= units;
         for (u64 i = id + 1; i <= n; i += i & (~i + 1)) tree[i] -= units;
         ids[state[kFilled]++] = static_cast<i64>(id);

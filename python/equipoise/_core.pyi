@@ -5,6 +5,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.tables.base import Proposer
+
 _Real = TypeVar("_Real", np.float32, np.float64)
 _Weight = TypeVar("_Weight", np.float64, np.int64)
 
@@ -63,9 +65,7 @@ def shared_draw(
     key: int,
     call: int,
     lane: int,
-    n: int,
-    cells: NDArray[np.uint64],
-    units: NDArray[np.uint64],
+    table: Proposer,
     start: int,
     ids: NDArray[np.int64],
 ) -> None: ...
@@ -73,9 +73,7 @@ def shared_unique(
     key: int,
     call: int,
     lane: int,
-    n: int,
-    cells: NDArray[np.uint64],
-    units: NDArray[np.uint64],
+    table: Proposer,
     seen: NDArray[np.int64],
     ids: NDArray[np.int64],
     state: NDArray[np.uint64],
@@ -84,9 +82,7 @@ def shared_exact(
     key: int,
     call: int,
     lane: int,
-    n: int,
-    cells: NDArray[np.uint64],
-    units: NDArray[np.uint64],
+    table: Proposer,
     tree: NDArray[np.uint64],
     ids: NDArray[np.int64],
     state: NDArray[np.uint64],

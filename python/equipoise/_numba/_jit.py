@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import inspect
 import os
 import pickle
 import sys
@@ -19,7 +20,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite
 import numba
@@ -49,6 +50,18 @@ def writes(dtype: Any, ndim: int = 1) -> Any:
     return types.Array(dtype, ndim, "C", aligned=False)
 
 
+class Record(NamedTuple):
+    """A kernel's argument that is a named tuple, with the types of its fields."""
+
+    kind: Any
+    types: tuple[Any, ...]
+
+
+def record(kind: Any, *types: Any) -> Record:
+    """Declare an argument as a named tuple of class `kind`; callers may pass any sequence of such fields."""
+    return Record(kind, types)
+
+
 def stack(dtype: Any, size: int) -> Any:
     """A function for kernels that gives a pointer to `size` elements on the stack."""
 
@@ -73,7 +86,8 @@ def jit(*signatures: tuple[Any, ...], allocates: bool = False) -> Callable[[Call
     def decorate(function: Callable[..., Any]) -> Any:
         if not signatures:
             return _dispatcher(function, forceinline=True, _nrt=allocates, no_cpython_wrapper=True)
-        dispatcher, lock, ready = _dispatcher(function, _nrt=allocates), threading.Lock(), False
+        flat, flattened, spread = _flattened(function, signatures)
+        dispatcher, lock, ready = _dispatcher(flat, _nrt=allocates), threading.Lock(), False
 
         def prepare() -> None:
             nonlocal ready
@@ -82,21 +96,47 @@ def jit(*signatures: tuple[Any, ...], allocates: bool = False) -> Callable[[Call
                     return
                 _keep_on_disk(dispatcher)
                 with _enabled():
-                    for signature in signatures:
+                    for signature in flattened:
                         dispatcher.compile(signature)
                 dispatcher.disable_compile()  # other arguments are converted, or refused
                 ready = True
 
         @functools.wraps(function)
-        def kernel(*args: Any, **kwargs: Any) -> Any:
+        def kernel(*args: Any) -> Any:
             if not ready:
                 prepare()
-            return dispatcher(*args, **kwargs)
+            return dispatcher(*(spread(*args) if spread else args))
 
         kernel.dispatcher = dispatcher  # type: ignore[attr-defined]
         return kernel
 
     return decorate
+
+
+def _flattened(function: Callable[..., Any], signatures: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...], Any]:
+    """The kernel with its records' fields as arguments of their own, its signatures, and what spreads a call.
+
+    Numba checks a named tuple's class and fields one by one at each call, and converts none of its arrays.
+    """
+    records = {i: r for i, r in enumerate(signatures[0]) if isinstance(r, Record)}
+    if not records:
+        return function, signatures, None
+    names = list(inspect.signature(function).parameters)
+    fields = {i: [f"{names[i]}_{j}" for j in range(len(r.types))] for i, r in records.items()}
+    arguments = ", ".join(", ".join(fields.get(i, [name])) for i, name in enumerate(names))
+    values = ", ".join(
+        f"Record{i}({', '.join(fields[i])})" if i in fields else n for i, n in enumerate(names)
+    )
+    starred = ", ".join(f"*{name}" if i in fields else name for i, name in enumerate(names))
+    inlined = _dispatcher(function, forceinline=True, _nrt=False, no_cpython_wrapper=True)
+    room: dict[str, Any] = {"inlined": inlined} | {f"Record{i}": r.kind for i, r in records.items()}
+    exec(f"def {function.__name__}({arguments}):\n    return inlined({values})", room)
+    exec(f"def spread({', '.join(names)}):\n    return ({starred},)", room)
+    flattened = tuple(
+        tuple(t for part in signature for t in (part.types if isinstance(part, Record) else (part,)))
+        for signature in signatures
+    )
+    return room[function.__name__], flattened, room["spread"]
 
 
 def _dispatcher(function: Callable[..., Any], **options: bool) -> Any:

@@ -17,7 +17,7 @@ from equipoise._runtime.chunks import for_chunks
 from equipoise._runtime.state import Counting
 from equipoise.rng import COUNTED, KEYED, SHARED, worker_lane
 from equipoise.tables.alias import AliasTable
-from equipoise.tables.base import _Table
+from equipoise.tables.base import Proposer, _Table
 from equipoise.tables.uniform import UniformTable
 
 __all__ = ["NegativeSampler", "Negatives", "SharedNegatives"]
@@ -390,9 +390,8 @@ class NegativeSampler(Counting):
         ids, log_q = np.empty(count, np.int64), np.empty(count, np.float32)
         call = self._take("_calls_shared", 1)
         address = (self._keys[SHARED], np.uint64(call), np.uint64(worker_lane()))
-        proposer = (np.uint64(len(table)), table._cells, table._units)
         try:
-            tries = self._draw_shared(address, proposer, ids, unique)
+            tries = self._draw_shared(address, table.proposer(), ids, unique)
 
             def log_expected(begin: int, end: int) -> None:
                 p = table._units_of(ids[begin:end]).astype(np.float64) / float(table._total)
@@ -412,22 +411,22 @@ class NegativeSampler(Counting):
         return SharedNegatives(ids, log_q, tries)
 
     def _draw_shared(
-        self, address: tuple[Any, ...], proposer: tuple[Any, ...], ids: NDArray[np.int64], unique: bool
+        self, address: tuple[Any, ...], proposer: Proposer, ids: NDArray[np.int64], unique: bool
     ) -> int:
         if not unique:
             draw = kernels().shared_draw
             part = _SHARED_CHUNK
-            for_chunks(ids.size, part, 1, lambda begin, end: draw(*address, *proposer, begin, ids[begin:end]))
+            for_chunks(ids.size, part, 1, lambda begin, end: draw(*address, proposer, begin, ids[begin:end]))
             return ids.size
         state = np.zeros(4, np.uint64)
         seen = np.full(1 << (2 * ids.size).bit_length(), -1, np.int64)
         exact = False
         while state[0] < ids.size and not exact:
-            exact = kernels().shared_unique(*address, *proposer, seen, ids, state)
+            exact = kernels().shared_unique(*address, proposer, seen, ids, state)
         if exact:
             tree = np.zeros(len(self._table) + 1, np.uint64)
             while state[0] < ids.size:
-                kernels().shared_exact(*address, *proposer, tree, ids, state)
+                kernels().shared_exact(*address, proposer, tree, ids, state)
         return int(state[2])
 
     def accidental_hits(self, rows: Any, candidate_ids: Any, *, keep: Any = None) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,20 @@ from equipoise.tables.units import Units, _digest
 # Draws between two looks at Ctrl-C, some milliseconds; a multiple of the stream's block of 128.
 _CHUNK = 1 << 18
 _NO_UNITS: Units = np.empty(0, np.uint64)
+
+
+class Proposer(NamedTuple):
+    """A table as kernels take it.
+
+    Without units the table is uniform: one unit an id. `total` is the sum of the units, and ``prefix[i]`` the
+    sum of those of the ids below i; it is empty until :meth:`_Table.proposer` is asked for it.
+    """
+
+    n: np.uint64
+    total: np.uint64
+    cells: Units
+    units: Units
+    prefix: Units
 
 
 class _Table:
@@ -151,6 +165,15 @@ class _Table:
         out = np.empty(p.shape)
         kernels().log(p.reshape(-1), out.reshape(-1))
         return out
+
+    def proposer(self, *, prefix: bool = False) -> Proposer:
+        """Return the table as kernels take it, with its prefix sums if asked.
+
+        Internal: what other subjects may know of a table.
+        """
+        if prefix:
+            self._prefix_sums()
+        return Proposer(np.uint64(self._n), np.uint64(self._total), self._cells, self._units, self._prefix)
 
     def _units_of(self, ids: NDArray[np.int64]) -> Units:
         return self._units[ids] if self._units.size else np.ones(ids.shape, np.uint64)

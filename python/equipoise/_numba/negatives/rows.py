@@ -13,6 +13,7 @@ from equipoise._numba.negatives.exclusions import Blocked, add, contains, has, i
 from equipoise._numba.stream.elementary import log_normal
 from equipoise._numba.stream.rng import ONE, S32, TWO, ZERO, Run, below, open_run, prefetch, word
 from equipoise._numba.tables.alias import alias_pick, column_and_coin, resolve
+from equipoise._numba.tables.proposer import Proposer, check_proposer, units_of
 
 REDRAWS = 32
 GROUP, IN_FLIGHT = np.uint64(16), np.uint64(256)  # rows, and proposals, in flight
@@ -22,11 +23,6 @@ LINE, PREFETCHED = np.uint64(16), np.uint64(256)  # exclusions a cache line; how
 MASK, REPLACE = 1, 2  # on_exhausted; 0 raises
 DONE, NEEDS_PREFIX, EXHAUSTED = 0, 1, 2  # status
 EIGHT, SIXTEEN, SIXTY_FOUR = np.uint64(8), np.uint64(16), np.uint64(64)
-
-
-# The table that proposes. Without units it is uniform: one unit an id. prefix[i] = units of the ids below i;
-# empty until a row needs an exact draw.
-Proposer = namedtuple("Proposer", "n, total, cells, units, prefix")
 
 
 # The batch. If row_keys is empty, the counter keys the rows; if indptr is, nothing is excluded; if
@@ -47,20 +43,6 @@ PAUSED_WORDS = 5
 Scratch = namedtuple("Scratch", "room, more, before_more, paused")
 stack_runs, stack_proposals = stack(u64, 2 * int(GROUP)), stack(u64, int(IN_FLIGHT))
 stack_ids, stack_ratios = stack(u32, int(IN_FLIGHT)), stack(f64, int(IN_FLIGHT))
-
-
-@jit()
-def proposer(n, cells, units, prefix):
-    if n == ZERO or cells.size != units.size or (units.size != 0 and np.uint64(units.size) != n):
-        raise ValueError("table: cells, units and n differ")
-    if prefix.size != 0 and np.uint64(prefix.size) != n + ONE:
-        raise ValueError("table: prefix must have n + 1 entries")
-    return Proposer(n, n << S32 if units.size else n, cells, units, prefix)
-
-
-@jit()
-def units_of(table, id):
-    return table.units[id] if table.units.size else ONE
 
 
 @jit()
@@ -427,7 +409,8 @@ def negatives_draw(
     longest = scratch.size - 2 * (m + k) - 2 - PAUSED_WORDS
     if longest < 0:
         raise ValueError("negatives_draw: scratch is too small")
-    table = proposer(n, cells, units, prefix)
+    table = Proposer(n, n << S32 if units.size else n, cells, units, prefix)
+    check_proposer(table)
     batch = Batch(
         key, lane, first, row_keys, rows, exclude_ids, indptr, excluded, excluded_units, unique, on_exhausted
     )

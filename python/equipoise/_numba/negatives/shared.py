@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise._numba._jit import i64, jit, reads, u64, writes
-from equipoise._numba.negatives.rows import REDRAWS, proposer, units_of
+from equipoise._numba._jit import i64, jit, u64, writes
+from equipoise._numba.negatives.rows import REDRAWS
 from equipoise._numba.stream.elementary import log, log1p
 from equipoise._numba.stream.rng import ONE, TWO, ZERO, below, mix64, open_run, unit_real, word
 from equipoise._numba.tables.alias import alias_pick
+from equipoise._numba.tables.proposer import PROPOSER, check_proposer, units_of
 
 # What a call has come to; it lies in an array, so that the caller can come back.
 FILLED, NEXT_WORD, TRIES, TREE_BUILT = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(3)
@@ -25,17 +26,17 @@ def shared_pick(table, word):
     return alias_pick(table.cells, table.n, word) if table.units.size else below(word, table.n)
 
 
-@jit((u64, u64, u64, u64, reads(u64), reads(u64), i64, writes(i64)))
-def shared_draw(key, call, lane, n, cells, units, start, ids):
+@jit((u64, u64, u64, PROPOSER, i64, writes(i64)))
+def shared_draw(key, call, lane, table, start, ids):
     """Slots start .. start + len(ids) - 1 of a call that may repeat ids."""
-    table = proposer(n, cells, units, units[:0])
+    check_proposer(table)
     run, first = open_run(key, call, lane), np.uint64(start)
     for j in range(np.uint64(ids.size)):
         ids[j] = np.int64(shared_pick(table, word(run, first + j)))
 
 
-@jit((u64, u64, u64, u64, reads(u64), reads(u64), writes(i64), writes(i64), writes(u64)))
-def shared_unique(key, call, lane, n, cells, units, seen, ids, state):
+@jit((u64, u64, u64, PROPOSER, writes(i64), writes(i64), writes(u64)))
+def shared_unique(key, call, lane, table, seen, ids, state):
     """Distinct ids by rejection, against an open-addressing set (size a power of two, -1 = free).
 
     True: a slot met only known ids, go on with shared_exact.
@@ -43,7 +44,7 @@ def shared_unique(key, call, lane, n, cells, units, seen, ids, state):
     seen_mask, count = np.uint64(seen.size) - ONE, np.uint64(ids.size)
     if state.size != 4 or seen.size <= ids.size or np.uint64(seen.size) & seen_mask:
         raise ValueError("shared_unique: shapes")
-    table = proposer(n, cells, units, units[:0])
+    check_proposer(table)
     run, known = open_run(key, call, lane), False
     filled, next_word, tries = state[FILLED], state[NEXT_WORD], state[TRIES]
     stop = next_word + CHUNK
@@ -93,17 +94,17 @@ def build_tree(table, tree, ids, state):
     state[TREE_BUILT] = WHOLE if step == n + filled else step
 
 
-@jit((u64, u64, u64, u64, reads(u64), reads(u64), writes(u64), writes(i64), writes(u64)))
-def shared_exact(key, call, lane, n, cells, units, tree, ids, state):
+@jit((u64, u64, u64, PROPOSER, writes(u64), writes(i64), writes(u64)))
+def shared_exact(key, call, lane, table, tree, ids, state):
     """The rest exactly: a Fenwick tree over the units of the ids not yet got, O(n) once, O(log n) a slot.
 
     A part of either a call.
     """
-    if state.size != 4 or np.uint64(tree.size) != n + ONE:
+    if state.size != 4 or np.uint64(tree.size) != table.n + ONE:
         raise ValueError("shared_exact: shapes")
-    table = proposer(n, cells, units, units[:0])
+    check_proposer(table)
     run, top = open_run(key, call, lane), ONE
-    while top * TWO <= n:
+    while top * TWO <= table.n:
         top *= TWO
     if state[TREE_BUILT] != WHOLE:
         build_tree(table, tree, ids, state)
@@ -117,7 +118,7 @@ def shared_exact(key, call, lane, n, cells, units, tree, ids, state):
         target, id, step = below(word(run, next_word + ONE), left), ZERO, top
         next_word += TWO
         while step:
-            if id + step <= n and tree[id + step] <= target:
+            if id + step <= table.n and tree[id + step] <= target:
                 id += step
                 target -= tree[id]
             step >>= ONE
@@ -126,7 +127,7 @@ def shared_exact(key, call, lane, n, cells, units, tree, ids, state):
         id_units = units_of(table, id)
         left -= id_units
         id += ONE
-        while id <= n:
+        while id <= table.n:
             tree[id] -= id_units
             id += id & (~id + ONE)
     tree[ZERO], state[FILLED], state[NEXT_WORD], state[TRIES] = left, filled, next_word, tries
