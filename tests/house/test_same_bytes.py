@@ -683,7 +683,7 @@ def smote_in_threads(threads):
 # Their answers must not depend on the versions of scikit-learn and imbalanced-learn. The rows of most classes
 # follow from exact neighbors and from NumPy's legacy RandomState, whose streams are frozen. KMeansSMOTE and
 # SVMSMOTE use scikit-learn's clustering and support vectors, which change with its version, so they get
-# estimators of this file. tests of equipoise.imblearn compare the defaults with the installed version.
+# estimators of this file. The tests of equipoise.imblearn compare the defaults with the installed version.
 
 
 class Cells:
@@ -871,7 +871,8 @@ def before_states():
 
 
 def write_before():
-    """Write the files that are missing: done once, by the code of before."""
+    """Write all the files of ``before/``, which must not be there yet."""
+    BEFORE.mkdir()
     with contextlib.chdir(BEFORE):
         equipoise.AliasTable(weights_of("zeros")[:60], smoothing=0.5).save("table.alias")
         equipoise.UniformTable(123).save("table.uniform")
