@@ -222,7 +222,7 @@ def test_a_forked_child_has_a_lock_of_its_own():
     if not hasattr(os, "fork"):
         return  # nothing to show where nobody forks
     sampler = make()
-    with state._counting:
+    with state.Sampler._lock:
         child = os.fork()
         if child == 0:
             import signal
@@ -244,7 +244,7 @@ def test_only_what_was_taken_last_is_given_back():
 
 def test_counters_are_taken_under_the_lock():
     sampler = make()
-    with state._counting:
+    with state.Sampler._lock:
         other = threading.Thread(target=sampler.sample, args=([0], 1))
         other.start()
         other.join(0.2)

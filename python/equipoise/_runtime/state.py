@@ -1,37 +1,177 @@
-"""Counters of what a sampler has drawn: two threads must not take the same rows' words."""
+"""The state of samplers: counters, epochs, checkpoints, fingerprints, pickles and copies."""
 
 from __future__ import annotations
 
-import os
+import hashlib
 import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
 
-__all__ = ["Counting"]
+import numpy as np
+from numpy.typing import NDArray
 
+from equipoise import _validate
+from equipoise._runtime.locks import add_lock
 
-# Guards the counters of all samplers. A child of fork gets a fresh one.
-_counting = threading.Lock()
-
-
-def _renew_lock() -> None:
-    global _counting  # noqa: PLW0603
-    _counting = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+__all__ = ["Sampler"]
 
 
-class Counting:
-    """What samplers with counters share; a counter is an attribute, modulo 2^64."""
+class Sampler(ABC):
+    """The base class of everything that draws from a counted stream.
+
+    A sampler has a configuration, which never changes, a seed, an epoch, and counters of what it has drawn in
+    this epoch. A subclass declares its fields below, sets ``_seed`` and its configuration, calls
+    ``set_epoch(0)`` at the end of its ``__init__``, and implements `_configuration` and `_derive_keys`.
+    """
+
+    _kind: ClassVar[str]  # its name in state dicts
+    _counters: ClassVar[tuple[str, ...]]  # keys of the state dict; the attributes have an underscore before
+    _derived: ClassVar[tuple[str, ...]] = ()  # attributes that `_derive_keys` sets; pickles leave them out
+    _made_from: ClassVar[str]  # the arguments that two samplers share if they share states, for errors
+
+    _lock: ClassVar[threading.Lock]  # one for the counters of all samplers
+    _seed: int
+    _epoch: int
+    _digest: str | None = None
+
+    @abstractmethod
+    def _configuration(self) -> Iterable[bytes | NDArray[Any]]:
+        """Yield what the fingerprint covers; arrays are hashed as little-endian bytes."""
+
+    @abstractmethod
+    def _derive_keys(self) -> None:
+        """Set the attributes named in ``_derived`` from the seed and the epoch."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the start of an epoch.
+
+        Every epoch has random words of its own, for keyed rows and for counted ones. Only this sampler moves:
+        copies in other processes, such as persistent DataLoader workers, stay where they are. If they draw,
+        put the epoch into the row keys instead.
+
+        Parameters
+        ----------
+        epoch : int
+            In [0, 2^32).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `epoch` is not an integer or is out of range.
+
+        Examples
+        --------
+        >>> import equipoise
+        >>> sampler = equipoise.NegativeSampler(1000)
+        >>> first = sampler.sample([0], 5).ids
+        >>> sampler.set_epoch(0)
+        >>> bool((sampler.sample([0], 5).ids == first).all())
+        True
+        """
+        self._epoch = _validate.as_count(epoch, "epoch", most=2**32 - 1)
+        for name in self._counters:
+            setattr(self, f"_{name}", 0)
+        self._derive_keys()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position in the stream, for a checkpoint.
+
+        It does not include what DataLoader workers drew: they move their own copies of the sampler.
+
+        Returns
+        -------
+        dict
+            Ready for JSON: the kind of sampler, a version, a fingerprint of the configuration, the epoch and
+            the counters.
+
+        Examples
+        --------
+        >>> import equipoise
+        >>> sampler = equipoise.NegativeSampler(1000, seed=5)
+        >>> _ = sampler.sample([0, 1], 3)
+        >>> state = sampler.state_dict()
+        >>> after = sampler.sample([2], 3).ids
+        >>> resumed = equipoise.NegativeSampler(1000, seed=5)
+        >>> resumed.load_state_dict(state)
+        >>> bool((resumed.sample([2], 3).ids == after).all())
+        True
+        """
+        counters = {name: getattr(self, f"_{name}") for name in self._counters}
+        return {**self._fixed(), "epoch": self._epoch, **counters}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to the position that :meth:`state_dict` returned.
+
+        Parameters
+        ----------
+        state : mapping
+            From a sampler of the same class, made from the same arguments.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `state` is not a mapping, misses a key, or is of another version or configuration. The sampler
+            then stays where it was.
+
+        Examples
+        --------
+        See :meth:`state_dict`.
+        """
+        limits = {"epoch": 2**32} | dict.fromkeys(self._counters, 2**64)
+        position = _validate.as_state(state, self._fixed(), limits, self._made_from)
+        self.set_epoch(position["epoch"])
+        for name in self._counters:
+            setattr(self, f"_{name}", position[name])
 
     def _take(self, counter: str, count: int) -> int:
-        with _counting:
+        """Advance the attribute `counter` by `count`, modulo 2^64, and return what it was before."""
+        with self._lock:
             first: int = getattr(self, counter)
             setattr(self, counter, (first + count) % 2**64)
         return first
 
     def _give_back(self, counter: str, first: int, count: int) -> None:
-        # Only what was taken last can be given back; another thread's rows stay its own.
-        with _counting:
+        """Undo `_take`, unless another thread has taken more since then."""
+        with self._lock:
             if getattr(self, counter) == (first + count) % 2**64:
                 setattr(self, counter, first)
+
+    def _fixed(self) -> dict[str, str | int]:
+        return {"sampler": self._kind, "version": 1, "fingerprint": self._fingerprint()}
+
+    def _fingerprint(self) -> str:
+        if self._digest is None:
+            digest = hashlib.blake2b(digest_size=16)
+            for part in self._configuration():
+                if isinstance(part, np.ndarray):
+                    little = part.astype(part.dtype.newbyteorder("<"), copy=False)
+                    digest.update(little.reshape(-1).data)
+                else:
+                    digest.update(part)
+            self._digest = digest.hexdigest()
+        return self._digest
+
+    # The configuration never changes, so copies share it.
+    def __copy__(self) -> Self:
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self))
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.__copy__()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What can be computed again is left out, so that equal samplers have equal pickles.
+        return {name: value for name, value in vars(self).items() if name not in {*self._derived, "_digest"}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            # Unpickled arrays have dtype objects of their own, and a pickle tells them from NumPy's.
+            native = np.asarray(value, value.dtype.type) if isinstance(value, np.ndarray) else value
+            setattr(self, name, native)
+        self._digest = None
+        self._derive_keys()
+
+
+add_lock(Sampler, threading.Lock)

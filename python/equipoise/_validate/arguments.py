@@ -100,7 +100,7 @@ def as_state(
     state: Any,
     fixed: Mapping[str, str | int],
     counters: Mapping[str, int],
-    configuration: str = "items, exclude, seed and stream",
+    configuration: str,
 ) -> dict[str, int]:
     """The counters, each below its limit, of a ``state_dict`` whose other values are the fixed ones."""
     if not isinstance(state, Mapping):

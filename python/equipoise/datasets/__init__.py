@@ -2,4 +2,4 @@
 
 from equipoise.datasets.open_bandit import CAMPAIGNS, NUM_ITEMS, POLICIES, OpenBandit, load_open_bandit
 
-__all__ = ["CAMPAIGNS", "NUM_ITEMS", "OpenBandit", "POLICIES", "load_open_bandit"]
+__all__ = ["CAMPAIGNS", "NUM_ITEMS", "POLICIES", "OpenBandit", "load_open_bandit"]

@@ -13,7 +13,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CAMPAIGNS", "NUM_ITEMS", "OpenBandit", "POLICIES", "load_open_bandit"]
+__all__ = ["CAMPAIGNS", "NUM_ITEMS", "POLICIES", "OpenBandit", "load_open_bandit"]
 
 
 POLICIES = ("random", "bts")

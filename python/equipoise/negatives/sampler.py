@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from equipoise import _validate
 from equipoise._runtime.backend import kernels
 from equipoise._runtime.chunks import for_chunks
-from equipoise._runtime.state import Counting
+from equipoise._runtime.state import Sampler
 from equipoise.rng import COUNTED, KEYED, SHARED, worker_lane
 from equipoise.tables.alias import AliasTable
 from equipoise.tables.base import Proposer, _Table
@@ -85,7 +84,7 @@ class SharedNegatives:
     num_tries: int
 
 
-class NegativeSampler(Counting):
+class NegativeSampler(Sampler):
     """Draws negatives for rows of a batch, excluding each row's positives exactly.
 
     An id marked valid is never an excluded one: a slot that hits an exclusion is redrawn at most 32 times,
@@ -138,6 +137,11 @@ class NegativeSampler(Counting):
     False
     """
 
+    _kind = "NegativeSampler"
+    _counters = ("rows_drawn", "calls_shared")
+    _derived = ("_keys",)
+    _made_from = "items, exclude, seed and stream"
+
     def __init__(self, items: Any, *, exclude: Any = None, seed: int = 0, stream: int = 0) -> None:
         if isinstance(items, _Table):
             self._table: _Table = items
@@ -161,38 +165,7 @@ class NegativeSampler(Counting):
                     self._indptr, self._excluded, self._table._units, self._excluded_units
                 )
             self._longest = int(np.diff(self._indptr).max(initial=0))
-        self._digest: str | None = None
         self.set_epoch(0)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Go to the start of an epoch: each has its own words, for keyed rows and for counted ones.
-
-        This sampler alone goes there: copies in other processes, such as persistent DataLoader workers, stay
-        where they are. Where those draw, put the epoch into ``row_keys``.
-
-        Parameters
-        ----------
-        epoch : int
-            In [0, 2^32).
-
-        Raises
-        ------
-        TypeError, ValueError
-            No integer, or out of range.
-
-        Examples
-        --------
-        >>> import equipoise
-        >>> sampler = equipoise.NegativeSampler(1000)
-        >>> first = sampler.sample([0], 5).ids
-        >>> sampler.set_epoch(0)
-        >>> bool((sampler.sample([0], 5).ids == first).all())
-        True
-        """
-        self._epoch = _validate.as_count(epoch, "epoch", most=2**32 - 1)
-        self._rows_drawn = 0
-        self._calls_shared = 0
-        self._derive_keys()
 
     def _derive_keys(self) -> None:
         self._keys = {
@@ -512,84 +485,11 @@ class NegativeSampler(Counting):
         """
         return self._table.log_prob(ids)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Where this sampler's stream is, for a checkpoint; rows that workers drew have moved their copies.
-
-        Returns
-        -------
-        dict
-            JSON-able: version, a fingerprint of the configuration, epoch, and the counters of rows and of
-            shared calls.
-
-        Examples
-        --------
-        >>> import equipoise
-        >>> sampler = equipoise.NegativeSampler(1000, seed=5)
-        >>> _ = sampler.sample([0, 1], 3)
-        >>> state = sampler.state_dict()
-        >>> after = sampler.sample([2], 3).ids
-        >>> resumed = equipoise.NegativeSampler(1000, seed=5)
-        >>> resumed.load_state_dict(state)
-        >>> bool((resumed.sample([2], 3).ids == after).all())
-        True
-        """
-        return {
-            "sampler": "NegativeSampler",
-            "version": 1,
-            "fingerprint": self._fingerprint(),
-            "epoch": self._epoch,
-            "rows_drawn": self._rows_drawn,
-            "calls_shared": self._calls_shared,
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to where :meth:`state_dict` was taken.
-
-        Parameters
-        ----------
-        state : mapping
-            From a sampler of the same items, exclusions, seed and stream.
-
-        Raises
-        ------
-        TypeError, ValueError
-            No mapping; a key missing; a state of another version or another configuration. The sampler is
-            then as it was.
-
-        Examples
-        --------
-        See :meth:`state_dict`.
-        """
-        fixed: dict[str, str | int] = {
-            "sampler": "NegativeSampler",
-            "version": 1,
-            "fingerprint": self._fingerprint(),
-        }
-        limits = {"epoch": 2**32, "rows_drawn": 2**64, "calls_shared": 2**64}
-        counters = _validate.as_state(state, fixed, limits)
-        self.set_epoch(counters["epoch"])
-        self._rows_drawn, self._calls_shared = counters["rows_drawn"], counters["calls_shared"]
-
-    def __getstate__(self) -> dict[str, Any]:
-        # What can be computed again is left out, so that equal samplers have equal pickles.
-        return {name: value for name, value in vars(self).items() if name not in ("_keys", "_digest")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            # A pickle tells dtype objects apart that are equal: back to those that all other samplers have.
-            native = np.asarray(value, value.dtype.type) if isinstance(value, np.ndarray) else value
-            setattr(self, name, native)
-        self._digest = None
-        self._derive_keys()
-
-    def _fingerprint(self) -> str:
-        if self._digest is None:
-            digest = hashlib.blake2b(self._table._fingerprint(), digest_size=16)
-            digest.update(self._seed.to_bytes(8, "little") + self._stream.to_bytes(8, "little"))
-            digest.update(self._indptr.astype("<i8", copy=False).data)
-            digest.update(self._excluded.astype("<u4", copy=False).data)
-            self._digest = digest.hexdigest()
-        return self._digest
+    def _configuration(self) -> Iterable[bytes | NDArray[Any]]:
+        yield self._table._fingerprint()
+        yield self._seed.to_bytes(8, "little") + self._stream.to_bytes(8, "little")
+        yield self._indptr
+        yield self._excluded
 
     def __repr__(self) -> str:
         rows = f", {self._indptr.size - 1} rows of exclusions" if self._indptr.size else ""

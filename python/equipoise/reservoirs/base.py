@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
-import weakref
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from equipoise import _validate
 from equipoise._runtime.backend import kernels
+from equipoise._runtime.locks import add_lock
 from equipoise.reservoirs import serialize
 from equipoise.reservoirs.bottom_k import Smallest
 from equipoise.reservoirs.labels import Numbers
@@ -43,6 +42,7 @@ class WeightedRows:
     _settings: dict[str, Any]  # what two reservoirs must have in common to be merged
     _numbers: Numbers | None = None  # of classes, unless they are numbers
     _counts = _NO_INTEGERS  # rows by class
+    _lock: threading.RLock
 
     def _start(self, half_life: float | None, seed: int, stream: int, most: int) -> None:
         """most : points of a row, with replacement; 0 without."""
@@ -57,8 +57,7 @@ class WeightedRows:
         self._tail = np.empty(0)  # weights of a block that is not whole yet
         self._kept: Smallest
         self._workspaces: list[Workspace] = []
-        self._lock = threading.RLock()
-        _alive.add(self)
+        add_lock(self, threading.RLock)
 
     def _locks(self, other: object) -> tuple[threading.RLock, threading.RLock]:
         """In one order everywhere, or two threads that merge each into the other's could wait for ever."""
@@ -420,16 +419,3 @@ def _added(total: float, lost: float, x: float) -> tuple[float, float]:
     """Neumaier's sum."""
     both = total + x
     return both, lost + ((total - both) + x if abs(total) >= abs(x) else (x - both) + total)
-
-
-_alive: weakref.WeakSet[WeightedRows] = weakref.WeakSet()
-
-
-def _unlock() -> None:
-    """A fork leaves behind the thread that holds a lock."""
-    for rows in _alive:
-        rows._lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_unlock)

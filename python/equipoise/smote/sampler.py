@@ -6,7 +6,7 @@ synthetic row = base + gap * (neighbour - base)
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from equipoise import _validate
 from equipoise._runtime.backend import kernels
 from equipoise._runtime.chunks import for_chunks
-from equipoise._runtime.state import Counting
+from equipoise._runtime.state import Sampler
 from equipoise.neighbors.table import neighbour_table
 from equipoise.rng import SMOTE, worker_lane
 from equipoise.smote import memmap
@@ -63,7 +63,7 @@ class SyntheticRows:
     gaps: NDArray[Any]
 
 
-class SmoteSampler(Counting):
+class SmoteSampler(Sampler):
     """Draws synthetic rows of a class on the fly (SMOTE).
 
     A synthetic row lies between a random row of X, its parent, and a random one of the parent's k nearest:
@@ -126,6 +126,11 @@ class SmoteSampler(Counting):
     ((256, 4), dtype('float32'))
     """
 
+    _kind = "SmoteSampler"
+    _counters = ("rows_drawn",)
+    _derived = ("_key",)
+    _made_from = "X, k_neighbors, categorical, parent_weights and seed"
+
     def __init__(
         self,
         X: Any,
@@ -148,38 +153,9 @@ class SmoteSampler(Counting):
         self._file = memmap.locate(X, rows)
         self._table = neighbour_table(rows, k, estimator, self._categorical)
         self._rows_digest = _rows_digest(rows)
-        self._digest: str | None = None
         self.set_epoch(0)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Go to the start of an epoch: each has its own draws.
-
-        This sampler alone goes there: copies in other processes stay where they are.
-
-        Parameters
-        ----------
-        epoch : int
-            In [0, 2^32).
-
-        Raises
-        ------
-        TypeError, ValueError
-            No integer, or out of range.
-
-        Examples
-        --------
-        >>> import equipoise
-        >>> sampler = equipoise.SmoteSampler([[0.0], [1.0], [3.0]], k_neighbors=1)
-        >>> first = sampler.sample(5)
-        >>> sampler.set_epoch(0)
-        >>> bool((sampler.sample(5) == first).all())
-        True
-        """
-        self._epoch = _validate.as_count(epoch, "epoch", most=2**32 - 1)
-        self._rows_drawn = 0
-        self._derive_key()
-
-    def _derive_key(self) -> None:
+    def _derive_keys(self) -> None:
         stream = np.uint64(int.from_bytes(self._rows_digest[:8], "little"))
         self._key = np.uint64(kernels().call_key(np.uint64(self._seed), self._epoch, SMOTE, stream))
 
@@ -250,92 +226,26 @@ class SmoteSampler(Counting):
 
         for_chunks(count, max(1, _CHUNK // (8 + d + self._categorical.size * k * k)), threads, fill)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Where this sampler's stream is, for a checkpoint.
-
-        Returns
-        -------
-        dict
-            JSON-able: version, a fingerprint of the configuration, epoch, and the number of rows drawn in it.
-
-        Examples
-        --------
-        >>> import equipoise
-        >>> X = [[0.0], [1.0], [3.0]]
-        >>> sampler = equipoise.SmoteSampler(X, k_neighbors=1, seed=5)
-        >>> _ = sampler.sample(100)
-        >>> state = sampler.state_dict()
-        >>> after = sampler.sample(3)
-        >>> resumed = equipoise.SmoteSampler(X, k_neighbors=1, seed=5)
-        >>> resumed.load_state_dict(state)
-        >>> bool((resumed.sample(3) == after).all())
-        True
-        """
-        return {**self._fixed(), "epoch": self._epoch, "rows_drawn": self._rows_drawn}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to where :meth:`state_dict` was taken.
-
-        Parameters
-        ----------
-        state : mapping
-            From a sampler of the same X, k_neighbors, categorical, parent_weights and seed.
-
-        Raises
-        ------
-        TypeError, ValueError
-            No mapping; a key missing; a state of another version or another configuration. The sampler is
-            then as it was.
-
-        Examples
-        --------
-        See :meth:`state_dict`.
-        """
-        made_from = "X, k_neighbors, categorical, parent_weights and seed"
-        limits = {"epoch": 2**32, "rows_drawn": 2**64}
-        counters = _validate.as_state(state, self._fixed(), limits, made_from)
-        self.set_epoch(counters["epoch"])
-        self._rows_drawn = counters["rows_drawn"]
-
-    def _fixed(self) -> dict[str, str | int]:
-        if self._digest is None:
-            digest = hashlib.blake2b(self._rows_digest, digest_size=16)
-            digest.update(self._X.dtype.str[1:].encode() + self._seed.to_bytes(8, "little"))
-            for part in (np.asarray(self._table.shape), self._categorical, self._table):
-                little = "<i8" if part.dtype == np.int64 else "<i4"
-                digest.update(part.astype(little, copy=False).reshape(-1).data)
-            if self._weights is not None:
-                digest.update(self._weights._fingerprint())
-            self._digest = digest.hexdigest()
-        return {"sampler": "SmoteSampler", "version": 1, "fingerprint": self._digest}
-
-    # Neither the rows nor the table change.
-    def __copy__(self) -> SmoteSampler:
-        other = SmoteSampler.__new__(SmoteSampler)
-        vars(other).update(vars(self))
-        return other
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> SmoteSampler:
-        return self.__copy__()
+    def _configuration(self) -> Iterable[bytes | NDArray[Any]]:
+        yield self._rows_digest
+        yield self._X.dtype.str[1:].encode() + self._seed.to_bytes(8, "little")
+        yield from (np.asarray(self._table.shape), self._categorical, self._table)
+        if self._weights is not None:
+            yield self._weights._fingerprint()
 
     def __getstate__(self) -> dict[str, Any]:
-        # What can be computed again is left out, so that equal samplers have equal pickles.
-        state = {name: value for name, value in vars(self).items() if name not in ("_key", "_digest")}
+        state = super().__getstate__()
         if self._file is not None:
             del state["_X"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            # A pickle tells dtype objects apart that are equal: back to those that all other samplers have.
-            native = np.asarray(value, value.dtype.type) if isinstance(value, np.ndarray) else value
-            setattr(self, name, native)
-        if self._file is not None:
-            self._X = memmap.remap(self._file)
-            if _rows_digest(self._X) != self._rows_digest:
-                _validate.refuse_changed_file(self._file.path)
-        self._digest = None
-        self._derive_key()
+        file = state["_file"]
+        if file is not None:
+            self._X = memmap.remap(file)
+            if _rows_digest(self._X) != state["_rows_digest"]:
+                _validate.refuse_changed_file(file.path)
+        super().__setstate__(state)
 
     def __repr__(self) -> str:
         (n, d), k = self._X.shape, self._table.shape[1]
