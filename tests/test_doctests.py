@@ -1,4 +1,4 @@
-"""The examples in the docstrings and in the README run as they stand."""
+"""The examples in the docstrings run as they stand."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import doctest
 import importlib
 import importlib.util
 import pkgutil
-import re
-from pathlib import Path
 
 import pytest
 
@@ -33,28 +31,3 @@ def test_docstrings(name):
     public = [n for n in getattr(module, "__all__", []) if not n.startswith("_")]
     if public and not name.rpartition(".")[2].startswith("_"):
         assert result.attempted > 0
-
-
-BLOCKS = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[1] / "README.md").read_text(), re.S)
-
-
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{len(block)} characters")
-def test_readme(block):
-    for module in ("torch", "dask", "imblearn"):
-        if re.search(rf"import {module}\b|equipoise\.{module} import", block):
-            pytest.importorskip(module, reason=f"{module} is not installed")
-    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
-
-
-def test_the_readme_has_examples():
-    assert len(BLOCKS) >= 2
-
-
-def test_the_readme_names_every_public_name():
-    text = (Path(__file__).parents[1] / "README.md").read_text()
-    missing = [
-        n
-        for n in equipoise.__all__
-        if n not in text and n not in ("Negatives", "SharedNegatives", "__version__", "backend")
-    ]
-    assert not missing
