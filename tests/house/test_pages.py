@@ -1,4 +1,4 @@
-"""The README and the pages in docs/: their code runs, their links resolve, and they name everything public."""
+"""The README and the pages in docs/: their code runs, their links resolve, every public name is there."""
 
 from __future__ import annotations
 
