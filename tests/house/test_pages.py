@@ -221,3 +221,16 @@ def test_links_resolve(page):
 
 def test_every_page_is_linked_from_the_readme():
     assert {f"docs/{page.name}" for page in PAGES[1:]} <= {link.partition("#")[0] for link in links(PAGES[0])}
+
+
+# ---- the map for contributors ----------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not (ROOT / ".github").exists(), reason="an sdist has no .github")
+def test_the_files_that_contributing_names_are_there():
+    words = re.findall(r"`([\w./]+)`", (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    paths = {word for word in words if re.match(r"(python|cpp|tests|bench|docs|\.ci|\.github)/", word)}
+    paths = {word for word in paths if "/X" not in word}  # X stands for any subject
+    assert paths
+    missing = [path for path in sorted(paths) if not (ROOT / path).exists()]
+    assert not [path for path in missing if not any((ROOT / path).is_relative_to(f) for f in MAY_BE_ABSENT)]
