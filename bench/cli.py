@@ -30,13 +30,23 @@ K = 10_000
 TIMED = """
 import runpy, sys, time
 import pyarrow.parquet as pq
-import equipoise
 
 def most():  # bytes; getrusage would tell the parent's from before exec
     line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
 
 side, file, out, columns, options = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4].split(), sys.argv[5:]
+
+
+def equipoise(*arguments):
+    sys.argv[1:] = arguments
+    try:
+        runpy.run_module("equipoise", run_name="__main__")
+    except SystemExit as end:
+        assert not end.code
+
+if side == "command":
+    equipoise("sample", "--help")  # imports are not in the times
 start, cpu = time.perf_counter(), time.process_time()
 if side == "read_table":
     pq.read_table(file, columns=columns)
@@ -46,11 +56,7 @@ elif side.startswith("iter_batches"):
     for batch in pq.ParquetFile(file, **how).iter_batches(1 << 17, columns=columns):
         pass
 else:
-    sys.argv[1:] = ["sample", file, "-o", out, *options]
-    try:
-        runpy.run_module("equipoise", run_name="__main__")
-    except SystemExit as end:
-        assert not end.code
+    equipoise("sample", file, "-o", out, *options)
 print()
 print(time.perf_counter() - start, time.process_time() - cpu, most())
 """
@@ -68,8 +74,8 @@ class Run:
     peak: float
 
 
-def write_wide(path: Path, gigabytes: float) -> int:
-    """Write columns id, weight, label and five of random doubles, which do not compress. Return the rows."""
+def write_wide(path: Path, gigabytes: float) -> None:
+    """Write columns id, weight, label and five of random doubles, which do not compress."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -90,7 +96,6 @@ def write_wide(path: Path, gigabytes: float) -> int:
         rows += GROUP
     assert writer is not None
     writer.close()
-    return rows
 
 
 def write_narrow(path: Path, wide: Path, columns: list[str]) -> None:
@@ -124,7 +129,7 @@ def on_all_cores(side: str, file: Path, columns: str, options: list[str]) -> Run
 
 
 def fill(row: Row, runs: dict[str, list[Run]], rivals: tuple[str, ...]) -> Row:
-    """Fill in the ratio of the command to the fastest rival, by both clocks, and the command's peak memory."""
+    """Fill in the ratio of the command to the fastest rival, by both clocks, and the command's peak."""
     rounds = range(len(runs[COMMAND]))
     wall = [min(runs[rival][i].wall for rival in rivals) for i in rounds]
     cpu = [min(runs[rival][i].cpu for rival in rivals) for i in rounds]
@@ -163,13 +168,13 @@ def run(budget: Budget) -> Iterator[Row]:
         return
     with tempfile.TemporaryDirectory() as folder:
         wide, by_id, by_label = (Path(folder, f"{name}.parquet") for name in ("wide", "by_id", "by_label"))
-        rows = write_wide(wide, 0.1 if budget.quick else 2.0)
+        write_wide(wide, 0.1 if budget.quick else 2.0)
         write_narrow(by_id, wide, ["weight", "id"])
         write_narrow(by_label, wide, ["weight", "label"])
         for columns, option, narrow in (
             ("weight id", "--id id", by_id),
             ("weight label", "--by label", by_label),
         ):
-            what = f"{rows:,} rows, {columns.replace(' ', ' and ')}"
+            what = columns.replace(" ", " and ")
             yield from compare(f"{what}, a file of these columns", narrow, columns, option, budget)
             yield from compare(f"{what}, a file of 8 columns", wide, columns, option, budget, wide=True)

@@ -18,7 +18,7 @@ from .harness import Budget, Row, optional
 from .two_threads import THREADS, duel, print_rows, rows_of
 
 K = 5
-PLAIN = "clustered rows of the same shape and dtype"
+PLAIN = "plain data"
 Search = Callable[[np.ndarray, int], np.ndarray]  # the points and k -> the indices of each row's neighbors
 
 
