@@ -109,7 +109,7 @@ def against(work: str, rival: str, goal: float | None, x: np.ndarray, budget: Bu
     library, forms = RIVALS[rival]
     row = Row("neighbors", work, rival, goal=goal, amount=len(x))
     if (rival, *x.shape) == ("faiss IndexFlatL2", 100_000, 32):
-        row.headline = "the 5 nearest neighbors of each of 100,000 rows x 32, exact, two threads"
+        row.headline = "the 5 nearest neighbors of each of 100,000 rows x 32, two threads"
     if optional(library) is None:
         row.note = "not installed"
         return row

@@ -63,66 +63,70 @@ class Section:
 SECTIONS = {
     "tables": Section(
         "Tables: drawing by weight",
-        """Weights are 1 / rank^0.75 (Zipf), and draws are with replacement. equipoise and the libraries that keep
-        a table (vose, SciPy) build it once, outside the clock. torch.multinomial and Generator.choice keep
-        nothing and sum all weights in every call, so that a few draws of many items cost them most. The bare C++
-        loop only draws, without argument checks or a reproducible stream, and is compiled for the very machine.
-        """,
+        """Weights are 1 / rank^0.75 (Zipf), and draws are with replacement. equipoise and the libraries
+        that keep a table (vose, SciPy) build it once, outside the clock. torch.multinomial and
+        Generator.choice keep nothing and sum all weights in every call, so that a few draws of many items
+        cost them most. The bare C++ loop only draws, without argument checks or a reproducible stream, and
+        is compiled for the very machine.""",
     ),
     "negatives": Section(
         "Negatives: ids that a row must not get",
-        """1,000,000 users have 50 known positives each, out of 1,000,000 items. A call draws 16 negatives for
-        each of its rows in proportion to popularity^0.75, never a positive of the row, and returns the log
-        probability of each. Every call has other users, so that their positives are not in the cache.""",
-        """For a single row, the cost of a call decides. NumPy on prepared arrays is faster there, but does less:
-        its log q leaves out the mass of the excluded items.""",
+        """1,000,000 users have 50 known positives each, out of 1,000,000 items. A call draws 16 negatives
+        for each of its rows in proportion to popularity^0.75, never a positive of the row, and returns the
+        log probability of each. Every call has other users, so that their positives are not in the cache.
+        """,
+        """For a single row, the cost of a call decides. NumPy on prepared arrays is faster there, but does
+        less: its log q leaves out the mass of the excluded items.""",
     ),
     "reservoirs": Section(
         "Reservoirs: weighted samples of a stream",
-        """A stream of float32 weights is read in chunks of 2^20 rows, and k rows are kept by weight, without
-        replacement. The NumPy rival keeps the k smallest exponential keys (Efraimidis and Spirakis). Its sifted
-        form first drops the keys above the largest kept one, an idea of ours that makes it faster. Summing the
-        weights is the least that a reader of the stream can do.""",
-        """At k = 1,000 one thread reads weights nearly as fast as memory delivers them, so a second thread gains
-        little: the list above has the time of two threads that only sum the weights. In chunks of 2^22 rows,
-        starting and ending the threads of each call costs some 0.1 ms more.""",
+        """A stream of float32 weights is read in chunks of 2^20 rows, and k rows are kept by weight,
+        without replacement. The NumPy rival keeps the k smallest exponential keys (Efraimidis and
+        Spirakis). Its sifted form first drops the keys above the largest kept one, an idea of ours that
+        makes it faster. Summing the weights is the least that a reader of the stream can do.""",
+        """At k = 1,000 one thread reads weights nearly as fast as memory delivers them, so a second thread
+        gains little: the list above has the time of two threads that only sum the weights. In chunks of
+        2^22 rows, starting and ending the threads of each call costs some 0.1 ms more.""",
     ),
     "neighbors": Section(
         "Nearest neighbors: exact search",
-        """The 5 nearest neighbors of every row among the other rows, by Euclidean distance. All searches are
-        exact, and the bench asserts that they find the same neighbors. Clustered rows lie around fifty centers,
-        uniform rows are noise without structure. The second table has data that is hard for a search, beside
-        clustered rows of the same shape and type, both in equipoise.""",
-        """Cauchy noise, small whole numbers and one-hot rows take up to about five times as long as clustered
-        rows.""",
+        """The 5 nearest neighbors of every row among the other rows, by Euclidean distance. All searches
+        are exact, and the bench asserts that they find the same neighbors. Clustered rows lie around fifty
+        centers, uniform rows are noise without structure. The second table has data that is hard for a
+        search, beside clustered rows of the same shape and type, both in equipoise.""",
+        """Cauchy noise, small whole numbers and one-hot rows take up to about five times as long as
+        clustered rows.""",
         "plain data",
         "hard data",
     ),
     "smote": Section(
         "Synthetic rows: SMOTE on the fly",
-        """`SmoteSampler.sample(65_536, out=)` from 100,000 rows, whose neighbors are known. Copying as many rows
-        with np.take is the least that a sampler of rows can do: it reads one row for each, where SMOTE reads two
-        and draws random numbers.""",
+        """`SmoteSampler.sample(65_536, out=)` from 100,000 rows, whose neighbors are known. Copying as many
+        rows with np.take is the least that a sampler of rows can do: it reads one row for each, where SMOTE
+        reads two and draws random numbers.""",
     ),
     "imblearn": Section(
         "The classes for imbalanced-learn",
-        """`fit_resample` of `equipoise.imblearn` beside that of imbalanced-learn, whose rows it returns for the
-        same `random_state`. "imbalanced-learn, kd_tree" is the rival whose user has given it a faster search
-        through `k_neighbors=`.""",
+        """`fit_resample` of `equipoise.imblearn` beside that of imbalanced-learn, whose rows it returns for
+        the same `random_state`. "imbalanced-learn, kd_tree" is the rival whose user has given it a faster
+        search through `k_neighbors=`.""",
+        """Whether resampling helps a classifier is another question: see [minority.md](minority.md).""",
     ),
     "cli": Section(
         "The command `equipoise sample` on Parquet files",
-        """`equipoise sample -k 10000 --weight weight` with `--id id` or `--by label`, on a file of 2 GB: 36.7
-        million rows of 8 columns, in row groups of 2^20 rows. pyarrow only reads the columns, in the fastest of
-        three ways. Each run is a process of its own, which times itself after its imports. From a file of 8
-        columns the command reads the two that decide, then fetches all columns of the row groups that hold
-        chosen rows. For a small sample from all over the file, these are most of the file.""",
+        """`equipoise sample -k 10000 --weight weight` with `--id id` or `--by label`, on a file of 2 GB:
+        36.7 million rows of 8 columns, in row groups of 2^20 rows. pyarrow only reads the columns, in the
+        fastest of three ways. Each run is a process of its own, which times itself after its imports. From
+        a file of 8 columns the command reads the two that decide, then fetches all columns of the row
+        groups that hold chosen rows. For a small sample from all over the file, these are most of the file.
+        """,
         theirs="pyarrow",
         ours="command",
     ),
     "backends": Section(
         "The backends: C++ and Numba",
-        """The cost of a call on each backend. Both return the same bytes. Compiling is not in the times.""",
+        """The cost of a call on each backend. Both return the same bytes. Compiling is not in the times.
+        """,
         theirs="C++",
         ours="Numba",
     ),
@@ -269,21 +273,16 @@ def results(figures: dict[str, Any]) -> str:
 
 
 def headlines(figures: dict[str, Any]) -> str:
-    """Return the README's table, of the rows with a headline, and where they were measured."""
-    lines = [line(["job", "rival", "times as fast"]), line(["---"] * 3)]
-    machines: dict[str, str] = {}
+    """Return the README's table, of the rows with a headline. Losses are bold."""
+    lines = [line(["job", "rival", "rival's time", "equipoise's time", "times as fast"]), line(["---"] * 5)]
     for subject in SUBJECTS:
-        found = figures.get(subject, {"rows": []})
-        for row in found["rows"]:
+        for row in figures.get(subject, {"rows": []})["rows"]:
             if row["headline"] and row["value"] is not None:
-                lines.append(line([row["headline"], row["rival"], f"{spell(row['value'])}x"]))
-                about = found["environment"]
-                machines[about["commit"]] = f"{about['cpu']} at commit {about['commit']}"
-                compiler = about["compiler"]
-    text = f"""Medians of the ratios within one run, with every rival at its best setting, on one thread unless a row
-    says two: {"; ".join(machines.values())}; {compiler}. A figure below 1x is a loss. All rows, and what exactly the
-    rivals ran: [bench/RESULTS.md](bench/RESULTS.md)."""
-    return "\n".join([*lines, "", *paragraph(text)]).rstrip()
+                times = [spell_time(row["theirs"]), spell_time(row["ours"])]
+                value = f"{row['value']:.2g}" if row["value"] < 100 else spell(row["value"])
+                value = f"**{value}**" if row["value"] < 1 else value
+                lines.append(line([row["headline"], row["rival"], *times, value]))
+    return "\n".join(lines)
 
 
 def place(text: str, inside: str) -> str:

@@ -101,12 +101,13 @@ def streams(budget: Budget, n: int) -> Iterator[Row]:
         for rival, forms in rivals.items():
             best = rounds.fastest(list(forms))
             row = Row("reservoirs", what, rival, setting=best, goal=goal, amount=n)
-            if k == 1_000 and rival == SIFTED:
-                row.headline = f"keep {k:,} of {n:,} rows by weight, in one pass"
+            if k == 100_000 and keys is None and rival == SIFTED:
+                row.headline = f"a reservoir of {k:,} from a stream of {n:,} weights"
             yield rounds.fill(row, "ours", best)
         if "sum" in timers:
             row = Row("reservoirs", what, "NumPy, only summing the weights", goal=0.7, amount=n)
             row.setting = "weights[chunk].sum(), chunks of 2^20"
+            row.headline = f"a reservoir of {k:,} from a stream of {n:,} weights"
             yield rounds.fill(row, "ours", "sum")
     few = weights[:10_000_000]
     what = f"Reservoir(1,000), {few.size:,} rows"
@@ -192,6 +193,8 @@ def arrays(budget: Budget, n: int) -> Iterator[Row]:
             yield row
             continue
         row.setting = rounds.fastest(sides)
+        if rival == "torch.multinomial":
+            row.headline = f"{k:,} of {n:,} rows by weight, without replacement"
         yield rounds.fill(row, "ours", row.setting)
 
 

@@ -99,7 +99,7 @@ def draws(budget: Budget) -> Iterator[Row]:
             row = Row("tables", f"draw {what} of {n:,} items", rival, goal=goals.get(rival))
             row.amount = math.prod(shape)
             if (n, shape, rival) == (10**6, MILLION, "torch.multinomial"):
-                row.headline = "draw 1,000,000 of 1,000,000 items by weight, with replacement"
+                row.headline = "draw 1,000,000 of 1,000,000 items by weight"
             if not forms:
                 row.note = "not installed"
                 yield row
@@ -130,8 +130,6 @@ def builds(budget: Budget) -> Iterator[Row]:
     for order, weights in {"heaviest first": ranked, "shuffled": shuffled}.items():
         work = f"build a table of {n:,} items, {order}"
         row = Row("tables", work, "the faster of vose and SciPy", goal=1.5, amount=n)
-        if order == "shuffled":
-            row.headline = f"build an alias table of {n:,} items"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # SciPy warns of round-off at this n
             timers = {"ours": timer(partial(equipoise.AliasTable, weights))}
