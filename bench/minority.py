@@ -1,8 +1,8 @@
 """Does resampling help a gradient booster? Every sampler on real imbalanced tables.
 
 ``python -m bench.minority`` reads keel_dev and online_shoppers in the folder that EQUIPOISE_DATA names, and
-writes bench/minority.md. ``--library imblearn`` uses imbalanced-learn's classes. They give the same rows if no
-distances tie, but on these tables some do.
+writes bench/minority.md. ``--library imblearn`` uses imbalanced-learn's classes. They give the same rows if
+no distances tie, but on these tables some do.
 
 Training folds are resampled, test folds are not. Folds and seeds are the same for all samplers, so that
 differences can be taken fold by fold.
@@ -262,8 +262,8 @@ def main() -> None:
         f"`HistGradientBoostingClassifier(random_state={SEED})` on `RepeatedStratifiedKFold({SPLITS}, "
         f"n_repeats={options.repeats}, random_state={SEED})`; the sampler of fold i has `random_state=i`.\n"
         "Other arguments have their defaults, except that the `cluster_balance_threshold` of KMeansSMOTE is\n"
-        "the share of the minority. A score is the mean ± standard deviation over test folds. A change is the\n"
-        'mean over folds of the difference to "none", the same fold without a sampler. The rows "all" have\n'
+        "the share of the minority. A score is the mean ± standard deviation over test folds. A change is\n"
+        'the mean over folds of the difference to "none", the same fold without a sampler. Rows "all" have\n'
         "the mean over tables ± its standard error, and how many tables changed by 0.0005 or more.\n"
         "Categories are one-hot, encoded after sampling for SMOTENC and SMOTEN (which is for tables of\n"
         "categories only) and before it for the others."
