@@ -59,7 +59,7 @@ def same_rows(name: str, **arguments: Any) -> None:
     )
     assert a.shape == c.shape, (name, a.shape, c.shape)
     assert (b == d).all(), name
-    # Categories tie, and tied neighbours have no order that both would keep.
+    # Categories tie, and tied neighbors have no order that both would keep.
     assert name == "SMOTENC" or np.allclose(a, c), name
 
 
