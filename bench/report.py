@@ -125,9 +125,8 @@ SECTIONS = {
     ),
     "backends": Section(
         "The backends: C++ and Numba",
-        """The cost of a call on each backend. Both return the same bytes. Compiling is not in the times. "Chunk"
-        rows are the mean of eight chunks read by a new reservoir.
-        """,
+        """The cost of a call on each backend. Both return the same bytes. Compiling is not in the times.
+        The cost of a chunk is the mean over eight chunks, which a new reservoir reads.""",
         theirs="C++",
         ours="Numba",
     ),
@@ -241,10 +240,11 @@ def machine(about: dict[str, Any]) -> str:
     """Return a paragraph on where a section was measured. A remark is added to the figures by hand."""
     commit = about["commit"] + (" with uncommitted changes" if about["changed"] else "")
     core = "not kept to a core" if about["core"] is None else f"core {about['core']} of {about['cores']}"
+    remark = about.get("remark", "")
     libraries = ", ".join(f"{n} {v}" for n, v in about["libraries"].items() if v != "not installed")
     return (
         f"Measured on {about['day']} at commit {commit} by `{about['command']}`: {about['cpu']}, {core}; "
-        f"{about['system']}; {about['compiler']}; Python {about['python']}; {libraries}. {about.get('remark', '')}"
+        f"{about['system']}; {about['compiler']}; Python {about['python']}; {libraries}. {remark}"
     )
 
 
