@@ -1,10 +1,11 @@
-"""What the cases share: a clock, rounds in which every side runs in turn, fixtures, the shape of a result.
+"""The clock, the rounds in which all sides run in turn, the data, and the row of a table.
 
-Machines are noisy, so a time alone says little. Every side of a row runs in the same process, on the same
-core, one after the other, round after round; a row's number is the median of the ratios inside the rounds.
+Machines are noisy, so a time alone says little. All sides of a row run in the same process, on the same core,
+one after the other, round after round. The figure of a row is the median of the ratios within the rounds.
 
-The clock counts the process's CPU time, which is wall time on an idle core. On a shared one, wall time would
-charge a long call with other processes' time slices and spare a short one: it would flatter the faster side.
+The clock counts the CPU time of the process, which on an idle core is the wall time. On a shared core, wall
+time would charge a long call with the time slices of other processes and spare a short one. That would
+flatter the faster side.
 """
 
 from __future__ import annotations
@@ -24,33 +25,40 @@ Timer = Callable[[], float]  # runs its work once or several times and returns s
 
 @dataclass(frozen=True)
 class Budget:
-    """How long the sides of a group of rows may take: quick is for looking, full for publishing."""
+    """How long the sides of a group of rows may take: quick to try a bench out, full to publish."""
 
     quick: bool
     seconds: float  # rounds are run for about this long
-    rounds: int  # but at least so many
-    huge: bool = False  # 1e8 items too
+    rounds: int  # but at least this many
+    huge: bool = False  # also 100,000,000 items
 
     @classmethod
-    def of(cls, *, quick: bool, huge: bool = False) -> Budget:
+    def make(cls, *, quick: bool, huge: bool = False) -> Budget:
         return cls(True, 1.0, 3, huge) if quick else cls(False, 8.0, 9, huge)
 
 
 @dataclass
 class Row:
-    """One line of the table; times are seconds a call.
+    """A line of a table. Times are seconds a call.
 
-    ``measure`` says what ``value`` is and which way its target goes: "speedup" is rival / equipoise (at
-    least), "slowdown" is Numba / C++, or hard / plain (at most), "us" and "ms" are times (at most),
-    "memory" is rival / equipoise (at least), and ``ours`` and ``theirs`` are bytes.
+    ``measure`` says what ``value`` is, and whether the goal is a least or a greatest value:
+
+    ========  ==================================================  ========
+    measure   value                                               goal
+    ========  ==================================================  ========
+    speedup   the rival's time / equipoise's                      at least
+    slowdown  ours / theirs, e.g. hard data / plain data          at most
+    memory    the rival's bytes / equipoise's                     at least
+    us, ms    a time of equipoise alone                           at most
+    ========  ==================================================  ========
     """
 
-    case: str
+    subject: str
     work: str
     rival: str
-    setting: str = ""  # what exactly the rival ran: a reader must be able to object
+    setting: str = ""  # what exactly the rival ran, so that a reader can object
     measure: str = "speedup"
-    target: float | None = None
+    goal: float | None = None
     amount: int | None = None  # things made in a call
     ours: float | None = None
     theirs: float | None = None
@@ -58,11 +66,15 @@ class Row:
     low: float | None = None
     high: float | None = None
     rounds: int = 0
-    note: str = ""
+    threads: int = 1
+    cpu: float | None = None  # the ratio by CPU time, where ``value`` is by the wall clock
+    peak: float | None = None  # bytes of memory that equipoise used at most
+    note: str = ""  # why there is no value
+    headline: str = ""  # how the README names this row, if it shows it
 
 
 def optional(name: str) -> ModuleType | None:
-    """A rival that is not here costs its rows, not the run."""
+    """Return the module, or None if it is not installed: its rows then say so, and the others run."""
     try:
         return importlib.import_module(name)
     except ImportError:
@@ -71,13 +83,13 @@ def optional(name: str) -> ModuleType | None:
 
 SHARP = time.get_clock_info("process_time").resolution < 1e-6
 CLOCK = time.process_time if SHARP else time.perf_counter
-SAMPLE = 0.02  # seconds: shorter calls are repeated to fill this, so that the clock's own cost vanishes
+SAMPLE = 0.02  # seconds: shorter calls are repeated to fill this, so that the cost of the clock vanishes
 
 
 def timer(run: Callable[..., object], prepare: Callable[[], object] | None = None) -> Timer:
-    """A clock for ``run``, warmed up. With ``prepare`` each call gets a fresh argument, made while it stands.
+    """Return a clock for ``run``, which is warmed up. ``prepare`` makes an argument for each call, untimed.
 
-    What a long call returns is freed after the clock stops; where calls repeat, freeing is in the time.
+    The result of a long call is freed after the clock stops. Where calls repeat, freeing is in the time.
     """
 
     def once() -> float:
@@ -106,7 +118,7 @@ def timer(run: Callable[..., object], prepare: Callable[[], object] | None = Non
 
 @dataclass
 class Rounds:
-    """Seconds a call of every side, round by round."""
+    """The seconds a call of every side, round by round."""
 
     times: dict[str, list[float]]
 
@@ -114,7 +126,7 @@ class Rounds:
         return min(sides, key=lambda side: median(self.times[side]))
 
     def fill(self, row: Row, ours: str, theirs: str) -> Row:
-        """``row`` with both medians, and median, least and greatest of theirs / ours inside the rounds."""
+        """Fill in both medians, and the median, least and greatest of theirs / ours within the rounds."""
         a, b = self.times[ours], self.times[theirs]
         ratios = [y / x for x, y in zip(a, b, strict=True)]
         row.ours, row.theirs, row.rounds = median(a), median(b), len(a)
@@ -122,7 +134,7 @@ class Rounds:
         return row
 
     def fill_time(self, row: Row, ours: str) -> Row:
-        """``row`` with a time alone, in the unit that its measure names."""
+        """Fill in a time alone, in the unit that the row's measure names."""
         a, scale = self.times[ours], {"us": 1e6, "ms": 1e3}[row.measure]
         row.ours, row.rounds = median(a), len(a)
         row.value, row.low, row.high = median(a) * scale, min(a) * scale, max(a) * scale
@@ -130,7 +142,7 @@ class Rounds:
 
 
 def alternate(timers: dict[str, Timer], budget: Budget) -> Rounds:
-    """A B C A B C ...: what disturbs the machine disturbs all sides alike."""
+    """Run A B C A B C ..., so that what disturbs the machine disturbs all sides alike."""
     rounds = Rounds({side: [] for side in timers})
     gc.collect()
     gc.disable()
@@ -147,20 +159,20 @@ def alternate(timers: dict[str, Timer], budget: Budget) -> Rounds:
 
 
 def contenders(forms: dict[str, Timer]) -> dict[str, Timer]:
-    """Of the forms of one rival, those within 1.3 times the fastest in two trials: the rest cannot win."""
+    """Return the forms of a rival within 1.3 times the fastest in two trials. The others cannot win."""
     trial = {form: min(clock(), clock()) for form, clock in forms.items()}
     return {form: clock for form, clock in forms.items() if trial[form] <= 1.3 * min(trial.values())}
 
 
 def zipf(n: int) -> np.ndarray:
-    """Weights 1 / rank, id 0 the heaviest: the order kindest to rivals, whose searches then stay in cache."""
+    """Return weights 1 / rank, id 0 the heaviest: this order is the kindest to rivals that search."""
     return 1.0 / np.arange(1, n + 1, dtype=np.float64)
 
 
 def positives(num_users: int, num_items: int, each: int) -> np.ndarray:
-    """int32 [num_users, each], rows sorted and without repeats; items log-uniform (popularity ~ 1 / rank).
+    """Return int32 [num_users, each]: sorted rows without repeats, items log-uniform (popularity ~ 1 / rank).
 
-    A repeat inside a row is replaced by a uniform item.
+    A repeat within a row is replaced by a uniform item.
     """
     rng = np.random.default_rng(20)
     items = np.empty((num_users, each), np.int32)
@@ -175,9 +187,3 @@ def positives(num_users: int, num_items: int, each: int) -> np.ndarray:
         rows.sort(axis=1)
         items[dirty] = rows
     return items
-
-
-def spelled(n: int) -> str:
-    """1000000 -> '1e6'."""
-    exponent = len(str(n)) - 1
-    return f"1e{exponent}" if n == 10**exponent else f"{n:,}"

@@ -1,28 +1,25 @@
-"""What ``import equipoise`` adds to ``import numpy``, in fresh interpreters."""
+"""The import: how long ``import equipoise`` takes after ``import numpy``, in fresh interpreters.
+
+Run ``python -m bench.run --only imports``.
+"""
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from statistics import median
 
-from harness import Budget, Row
-
-PROGRAM = "from time import process_time as clock; start = clock(); import {}; print(clock() - start)"
-
-
-def seconds(module: str) -> float:
-    return float(subprocess.check_output([sys.executable, "-c", PROGRAM.format(module)], text=True))
+from .harness import Budget, Row
+from .versions import IMPORT, Side
 
 
 def run(budget: Budget) -> Iterator[Row]:
-    for module in ("numpy", "equipoise"):  # byte code written, files in the page cache
-        seconds(module)
-    pairs = [(seconds("numpy"), seconds("equipoise")) for _ in range(11 if budget.quick else 31)]
-    extra = [1e3 * (ours - theirs) for theirs, ours in pairs]
-    work, setting = "import equipoise, beyond import numpy", "fresh interpreters in turn"
-    row = Row("imports", work, "import numpy", setting, measure="ms", target=30)
-    row.theirs, row.ours, row.rounds = median(t for t, _ in pairs), median(o for _, o in pairs), len(pairs)
-    row.value, row.low, row.high = median(extra), min(extra), max(extra)
+    with tempfile.TemporaryDirectory() as byte_code:
+        side = Side(sys.executable, os.environ.get("PYTHONPATH"), "auto", byte_code)
+        side.seconds(IMPORT, 1)  # byte code is written, files are in the page cache
+        times = [side.seconds(IMPORT, 1) for _ in range(11 if budget.quick else 31)]
+    row = Row("imports", IMPORT, "", measure="ms", goal=30, rounds=len(times), ours=median(times))
+    row.value, row.low, row.high = 1e3 * median(times), 1e3 * min(times), 1e3 * max(times)
     yield row

@@ -1,11 +1,11 @@
-"""Does resampling help a gradient booster? All samplers on real imbalanced tables, whatever it says.
+"""Does resampling help a gradient booster? Every sampler on real imbalanced tables.
 
-``python bench/minority.py`` reads keel_dev and online_shoppers below the folder that EQUIPOISE_DATA names and
-writes bench/minority.md. ``--library imblearn`` takes imbalanced-learn's classes: the same rows where no
-distances tie, which on these tables they do.
+``python -m bench.minority`` reads keel_dev and online_shoppers in the folder that EQUIPOISE_DATA names, and
+writes bench/minority.md. ``--library imblearn`` uses imbalanced-learn's classes. They give the same rows if
+no distances tie, but on these tables some do.
 
-Training folds are resampled, test folds never are. Folds and seeds are the same for all samplers, so that
-differences are taken fold by fold.
+Training folds are resampled, test folds are not. Folds and seeds are the same for all samplers, so that
+differences can be taken fold by fold.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ NOTHING = "none"
 
 @dataclass
 class Table:
-    """Numbers in the first columns, codes of categories in the others."""
+    """A table with numbers in the first columns and codes of categories in the others."""
 
     name: str
     x: np.ndarray
@@ -58,7 +58,7 @@ class Table:
 
 @dataclass
 class Scores:
-    """Of one sampler on one table, a number for each test fold; None where it refused."""
+    """The scores of a sampler on a table: a number for each test fold, None where it refused."""
 
     precision: list[float | None] = field(default_factory=list)
     recall: list[float | None] = field(default_factory=list)
@@ -88,9 +88,9 @@ def fit_resample(
     find: Callable[[str], Any], name: str, this: Table, encode: Callable[[np.ndarray], np.ndarray],
     train: np.ndarray, seed: int,
 ) -> tuple[np.ndarray, np.ndarray] | None:  # fmt: skip
-    """The training fold as the booster gets it, one-hot; samplers by codes see it before that.
+    """Return the resampled training fold, one-hot. Samplers of codes work before the encoding.
 
-    None where a sampler by codes has no codes to go by.
+    Return None if a sampler of codes has none to work with.
     """
     x, y = this.x[train], this.y[train]
     if name == NOTHING:
@@ -112,7 +112,7 @@ def fit_resample(
 
 
 def judge(y: np.ndarray, score: np.ndarray) -> tuple[float, float]:
-    """Average precision, and the recall at the threshold that keeps false alarms within 1 %."""
+    """Return average precision, and recall at the threshold that keeps false alarms within 1 %."""
     false_alarms, recall, _ = roc_curve(y, score, drop_intermediate=False)
     return average_precision_score(y, score), float(recall[false_alarms <= FALSE_ALARMS].max())
 
@@ -156,12 +156,12 @@ def spread(values: list[float]) -> str:
 
 
 def differences(some: list[float | None], plain: list[float | None]) -> list[float]:
-    """Fold by fold, where both have a number."""
+    """Return the differences fold by fold, where both have a number."""
     return [a - b for a, b in zip(some, plain, strict=True) if a is not None and b is not None]
 
 
 def spell(scores: Scores | None, plain: Scores) -> list[str]:
-    """Average precision, its difference, recall, its difference."""
+    """Return the cells: average precision, its difference, recall, its difference."""
     if scores is None:
         return ["no categories", "", "", ""]
     cells = []
@@ -178,7 +178,7 @@ def spell(scores: Scores | None, plain: Scores) -> list[str]:
 
 
 def change(scores: list[Scores | None], plain: list[Scores], which: str) -> str:
-    """Mean difference over tables, its standard error over them, and how many gained and lost."""
+    """Return the mean difference over tables, its standard error, and how many tables gained and lost."""
     means = [
         mean(found)
         for s, p in zip(scores, plain, strict=True)
@@ -258,14 +258,15 @@ def main() -> None:
         f"{name} {metadata.version(name)}" for name in ("equipoise", "imbalanced-learn", "scikit-learn")
     )
     about = (
-        f"Made by `python bench/minority.py` with {library[options.library]} ({versions}).\n"
+        f"Made by `python -m bench.minority` with {library[options.library]} ({versions}).\n"
         f"`HistGradientBoostingClassifier(random_state={SEED})` on `RepeatedStratifiedKFold({SPLITS}, "
         f"n_repeats={options.repeats}, random_state={SEED})`; the sampler of fold i has `random_state=i`.\n"
-        "Other arguments are the defaults, but for KMeansSMOTE: its `cluster_balance_threshold` is the share "
-        "of the minority.\nNumbers are mean ± standard deviation over test folds. A change is the mean over "
-        'folds of the difference to no sampler in the same fold;\nin the rows "all" the mean over tables ± '
-        "its standard error, and how many tables changed by 0.0005 or more. Categories are one-hot:\nafter "
-        "sampling for SMOTENC and SMOTEN (tables of categories alone), before it for the others."
+        "Other arguments have their defaults, except that the `cluster_balance_threshold` of KMeansSMOTE is\n"
+        "the share of the minority. A score is the mean ± standard deviation over test folds. A change is\n"
+        'the mean over folds of the difference to "none", the same fold without a sampler. Rows "all" have\n'
+        "the mean over tables ± its standard error, and how many tables changed by 0.0005 or more.\n"
+        "Categories are one-hot, encoded after sampling for SMOTENC and SMOTEN (which is for tables of\n"
+        "categories only) and before it for the others."
     )
     options.output.write_text(report(found, about))
 

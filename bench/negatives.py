@@ -1,7 +1,8 @@
-"""8192 users x 16 negatives out of 1e6 items; 1e6 users with 50 known positives each, excluded; with log q.
+"""Negatives: 16 for each of 8192 rows, and for one row, out of 1,000,000 items.
 
-Items are proposed in proportion to popularity^0.75. Every batch holds other users, so their positives are
-not in cache; all sides see the same batches.
+Run ``python -m bench.run --only negatives``. The 1,000,000 users have 50 known positives each, which are
+excluded, and log q is asked for. Items are proposed in proportion to popularity^0.75. Every batch holds other
+users, so that their positives are not in the cache; all sides see the same batches.
 """
 
 from __future__ import annotations
@@ -12,21 +13,23 @@ from itertools import cycle
 import numpy as np
 
 import equipoise
-from harness import Budget, Row, Timer, alternate, optional, positives, timer, zipf
+
+from .harness import Budget, Row, Timer, alternate, optional, positives, timer, zipf
 
 ITEMS = USERS = 1_000_000
+FEW_USERS = 100_000
 EACH, BATCH, NEGATIVES = 50, 8192, 16
 AMOUNT = BATCH * NEGATIVES
-WORK = f"{BATCH} x {NEGATIVES} negatives, n = 1e6, {EACH} excluded a row, log q"
+WORK = f"{BATCH} rows x {NEGATIVES} negatives"
 Propose = Callable[[int], np.ndarray]
 Answer = tuple[np.ndarray, np.ndarray]
 
 
 class NumpyRejection:
-    """What a careful NumPy user writes: propose for all slots, look the pairs up, redraw what is rejected.
+    """A careful NumPy user's code: propose for all slots, look the pairs up, redraw what is rejected.
 
-    What can be made ahead is made ahead, outside the clock: the proposals' tables, the sorted keys, log p and
-    the log of each user's allowed mass.
+    Preparation is outside the clock: the tables of the proposals, the sorted keys, log p and the log of each
+    user's allowed mass.
     """
 
     def __init__(self, known: np.ndarray, p: np.ndarray) -> None:
@@ -44,22 +47,22 @@ class NumpyRejection:
         return self.cdf.searchsorted(self.rng.random(size), "right")
 
     def propose_alias(self, size: int) -> np.ndarray:
-        """One random word a draw: its high half picks the column, its low half is the coin."""
+        """Draw from one random word each: its high half picks the column, its low half is the coin."""
         word = self.rng.integers(0, 2**64, size, dtype=np.uint64)
         column = ((word >> np.uint64(32)) * np.uint64(self.n) >> np.uint64(32)).view(np.int64)
         return np.where(word.astype(np.uint32) < self.threshold[column], column, self.alias[column])
 
     def all_keys(self, users: np.ndarray, propose: Propose) -> Answer:
-        """Looks up in the sorted keys user * n + item of all 5e7 pairs."""
+        """Look up in the sorted keys user * n + item of all 50,000,000 pairs."""
         return self.answer(users, users * self.n, self.keys, propose)
 
     def batch_keys(self, users: np.ndarray, propose: Propose) -> Answer:
-        """Looks up among this batch's pairs alone: to gather 8192 x 50 costs less than to search 5e7."""
+        """Look up among the pairs of this batch: gathering 8192 x 50 costs less than searching 5e7."""
         offsets = np.arange(users.size) * self.n
         return self.answer(users, offsets, (offsets[:, None] + self.known[users]).ravel(), propose)
 
     def answer(self, users: np.ndarray, offsets: np.ndarray, keys: np.ndarray, propose: Propose) -> Answer:
-        """(ids int64, log q float32), both [len(users), 16]; ``keys``: offset + item of what is excluded."""
+        """Return ids (int64) and log q (float32), [len(users), 16]. ``keys``: offset + excluded item."""
         offsets = np.repeat(offsets, NEGATIVES)
         ids = propose(offsets.size)
         todo = np.flatnonzero(among(offsets + ids, keys))
@@ -71,17 +74,17 @@ class NumpyRejection:
 
 
 def among(wanted: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """bool: which of ``wanted`` are in the sorted ``keys``."""
+    """Return which of ``wanted`` are in the sorted ``keys``."""
     at = keys.searchsorted(wanted)
     at[at == keys.size] = 0
     return keys[at] == wanted
 
 
 def alias_table(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(threshold uint32 [n], alias int64 [n]) of 2^32 units a cell.
+    """Return threshold (uint32 [n]) and alias (int64 [n]) of 2^32 units a cell.
 
-    Whole arrays at a time: the light cells, in order, are filled by the heavy items, in order; a heavy item
-    that ends light is a light cell of the next round.
+    Each round works on whole arrays: the light cells, in order, are filled by the heavy items, in order. A
+    heavy item that ends light is a light cell of the next round.
     """
     share = p * p.size / p.sum()
     threshold, alias = np.ones(p.size), np.arange(p.size)
@@ -98,7 +101,7 @@ def alias_table(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pyg(known: np.ndarray, batches: list[np.ndarray], each: int) -> Timer | None:
-    """PyG draws one negative for each edge it is given and excludes the edges it is given, nothing else."""
+    """Return PyG, which draws one negative for each edge it is given and excludes no other edges."""
     torch, geometric = optional("torch"), optional("torch_geometric.utils")
     if torch is None or geometric is None:
         return None
@@ -110,15 +113,15 @@ def pyg(known: np.ndarray, batches: list[np.ndarray], each: int) -> Timer | None
 
 
 PYG_SETTINGS = {
-    NEGATIVES: "edge_index = 16 of each row's positives, as many edges as negatives (131,072); it excludes "
-    "these 16 alone, proposes uniformly, gives no log q",
-    EACH: "edge_index = all 50 positives of each row, the least it needs to exclude them (409,600 edges and "
-    "negatives a call); it proposes uniformly, gives no log q",
+    NEGATIVES: "edge_index = 16 of each row's positives, as many edges as negatives (131,072); excludes only "
+    "these 16, proposes uniformly, gives no log q",
+    EACH: "edge_index = all 50 positives of each row, which it needs to exclude them (409,600 edges and "
+    "negatives a call); proposes uniformly, gives no log q",
 }
 
 
 def check(sampler: equipoise.NegativeSampler, rival: NumpyRejection, users: np.ndarray) -> None:
-    """Both sides keep the promise and mean the same by log q, or there is nothing to compare."""
+    """Assert that both sides return no positives and mean the same by log q."""
     ours = sampler.sample(users, NEGATIVES)
     theirs = [way(users, rival.propose_alias)[0] for way in (rival.all_keys, rival.batch_keys)]
     for ids in (ours.ids, *theirs):
@@ -126,12 +129,15 @@ def check(sampler: equipoise.NegativeSampler, rival: NumpyRejection, users: np.n
     np.testing.assert_allclose(ours.log_q, rival.log_p[ours.ids] - rival.log_allowed[users, None], atol=1e-4)
 
 
-def run(budget: Budget) -> Iterator[Row]:
+def new_sampler(known: np.ndarray) -> equipoise.NegativeSampler:
+    table = equipoise.AliasTable(zipf(ITEMS), power=0.75)
+    return equipoise.NegativeSampler(table, exclude=(np.arange(0, known.size + 1, EACH), known.ravel()))
+
+
+def batches_of_rows(budget: Budget) -> Iterator[Row]:
     known = positives(USERS, ITEMS, EACH)
-    weights = zipf(ITEMS)
-    table = equipoise.AliasTable(weights, power=0.75)
-    sampler = equipoise.NegativeSampler(table, exclude=(np.arange(0, known.size + 1, EACH), known.ravel()))
-    p = weights**0.75
+    sampler = new_sampler(known)
+    p = zipf(ITEMS) ** 0.75
     rival = NumpyRejection(known, p / p.sum())
     rng = np.random.default_rng(1)
     batches = [rng.integers(0, USERS, BATCH) for _ in range(32)]
@@ -152,17 +158,63 @@ def run(budget: Budget) -> Iterator[Row]:
     rounds = alternate(timers, budget)
 
     best = rounds.fastest(["alias", "CDF"])
-    setting = f"sorted keys user * n + item of all 5e7 pairs, searchsorted; proposals from a kept {best}"
-    row = Row("negatives", WORK, "NumPy rejection", setting, target=15, amount=AMOUNT)
+    table = "alias table" if best == "alias" else best
+    proposals = f"proposals from a kept {table}"
+    setting = f"searchsorted in the sorted keys user * n + item of all 50,000,000 pairs; {proposals}"
+    row = Row("negatives", WORK, "NumPy rejection, keys of all pairs", setting, goal=15, amount=AMOUNT)
     yield rounds.fill(row, "ours", best)
-    setting = "the same, but the keys of the batch's own pairs alone, gathered in the call; kept alias"
+    setting = "the same with the keys of the batch's pairs, gathered in the call; a kept alias table"
     row = Row("negatives", WORK, "NumPy rejection, keys of the batch", setting, amount=AMOUNT)
+    row.headline = (
+        "8192 rows x 16 negatives of 1,000,000 items, 50 positives of each row excluded, with log q"
+    )
     yield rounds.fill(row, "ours", "batch")
     for each, setting in PYG_SETTINGS.items():
         name = f"PyG structured_negative_sampling, {each} edges a row"
-        row = Row("negatives", WORK, name, setting, target=40, amount=AMOUNT)
+        row = Row("negatives", WORK, name, setting, goal=40, amount=AMOUNT)
         if geometric[each] is None:
             row.note = "not installed"
             yield row
         else:
             yield rounds.fill(row, "ours", f"PyG {each}")
+
+
+def one_row(budget: Budget) -> Iterator[Row]:
+    """Yield the cost of a small call: one user's negatives, as the __getitem__ of a Dataset asks for them."""
+    known = positives(FEW_USERS, ITEMS, EACH)
+    sampler = new_sampler(known)
+    p = zipf(ITEMS) ** 0.75
+    cdf = p.cumsum()
+    cdf /= cdf[-1]
+    log_p = np.log(p / p.sum())
+    rng = np.random.default_rng(1)
+    users = cycle(rng.integers(0, FEW_USERS, 10_000).tolist())
+
+    def numpy_row(user: int) -> tuple[np.ndarray, np.ndarray]:
+        """Do the least that NumPy can; its log q leaves the excluded mass out."""
+        mine = known[user]
+        ids = cdf.searchsorted(rng.random(NEGATIVES), "right")
+        while (bad := mine[mine.searchsorted(ids).clip(max=EACH - 1)] == ids).any():
+            ids[bad] = cdf.searchsorted(rng.random(int(bad.sum())), "right")
+        return ids, log_p[ids]
+
+    rounds = alternate(
+        {
+            "ours": timer(lambda: sampler.sample(np.array([next(users)]), NEGATIVES)),
+            "numpy": timer(lambda: numpy_row(next(users))),
+        },
+        budget,
+    )
+    work = f"1 row x {NEGATIVES} negatives"
+    yield rounds.fill_time(Row("negatives", work, "", measure="us", goal=25, amount=NEGATIVES), "ours")
+    setting = (
+        "searchsorted in a kept CDF and in the row's positives, redraws; log q without the excluded mass"
+    )
+    row = Row("negatives", work, "NumPy, one row", setting, amount=NEGATIVES)
+    row.headline = "1 row x 16 negatives, the same exclusions"
+    yield rounds.fill(row, "ours", "numpy")
+
+
+def run(budget: Budget) -> Iterator[Row]:
+    yield from batches_of_rows(budget)
+    yield from one_row(budget)

@@ -1,4 +1,7 @@
-"""Exact nearest neighbours against scikit-learn, faiss and pykdtree, and hard points against plain ones."""
+"""Exact nearest neighbors: against scikit-learn, faiss and pykdtree, and hard data against plain data.
+
+Run ``python -m bench.run --only neighbors``. Everything runs on two threads.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +13,27 @@ from typing import Any
 import numpy as np
 
 import equipoise
-from harness import Budget, Row, optional
-from two_threads import THREADS, duel, print_rows, rows_of
+
+from .harness import Budget, Row, optional
+from .two_threads import THREADS, duel, print_rows, rows_of
 
 K = 5
-Search = Callable[[np.ndarray, int], np.ndarray]  # the points and k -> indices of a row's neighbours
+PLAIN = "plain data"
+Search = Callable[[np.ndarray, int], np.ndarray]  # the points and k -> the indices of each row's neighbors
 
 
 def clustered(n: int, d: int, dtype: type = np.float32, clusters: int = 50) -> np.ndarray:
-    """Centres uniform in [-10, 10]^d, rows normal around them: scikit-learn's make_blobs."""
+    """Return rows normal around centers uniform in [-10, 10]^d, as scikit-learn's make_blobs."""
     rng = np.random.default_rng([n, d])
-    centres = rng.uniform(-10, 10, (clusters, d))
-    return (centres[rng.integers(0, clusters, n)] + rng.standard_normal((n, d))).astype(dtype)
+    centers = rng.uniform(-10, 10, (clusters, d))
+    return (centers[rng.integers(0, clusters, n)] + rng.standard_normal((n, d))).astype(dtype)
 
 
 def ours(x: np.ndarray, k: int) -> np.ndarray:
     return equipoise.nearest_neighbors(x, k, n_threads=THREADS).indices
 
 
-# ---- rivals: name -> settings, of which the one that is fastest on a fifth of the rows is timed -----------
+# ---- rivals: name -> settings; the one that is fastest on a fifth of the rows is timed --------------------
 
 
 def scikit_learn(algorithm: str, **settings: Any) -> Search:
@@ -42,7 +47,7 @@ def scikit_learn(algorithm: str, **settings: Any) -> Search:
 
 
 def without_self(indices: np.ndarray) -> np.ndarray:
-    """Searches that do not know a self-join answer k + 1, the row itself among them."""
+    """Drop the row itself from the k + 1 answers of a search that knows no self-join."""
     own = indices == np.arange(len(indices))[:, None]
     own[~own.any(axis=1), -1] = True  # hidden behind duplicates
     return indices[~own].reshape(len(indices), -1)
@@ -100,18 +105,20 @@ def fastest(forms: dict[str, Search], x: np.ndarray, k: int) -> str:
     return min(forms, key=trial) if len(forms) > 1 else next(iter(forms))
 
 
-def against(work: str, rival: str, target: float | None, x: np.ndarray, budget: Budget, k: int = K) -> Row:
+def against(work: str, rival: str, goal: float | None, x: np.ndarray, budget: Budget, k: int = K) -> Row:
     library, forms = RIVALS[rival]
-    row = Row("neighbors", work, rival, target=target, amount=len(x))
+    row = Row("neighbors", work, rival, goal=goal, amount=len(x))
+    if (rival, *x.shape) == ("faiss IndexFlatL2", 100_000, 32):
+        row.headline = "the 5 nearest neighbors of each of 100,000 rows x 32, two threads"
     if optional(library) is None:
         row.note = "not installed"
         return row
     row.setting = fastest(forms, x, k)
     search = forms[row.setting]
     few = np.ascontiguousarray(x[:5000])
-    few_k = min(k, 50)  # far neighbours of one distance in float32 have no order to agree on
+    few_k = min(k, 50)  # far neighbors at one distance in float32 have no order to agree on
     if (share := float((search(few, few_k) == ours(few, few_k)).mean())) < 0.99:
-        raise AssertionError(f"{work}: {rival} finds the same neighbours in {share:.1%} of the places only")
+        raise AssertionError(f"{work}: {rival} finds the same neighbors in only {share:.1%} of the places")
     return duel(row, partial(ours, x, k), partial(search, x, k), budget)
 
 
@@ -119,7 +126,7 @@ def figures(budget: Budget) -> Iterator[Row]:
     shrink = 4 if budget.quick else 1
 
     def name(what: str, x: np.ndarray) -> str:
-        return f"{K}-NN self-join, {what} {x.dtype}, {len(x):,} x {x.shape[1]}"
+        return f"{what} {x.dtype}, {len(x):,} x {x.shape[1]}"
 
     for n, d, rivals in (
         (100_000, 32, {"scikit-learn, brute": 13, "faiss IndexFlatL2": 5}),
@@ -128,13 +135,13 @@ def figures(budget: Budget) -> Iterator[Row]:
         (20_000, 8, {"pykdtree": 2}),
     ):
         x = clustered(n // shrink, d)
-        for rival, target in rivals.items():
-            yield against(name("clustered", x), rival, target, x, budget)
+        for rival, goal in rivals.items():
+            yield against(name("clustered", x), rival, goal, x, budget)
     noise = np.random.default_rng(0).random((50_000 // shrink, 32), dtype=np.float32)
     yield against(name("uniform", noise), "faiss IndexFlatL2", 3, noise, budget)
 
 
-# ---- hard points against plain ones -----------------------------------------------------------------------
+# ---- hard data against plain data -------------------------------------------------------------------------
 
 
 def hard_points(plain: np.ndarray) -> dict[str, np.ndarray]:
@@ -143,7 +150,7 @@ def hard_points(plain: np.ndarray) -> dict[str, np.ndarray]:
     constant = plain.copy()
     constant[:, d // 2 :] = 12345.678
     return {
-        "X + 1e4": plain + plain.dtype.type(1e4),
+        "X + 10,000": plain + plain.dtype.type(1e4),
         "every row ten times": np.repeat(plain[: n // 10], 10, axis=0)[rng.permutation(n // 10 * 10)],
         "Cauchy noise": rng.standard_cauchy((n, d)).astype(plain.dtype),
         "identical rows": np.repeat(plain[:1], n, axis=0),
@@ -159,22 +166,21 @@ def robustness(budget: Budget) -> Iterator[Row]:
     for dtype in (np.float32, np.float64):
         plain = clustered(n, d, dtype)
         for name, x in hard_points(plain).items():
-            work = f"{K}-NN self-join, {name}, {x.dtype}, {len(x):,} x {d}"
-            row = Row("neighbors", work, "the plain case", measure="slowdown", target=3, amount=len(x))
-            row.setting = "equipoise on clustered rows of the same shape and dtype"
+            work = f"{name}, {x.dtype}, {len(x):,} x {d}"
+            row = Row("neighbors", work, PLAIN, measure="slowdown", goal=3, amount=len(x))
             yield duel(row, partial(ours, x, K), partial(ours, plain, K), budget)
     plain = clustered(3_000, d)
     k = len(plain) - 1
-    for name in ("X + 1e4", "every row ten times", "identical rows", "half of the columns constant"):
-        row = Row("neighbors", f"k = n - 1, {name}, float32, {len(plain):,} x {d}", "the plain case")
-        row.measure, row.target, row.setting = "slowdown", 3, "equipoise on clustered rows, k = n - 1 as well"
+    for name in ("X + 10,000", "every row ten times", "identical rows", "half of the columns constant"):
+        row = Row("neighbors", f"{name}, float32, {len(plain):,} x {d}, k = n - 1", PLAIN)
+        row.measure, row.goal, row.setting = "slowdown", 3, "k = n - 1 as well"
         yield duel(row, partial(ours, hard_points(plain)[name], k), partial(ours, plain, k), budget)
-    work = f"k = n - 1, float32, {len(plain):,} x {d}"
+    work = f"clustered float32, {len(plain):,} x {d}, k = n - 1"
     yield against(work, "scikit-learn, brute", None, plain, budget, k=k)
 
 
 def run(budget: Budget) -> Iterator[Row]:
-    yield from rows_of(__file__, budget)
+    yield from rows_of("neighbors", budget)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Weighted reservoirs: 5e7 rows in chunks of 2^20, against NumPy, DataSketches, torch and pandas."""
+"""Weighted reservoirs: 50,000,000 rows in chunks of 2^20, against NumPy, DataSketches, torch and pandas.
+
+Run ``python -m bench.run --only reservoirs``.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ from functools import partial
 import numpy as np
 
 import equipoise
-from harness import Budget, Row, Timer, alternate, contenders, optional, timer
+
+from .harness import Budget, Row, Timer, alternate, contenders, optional, timer
 
 ROWS, QUICK_ROWS, CHUNK = 50_000_000, 5_000_000, 1 << 20
 CLASSES, EACH = 1_000, 100
+SIFTED = "NumPy keys, sifted by the largest kept"
 
 
 def chunks(n: int) -> Iterator[slice]:
@@ -29,9 +34,9 @@ def ours(weights: np.ndarray, k: int, ids: np.ndarray | None = None, n_threads: 
 
 
 def numpy_keys(weights: np.ndarray, k: int, ids: np.ndarray | None, dtype: type, sift: bool) -> object:
-    """Efraimidis and Spirakis as one writes them in NumPy: rows and keys of the k smallest are kept.
+    """Sample as Efraimidis and Spirakis do, in NumPy: keep the rows and keys of the k smallest keys.
 
-    ``sift``: keys above the largest that is kept are dropped before the partition, which only sees the rest.
+    With ``sift``, keys above the largest kept one are dropped before the partition.
     """
     rng = np.random.default_rng(1)
     best, rows = np.empty(0, dtype), np.empty(0, np.int64)
@@ -81,14 +86,12 @@ def streams(budget: Budget, n: int) -> Iterator[Row]:
     rng = np.random.default_rng(0)
     weights = rng.random(n, dtype=np.float32) + np.float32(0.001)
     ids = rng.permutation(n)
-    for k, keys, target in ((1_000, None, 25), (100_000, None, 5), (100_000, ids, 3)):
-        what = f"k = {k:,} of {n:.0e} float32".replace("e+0", "e") + (
-            ", keyed by int64 ids" if keys is not None else ""
-        )
+    for k, keys, goal in ((1_000, None, 25), (100_000, None, 5), (100_000, ids, 3)):
+        what = f"Reservoir({k:,}), {n:,} rows{'' if keys is None else ', with ids'}"
         timers = {"ours": timer(partial(ours, weights, k, keys))}
         rivals = {
             "NumPy keys": contenders(numpy_forms(weights, k, keys, False)),
-            "NumPy keys, sifted by the largest kept": contenders(numpy_forms(weights, k, keys, True)),
+            SIFTED: contenders(numpy_forms(weights, k, keys, True)),
         }
         for forms in rivals.values():
             timers |= forms
@@ -97,20 +100,19 @@ def streams(budget: Budget, n: int) -> Iterator[Row]:
         rounds = alternate(timers, budget)
         for rival, forms in rivals.items():
             best = rounds.fastest(list(forms))
-            row = Row("reservoirs", what, rival, setting=best, target=target, amount=n)
+            row = Row("reservoirs", what, rival, setting=best, goal=goal, amount=n)
+            if k == 100_000 and keys is None and rival == SIFTED:
+                row.headline = f"a reservoir of {k:,} from a stream of {n:,} weights"
             yield rounds.fill(row, "ours", best)
         if "sum" in timers:
-            row = Row("reservoirs", what, "summing the weights", target=0.7, amount=n)
+            row = Row("reservoirs", what, "NumPy, only summing the weights", goal=0.7, amount=n)
             row.setting = "weights[chunk].sum(), chunks of 2^20"
+            row.headline = f"a reservoir of {k:,} from a stream of {n:,} weights"
             yield rounds.fill(row, "ours", "sum")
     few = weights[:10_000_000]
-    row = Row(
-        "reservoirs",
-        f"k = 1,000 of {few.size:.0e} float32".replace("e+0", "e"),
-        "Apache DataSketches var_opt_sketch",
-        target=100,
-    )
-    row.setting, row.amount = "update(row, weight) for each row, from a list of Python numbers", few.size
+    what = f"Reservoir(1,000), {few.size:,} rows"
+    row = Row("reservoirs", what, "Apache DataSketches var_opt_sketch", goal=100, amount=few.size)
+    row.setting = "update(row, weight) for each row, from a list of Python numbers"
     run = datasketches(few, 1_000)
     if run is None:
         row.note = "not installed"
@@ -119,16 +121,17 @@ def streams(budget: Budget, n: int) -> Iterator[Row]:
         timers = {"ours": timer(partial(ours, few, 1_000)), "theirs": timer(run)}
         yield alternate(timers, budget).fill(row, "ours", "theirs")
     for k in (1_000, 100_000):
-        yield threads(weights, k, weights.size, "all in one call")
+        yield threads(weights, k, weights.size, "one call")
         yield threads(weights, k, 1 << 22, "chunks of 2^22")
 
 
 def threads(weights: np.ndarray, k: int, chunk: int, cut: str) -> Row:
-    """On all cores, by the wall clock: the best of both, since others may be at work on them.
+    """Compare two threads with one on all cores, by the wall clock: each at its best of fifteen.
 
-    What two threads take that only sum says how near memory is to being full.
+    The time of two threads that only sum the weights shows how much of the memory's speed is used.
     """
-    row = Row("reservoirs", f"k = {k:,}, two threads, {cut}", "one thread", target=1.6, amount=weights.size)
+    work = f"Reservoir({k:,}), {weights.size:,} rows, two threads, {cut}"
+    row = Row("reservoirs", work, "equipoise, one thread", goal=1.6, amount=weights.size, threads=2)
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     if (os.cpu_count() or 1) < 2:
         row.note = "one core"
@@ -154,7 +157,7 @@ def threads(weights: np.ndarray, k: int, chunk: int, cut: str) -> Row:
             os.sched_setaffinity(0, cores)
     row.ours, row.theirs, row.rounds = min(times[2]), min(times[1]), 15
     row.setting = (
-        "wall clock, least of 15; each round's ratio is in brackets; "
+        "wall clock, least of 15 rounds, with the least and greatest ratio of a round in brackets; "
         f"two threads that only sum the weights take {1e3 * min(sums):.1f} ms"
     )
     ratios = [one / two for one, two in zip(times[1], times[2], strict=True)]
@@ -182,16 +185,16 @@ def arrays(budget: Budget, n: int) -> Iterator[Row]:
     for rival in forms.values():
         timers |= contenders(rival) if rival else {}
     rounds = alternate(timers, budget)
-    for rival, target in (("torch.multinomial", 8), ("NumPy Generator.choice", 10)):
-        row = Row(
-            "reservoirs", f"weighted_sample, {k:,} of {n:.0e}".replace("e+0", "e"), rival, target=target
-        )
+    for rival, goal in (("torch.multinomial", 8), ("NumPy Generator.choice", 10)):
+        row = Row("reservoirs", f"weighted_sample, {k:,} of {n:,} rows", rival, goal=goal)
         sides = [side for side in forms[rival] if side in timers]
         if not sides:
             row.note = "not installed"
             yield row
             continue
         row.setting = rounds.fastest(sides)
+        if rival == "torch.multinomial":
+            row.headline = f"{k:,} of {n:,} rows by weight, without replacement"
         yield rounds.fill(row, "ours", row.setting)
 
 
@@ -203,7 +206,7 @@ def by_class(classes: np.ndarray) -> object:
 
 
 def lexsort(classes: np.ndarray) -> object:
-    """The first EACH of each class in a random order."""
+    """Return the first EACH rows of each class in a random order."""
     keys = np.random.default_rng(1).random(classes.size, dtype=np.float32)
     order = np.lexsort((keys, classes))
     ordered = classes[order]
@@ -213,8 +216,8 @@ def lexsort(classes: np.ndarray) -> object:
 
 def class_rows(budget: Budget, n: int) -> Iterator[Row]:
     classes = np.random.default_rng(0).integers(0, CLASSES, n)
-    what = f"ClassReservoir, {CLASSES:,} classes x {EACH}, {n:.0e} rows".replace("e+0", "e")
-    row = Row("reservoirs", what, "faster of pandas and NumPy", target=20, amount=n)
+    what = f"ClassReservoir({EACH}), {CLASSES:,} classes, {n:,} rows"
+    row = Row("reservoirs", what, "the faster of pandas and NumPy", goal=20, amount=n)
     forms = {"NumPy lexsort": timer(partial(lexsort, classes))}
     pandas = optional("pandas")
     if pandas is not None:
@@ -246,7 +249,7 @@ def merges(budget: Budget) -> Iterator[Row]:
             first.merge(other)
         return first.sample()
 
-    row = Row("reservoirs", "merge of 64 reservoirs, k = 100,000", "", measure="ms", target=50)
+    row = Row("reservoirs", "merge 64 reservoirs of k = 100,000", "", measure="ms", goal=50)
     yield alternate({"ours": timer(merge, prepare)}, budget).fill_time(row, "ours")
 
 

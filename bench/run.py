@@ -1,7 +1,8 @@
-"""Run the benchmarks: ``python bench/run.py [--quick] [--only NAME] [--huge] -o results.json``.
+"""Run the benchmarks: ``python -m bench.run [--quick] [--only SUBJECT] [--save]``, from the checkout's root.
 
-One thread on one core, or where a row says so two threads on all, every side of a row in turn.
-``python bench/report.py results.json`` makes the table.
+Everything runs on one thread of one core, unless a row says two threads, and all sides of a row run in turn.
+``--save`` puts the figures of the subjects into ``figures.json``, of which ``python -m bench.report`` makes
+the tables.
 """
 
 from __future__ import annotations
@@ -11,18 +12,27 @@ import importlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-CASES = (
-    *("draws", "bare", "build", "negatives", "reservoirs", "neighbors", "samplers", "smote", "calls"),
-    *("twins", "imports"),
+from .versions import cpu
+
+if TYPE_CHECKING:
+    from .harness import Budget, Row
+
+HERE = Path(__file__).parent
+FIGURES = HERE / "figures.json"
+SUBJECTS = (
+    *("tables", "negatives", "reservoirs", "neighbors", "smote", "imblearn", "cli", "backends", "imports"),
 )
 LIBRARIES = (
     "equipoise",
@@ -32,6 +42,7 @@ LIBRARIES = (
     "vose",
     "torch-geometric",
     "pandas",
+    "pyarrow",
     "datasketches",
     "numba",
     "scikit-learn",
@@ -42,9 +53,9 @@ LIBRARIES = (
 
 
 def one_thread(core: int | None) -> int | None:
-    """Keep this process and its children to one thread and, where the system can, to one core: returned.
+    """Keep this process and its children to one thread and, where the system can, to one core. Return it.
 
-    Thread pools read these variables when loaded, so nothing but the standard library is imported above.
+    Thread pools read these variables when they are loaded, so nothing above imports NumPy.
     """
     for pool in ("OMP", "MKL", "OPENBLAS", "NUMBA", "EQUIPOISE"):
         os.environ[f"{pool}_NUM_THREADS"] = "1"
@@ -55,21 +66,10 @@ def one_thread(core: int | None) -> int | None:
     return core
 
 
-def cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    about = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    wide = [feature for feature in ("avx2", "avx512dq") if feature in about.get("flags", "").split()]
-    family = f"family {about.get('cpu family', '?')}, model {about.get('model', '?')}"
-    return f"{about.get('model name', platform.machine())} ({'; '.join([family, *wide])})"
-
-
 def first_line(*command: str) -> str:
-    """The first line a command prints, or nothing."""
+    """Return the first line that a command prints, or nothing if it fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=HERE)
     except (OSError, subprocess.CalledProcessError):
         return ""
     return done.stdout.partition("\n")[0].strip()
@@ -82,66 +82,68 @@ def version(library: str) -> str:
         return "not installed"
 
 
-def spell_command(options: argparse.Namespace) -> str:
-    """What makes these results again; where they are written is nobody's business."""
-    flags = [f"--{flag}" for flag in ("quick", "huge") if getattr(options, flag)]
-    return " ".join(["python bench/run.py", *flags, *(f"--only {case}" for case in options.only or ())])
-
-
-def environment(core: int | None, command: str) -> dict[str, object]:
+def environment(core: int | None, subject: str) -> dict[str, Any]:
+    """Return what a reader must know to judge a figure, and to make it again."""
     import equipoise
-    from bare import compiler
 
-    cxx = compiler()
+    names = (os.environ.get("CXX", ""), "c++", "g++", "clang++")
+    cxx = next((path for name in names if (path := shutil.which(name))), None)
     return {
         "cpu": cpu(),
         "cores": os.cpu_count(),
         "core": core,
         "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
         "compiler": first_line(cxx, "--version") if cxx else "no compiler",
         "commit": first_line("git", "rev-parse", "--short", "HEAD") or "unknown",
         "changed": bool(first_line("git", "status", "--porcelain", "--", "../cpp", "../python")),
         "backend": equipoise.backend(),
-        "threads": 1,
+        "python": platform.python_version(),
         "libraries": {library: version(library) for library in LIBRARIES},
-        "command": command,
+        "command": f"python -m bench.run --only {subject}",
         "day": datetime.now(UTC).date().isoformat(),
     }
 
 
+def rows_of(subject: str, budget: Budget) -> Iterator[Row]:
+    """Yield the rows of a subject, and print each as it comes."""
+    start = time.perf_counter()
+    for row in importlib.import_module(f".{subject}", __package__).run(budget):
+        value = row.note or f"{row.value:.3g} ({row.low:.3g} .. {row.high:.3g}), goal {row.goal}"
+        print(f"  {row.work} | {row.rival} | {value}", file=sys.stderr, flush=True)
+        yield row
+    print(f"{subject}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+
+
+def save(subject: str, found: dict[str, Any]) -> None:
+    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    FIGURES.write_text(json.dumps(figures | {subject: found}, indent=1, ensure_ascii=False) + "\n")
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: two minutes, for looking")
-    parser.add_argument("--only", action="append", choices=CASES, help="this case; may be repeated")
-    parser.add_argument("--huge", action="store_true", help="also build and draw from 1e8 items (about 5 GB)")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="smaller data and fewer rounds, to try it out")
+    parser.add_argument("--only", action="append", choices=SUBJECTS, help="this subject; may be repeated")
+    parser.add_argument("--huge", action="store_true", help="also tables of 100,000,000 items (about 5 GB)")
     parser.add_argument("--core", type=int, help="the core to run on (default: the last)")
-    parser.add_argument("-o", "--output", type=Path, default=Path("results.json"))
+    parser.add_argument("--save", action="store_true", help=f"put the figures into {FIGURES.name}")
     options = parser.parse_args()
+    if options.save and options.quick:
+        parser.error("--quick is no measurement: its figures are not saved")
 
     core = one_thread(options.core)
-    from harness import Budget, Row
+    from .harness import Budget
 
-    budget = Budget.of(quick=options.quick, huge=options.huge)
-    rows: list[Row] = []
+    budget = Budget.make(quick=options.quick, huge=options.huge)
     broken = 0
-    for case in options.only or CASES:
-        start = time.perf_counter()
+    for subject in options.only or SUBJECTS:
         try:
-            for row in importlib.import_module(case).run(budget):
-                rows.append(row)
-                value = row.note or f"{row.value:.3g} ({row.low:.3g} .. {row.high:.3g}), wanted {row.target}"
-                print(f"  {row.work} | {row.rival} | {value}", file=sys.stderr, flush=True)
-        except Exception:  # one broken case must not cost the others' results
+            rows = [asdict(row) for row in rows_of(subject, budget)]
+        except Exception:  # a broken subject must not cost the others their figures
             broken += 1
             traceback.print_exc()
-            rows.append(Row(case, case, "", note="failed"))
-        print(f"{case}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
-    results = {
-        "environment": environment(core, spell_command(options)),
-        "rows": [asdict(row) for row in rows],
-    }
-    options.output.write_text(json.dumps(results, indent=1) + "\n")
+            continue
+        if options.save:
+            save(subject, {"environment": environment(core, subject), "rows": rows})
     return min(broken, 1)
 
 

@@ -1,4 +1,7 @@
-"""Synthetic rows against copying as many, the least that any sampler of rows does, and NumPy's SMOTE."""
+"""Synthetic rows: against copying as many rows, the least that any sampler does, and SMOTE in NumPy.
+
+Run ``python -m bench.run --only smote``.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,15 @@ from typing import Any
 import numpy as np
 
 import equipoise
-from harness import Budget, Row, Timer, alternate, contenders, timer
 
+from .harness import Budget, Row, Timer, alternate, contenders, timer
+
+PLAIN = "16 columns, float32"
 ROWS, COLUMNS, NEIGHBORS, BATCH = 100_000, 16, 5, 65_536
 
 
 class AnyNeighbors:
-    """As neighbours, any rows: what is timed is drawing, which goes all over memory either way."""
+    """An estimator whose neighbors are arbitrary rows: only drawing is timed, and it reads rows at random."""
 
     n_neighbors = NEIGHBORS + 1
 
@@ -35,7 +40,7 @@ def sampler(X: np.ndarray, **how: Any) -> equipoise.SmoteSampler:
 
 
 def take_forms(X: np.ndarray, out: np.ndarray) -> dict[str, Timer]:
-    """The rows' numbers are drawn beforehand."""
+    """Return the ways to copy rows, whose numbers are drawn beforehand."""
     rows = np.random.default_rng(3).integers(0, ROWS, BATCH)
     return {
         'mode="clip", out=': timer(partial(np.take, X, rows, axis=0, out=out, mode="clip")),
@@ -45,7 +50,7 @@ def take_forms(X: np.ndarray, out: np.ndarray) -> dict[str, Timer]:
 
 
 def numpy_smote(X: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """As imbalanced-learn makes them, in X's dtype."""
+    """Make rows as imbalanced-learn does, in X's dtype. ``table``: the neighbors of each row."""
     rng = np.random.default_rng(4)
     pair, gap = rng.integers(0, table.size, BATCH), rng.random(BATCH, X.dtype.type)
     base = X[pair // NEIGHBORS]
@@ -55,29 +60,30 @@ def numpy_smote(X: np.ndarray, table: np.ndarray) -> np.ndarray:
 def run(budget: Budget) -> Iterator[Row]:
     weights = np.random.default_rng(5).random(ROWS)
     cases: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
-        "16 float32": (minority(), {}),
-        "16 float32, parent_weights": (minority(), {"parent_weights": weights}),
-        "16 float64": (minority(np.float64), {}),
-        "128 float32": (minority(columns=128), {}),
+        PLAIN: (minority(), {}),
+        f"{PLAIN}, parent_weights": (minority(), {"parent_weights": weights}),
+        "16 columns, float64": (minority(np.float64), {}),
+        "128 columns, float32": (minority(columns=128), {}),
     }
     for case, (X, how) in cases.items():
         drawing = sampler(X, **how)
         out = np.empty((BATCH, X.shape[1]), X.dtype)
         forms = contenders(take_forms(X, out))
+        table = AnyNeighbors().kneighbors(X)[:, 1:]
         timers = {
             "ours": timer(partial(drawing.sample, BATCH, out=out)),
-            "NumPy": timer(partial(numpy_smote, X, drawing._table)),
+            "NumPy": timer(partial(numpy_smote, X, table)),
             **forms,
         }
         rounds = alternate(timers, budget)
-        work = f"{BATCH:,} synthetic rows x {case} of {ROWS:,}, out="
+        work = f"{BATCH:,} synthetic rows, {case}"
         best = rounds.fastest(list(forms))
-        wanted = 0.2 if case == "16 float32" else None
-        take = Row("smote", work, "np.take of as many rows", best, target=wanted, amount=BATCH)
+        goal = 0.2 if case == PLAIN else None
+        take = Row("smote", work, "np.take of as many rows", best, goal=goal, amount=BATCH)
         yield rounds.fill(take, "ours", best)
-        setting = "neighbours known; integers, random, take, the formula"
-        yield rounds.fill(Row("smote", work, "NumPy SMOTE", setting, amount=BATCH), "ours", "NumPy")
-        if case == "16 float32":
-            at_30_million = BATCH / 30e6 * 1e3
-            row = Row("smote", work, "", measure="ms", target=round(at_30_million, 2), amount=BATCH)
+        setting = "the neighbors are known; integers, random, two gathers, the formula"
+        yield rounds.fill(Row("smote", work, "SMOTE in NumPy", setting, amount=BATCH), "ours", "NumPy")
+        if case == PLAIN:
+            at_30_million = BATCH / 30e6 * 1e3  # rows a second
+            row = Row("smote", work, "", measure="ms", goal=round(at_30_million, 2), amount=BATCH)
             yield rounds.fill_time(row, "ours")

@@ -1,12 +1,19 @@
-"""The hot calls under pytest-benchmark, to compare two commits: ``pytest bench --benchmark-enable``."""
+"""The most frequent calls under pytest-benchmark, to compare two commits, and a check of RESULTS.md.
+
+Run ``python -m pytest bench --benchmark-enable``.
+"""
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import equipoise
+
+from .report import FIGURES, RESULTS, results
 
 ITEMS, USERS, EACH = 100_000, 10_000, 50
 
@@ -45,3 +52,8 @@ def test_negatives(
 
 def test_shared(benchmark: BenchmarkFixture, sampler: equipoise.NegativeSampler) -> None:
     assert benchmark(sampler.sample_shared, 8192).ids.shape == (8192,)
+
+
+def test_results_page_matches_the_figures() -> None:
+    figures = json.loads(FIGURES.read_text(encoding="utf-8"))
+    assert RESULTS.read_text(encoding="utf-8") == results(figures)

@@ -1,8 +1,8 @@
-"""Rows with two threads: a process of its own for a case, on all cores, timed by the wall clock.
+"""Rows on two threads: a process of its own for a subject, on all cores, timed by the wall clock.
 
-Thread pools read their variables, and their threads inherit the cores, when a library is loaded: too early
-for the process of run.py, which is kept to one of each. Other work on the machine disturbs a wall clock, so
-each row also tells the ratio of CPU times, which it does not disturb much.
+Thread pools read their variables, and their threads inherit the cores, when a library is loaded. That is too
+early for the process of ``run``, which is kept to one of each. Other work on the machine disturbs a wall
+clock, so each row also has the ratio of CPU times, which it disturbs less.
 """
 
 from __future__ import annotations
@@ -15,47 +15,52 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from statistics import median
 
-from harness import Budget, Row
+from .harness import Budget, Row
 
+ROOT = Path(__file__).resolve().parents[1]
 THREADS = 2
 POOLS = ("OMP", "MKL", "OPENBLAS", "NUMBA", "EQUIPOISE")
-LONG = 15.0  # seconds: so long a rival is run once, or twice for publishing
+LONG = 15.0  # seconds: a rival that takes longer is run once, or twice for publishing
 
 
-def spread(command: list[str]) -> subprocess.Popen[str]:
-    """The command as a process that may use all cores, and two threads in each pool."""
+def spread(subject: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start the subject's file as a program that may use all cores, and two threads in each pool."""
     environment = os.environ | {f"{pool}_NUM_THREADS": str(THREADS) for pool in POOLS}
+    if path := os.environ.get("PYTHONPATH"):
+        environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))
+    command = [sys.executable, "-m", f"bench.{subject}", *arguments]
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     if cores:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
     try:
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     finally:
         if cores:
             os.sched_setaffinity(0, cores)
 
 
-def rows_of(file: str, budget: Budget) -> Iterator[Row]:
-    """The rows that ``file`` prints as a program, as they come."""
-    process = spread([sys.executable, file, "quick" if budget.quick else "full"])
+def rows_of(subject: str, budget: Budget) -> Iterator[Row]:
+    """Yield the rows that the subject's program prints, as they come."""
+    process = spread(subject, "quick" if budget.quick else "full")
     assert process.stdout is not None
     for line in process.stdout:
         yield Row(**json.loads(line))
     if process.wait():
-        raise RuntimeError(f"{file} ended with status {process.returncode}")
+        raise RuntimeError(f"bench.{subject} ended with status {process.returncode}")
 
 
 def print_rows(rows: Callable[[Budget], Iterator[Row]]) -> None:
-    """What such a program does."""
-    budget = Budget.of(quick=sys.argv[1:] == ["quick"])
+    """Print the rows of such a program."""
+    budget = Budget.make(quick=sys.argv[1:] == ["quick"])
     for row in rows(budget):
         print(json.dumps(asdict(row)), flush=True)
 
 
 def seconds(run: Callable[[], object]) -> tuple[float, float]:
-    """Wall and CPU time of a call; what it returns is freed after the clocks stop."""
+    """Return the wall and CPU time of a call. Its result is freed after the clocks stop."""
     gc.collect()
     wall, cpu = time.perf_counter(), time.process_time()
     result = run()
@@ -65,7 +70,7 @@ def seconds(run: Callable[[], object]) -> tuple[float, float]:
 
 
 def duel(row: Row, ours: Callable[[], object], theirs: Callable[[], object], budget: Budget) -> Row:
-    """``row`` with the medians of rounds in which both run in turn, short ones warmed up by a round.
+    """Fill in the medians of rounds in which both run in turn. A first round warms short ones up.
 
     "speedup" is theirs / ours, "slowdown" ours / theirs.
     """
@@ -83,9 +88,7 @@ def duel(row: Row, ours: Callable[[], object], theirs: Callable[[], object], bud
     a, b = ([pair[side][0] for pair in times] for side in (0, 1))
     fraction = (lambda x, y: y / x) if row.measure == "speedup" else (lambda x, y: x / y)
     ratios = [fraction(x, y) for x, y in zip(a, b, strict=True)]
-    cpu = median(fraction(x[1], y[1]) for x, y in times)
     row.ours, row.theirs, row.rounds = median(a), median(b), len(times)
     row.value, row.low, row.high = median(ratios), min(ratios), max(ratios)
-    clock = f"two threads, wall clock; by CPU time {cpu:.2g}x"
-    row.setting = f"{row.setting}; {clock}" if row.setting else clock
+    row.cpu, row.threads = median(fraction(x[1], y[1]) for x, y in times), THREADS
     return row

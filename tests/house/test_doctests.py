@@ -1,4 +1,4 @@
-"""The examples in the docstrings and in the README run as they stand."""
+"""The examples in the docstrings run as they stand."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import doctest
 import importlib
 import importlib.util
 import pkgutil
-import re
-from pathlib import Path
 
 import pytest
 
@@ -51,28 +49,3 @@ def test_docstrings_of_public_names(name):
     assert result.failed == 0
     shape_alone = {"Negatives", "Neighbors", "ReservoirSample", "SharedNegatives", "SyntheticRows"}
     assert result.attempted > 0 or name in shape_alone
-
-
-BLOCKS = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(), re.S)
-
-
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{len(block)} characters")
-def test_readme(block):
-    for module in ("torch", "dask", "imblearn"):
-        if re.search(rf"import {module}\b|equipoise\.{module} import", block):
-            pytest.importorskip(module, reason=f"{module} is not installed")
-    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
-
-
-def test_the_readme_has_examples():
-    assert len(BLOCKS) >= 2
-
-
-def test_the_readme_names_every_public_name():
-    text = (Path(__file__).parents[2] / "README.md").read_text()
-    missing = [
-        n
-        for n in equipoise.__all__
-        if n not in text and n not in ("Negatives", "SharedNegatives", "__version__", "backend")
-    ]
-    assert not missing

@@ -1,4 +1,7 @@
-"""equipoise.imblearn against imbalanced-learn, the same rows from the same random_state: time and memory."""
+"""equipoise.imblearn against imbalanced-learn, time and memory: the same rows from the same random_state.
+
+Run ``python -m bench.run --only imblearn``. Everything runs on two threads.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +13,24 @@ from typing import Any
 
 import numpy as np
 
-from harness import Budget, Row, optional
-from two_threads import duel, print_rows, rows_of, spread
+from .harness import Budget, Row, optional
+from .two_threads import duel, print_rows, rows_of, spread
 
 NEIGHBORS = "NearestNeighbors(6, algorithm='kd_tree', n_jobs=-1)"
 
 
 def blobs(counts: tuple[int, ...], d: int, dtype: type = np.float64) -> tuple[np.ndarray, np.ndarray]:
-    """Classes of these sizes over the same fifty clusters, so that they overlap, each with its own shift."""
+    """Return classes of these sizes, each with its own shift, over the same fifty clusters: they overlap."""
     rng = np.random.default_rng([*counts, d])
-    centres = rng.uniform(-10, 10, (50, d))
+    centers = rng.uniform(-10, 10, (50, d))
     y = np.repeat(np.arange(len(counts)), counts)
-    x = centres[rng.integers(0, 50, y.size)] + rng.standard_normal((y.size, d)) + 0.5 * y[:, None]
+    x = centers[rng.integers(0, 50, y.size)] + rng.standard_normal((y.size, d)) + 0.5 * y[:, None]
     order = rng.permutation(y.size)
     return x[order].astype(dtype), y[order]
 
 
 def sampler(library: str, name: str, **arguments: Any) -> Any:
-    """The class of one library or the other; with ``kd_tree`` imbalanced-learn's on such a search."""
+    """Return a sampler of one of the libraries. ``kd_tree`` gives imbalanced-learn that search."""
     if library == "equipoise":
         from equipoise import imblearn as found
     else:
@@ -46,7 +49,7 @@ def resample(library: str, name: str, x: np.ndarray, y: np.ndarray, **arguments:
 
 
 def same_rows(name: str, **arguments: Any) -> None:
-    """What is compared does the same work: asserted on few rows."""
+    """Assert on few rows that both libraries return the same."""
     x, y = blobs((1500, 500), 16)
     if name == "SMOTENC":
         x = with_categories(x)
@@ -56,12 +59,12 @@ def same_rows(name: str, **arguments: Any) -> None:
     )
     assert a.shape == c.shape, (name, a.shape, c.shape)
     assert (b == d).all(), name
-    # Categories tie, and tied neighbours have no order that both would keep.
+    # Categories tie, and tied neighbors have no order that both would keep.
     assert name == "SMOTENC" or np.allclose(a, c), name
 
 
 def with_categories(x: np.ndarray) -> np.ndarray:
-    """The last four columns become codes of five categories."""
+    """Return a copy whose last four columns are codes of five categories."""
     x = x.copy()
     x[:, -4:] = np.digitize(x[:, -4:], np.quantile(x[:, -4:], (0.2, 0.4, 0.6, 0.8)))
     return x
@@ -73,11 +76,16 @@ def smote(budget: Budget) -> Iterator[Row]:
     same_rows("SMOTE", random_state=0)
     for dtype in (np.float64, np.float32):
         x, y = blobs((rest, minority), 16, dtype)
-        work = f"SMOTE.fit_resample, {minority:,} minority x 16 of {y.size:,} {x.dtype}"
+        work = f"SMOTE, {minority:,} minority rows of {y.size:,}, 16 columns, {x.dtype}"
         mine = partial(resample, "equipoise", "SMOTE", x, y, random_state=0)
-        for kd_tree, target in ((False, 15), (True, 8)):
-            row = Row("samplers", work, "imbalanced-learn", target=target, amount=rest - minority)
-            row.setting = f"k_neighbors={NEIGHBORS}" if kd_tree else "as it comes"
+        for kd_tree, goal in ((False, 15), (True, 8)):
+            rival = "imbalanced-learn, kd_tree" if kd_tree else "imbalanced-learn"
+            row = Row("imblearn", work, rival, goal=goal, amount=rest - minority)
+            row.setting = f"k_neighbors={NEIGHBORS}" if kd_tree else "default arguments"
+            if kd_tree and dtype is np.float64:
+                row.headline = (
+                    f"`SMOTE().fit_resample`, {minority:,} minority rows of {y.size:,}, two threads"
+                )
             theirs = partial(resample, "imblearn", "SMOTE", x, y, random_state=0, kd_tree=kd_tree)
             yield duel(row, mine, theirs, budget)
 
@@ -93,10 +101,10 @@ def others(budget: Budget) -> Iterator[Row]:
     }.items():
         same_rows(name, **arguments)
         x, y = blobs((n * 4 // 5, n // 5), 16)
-        what = f"{name}, {n:,} x 16"
+        what = f"{name}, {n:,} rows, 16 columns"
         if name == "SMOTENC":
-            x, what = with_categories(x), f"{what}, 4 of them categories"
-        row = Row("samplers", what, "imbalanced-learn", setting="as it comes", target=8, amount=n)
+            x, what = with_categories(x), f"{what}, 4 of them categorical"
+        row = Row("imblearn", what, "imbalanced-learn", setting="default arguments", goal=8, amount=n)
         mine, theirs = (
             partial(resample, side, name, x, y, **arguments) for side in ("equipoise", "imblearn")
         )
@@ -107,8 +115,8 @@ def others(budget: Budget) -> Iterator[Row]:
 
 
 def peak(library: str, minority: int, rest: int) -> int:
-    """Of a process of its own: bytes at the peak of fit_resample beyond those before it."""
-    process = spread([sys.executable, __file__, "peak", library, str(minority), str(rest)])
+    """Return the bytes at the peak of fit_resample beyond those before it, in a process of its own."""
+    process = spread("imblearn", "peak", library, str(minority), str(rest))
     said, _ = process.communicate()
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, process.args)
@@ -121,7 +129,7 @@ def print_peak(library: str, minority: int, rest: int) -> None:
             return next(int(line.split()[1]) for line in status if line.startswith(what)) * 1024
 
     few = blobs((900, 600), 16)
-    resample(library, "SMOTE", *few, random_state=0)  # imports and compilers are not counted
+    resample(library, "SMOTE", *few, random_state=0)  # imports and compiling are not counted
     x, y = blobs((rest, minority), 16)
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")  # the peak begins anew
@@ -134,9 +142,9 @@ def print_peak(library: str, minority: int, rest: int) -> None:
 def peaks(budget: Budget) -> Iterator[Row]:
     shrink = 8 if budget.quick else 1
     minority, rest = 100_000 // shrink, 200_000 // shrink
-    work = f"peak memory of SMOTE.fit_resample, {minority:,} minority x 16 of {minority + rest:,} float64"
-    row = Row("samplers", work, "imbalanced-learn", measure="memory", target=2)
-    row.setting = "as it comes; a process for each side, resident beyond what it had before the call"
+    work = f"SMOTE, {minority:,} minority rows of {minority + rest:,}, 16 columns, float64"
+    row = Row("imblearn", work, "imbalanced-learn", measure="memory", goal=2)
+    row.setting = "a process for each side; resident memory at its peak beyond that before the call"
     row.ours, row.theirs = (float(peak(side, minority, rest)) for side in ("equipoise", "imblearn"))
     row.value = row.low = row.high = row.theirs / row.ours
     row.rounds = 1
@@ -146,9 +154,9 @@ def peaks(budget: Budget) -> Iterator[Row]:
 def run(budget: Budget) -> Iterator[Row]:
     missing = [name for name in ("sklearn", "imblearn", "equipoise.imblearn") if optional(name) is None]
     if missing:
-        yield Row("samplers", "SMOTE and others", "imbalanced-learn", note=f"not installed: {missing[0]}")
+        yield Row("imblearn", "SMOTE and others", "imbalanced-learn", note=f"not installed: {missing[0]}")
         return
-    yield from rows_of(__file__, budget)
+    yield from rows_of("imblearn", budget)
 
 
 if __name__ == "__main__":
