@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of long draws: KeyboardInterrupt soon, no thread left, nothing lost."""
+"""Ctrl-C in the middle of a long call: KeyboardInterrupt comes soon, and no thread and no row is lost."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).parents[1] / "support" / "interrupted.py"
+TESTS = Path(__file__).parents[1]
 THREADED = ("table", "uniform", "rows", "unique", "exact", "exclude_ids", "reservoir")
 LONG_ROWS = ("one long row", "one long uniform row", "one unique row", "one unique uniform row")
 NEIGHBORS = ("neighbors", "wide neighbors", "neighbors of queries", "equal neighbors")
 SHARED = ("shared", "shared log q", "shared by rejection", "shared tree", "shared exactly")
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way here")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the test sends POSIX signals")
 
 
 def interrupted(what, threads):
-    """Seconds that KeyboardInterrupt took; no thread may be left, and the counters are as before."""
+    """Return the seconds that KeyboardInterrupt took, after checking that it left no thread and no gap."""
+    path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
-        [sys.executable, PROGRAM, what, str(threads)], capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-m", "support.interrupted", what, str(threads)],
+        env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     words = done.stdout.split()
     assert words[:1] == ["interrupted"], done.stdout + done.stderr
     assert words[2:] == ["0", "True"]
@@ -35,7 +37,7 @@ def interrupted(what, threads):
     + [(what, 1) for what in (*LONG_ROWS, "hits", *SHARED, "synthetic rows")],
 )
 def test_ctrl_c(what, threads):
-    # Promised: 0.2 s. A machine that shares its cores may sleep for longer, so the best of three counts.
+    # The promise is 0.2 s. A shared machine may pause for longer, so the best of three runs counts.
     best = float("inf")
     for _ in range(3):
         best = min(best, interrupted(what, threads))
@@ -46,5 +48,5 @@ def test_ctrl_c(what, threads):
 
 @pytest.mark.parametrize("what", ["waited for", "twice"])
 def test_ctrl_c_while_threads_are_waited_for(what):
-    """The caller's own part is done, or stopped: nobody goes on writing once the call has raised."""
+    """No thread goes on writing into the caller's arrays once the call has raised."""
     interrupted(what, 3)

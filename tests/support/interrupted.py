@@ -1,9 +1,9 @@
-"""A process that gets Ctrl-C in the middle of a long call, for test_interrupt.py.
+"""The program of tests/house/test_interrupt.py: Ctrl-C in the middle of a long call.
 
-    python interrupted.py CASE THREADS
+    python -m support.interrupted CASE THREADS
 
 It prints how many seconds KeyboardInterrupt took, how many threads were left, and whether the sampler's
-counters were as before the call.
+counters were what they had been before the call.
 """
 
 from __future__ import annotations
@@ -17,28 +17,26 @@ import time
 import numpy as np
 
 import equipoise
-from equipoise._runtime import chunks
-from equipoise.negatives import sampler as negatives
-from equipoise.reservoirs import base
+from equipoise._runtime import backend, chunks
 from support.answers import Threads
 
-ALIAS = (1.0 / np.arange(1, 10**6 + 1),)  # what the samplers below are made of
+ALIAS = (1.0 / np.arange(1, 10**6 + 1),)  # arguments of the samplers below
 UNIFORM = (10**6,)
 ROWS = np.zeros(400_000, np.int64)
 
 
 class Watched:
-    """The kernels; Ctrl-C comes some time after the main thread's call of this kernel and number."""
+    """The kernels. Ctrl-C comes shortly after the main thread's call of the given kernel and number."""
 
     def __init__(self, kernel: str, number: int) -> None:
-        self.kernels, self.kernel, self.left = negatives.kernels(), kernel, number
+        self.kernels, self.kernel, self.left = backend.kernels(), kernel, number
 
     def __getattr__(self, name):
         kernel = getattr(self.kernels, name)
 
         def call(*args):
             if threading.current_thread() is not threading.main_thread():
-                if slow_threads:  # however late they all are, threads are at work when Ctrl-C comes
+                if slow_threads:  # so that they are at work when Ctrl-C comes, however late they start
                     sent.wait(60)
                     time.sleep(slow_threads)
             elif name == self.kernel:
@@ -48,6 +46,14 @@ class Watched:
             return kernel(*args)
 
         return call
+
+
+def watch(watched):
+    """Hand `watched` to every module that asks for the kernels."""
+    kernels = backend.kernels
+    for module in list(sys.modules.values()):
+        if getattr(module, "kernels", None) is kernels:
+            module.kernels = lambda: watched
 
 
 def table(threads, of):
@@ -75,12 +81,12 @@ def hits():
 
 def many_exclude_ids(threads):
     ids = np.random.default_rng(0).integers(0, 10**6, (6000, 5000))
-    tenth = ([0, 10**5], np.arange(0, 10**6, 10))  # each of ids is looked up in it
+    tenth = ([0, 10**5], np.arange(0, 10**6, 10))  # every id is looked up in it
     return sample(threads, ROWS[:6000], 2, items=ALIAS, exclude=tenth, exclude_ids=ids)
 
 
 def exact(threads):
-    """All but the lightest of a million ids are excluded."""
+    """Exclude all but the lightest of a million ids."""
     falling = (np.arange(1, 10**6 + 1)[::-1].copy(),)
     most = ([0, 10**6 - 1], np.arange(10**6 - 1))
     return sample(threads, ROWS[:200_000], 2, items=falling, exclude=most)
@@ -108,9 +114,9 @@ def neighbors(threads, dtype, n, d, noise=1.0, asked=0):
     return None, lambda: equipoise.nearest_neighbors(x, 20, queries=queries, n_threads=threads)
 
 
-# name -> (what makes the sampler and the call; after which kernel's call of which number Ctrl-C comes).
-# Without a kernel it comes after the beginning of the call. What is made before, such as tables, or cannot be
-# left, such as an array's allocation, takes its time.
+# name -> (function that makes the sampler and the call; kernel and number of the call that Ctrl-C follows).
+# Without a kernel Ctrl-C follows the start of the call. Anything made before the call, such as a table, and
+# anything that cannot be interrupted, such as an allocation, may take its time.
 CASES = {
     "table": (lambda t: table(t, equipoise.AliasTable(np.ones(1000))), None),
     "uniform": (lambda t: table(t, equipoise.UniformTable(1000)), None),
@@ -121,7 +127,7 @@ CASES = {
     "one long uniform row": (lambda t: sample(t, [0], 100_000_000), None),
     "one unique row": (
         lambda t: sample(t, [0], 300_000, items=ALIAS, unique=True),
-        ("negatives_draw", 1000),  # by then with exact draws
+        ("negatives_draw", 1000),  # exact draws have begun by then
     ),
     "one unique uniform row": (lambda t: sample(t, [0], 300_000, unique=True), None),
     "exclude_ids": (many_exclude_ids, ("negatives_draw", 1)),
@@ -143,7 +149,7 @@ CASES = {
 
 
 def warm():
-    """All kernels are compiled or loaded before anything is timed."""
+    """Compile or load all kernels before anything is timed."""
     few = equipoise.NegativeSampler([1, 2, 1e-9], exclude=([0, 1, 3], [0, 0, 1]))
     few.sample([0, 1], 2)
     few.sample([0], 2, unique=True, exclude_ids=[1], on_exhausted="mask")
@@ -167,14 +173,14 @@ def press():
     pressed.append(time.perf_counter())
     os.kill(os.getpid(), signal.SIGINT)
     sent.set()
-    if what == "twice":  # again while the call waits for its threads, which are in their next piece
+    if what == "twice":  # while the call waits for its threads, which are in their next chunk
         time.sleep(0.07)
         pressed[0] = time.perf_counter()
         os.kill(os.getpid(), signal.SIGINT)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in jobs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore SIGINT
     what, threads = sys.argv[1], int(sys.argv[2])
     make, armed = CASES[what]
     warm()
@@ -184,8 +190,7 @@ if __name__ == "__main__":
     slow_threads = 0.2 if what in ("waited for", "twice") else 0
     presser = threading.Thread(target=press)
     if armed:
-        watched = Watched(*armed)
-        negatives.kernels = base.kernels = lambda: watched
+        watch(Watched(*armed))
     else:
         presser.start()
     state = sampler and sampler.state_dict()

@@ -1,7 +1,7 @@
-"""Chunks of at most some milliseconds, on threads that are made and gone within the call.
+"""Chunks of a few milliseconds, on threads that live no longer than the call.
 
-The chunk loop is Python's for both backends: kernels release the GIL, so these are real threads, and between
-two chunks Python sees Ctrl-C.
+The loop over chunks is in Python for both backends: kernels release the GIL, so the threads run at the
+same time, and Python sees Ctrl-C between two chunks.
 """
 
 from __future__ import annotations
@@ -14,20 +14,18 @@ from collections.abc import Callable
 
 __all__ = ["for_chunks"]
 
-
 _START = 0.1  # seconds that a thread may take to begin
 
 
 def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int], int | None]) -> None:
-    """Call ``work(begin, end)`` for the pieces of ``range(count)``; a thread takes the next that nobody has.
+    """Call ``work(begin, end)`` for the chunks of ``range(count)``; a thread takes the next free chunk.
 
-    ``work`` may stop early and return how far it came: it is called again for the rest of its piece. Between
-    two calls Ctrl-C is seen. The first exception stops all threads, after the call in hand, and is raised
-    here.
+    `work` may stop early and return how far it came; it is then called again for the rest of its chunk.
+    Python sees Ctrl-C between two calls. The first exception stops every thread after its current call, and
+    is raised here once they have all ended.
     """
     chunks = -(-count // size)
     threads = max(1, min(n_threads, chunks))
-    failures: list[BaseException] = []
     free, stopped = itertools.count(), False
 
     def body() -> None:
@@ -39,54 +37,69 @@ def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int],
                     return
                 at = work(at, end)
 
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+
     if threads == 1:
         body()
-        return
+    else:
+        _on_threads(threads, body, stop)
 
-    # Who is at work, and who has ended: an interrupt between a get and a count would lose one.
+
+def _on_threads(threads: int, body: Callable[[], None], stop: Callable[[], None]) -> None:
+    """Run `body` in the calling thread and in new ones, and wait for all of them."""
+    failures: list[BaseException] = []
+    # Sets, not counts: an interrupt between reading a count and writing it would lose a thread.
     working: set[int] = set()
     begun: set[int] = set()
     ended: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def guarded(thread: int) -> None:
-        nonlocal stopped
         working.add(thread)
         begun.add(thread)
         try:
             body()
         except BaseException as failure:
             failures.append(failure)
-            stopped = True
+            stop()
         finally:
             working.discard(thread)
             ended.put(thread)
 
-    # Not threading.Thread, whose start() waits for the thread: that takes as long as a small chunk.
     asked = 0
     try:
         for thread in range(1, threads):
             asked += 1
+            # Not threading.Thread: its start() waits for the thread, which takes as long as a small chunk.
             start_new_thread(guarded, (thread,))
         body()
         for _ in range(asked):
             ended.get()
     finally:
-        stopped = True
-        again: BaseException | None = None
-        # Interrupted, nobody knows whether there is a thread that has yet to begin.
-        patience = time.monotonic() + _START
-        while len(begun) < asked and time.monotonic() < patience:
-            try:
-                time.sleep(0.001)
-            except BaseException as interrupt:
-                again = interrupt
-        while working:
-            # A second Ctrl-C must not leave anybody writing into the caller's arrays.
-            try:
-                ended.get()
-            except BaseException as interrupt:
-                again = interrupt
-        if again is not None:
-            raise again
+        stop()
+        _wait(asked, begun, working, ended)
     if failures:
         raise failures[0]
+
+
+def _wait(asked: int, begun: set[int], working: set[int], ended: queue.SimpleQueue[int]) -> None:
+    """Wait until no thread is at work, whatever interrupts come, and raise the last of these.
+
+    Otherwise a second Ctrl-C would leave threads that write into the caller's arrays.
+    """
+    again: BaseException | None = None
+    # After an interrupt, nobody knows whether the thread that was asked for last has yet to begin.
+    patience = time.monotonic() + _START
+    while len(begun) < asked and time.monotonic() < patience:
+        try:
+            time.sleep(0.001)
+        except BaseException as interrupt:
+            again = interrupt
+    while working:
+        try:
+            ended.get()
+        except BaseException as interrupt:
+            again = interrupt
+    if again is not None:
+        raise again
