@@ -11,8 +11,8 @@ import equipoise
 
 PACKAGE = Path(equipoise.__file__).parent
 
-# The rooms, which are the folders and modules of the package, and the rooms that each may import. A room imports
-# only rooms that stand above it in this table, so no circle fits into it.
+# The rooms, which are the folders and modules of the package, and the rooms that each may import. A room
+# imports only rooms that stand above it in this table, so no circle fits into it.
 BELOW = ("_validate", "rng", "_runtime")
 SUBJECTS = ("tables", "negatives", "neighbors", "smote", "reservoirs")
 ROOMS = {
@@ -41,8 +41,8 @@ ROOMS = {
     "__main__": ("_cli",),
 }
 
-# Variables and attributes that hold another room's objects. Their private members are out of reach even where this
-# room has private members of the same name.
+# Variables and attributes that hold another room's objects. Their private members are out of reach even where
+# this room has private members of the same name.
 HOLDERS = {
     "negatives": {"_table", "table"},
     "smote": {"_weights"},
@@ -154,7 +154,7 @@ def is_private(name):
 
 
 def own_names(tree, room):
-    """Return every private name that the modules of a room define: functions, attributes, fields, arguments."""
+    """Return the names that the modules of a room define: functions, classes, attributes, keywords."""
     names = set()
     for module, source in tree.modules.items():
         if tree.room(module) != room:
@@ -180,10 +180,7 @@ def private(tree, holders):
             continue
         for line, name, member in tree.imports(module):
             if tree.room(name) != room:
-                hidden = [
-                    part for part in [*name.split(".")[2:], *([member] if member else [])] if is_private(part)
-                ]
-                if hidden:
+                if any(map(is_private, [*name.split(".")[2:], member or ""])):
                     yield f"{module}:{line} imports {name}.{member or ''}"
         own = own_names(tree, room)
         for node in ast.walk(source):
@@ -238,7 +235,8 @@ CRAFTED_ROOMS = {"low": (), "high": ("low",), "house": ("low", "high")}
 GOOD = {
     "__init__.py": "from house.high.one import f\n",
     "low/__init__.py": "",
-    "low/base.py": "class Table:\n    def __init__(self):\n        self._cells = 1\n    def cells(self):\n        return self._cells\n",
+    "low/base.py": "class Table:\n    def __init__(self):\n        self._cells = 1\n"
+    "    def cells(self):\n        return self._cells\n",
     "high/__init__.py": "",
     "high/one.py": "from typing import TYPE_CHECKING\nfrom house.low.base import Table\n"
     "if TYPE_CHECKING:\n    from house.high.two import g\n"
