@@ -179,9 +179,8 @@ def private(tree, holders):
         if room == "_numba":  # Numba's private names; it imports nothing else of ours
             continue
         for line, name, member in tree.imports(module):
-            if tree.room(name) != room:
-                if any(map(is_private, [*name.split(".")[2:], member or ""])):
-                    yield f"{module}:{line} imports {name}.{member or ''}"
+            if tree.room(name) != room and any(map(is_private, [*name.split(".")[2:], member or ""])):
+                yield f"{module}:{line} imports {name}.{member or ''}"
         own = own_names(tree, room)
         for node in ast.walk(source):
             if not isinstance(node, ast.Attribute) or not is_private(node.attr) or node.attr in THEIRS:

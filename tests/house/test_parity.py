@@ -1,4 +1,4 @@
-"""C++ and Numba return the same bytes: kernel by kernel on random input, and over all that is public."""
+"""C++ and Numba give the same errors, and the same bytes in two processes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from support.backends import MISSING, MODULES, both, check, frozen
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs both backends; missing here: {MISSING}")
 
 
-def test_what_a_kernel_refuses():
-    """Never reached by a user: the same class, and the same text where it is ours."""
+def test_kernels_refuse_the_same_arguments():
+    """With the same class of error, and with the same text if it is ours. Users never see these."""
     i, u, f = np.zeros(3, np.int64), np.zeros(3, np.uint64), np.zeros(3)
     ids = np.zeros(2, np.uint32)
     square, table = np.zeros((3, 3)), np.zeros((3, 2), np.int32)
+    whole, four = (3, 3 << 32, u, u, u[:0]), np.zeros(4, np.uint64)
     calls = [
         ("philox", np.zeros(4, np.uint32), np.zeros(1, np.uint32), np.zeros(4, np.uint32)),
         ("log", f, f[:2]),
@@ -36,12 +37,14 @@ def test_what_a_kernel_refuses():
         ("exclusion_sort", i, ids),
         ("exclusion_units", i, ids, u, u),
         ("exclusion_hits", i, ids, i, i, i[:2], np.zeros((3, 2), np.bool_)),
-        ("shared_draw", 1, 1, 1, 0, u[:0], u[:0], 0, i),
-        ("shared_draw", 1, 1, 1, 4, u, u, 0, i),
-        ("shared_draw", 1, 1, 1, 3, u[:2], u, 0, i),
-        ("shared_unique", 1, 1, 1, 3, u, u, i, i[:2], np.zeros(4, np.uint64)),
-        ("shared_unique", 1, 1, 1, 3, u, u, np.zeros(4, np.int64), i[:2], u),
-        ("shared_exact", 1, 1, 1, 3, u, u, u, i, np.zeros(4, np.uint64)),
+        ("shared_draw", 1, 1, 1, (0, 0, u[:0], u[:0], u[:0]), 0, i),
+        ("shared_draw", 1, 1, 1, (4, 4 << 32, u, u, u[:0]), 0, i),
+        ("shared_draw", 1, 1, 1, (3, 3 << 32, u[:2], u, u[:0]), 0, i),
+        ("shared_draw", 1, 1, 1, (3, 3, u, u, u[:0]), 0, i),
+        ("shared_draw", 1, 1, 1, (3, 3 << 32, u, u, u), 0, i),
+        ("shared_unique", 1, 1, 1, whole, i, i[:2], four),
+        ("shared_unique", 1, 1, 1, whole, np.zeros(4, np.int64), i[:2], u),
+        ("shared_exact", 1, 1, 1, whole, u, i, four),
         ("interpolate", square, i, i, f, square[:2]),
         ("interpolate", square, i, i, f[:2], square),
         ("interpolate", square, i, i[:2], f, square),
@@ -89,6 +92,7 @@ def test_what_a_kernel_refuses():
         ("smote_draw", 1, 1, 1, square, table.astype(np.int64), u[:0], i[:0], f, square, i, i, f),
         ("smote_draw", 1, 1, 1, square.T, table, u[:0], i[:0], f, square, i, i, f),
         ("log", f, np.zeros(6)[::2]),
+        ("shared_draw", 1, 1, 1, (3, 3 << 32, u, i, u[:0]), 0, i),
     ]
     for name, *args in wrong_types:
         for kernels in both():
