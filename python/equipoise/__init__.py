@@ -1,4 +1,4 @@
-"""equipoise: the sampling engine for training on imbalanced data.
+"""The sampling engine for training on imbalanced data.
 
 >>> import numpy as np, equipoise
 >>> popularity = np.array([1000, 200, 50, 10, 1])
@@ -37,10 +37,10 @@ __all__ = [
     "weighted_sample",
 ]
 
-# One address for users and pickles, whatever room a name lives in.
+# Users, tracebacks and pickles see one address, whatever module defines a name.
 for _name in __all__:
-    if hasattr(globals()[_name], "__module__"):
-        globals()[_name].__module__ = "equipoise"
+    if _name != "__version__":
+        globals()[_name].__module__ = __name__
 del _name
 
 

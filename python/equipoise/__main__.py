@@ -1,4 +1,4 @@
-"""``python -m equipoise``: the command line."""
+"""The command line, as ``python -m equipoise``."""
 
 import sys
 

@@ -1,9 +1,11 @@
-"""A weighted sample of rows that lie in parts on many machines: what the adapters to Dask and to Ray share.
+"""Weighted samples of rows that are spread over many machines, for the adapters to Dask and Ray.
 
-Three steps, the first of which alone reads the data. Each part keeps its own k + 1 rows of smallest rank,
-where it is. Thinned sketches of them, a few kilobytes, are merged to a threshold, a rank that k + 1 rows of
-all parts are certainly not above. The rows up to it, hardly more than k, go to the driver, where a
-reservoir reads them.
+There are three steps, and only the first one reads the data:
+
+1. Each part keeps its own k + 1 rows of smallest rank where they are.
+2. Thinned sketches of their ranks, a few kilobytes each, are merged to a threshold: a rank that is certainly
+   not exceeded by k + 1 rows of all parts.
+3. The rows up to the threshold, hardly more than k, go to the driver, where a reservoir reads them.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ __all__ = ["INCLUSION", "Limits", "Plan", "finalize", "merge", "refusal"]
 
 INCLUSION = "inclusion"
 _THINNED = "thinned sketch"
-_EXACT = 8  # ranks of a sketch before it is thinned
+_EXACT = 8  # smallest ranks, all of which a sketch holds before it is thinned
 _RATIO = 1.125
 _LABELLED = re.compile(r"^(TypeError|ValueError|IndexError): ((?:weights?|key|by|dataset) .*)$", re.M)
 Limits = dict[Any, float]
@@ -37,7 +39,10 @@ Int64s = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked of a part, of which ``column(name)`` is a column; answers are positions of its rows."""
+    """The arguments of a call, and the steps of a part.
+
+    ``column(name)`` returns a column of the part. The steps return positions of its rows.
+    """
 
     k: int
     weight: str
@@ -52,17 +57,20 @@ class Plan:
             _validate.as_name(getattr(self, name), name)
 
     def check(self, columns: Iterable[Any]) -> None:
-        """Names of a part's columns; a record is one of them."""
+        """Check the names of a part's columns, or the keys of a record."""
         for name in ("weight", "key", *(() if self.by is None else ("by",))):
             _validate.check_column(name, getattr(self, name), columns)
         _validate.check_no_column(INCLUSION, columns)
 
     def prune(self, column: Column) -> Int64s:
-        """Rows that may be in the sample, ascending: all others are beaten by k + 1 of these."""
+        """Return the positions of the rows that may be in the sample, ascending.
+
+        Every other row has a larger rank than k + 1 of these.
+        """
         return np.sort(_Rows(self, column).kept())
 
     def sketch(self, column: Column) -> bytes:
-        """Of each class's smallest ranks the first, then ever fewer, and how many rows each stands for."""
+        """Return the smallest ranks of each class, thinned out, and how many rows each rank stands for."""
         rows = _Rows(self, column)
         order = np.lexsort((rows.ranks, rows.numbers))
         numbers, ranks = rows.numbers[order], rows.ranks[order]
@@ -75,7 +83,7 @@ class Plan:
         return _write(rows.labels, numbers[some], ranks[some], counts)
 
     def take(self, column: Column, limits: Limits) -> Int64s:
-        """Rows up to the limits of their classes, ascending."""
+        """Return the positions of the rows up to the limits of their classes, ascending."""
         rows = _Rows(self, column)
         limit = np.array([limits.get(label, math.inf) for label in rows.labels])
         return np.sort(rows.kept()[rows.ranks <= limit[rows.numbers]])
@@ -83,9 +91,10 @@ class Plan:
     def collect(
         self, merged: Callable[[int], bytes], taken: Callable[[Limits], Any], column: Callable[[Any], Column]
     ) -> tuple[Any, Int64s, NDArray[np.float64]]:
-        """Rows that were taken, positions of the sample in them, inclusion.
+        """Return the rows that were taken, the positions of the sample in them, and its inclusion.
 
-        ``merged(wanted)`` is all parts' sketches, ``taken(limits)`` all parts' rows, or None.
+        ``merged(wanted)`` returns the merged sketch of all parts, and ``taken(limits)`` the rows of all parts
+        or None.
         """
         wanted = self.k + 1
         while True:
@@ -97,11 +106,11 @@ class Plan:
             have = dict(zip(rows.labels, np.bincount(rows.numbers, minlength=len(rows.labels)), strict=True))
             if all(have.get(label, 0) > self.k for label, limit in limits.items() if limit < math.inf):
                 return batch, *rows.sample()
-            wanted *= 4  # parts had rows in common, which were counted more than once
+            wanted *= 4  # parts have rows in common, which were counted more than once
 
 
 class _Rows:
-    """The k + 1 rows of smallest rank of each class of a part; without `by` all are of one class."""
+    """The k + 1 rows of smallest rank of each class of a part; without `by` there is one class."""
 
     labels: list[Any]
 
@@ -130,36 +139,36 @@ class _Rows:
             self._kept_classes = labels[self.numbers]
 
     def kept(self) -> Int64s:
-        """Positions in the part."""
+        """Return their positions in the part."""
         return self._find(self._kept_classes, self._kept_ids, self._kept_weights)
 
     def sample(self) -> tuple[Int64s, NDArray[np.float64]]:
-        """Positions in the part, by ascending class and rank, and inclusion."""
+        """Return the positions of the sample in the part, by class and rank, and its inclusion."""
         got = self._reservoir.sample()
         classes = np.zeros(got.ids.size, np.int64) if got.classes is None else got.classes
         return self._find(classes, got.ids, got.weights), got.inclusion
 
     def _find(self, classes: Int64s, ids: Int64s, weights: NDArray[np.float64]) -> Int64s:
-        """The first row of each (class, id, weight), all of which are here."""
+        """Return the position of the first row of each (class, id, weight); all of them are in the part."""
         near = _perhaps(self._ids, ids)
         mine = (self._weights[near], self._ids[near], self._classes[near])
         order = np.lexsort([np.concatenate(pair) for pair in zip((weights, ids, classes), mine, strict=True)])
         place = np.empty_like(order)
         place[order] = np.arange(order.size)
-        return near[order[place[: ids.size] + 1] - ids.size]  # equal ones stay in order: the next is ours
+        return near[order[place[: ids.size] + 1] - ids.size]  # the sort is stable: the next row is ours
 
 
 def _perhaps(x: Int64s, some: Int64s) -> Int64s:
-    """Positions in `x` of all that is in `some`, and of a few others."""
+    """Return the positions in `x` of everything that is in `some`, and of a few others."""
     bits = np.uint64(64 - max(10, (32 * some.size).bit_length()))
     there = np.zeros(1 << (64 - int(bits)), np.bool_)
-    mix = np.uint64(0x9E3779B97F4A7C15)  # multiples of a power of two shall not meet
+    mix = np.uint64(0x9E3779B97F4A7C15)  # so that multiples of a power of two don't collide
     there[(some.view(np.uint64) * mix) >> bits] = True
     return np.flatnonzero(there[(x.view(np.uint64) * mix) >> bits])
 
 
 def _classes(x: Any, name: str) -> tuple[list[str] | None, Int64s]:
-    """Integer labels as they are, strings as numbers in ascending order, and the strings."""
+    """Return (None, integer labels), or the sorted strings and the number of each label among them."""
     if not isinstance(x, list) and np.asarray(x).dtype.kind in "iu":
         return None, _validate.as_labels(x, None, name)
     words = _validate.as_words(x, name)
@@ -171,7 +180,7 @@ def _classes(x: Any, name: str) -> tuple[list[str] | None, Int64s]:
 
 
 def _grid(most: int) -> NDArray[np.bool_]:
-    """Whether a sketch has the i-th smallest rank, i <= most."""
+    """Return, for i up to `most`, whether a sketch holds the i-th smallest rank."""
     there = np.zeros(most + 1, np.bool_)
     at = 1
     while at <= most:
@@ -190,7 +199,10 @@ def _parts(header: Any, columns: dict[str, NDArray[Any]]) -> tuple[list[Any], di
 
 
 def merge(sketches: Iterable[bytes], wanted: int) -> bytes:
-    """One sketch of all rows, of each class up to a rank that `wanted` rows are certainly not above."""
+    """Return one sketch of all rows.
+
+    Each class goes up to a rank that is certainly not exceeded by `wanted` rows.
+    """
     labels: dict[Any, int] = {}
     parts = []
     for data in sketches:
@@ -203,14 +215,17 @@ def merge(sketches: Iterable[bytes], wanted: int) -> bytes:
     numbers, ranks, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.lexsort((ranks, numbers))
     numbers, ranks, counts = numbers[order], ranks[order], counts[order]
-    before = np.cumsum(counts) - counts  # rows not above, of this class and those ahead of it
+    before = np.cumsum(counts) - counts  # rows of smaller rank, and rows of the classes before
     before -= before[np.searchsorted(numbers, numbers)]
     some = before < wanted
     return _write(list(labels), numbers[some], ranks[some], counts[some])
 
 
 def finalize(sketch: bytes, wanted: int) -> Limits:
-    """By class the rank that `wanted` rows are certainly not above; infinite where there are fewer rows."""
+    """Return {class: a rank that is certainly not exceeded by `wanted` rows}.
+
+    It is infinite for a class that has fewer rows.
+    """
     names, columns = serialize.read(sketch, _THINNED, _parts)
     numbers, classes = columns["numbers"], len(names)
     have, limits = np.zeros(classes, np.int64), np.zeros(classes)
@@ -221,7 +236,7 @@ def finalize(sketch: bytes, wanted: int) -> Limits:
 
 
 def refusal(text: str) -> None:
-    """Raise, as it was, what a worker refused, if `text` is of an engine's error about that."""
+    """Raise a worker's error again if `text`, of an error of the engine, quotes one of ours."""
     found = _LABELLED.search(text)
     if found:
         _validate.refuse_again(found[1], found[2])

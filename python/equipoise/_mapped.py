@@ -1,4 +1,4 @@
-"""A name that pickles written before the sub-packages refer to."""
+"""A name that pickles from before the sub-packages refer to."""
 
 from equipoise.smote.memmap import MappedFile
 

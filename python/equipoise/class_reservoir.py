@@ -1,4 +1,4 @@
-"""Names that pickles written before the sub-packages refer to; use ``equipoise`` itself."""
+"""Names that pickles from before the sub-packages refer to. Import them from ``equipoise``."""
 
 from equipoise.reservoirs import ClassReservoir
 

@@ -21,58 +21,61 @@ if TYPE_CHECKING:
 
 __all__ = ["weighted_sample"]
 
-_MERGED = 16  # sketches by one task
+_MERGED = 16  # sketches that one task merges
 
 
 def weighted_sample(
     dataset: Any, k: int, *, weight: str, key: str, by: str | None = None, seed: int = 0
 ) -> pandas.DataFrame | list[dict[str, Any]]:
-    """A weighted sample of k rows of a Dask DataFrame or Bag, without replacement, in one pass over the data.
+    """Draw a weighted sample of k rows of a Dask DataFrame or Bag without replacement, in one pass.
 
-    Whatever the partitions, their order, the workers and the retries, it is that of one machine:
-    ``Reservoir(k, seed=seed)`` updated with the columns ``weight`` and, as ids, ``key``; with ``by`` that of
-    ``ClassReservoir(k, seed=seed)``. Workers need this package, too.
+    The sample does not depend on the partitions, their order, the workers or retries. It is the sample of
+    ``Reservoir(k, seed=seed)`` on one machine, updated with the column ``weight`` and with the column ``key``
+    as ids; with ``by`` it is that of ``ClassReservoir(k, seed=seed)``. The workers need this package, too.
 
     Parameters
     ----------
     dataset : dask.dataframe.DataFrame or dask.bag.Bag
         The elements of a Bag are dicts, whose items are called columns here.
     k : int
-        Rows to keep, >= 1; with ``by`` of each class.
+        The number of rows to keep, >= 1; with ``by``, of each class.
     weight : str
-        Column of numbers, finite and >= 0. Rows of weight 0 are never kept.
+        A column of numbers, finite and >= 0. Rows of weight 0 are never kept.
     key : str
-        Column of integers that names a row, in the range of int64. Rows of the same key, weight and class are
-        one row, which is kept once, from any of the partitions that have it.
+        A column of integers that identify the rows, in the range of int64. Rows of the same key, weight and
+        class count as one row. It is kept once, from any of the partitions that have it.
     by : str, optional
-        Column of classes, integers or strings.
+        A column of classes: integers or strings.
     seed : int
         In [0, 2^64).
 
     Returns
     -------
     pandas.DataFrame, or list of dicts
-        The rows with all of their columns and ``inclusion``, the probability of being in the sample, whose
-        inverse is an unbiased weight: by rank, which is the order of successive draws; with ``by`` by
-        ascending class, then by rank. Of a Bag the elements, with an item ``inclusion``.
+        The rows with all of their columns and a column ``inclusion``: the probability of being in the sample,
+        whose inverse is an unbiased weight. Rows are in the order of their ranks, which is that of successive
+        draws; with ``by``, in the order of classes, then of ranks. For a Bag, the elements with an item
+        ``inclusion``.
 
     Raises
     ------
     TypeError, ValueError, IndexError
-        Arguments or columns of the wrong type, or out of range; nulls. Positions are those in a partition.
+        If an argument or a column has the wrong type, is out of range or has nulls. Positions in the errors
+        are positions in a partition.
 
     Notes
     -----
-    Each partition is read once, by the worker that has it, which keeps the k + 1 rows of smallest rank: in
-    its memory, or spilled, until the call returns; without a ``distributed.Client`` in the memory of this
-    process. Of these ranks 79 and how many rows each stands for, 2.2 KB, are merged, 16 sketches by a task,
-    to a threshold, a rank that k + 1 rows of the whole are certainly not above. Only the rows up to it go
-    to the driver, where a reservoir reads them.
+    Each partition is read once, by the worker that has it. The worker keeps the k + 1 rows of smallest
+    rank, in memory or spilled to disk, until the call returns. Without a ``distributed.Client`` they are in
+    the memory of this process. A sketch of a partition has 79 of these ranks and the number of rows that
+    each stands for, 2.2 KB. Tasks merge 16 sketches each, until one gives the threshold: a rank that is
+    certainly not exceeded by k + 1 rows of the whole. Only the rows up to it go to the driver, where a
+    reservoir reads them.
 
-    With 10^10 rows of 100 bytes, 1,000 partitions and k = 10^5 that is 2.2 MB of sketches and 1.06 k rows,
-    11 MB. Without the threshold, sketches of a rank, an id and a weight for each of k + 1 rows would be 2.4
-    GB, and these rows, which stay where they are, 10 GB; shuffling keys and weights would be 160 GB. If
-    partitions have hardly more than k rows each, most of the data stays in memory or is spilled.
+    With 10^10 rows of 100 bytes, 1,000 partitions and k = 10^5, that is 2.2 MB of sketches and 1.06 k rows,
+    11 MB. Without the threshold, a rank, an id and a weight of k + 1 rows of each partition would be 2.4
+    GB, and the rows themselves, which stay where they are, 10 GB. Shuffling keys and weights would take 160
+    GB. If partitions have hardly more than k rows each, most of the data stays in memory or is spilled.
 
     Examples
     --------

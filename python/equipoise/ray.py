@@ -19,55 +19,58 @@ if TYPE_CHECKING:
 
 __all__ = ["weighted_sample"]
 
-_MERGED = 64  # sketches by the driver at a time
+_MERGED = 64  # sketches that the driver merges at a time
 
 
 def weighted_sample(
     dataset: Any, k: int, *, weight: str, key: str, by: str | None = None, seed: int = 0
 ) -> pandas.DataFrame:
-    """A weighted sample of k rows of a Ray Dataset, without replacement, in one pass over the data.
+    """Draw a weighted sample of k rows of a Ray Dataset without replacement, in one pass.
 
-    Whatever the blocks, their order, the workers and the retries, it is that of one machine:
-    ``Reservoir(k, seed=seed)`` updated with the columns ``weight`` and, as ids, ``key``; with ``by`` that of
-    ``ClassReservoir(k, seed=seed)``. Workers need this package, too.
+    The sample does not depend on the blocks, their order, the workers or retries. It is the sample of
+    ``Reservoir(k, seed=seed)`` on one machine, updated with the column ``weight`` and with the column ``key``
+    as ids; with ``by`` it is that of ``ClassReservoir(k, seed=seed)``. The workers need this package, too.
 
     Parameters
     ----------
     dataset : ray.data.Dataset
     k : int
-        Rows to keep, >= 1; with ``by`` of each class.
+        The number of rows to keep, >= 1; with ``by``, of each class.
     weight : str
-        Column of numbers, finite and >= 0. Rows of weight 0 are never kept.
+        A column of numbers, finite and >= 0. Rows of weight 0 are never kept.
     key : str
-        Column of integers that names a row, in the range of int64. Rows of the same key, weight and class are
-        one row, which is kept once, from any of the blocks that have it.
+        A column of integers that identify the rows, in the range of int64. Rows of the same key, weight and
+        class count as one row. It is kept once, from any of the blocks that have it.
     by : str, optional
-        Column of classes, integers or strings.
+        A column of classes: integers or strings.
     seed : int
         In [0, 2^64).
 
     Returns
     -------
     pandas.DataFrame
-        The rows with all of their columns and ``inclusion``, the probability of being in the sample, whose
-        inverse is an unbiased weight: by rank, which is the order of successive draws; with ``by`` by
-        ascending class, then by rank. Integers beside nulls stay integers, in a column of objects.
+        The rows with all of their columns and a column ``inclusion``: the probability of being in the sample,
+        whose inverse is an unbiased weight. Rows are in the order of their ranks, which is that of successive
+        draws; with ``by``, in the order of classes, then of ranks. A column of integers and nulls becomes a
+        column of objects, whose integers stay integers.
 
     Raises
     ------
     TypeError, ValueError, IndexError
-        Arguments or columns of the wrong type, or out of range; nulls. Positions are those in a block.
+        If an argument or a column has the wrong type, is out of range or has nulls. Positions in the errors
+        are positions in a block.
 
     Notes
     -----
-    Each block is read once, by a streaming task, which leaves the k + 1 rows of smallest rank in the object
-    store, or spilled, until the call returns. Of these ranks 79 and how many rows each stands for, 2.2 KB,
-    are streamed to the driver and merged there to a threshold, a rank that k + 1 rows of the whole are
-    certainly not above. Only the rows up to it go to the driver, where a reservoir reads them.
+    Each block is read once, by a streaming task. It leaves the k + 1 rows of smallest rank in the object
+    store, or spilled to disk, until the call returns. A sketch of a block has 79 of these ranks and the
+    number of rows that each stands for, 2.2 KB. The driver merges the sketches to a threshold: a rank that
+    is certainly not exceeded by k + 1 rows of the whole. Only the rows up to it go to the driver, where a
+    reservoir reads them.
 
-    With 10^10 rows of 100 bytes, 1,000 blocks and k = 10^5 that is 2.2 MB of sketches and 1.06 k rows, 11
-    MB. Without the threshold, sketches of a rank, an id and a weight for each of k + 1 rows would be 2.4
-    GB, and these rows, which stay where they are, 10 GB; shuffling keys and weights would be 160 GB. If
+    With 10^10 rows of 100 bytes, 1,000 blocks and k = 10^5, that is 2.2 MB of sketches and 1.06 k rows, 11
+    MB. Without the threshold, a rank, an id and a weight of k + 1 rows of each block would be 2.4 GB, and
+    the rows themselves, which stay where they are, 10 GB. Shuffling keys and weights would take 160 GB. If
     blocks have hardly more than k rows each, most of the data stays in memory or is spilled.
 
     Examples
@@ -103,7 +106,7 @@ def weighted_sample(
         refusal(str(failure))
         raise
     if batch is None:
-        schema = parts.schema()  # none if no block has a row
+        schema = parts.schema()  # None if no block has a row
         batch = schema.base_schema.empty_table() if schema else pyarrow.table({})
     got = batch.take(pyarrow.array(sample)).append_column(INCLUSION, pyarrow.array(inclusion))
     return got.to_pandas(integer_object_nulls=True)

@@ -1,4 +1,4 @@
-"""Which kernels run: the compiled ones of ``_core``, or their Numba twins; chosen once, at import."""
+"""The choice, made once at import, between the compiled kernels of ``_core`` and their Numba twins."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _NAME = _choose(_WANTED)
 
 
 def backend() -> str:
-    """Name of the kernels in use.
+    """Return the name of the kernels in use.
 
     Returns
     -------
     str
-        ``"cpp"`` (compiled) or ``"numba"`` (just-in-time compiled twins). Both return the same bytes. The
-        environment variable ``EQUIPOISE_BACKEND`` (``cpp``, ``numba`` or ``auto``), read when equipoise is
-        imported, chooses; a forced backend that is missing raises ``ImportError`` there.
+        ``"cpp"`` (compiled) or ``"numba"`` (compiled just in time). Both return the same bytes. The
+        environment variable ``EQUIPOISE_BACKEND`` (``cpp``, ``numba`` or ``auto``) chooses. It is read when
+        equipoise is imported, which raises ``ImportError`` if the backend is missing.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def backend() -> str:
 
 
 def reason() -> str:
-    """Why these kernels were chosen."""
+    """Return why these kernels were chosen."""
     if _WANTED != "auto":
         return f"EQUIPOISE_BACKEND={_WANTED}"
     return "compiled kernels are installed" if _NAME == "cpp" else "this installation has no compiled kernels"
@@ -60,5 +60,5 @@ def reason() -> str:
 
 @functools.cache
 def kernels() -> ModuleType:
-    # Importing Numba takes longer than all the rest: not before the first draw.
+    """Return the module of kernels, imported at the first call because Numba takes long to import."""
     return importlib.import_module("equipoise._core" if _NAME == "cpp" else "equipoise._numba")

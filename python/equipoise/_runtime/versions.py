@@ -1,4 +1,4 @@
-"""What runs here, and why: what a bug report needs, without importing what is asked about."""
+"""The versions and settings that a bug report needs, found without importing other packages."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ __all__ = ["__version__", "collect", "render", "show_versions"]
 __version__ = "0.1.0"
 
 
-# What the package runs on, or takes arrays and tables from.
+# The packages that equipoise runs on or takes arrays and tables from.
 PACKAGES = ("numpy", "numba", "llvmlite", "torch", "scipy", "pyarrow")
 
 
 def show_versions() -> None:
-    """Print what runs here and why: for bug reports; ``equipoise info --json`` prints it for machines.
+    """Print versions and settings for a bug report; ``equipoise info --json`` prints them for machines.
 
-    The versions of equipoise, its wheel, Python, the platform and the packages it works with (asked for, not
-    imported); the backend, the CPU path and the default number of threads, each with its reason.
+    These are the versions of equipoise, its wheel, Python, the platform and the packages that it works with,
+    none of which is imported, and the backend, the CPU path and the default number of threads, each with its
+    reason.
 
     Examples
     --------
@@ -36,8 +37,8 @@ def show_versions() -> None:
 
 
 def collect() -> dict[str, Any]:
-    """All of it, ready for JSON; ``None`` is for what is not there."""
-    # Imported here: `import equipoise` does without them.
+    """Return all versions and settings, ready for JSON; ``None`` stands for anything that is missing."""
+    # Imported here, since `import equipoise` doesn't need it.
     import platform
 
     return {
@@ -53,7 +54,7 @@ def collect() -> dict[str, Any]:
 
 
 def render(info: dict[str, Any]) -> str:
-    """The same as lines of text."""
+    """Return the result of `collect` as lines of text."""
     kernels, cpu, threads = info["backend"], info["cpu"], info["threads"]
     lines = {
         "equipoise": f"{info['equipoise']} ({info['wheel'] or 'not installed from a wheel'})",
@@ -67,7 +68,7 @@ def render(info: dict[str, Any]) -> str:
 
 
 def _cpu() -> dict[str, Any]:
-    if backend.backend() == "numba":  # its twins would say so, too, but it takes long to import
+    if backend.backend() == "numba":  # asking the twins would import Numba, which takes long
         return {"path": "numba", "disabled": None, "reason": "Numba compiles for the CPU it runs on"}
     try:
         path, disabled = backend.kernels().cpu_path()
@@ -88,7 +89,7 @@ def _cpu() -> dict[str, Any]:
 def _threads() -> dict[str, Any]:
     try:
         default = _validate.as_threads(None)
-    except ValueError as failure:  # every draw will say the same
+    except ValueError as failure:  # the error that every draw will raise
         return {"default": None, "reason": str(failure)}
     variable = os.environ.get("EQUIPOISE_NUM_THREADS")
     reason = f"EQUIPOISE_NUM_THREADS={variable}" if variable else "EQUIPOISE_NUM_THREADS is not set"
@@ -96,7 +97,7 @@ def _threads() -> dict[str, Any]:
 
 
 def _wheel() -> str | None:
-    """The tag of the wheel that was installed, such as cp311-cp311-manylinux_2_28_x86_64."""
+    """Return the tag of the installed wheel, such as cp311-cp311-manylinux_2_28_x86_64."""
     from importlib import metadata
 
     try:

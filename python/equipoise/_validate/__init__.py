@@ -1,6 +1,20 @@
-"""Every user-facing error, above both backends: argument, first bad position, wanted, got.
+"""Checks of arguments, and the text of every error that users see.
 
-Wrong type or dtype: ``TypeError``. Wrong value or shape: ``ValueError``. An id out of range: ``IndexError``.
+An error names the argument, the first bad position, what was wanted and what was given. Wrong types and
+dtypes raise ``TypeError``, wrong values and shapes ``ValueError``, ids out of range ``IndexError``. The
+checks are above both backends, so both give the same errors.
+
+- ``as_...`` converts an argument, or raises.
+- ``check_...`` raises if something doesn't hold.
+- ``refuse_...`` always raises.
+
+One module per subject; a module imports only those above it::
+
+    wording                                     how errors name kinds and places
+    arguments  columns  files                   numbers and flags; columns and data sets; paths
+    arrays                                      arrays, shapes, ids, out=
+    weights  negatives  points  reservoirs      one subject each
+    smote
 """
 
 from equipoise._validate.arguments import (

@@ -1,8 +1,4 @@
-"""Every user-facing error is born here, or in a ``_validate_..`` beside this, above both backends: argument,
-first bad position, wanted, got.
-
-Wrong type or dtype: ``TypeError``. Wrong value or shape: ``ValueError``. An id out of range: ``IndexError``.
-"""
+"""Checks of single arguments: numbers, flags, choices, threads, random generators, states, progress."""
 
 from __future__ import annotations
 
@@ -19,8 +15,8 @@ from equipoise._validate.wording import kind_of
 
 
 def as_count(x: Any, name: str, *, least: int = 0, most: int | None = None) -> int:
-    """An integer ``least <= x <= most``."""
-    if isinstance(x, bool | np.bool_):  # which NumPy 1 still takes for one, with a warning
+    """Return `x` as an int in [least, most]."""
+    if isinstance(x, bool | np.bool_):  # NumPy 1 takes it for an integer, with a warning
         raise TypeError(f"{name} must be an integer, got bool")
     try:
         count = operator.index(x)
@@ -35,14 +31,14 @@ def as_count(x: Any, name: str, *, least: int = 0, most: int | None = None) -> i
 
 
 def as_flag(x: Any, name: str) -> bool:
-    """True or False, and nothing that merely looks so."""
+    """Return `x`, which must be True or False, not just true or false."""
     if not isinstance(x, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, got {kind_of(x)}")
     return bool(x)
 
 
 def as_choice(x: Any, name: str, choices: Iterable[str]) -> str:
-    """One of some words."""
+    """Return `x`, which must be one of `choices`."""
     if not isinstance(x, str):
         raise TypeError(f"{name} must be a string, got {kind_of(x)}")
     if x not in choices:
@@ -51,7 +47,7 @@ def as_choice(x: Any, name: str, choices: Iterable[str]) -> str:
 
 
 def as_real(x: Any, name: str, *, least: float = -math.inf) -> float:
-    """A finite real number ``>= least``."""
+    """Return `x` as a finite float >= `least`."""
     try:
         number = (
             not isinstance(x, bool | np.bool_ | str | bytes) and hasattr(x, "__float__") and np.ndim(x) == 0
@@ -70,7 +66,7 @@ def as_real(x: Any, name: str, *, least: float = -math.inf) -> float:
 
 
 def as_threads(n_threads: int | None) -> int:
-    """``n_threads``, else ``EQUIPOISE_NUM_THREADS``, else 1."""
+    """Return `n_threads`, or if it is None ``EQUIPOISE_NUM_THREADS``, or if that is not set 1."""
     if n_threads is not None:
         return as_count(n_threads, "n_threads", least=1)
     variable = os.environ.get("EQUIPOISE_NUM_THREADS")
@@ -82,7 +78,7 @@ def as_threads(n_threads: int | None) -> int:
 
 
 def as_bit_generator(rng: Any) -> Any:
-    """The bit generator of whatever ``numpy.random.default_rng`` takes."""
+    """Return the bit generator of anything that ``numpy.random.default_rng`` takes."""
     wanted = "None, an int >= 0, a SeedSequence, a BitGenerator or a Generator"
     if isinstance(rng, float | bool | str):
         raise TypeError(f"rng must be {wanted}, got {type(rng).__name__}")
@@ -102,7 +98,7 @@ def as_state(
     counters: Mapping[str, int],
     configuration: str,
 ) -> dict[str, int]:
-    """The counters, each below its limit, of a ``state_dict`` whose other values are the fixed ones."""
+    """Return the counters of a state, each below its limit; the other values must equal those in `fixed`."""
     if not isinstance(state, Mapping):
         raise TypeError(f"state must be a mapping, as state_dict returns it, got {type(state).__name__}")
     for name, wanted in fixed.items():
@@ -120,7 +116,7 @@ def as_state(
 
 
 def as_progress(progress: Any) -> Any:
-    """None, a callable, or True: the class of tqdm's bars."""
+    """Return None or the callable, or if `progress` is True the class of tqdm's bars."""
     if progress is None or progress is False:
         return None
     if progress is not True:
@@ -138,6 +134,7 @@ def _no_tqdm() -> NoReturn:
 
 
 def as_positive(x: Any, name: str) -> float:
+    """Return `x` as a finite float > 0."""
     value = as_real(x, name)
     if not value > 0:
         raise ValueError(f"{name} must be > 0, got {value}")

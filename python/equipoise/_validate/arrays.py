@@ -1,4 +1,4 @@
-"""Conversion of array arguments, and the errors about them."""
+"""Checks of arrays: conversion, shapes, integers, ids, output arrays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CPU_DEVICES = (1, 3)  # DLPack's kDLCPU and kDLCUDAHost (pinned)
 
 
 def as_array(x: Any, name: str) -> NDArray[Any]:
-    """``x`` as a NumPy array; no copy of an array, a torch CPU tensor or any DLPack object in CPU memory."""
+    """Return `x` as a NumPy array. Arrays, torch CPU tensors and other DLPack objects are not copied."""
     if type(x) is np.ndarray:
         return x
     if type(x).__module__.startswith("numpy.ma"):
@@ -32,9 +32,9 @@ def as_array(x: Any, name: str) -> NDArray[Any]:
     if hasattr(x, "__dlpack__") and hasattr(x, "__dlpack_device__"):
         try:
             on_cpu = int(x.__dlpack_device__()[0]) in _CPU_DEVICES
-        except MemoryError:  # here and below: no fault of the argument
+        except MemoryError:  # not the fault of the argument, here and below
             raise
-        except Exception:  # torch's meta tensors have no device at all
+        except Exception:  # torch's meta tensors have no device
             on_cpu = False
         if not on_cpu:
             raise TypeError(
@@ -44,7 +44,7 @@ def as_array(x: Any, name: str) -> NDArray[Any]:
             return np.from_dlpack(x)
         except MemoryError:
             raise
-        except Exception as failure:  # somebody else's code: it may raise anything
+        except Exception as failure:  # other libraries may raise anything
             raise TypeError(
                 f"{name} must be an array that NumPy can read, got a {type(x).__name__}: {failure}"
             ) from None
@@ -63,7 +63,7 @@ def as_array(x: Any, name: str) -> NDArray[Any]:
 
 
 def as_shape(size: Any, name: str = "size") -> tuple[int, ...]:
-    """An integer or a tuple of integers, each >= 0."""
+    """Return the tuple for an integer or a tuple of integers, each >= 0."""
     if isinstance(size, tuple | list):
         shape = tuple(as_count(s, f"{name}[{i}]") for i, s in enumerate(size))
         if len(shape) > _MOST_DIMENSIONS:
@@ -75,19 +75,20 @@ def as_shape(size: Any, name: str = "size") -> tuple[int, ...]:
 
 
 def check_addressable(entries: int, name: str) -> None:
-    """So many 8-byte entries have addresses, though perhaps no memory."""
+    """Check that so many entries of 8 bytes have addresses, even if there is no memory for them."""
     if entries >= 2**60:
         raise ValueError(f"{name} must ask for fewer than 2^60 entries, got {entries}")
 
 
 def integers(x: Any, name: str, ndim: tuple[int, ...] | None) -> NDArray[Any]:
+    """Return `x` as an array of integers of any dtype, possibly a view of the caller's memory."""
     a = as_array(x, name)
     if a.dtype.kind in "fO" and a.size and isinstance(x, list | tuple):
-        exact = np.array(x, dtype=object)  # integers beyond 64 bits, or of both their ends
+        exact = np.array(x, dtype=object)  # beyond 64 bits, or beyond both int64 and uint64
         if not all(type(i) is int for i in exact.flat):
             raise TypeError(f"{name} must be integers, got {kind_of(a)}")
         a = exact
-    untyped = a.size == 0 and a.dtype == np.float64  # an empty list has no dtype, nor has np.array([])
+    untyped = a.size == 0 and a.dtype == np.float64  # an empty list has no dtype of its own
     if a.dtype.kind not in "iu" and not untyped and not (a.dtype == object and isinstance(x, list | tuple)):
         raise TypeError(f"{name} must be integers, got {kind_of(a)}")
     if ndim is not None and a.ndim not in ndim:
@@ -98,6 +99,7 @@ def integers(x: Any, name: str, ndim: tuple[int, ...] | None) -> NDArray[Any]:
 
 
 def check_range(a: NDArray[Any], name: str, lower: int, upper: int) -> None:
+    """Check that all integers of `a` are in [lower, upper)."""
     if a.size and (a.min() < lower or a.max() >= upper):
         at = first_bad((a < lower) | (a >= upper))
         raise IndexError(f"{place(name, at)} must be in [{lower}, {upper}), got {a[at]}")
@@ -112,19 +114,21 @@ def as_ids(
     ndim: tuple[int, ...] | None = (1,),
     length: int | None = None,
 ) -> Int64s:
-    """Integers in [lower, upper) as a C-contiguous, writable int64 array; ``length`` is that of axis 0, and
-    ``ndim=None`` takes any shape."""
+    """Return integers in [lower, upper) as a new C-contiguous int64 array.
+
+    `length` is that of axis 0. ``ndim=None`` allows any shape.
+    """
     a = integers(x, name, ndim)
     if length is not None and a.shape[0] != length:
         raise ValueError(f"{name} must have {length} entries, one for each row, got {a.shape[0]}")
-    # A copy, and the copy is checked: the caller's array may be ``out``, or another thread's to write to.
+    # The check is made on a copy: the caller's array may be `out`, or another thread may write to it.
     a = np.array(a, order="C")
     check_range(a, name, lower, upper)
     return a.astype(np.int64, copy=False)
 
 
 def as_row_keys(x: Any, length: int) -> NDArray[np.uint64]:
-    """One 64-bit integer for each row, as two's complement."""
+    """Return one 64-bit key for each row; negative integers are taken as two's complement."""
     a = integers(x, "row_keys", (1,))
     if a.shape[0] != length:
         raise ValueError(f"row_keys must have {length} entries, one for each row, got {a.shape[0]}")
@@ -135,7 +139,7 @@ def as_row_keys(x: Any, length: int) -> NDArray[np.uint64]:
 
 
 def check_out(out: Any, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
-    """``out`` can be written in place: dtype, shape, C-contiguous, writable."""
+    """Check that `out` can be filled in place: its dtype, shape, strides, alignment and flags."""
     if not isinstance(out, np.ndarray):
         raise TypeError(
             f"{name} must be a NumPy array (a torch tensor's .numpy() shares its memory), got {kind_of(out)}"
@@ -155,7 +159,7 @@ def check_out(out: Any, name: str, dtype: type[np.generic], shape: tuple[int, ..
 def check_parts(
     out: Any, wanted: type, dtypes: Mapping[str, type[np.generic]], shape: tuple[int, ...]
 ) -> None:
-    """``out`` is ``wanted``, a dataclass of arrays that can be written in place and lie apart in memory."""
+    """Check that `out` is the dataclass `wanted`, with arrays that can be filled and don't overlap."""
     if not isinstance(out, wanted):
         raise TypeError(f"out must be a {wanted.__name__} of arrays, got {type(out).__name__}")
     for name, dtype in dtypes.items():
@@ -168,6 +172,6 @@ def check_parts(
 
 
 def check_apart(out: NDArray[Any], other: NDArray[Any], name: str) -> None:
-    """Writing one does not change the other."""
+    """Check that `out` and `other` share no memory."""
     if np.may_share_memory(out, other):
         raise ValueError(f"out must lie apart from {name}, got arrays that share memory")

@@ -1,4 +1,4 @@
-"""Errors about columns: of Arrow, of data frames, of clusters; see :mod:`equipoise._validate`."""
+"""Checks of columns and data sets: Arrow arrays, data frames, distributed collections."""
 
 from __future__ import annotations
 
@@ -11,50 +11,51 @@ from numpy.typing import NDArray
 
 from equipoise._validate.wording import kind_of
 
-__all__ = ["as_numpy", "is_arrow"]
-
 
 def refuse_without(module: str, extra: str, what: str) -> NoReturn:
+    """Say how to install a missing extra."""
     raise ImportError(f"{what} needs {module}: python -m pip install 'equipoise[{extra}]'")
 
 
 def refuse_column(name: str, got: str, why: Exception | None = None) -> NoReturn:
+    """Refuse a column whose type is not supported."""
     raise TypeError(
         f"{name} must be a column of numbers or datetimes, got {got}" + (f": {why}" if why else "")
     )
 
 
 def refuse_null(name: str, at: int) -> NoReturn:
+    """Refuse a null at a position of a column."""
     raise ValueError(f"{name}[{at}] must not be null")
 
 
 def as_name(x: Any, name: str) -> str:
-    """Of a column."""
+    """Return `x`, which must be the name of a column."""
     if not isinstance(x, str):
         raise TypeError(f"{name} must be a string, the name of a column, got {kind_of(x)}")
     return x
 
 
 def check_column(name: str, column: str, columns: Iterable[Any]) -> None:
-    """A table has it."""
+    """Check that `column` is one of `columns`."""
     if column not in columns:
         raise ValueError(f"{name} must name one of {', '.join(map(repr, columns))}, got {column!r}")
 
 
 def check_no_column(column: str, columns: Iterable[Any]) -> None:
-    """It can be added."""
+    """Check that `column` can be added to `columns`."""
     if column in columns:
         raise ValueError(f"dataset must not have {column!r} already: it is what is added to the rows")
 
 
 def check_dataset(x: Any, kinds: type | tuple[type, ...], wanted: str) -> None:
-    """A distributed collection, or part of one."""
+    """Check the type of a distributed collection or of a part of one."""
     if not isinstance(x, kinds):
         raise TypeError(f"dataset must be {wanted}, got {type(x).__name__}")
 
 
 def as_words(x: Any, name: str) -> list[str] | list[int]:
-    """Labels that NumPy has no type for: strings, or integers as objects."""
+    """Return labels as a list of strings or of Python integers."""
     labels: list[Any] = np.asarray(x, object).tolist()
     for wanted in (str, int):
         if all(isinstance(label, wanted) and type(label) is not bool for label in labels):
@@ -67,22 +68,26 @@ def as_words(x: Any, name: str) -> list[str] | list[int]:
 
 
 def refuse_mixed(name: str) -> NoReturn:
+    """Refuse labels that are integers in one part and strings in another."""
     raise TypeError(f"{name} must be integers or strings, got both")
 
 
 def refuse_again(kind: str, text: str) -> NoReturn:
-    """What a worker refused, of which only the text has come through."""
+    """Raise again what a worker raised, of which only the text has come through."""
     raise {"TypeError": TypeError, "ValueError": ValueError, "IndexError": IndexError}[kind](text) from None
 
 
 def is_arrow(x: Any) -> bool:
-    """Speaks Arrow's C interface, and is no NumPy array to somebody who lacks pyarrow."""
+    """Tell whether `x` has Arrow's C interface and is to be read with pyarrow.
+
+    Without pyarrow, an object that NumPy can read is left to NumPy.
+    """
     speaks = hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__")
     return speaks and (importlib.util.find_spec("pyarrow") is not None or not hasattr(x, "__array__"))
 
 
 def as_numpy(x: Any, name: str) -> NDArray[Any]:
-    """Numbers, booleans or datetimes; one chunk of fixed width is not copied."""
+    """Return a column of numbers, booleans or datetimes; a single chunk of fixed width is not copied."""
     try:
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -90,7 +95,7 @@ def as_numpy(x: Any, name: str) -> NDArray[Any]:
         refuse_without("pyarrow", "arrow", f"{name} of Arrow")
     try:
         column = x
-        if not isinstance(x, pa.Array | pa.ChunkedArray):  # pa.array looks for pandas, too
+        if not isinstance(x, pa.Array | pa.ChunkedArray):  # pa.array would import pandas
             column = pa.chunked_array(x) if hasattr(x, "__arrow_c_stream__") else pa.array(x)
     except (TypeError, ValueError, NotImplementedError, pa.ArrowException) as failure:
         refuse_column(name, type(x).__name__, failure)
@@ -104,13 +109,13 @@ def as_numpy(x: Any, name: str) -> NDArray[Any]:
         refuse_null(name, pc.index(pc.is_null(column), True).as_py())
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-        if isinstance(column, pa.ChunkedArray):  # no chunk at all
+        if isinstance(column, pa.ChunkedArray):  # without any chunk
             column = pa.array([], kind)
     return _flat(column)
 
 
 def _flat(column: Any) -> NDArray[Any]:
-    """By DLPack: ``to_numpy`` would import pandas, where it is installed."""
+    """Convert by DLPack, since ``to_numpy`` would import pandas."""
     import pyarrow as pa
 
     kind = column.type

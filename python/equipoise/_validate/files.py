@@ -1,4 +1,4 @@
-"""Errors about paths and files."""
+"""Checks of paths and files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 
 def as_path(path: Any) -> str:
-    """An absolute path."""
+    """Return `path` as an absolute path."""
     wanted = "path must be a str or path-like that names a file"
     try:
         text = os.fsdecode(path)
@@ -25,21 +25,24 @@ def as_path(path: Any) -> str:
 
 
 def as_file_path(path: Any) -> str:
-    """An absolute path of what is no folder."""
+    """Return `path` as an absolute path that is not a folder."""
     absolute = as_path(path)
-    if os.path.isdir(absolute):  # the system's own words for it differ from folder to folder
+    if os.path.isdir(absolute):  # the system's own errors differ from call to call
         raise IsADirectoryError(f"path must name a file, got the folder {absolute!r}")
     return absolute
 
 
 def refuse_file(path: str, wanted: str, got: str) -> NoReturn:
+    """Refuse a file whose content is not what it should be."""
     raise ValueError(f"path must name {wanted}, got {got} in {path!r}")
 
 
 def check_file_size(path: str, wanted: int, got: int) -> None:
+    """Check that a file still holds all rows that a pickle refers to."""
     if got < wanted:
         raise ValueError(f"{path!r} must hold the rows that were pickled, {wanted} bytes, got {got}")
 
 
 def refuse_changed_file(path: str) -> NoReturn:
+    """Refuse a file whose rows are not those that were pickled."""
     raise ValueError(f"{path!r} must hold the rows that were pickled, got others: the file has changed")

@@ -1,4 +1,4 @@
-"""Errors about negatives: exclusions, policies, exhausted rows."""
+"""Checks of negatives: exclusions, policies, exhausted rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from equipoise._validate.wording import Int64s, kind_of
 
 
 def as_exclude(exclude: Any, n: int) -> tuple[Int64s, NDArray[np.uint32]]:
-    """``(indptr, indices)`` or a CSR matrix to a private (int64, uint32) copy."""
+    """Return a copy of a pair (indptr, indices), or of a CSR matrix, as int64 and uint32 arrays."""
     if getattr(exclude, "format", None) is not None and hasattr(exclude, "shape"):
         if exclude.format != "csr":
             raise TypeError(f"exclude must be in CSR format, got {exclude.format!r}: call .tocsr() first")
@@ -23,7 +23,7 @@ def as_exclude(exclude: Any, n: int) -> tuple[Int64s, NDArray[np.uint32]]:
                 f"exclude must have {n} columns, one for each item, got shape {tuple(exclude.shape)}"
             )
         exclude = (exclude.indptr, exclude.indices)
-    if not isinstance(exclude, tuple) or len(exclude) != 2:  # a list would be some users' lists
+    if not isinstance(exclude, tuple) or len(exclude) != 2:  # a list is more likely a list of users' lists
         raise TypeError(
             f"exclude must be a pair (indptr, indices) or a SciPy CSR matrix, got {kind_of(exclude)}"
         )
@@ -47,7 +47,7 @@ def as_exclude(exclude: Any, n: int) -> tuple[Int64s, NDArray[np.uint32]]:
 
 
 def as_policy(on_exhausted: Any, unique: bool, choices: Iterable[str]) -> str:
-    """What becomes of a row that has too few ids."""
+    """Return the policy for rows that have too few ids."""
     policy = as_choice(on_exhausted, "on_exhausted", choices)
     if policy == "replace" and not unique:
         raise ValueError("on_exhausted='replace' must come with unique=True, got unique=False")
@@ -55,6 +55,7 @@ def as_policy(on_exhausted: Any, unique: bool, choices: Iterable[str]) -> str:
 
 
 def refuse_exhausted(position: int, row: int, left: int, k: int, unique: bool) -> NoReturn:
+    """Refuse a row that has too few ids left."""
     wanted = f"unique=True wants {k}" if unique else f"num_negatives={k} wants at least one"
     ways = "on_exhausted='mask'" + (" or 'replace'" if unique and left else "")
     raise ValueError(
@@ -63,7 +64,7 @@ def refuse_exhausted(position: int, row: int, left: int, k: int, unique: bool) -
 
 
 def check_enough(count: int, positive: int) -> None:
-    """There are so many ids to be distinct."""
+    """Check that there are `count` distinct ids."""
     if count > positive:
         raise ValueError(
             f"num_samples must be at most {positive}, the ids of positive weight, with unique=True, "

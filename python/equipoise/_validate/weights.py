@@ -1,4 +1,4 @@
-"""Errors about weights."""
+"""Checks of weights: those of tables, and those of streams of rows."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ Weights = NDArray[np.float64] | NDArray[np.int64]
 
 
 def refuse_sum(name: str = "weights") -> NoReturn:
+    """Refuse weights whose sum is beyond float64."""
     raise ValueError(f"{name} must have a finite sum, got more than {np.finfo(np.float64).max:.3g}")
 
 
 def check_sum(w: NDArray[np.float64], name: str) -> None:
-    """The float64 sum is finite."""
+    """Check that the float64 sum is finite."""
     with np.errstate(over="ignore"):
         if not np.isfinite(w.sum()):
             refuse_sum(name)
 
 
 def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> Weights:
-    """Finite, >= 0, 1-D, not empty, of finite sum and (unless ``zeros``) not all zero; float64 or int64."""
+    """Return the weights of a table as float64 or int64: finite, >= 0, 1-D, and with a finite sum.
+
+    There is at least one and, unless `zeros`, not all are zero.
+    """
     w = as_array(weights, name)
     if w.dtype.kind not in "fiu" or w.dtype.itemsize > 8:
         got = kind_of(w) if isinstance(weights, np.ndarray) or w.ndim else type(weights).__name__
@@ -36,7 +40,7 @@ def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> W
     if not 1 <= w.size < 2**32:
         raise ValueError(f"{name} must have between 1 and 2^32 - 1 entries, got {w.size}")
     least, most = w.min(), w.max()
-    if not (least >= 0 and most < math.inf):  # NaN fails here, too
+    if not (least >= 0 and most < math.inf):  # NaN also fails here
         at = first_bad(~(w >= 0) | (w == math.inf))
         raise ValueError(f"{place(name, at)} must be finite and >= 0, got {w[at]}")
     if w.dtype.kind == "f":
@@ -54,7 +58,7 @@ def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> W
 
 
 def check_powers(logs: NDArray[np.float64], weights: Weights, power: float) -> None:
-    """``power * log(weights + smoothing)`` has not overflowed."""
+    """Check that ``power * log(weights + smoothing)`` has not overflowed."""
     if not np.isfinite(logs).all():
         at = int(np.isfinite(logs).argmin())
         raise ValueError(
@@ -64,13 +68,13 @@ def check_powers(logs: NDArray[np.float64], weights: Weights, power: float) -> N
 
 
 def check_steady(steady: bool) -> None:
-    """Sum and units fit what was checked, unless the weights were another's to write to."""
+    """Check that no other thread changed the weights, so that their sum and units fit what was checked."""
     if not steady:
         raise ValueError("weights must not change while a table is built from them")
 
 
 def as_row_weights(x: Any, name: str = "weights", *, length: int | None = None) -> NDArray[Any]:
-    """Contiguous float32 or float64, whose values the kernels check as they read them."""
+    """Return the weights of rows as contiguous float32 or float64; kernels check the values as they read."""
     a = as_array(x, name)
     if a.ndim != 1:
         raise ValueError(f"{name} must be 1-D, not {a.ndim}-D (shape {a.shape})")
@@ -83,7 +87,7 @@ def as_row_weights(x: Any, name: str = "weights", *, length: int | None = None) 
 
 
 def check_weights(weights: NDArray[Any], first: int, name: str = "weights") -> None:
-    """A few weights, of which weights[0] is number `first`."""
+    """Check the values of weights, of which ``weights[0]`` has the position `first`."""
     good = (weights >= 0) & (weights < np.inf)
     if not good.all():
         at = int(good.argmin())
@@ -91,12 +95,13 @@ def check_weights(weights: NDArray[Any], first: int, name: str = "weights") -> N
 
 
 def check_total(total: float) -> None:
-    """What has been seen in all is finite, too."""
+    """Check that the sum of all weights so far is finite."""
     if not math.isfinite(total):
         refuse_sum()
 
 
 def check_some(positive: int, rows: int) -> None:
+    """Check that a weight is positive."""
     if not positive:
         raise ValueError(
             f"weights must not all be zero, got {rows} zeros" if rows else "weights must not be empty, got 0"

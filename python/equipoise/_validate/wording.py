@@ -1,4 +1,4 @@
-"""The wording that error messages share: kinds, places, first bad positions."""
+"""Wording that errors share: kinds of arguments, and positions in arrays."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ Int64s = NDArray[np.int64]
 
 
 def kind_of(x: object) -> str:
+    """Return the dtype of an array, or the type of anything else."""
     return f"{x.dtype} array" if isinstance(x, np.ndarray) else type(x).__name__
 
 
 def place(name: str, index: tuple[np.intp, ...]) -> str:
+    """Return ``name[i, j]``, or the name alone if the index is empty."""
     return f"{name}[{', '.join(str(int(i)) for i in index)}]" if index else name
 
 
 def first_bad(bad: NDArray[np.bool_]) -> tuple[np.intp, ...]:
+    """Return the index of the first True."""
     return np.unravel_index(int(bad.argmax()), bad.shape)
