@@ -1,4 +1,4 @@
-"""Which backend is taken, and what is said where one is missing."""
+"""The choice of the backend, and the errors if one is missing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 @pytest.mark.parametrize(
     ("wanted", "text"), [("fortran", "EQUIPOISE_BACKEND must be 'auto', 'cpp' or 'numba', got 'fortran'")]
 )
-def test_backend_variable(wanted, text):
+def test_an_unknown_backend_is_refused(wanted, text):
     done = subprocess.run(
         [sys.executable, "-c", "import equipoise"],
         env={**os.environ, "EQUIPOISE_BACKEND": wanted},

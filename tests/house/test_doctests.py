@@ -20,7 +20,7 @@ if importlib.util.find_spec("pyarrow") is None:
 
 
 def modules():
-    """The package and its modules, in sub-packages too, but those of absent extras."""
+    """Yield the names of all modules of the package but those whose extra is not installed."""
     yield "equipoise"
     for found in pkgutil.walk_packages(equipoise.__path__, "equipoise.", onerror=lambda name: None):
         if not NOT_IMPORTED & set(found.name.split(".")) and not found.name.endswith("__main__"):
@@ -28,7 +28,7 @@ def modules():
 
 
 def run(tests):
-    """Failures and attempts of some examples."""
+    """Run examples, and return the numbers of failures and attempts."""
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     for test in tests:
         runner.run(test)
@@ -43,9 +43,12 @@ def test_docstrings(name):
 
 @pytest.mark.parametrize("name", [n for n in equipoise.__all__ if not n.startswith("_")])
 def test_docstrings_of_public_names(name):
-    """Their methods too, which `doctest` overlooks in classes whose ``__module__`` was set."""
+    """With their methods, which `doctest` overlooks in classes whose ``__module__`` was set.
+
+    Examples of inherited methods run with the module of the base class.
+    """
     tests = doctest.DocTestFinder().find(getattr(equipoise, name), name, module=False, globs={})
     result = run(tests)
     assert result.failed == 0
-    shape_alone = {"Negatives", "Neighbors", "ReservoirSample", "SharedNegatives", "SyntheticRows"}
-    assert result.attempted > 0 or name in shape_alone
+    records = {"Negatives", "Neighbors", "ReservoirSample", "SharedNegatives", "SyntheticRows"}
+    assert result.attempted > 0 or name in records

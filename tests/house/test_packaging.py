@@ -1,4 +1,4 @@
-"""What was installed, and the workflows that build it: read, not run."""
+"""The installed package, and the workflows that build it, which are read but not run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
 
 needs_workflows = pytest.mark.skipif(
-    not WORKFLOWS.is_dir(), reason="the workflows are not beside the tests: an sdist does not have them"
+    not WORKFLOWS.is_dir(), reason="the workflows are not beside the tests, since an sdist doesn't hold them"
 )
 
 
@@ -27,7 +27,7 @@ def installed():
     except metadata.PackageNotFoundError:
         pytest.skip("equipoise was not installed")
     if Path(str(found.locate_file("equipoise"))) != Path(equipoise.__file__).parent:
-        pytest.skip("what is tested is not what was installed")
+        pytest.skip("the tests don't import the installed package")
     return found
 
 
@@ -54,12 +54,12 @@ def test_extras(installed):
     )
 
 
-def test_licences(installed):
+def test_licenses(installed):
     assert installed.metadata["License-Expression"] == "Apache-2.0"
-    licences = installed.metadata.get_all("License-File")
-    assert licences == ["LICENSE", "python/equipoise/datasets/NOTICE"]
+    licenses = installed.metadata.get_all("License-File")
+    assert licenses == ["LICENSE", "python/equipoise/datasets/NOTICE"]
     folder = f"equipoise-{installed.version}.dist-info/licenses"
-    assert {f"{folder}/{name}" for name in licences} <= names(installed)
+    assert {f"{folder}/{name}" for name in licenses} <= names(installed)
 
 
 def test_types(installed):
@@ -67,10 +67,10 @@ def test_types(installed):
 
 
 def test_nothing_but_the_package(installed):
-    """No test, no source of C++, and no shared library that a repair put beside the kernels."""
+    """No test, no C++ source, and no shared library that repairing the wheel put beside the kernels."""
     folders = {name.partition("/")[0] for name in names(installed) if not name.startswith("..")}
     if sys.platform == "win32":
-        folders -= {"equipoise.libs"}  # Microsoft's C++ runtime is not part of every Windows
+        folders -= {"equipoise.libs"}  # Microsoft's C++ runtime, which not every Windows has
     assert folders == {"equipoise", f"equipoise-{installed.version}.dist-info"}
     assert not {Path(name).suffix for name in names(installed)} & {".cpp", ".hpp", ".o", ".a"}
 
@@ -85,7 +85,7 @@ def test_one_compiled_file_or_none(installed):
     needed = Path(str(installed.locate_file(kernels))).read_bytes()
     assert b"libgomp" not in needed
     if "linux_" in tag(installed) and not tag(installed).endswith(("-linux_x86_64", "-linux_aarch64")):
-        assert b"libstdc++.so" not in needed  # repaired, so made for every Linux
+        assert b"libstdc++.so" not in needed  # the wheel was repaired, so it is for every Linux
 
 
 def test_the_command(installed):
@@ -104,7 +104,7 @@ def test_the_command(installed):
 @needs_workflows
 @pytest.mark.parametrize("path", sorted(WORKFLOWS.glob("*.yml")), ids=lambda p: p.name)
 def test_actions_are_pinned_by_commit(path):
-    """A tag can be moved to another commit, a commit's hash cannot; the comment says which version it is."""
+    """A tag can be moved, the hash of a commit can't. The comment names the version."""
     uses = re.findall(r"^.*\buses:.*$", path.read_text(), re.M)
     assert uses
     for line in uses:
@@ -114,7 +114,7 @@ def test_actions_are_pinned_by_commit(path):
 @needs_workflows
 @pytest.mark.parametrize("path", sorted(WORKFLOWS.glob("*.yml")), ids=lambda p: p.name)
 def test_least_permissions(path):
-    """Nothing by default; nothing to write with but the token that publishing asks for, in one job."""
+    """Jobs have no permissions by default. One may write: the token for publishing, in one job."""
     text = path.read_text()
     assert re.search(r"^permissions: \{\}$", text, re.M)
     granted = re.findall(r"^\s+([\w-]+): write\b", text, re.M)

@@ -1,4 +1,4 @@
-"""How answers are compared: with the reference, with each other, with exact fractions."""
+"""Comparisons of answers: with the reference, with each other, and with exact fractions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def same(answer, wanted):
-    """Byte for byte: ids, log q with its sign of zero, mask."""
+    """Check that ids, log q (with the sign of zero) and mask have the wanted bytes."""
     ids, log_q, mask = wanted
     assert (answer.ids.dtype, answer.log_q.dtype, answer.mask.dtype) == (np.int64, np.float32, np.bool_)
     assert answer.ids.tolist() == ids.tolist()
@@ -20,6 +20,7 @@ def same(answer, wanted):
 
 
 def equal(a, b):
+    """Return whether two answers have the same bytes."""
     return (
         np.array_equal(a.ids, b.ids)
         and np.array_equal(a.mask, b.mask)
@@ -28,18 +29,22 @@ def equal(a, b):
 
 
 def within(got, exact):
-    """A float32 log q against the logarithm of an exact fraction, to two units of its last place."""
+    """Return whether a float32 log q is within two units of its last place of the log of a fraction."""
     wanted = math.log(exact.numerator) - math.log(exact.denominator)
     return abs(float(got) - wanted) <= 2 * float(np.spacing(np.float32(max(abs(wanted), 1e-6)))) + 1e-12
 
 
 def shares(table):
+    """Return the exact probability of each id."""
     units = [int(u) for u in np.asarray(table._units)]
     return [Fraction(u, sum(units)) for u in units]
 
 
 class Threads:
-    """The library's own threads, which it is patched to make here; other libraries have some, too."""
+    """Counts the threads of the library, which must be patched to start them here.
+
+    The process may have threads of other libraries, too.
+    """
 
     def __init__(self):
         self.made, self.running = 0, set()
@@ -57,7 +62,7 @@ class Threads:
         return start_new_thread(run, ())
 
     def left(self):
-        """How many have not ended; one that has said so may take a moment."""
+        """Return how many have not ended; one that is about to end gets a moment."""
         patience = time.monotonic() + 0.05
         while self.running and time.monotonic() < patience:
             time.sleep(0.001)

@@ -1,4 +1,4 @@
-"""Both backends in one process: their kernels, the package on either, and what equality of answers means."""
+"""Both backends in one process: their kernels, the package on either, and comparisons of their answers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def both():
 
 
 def words(rng, size):
-    """Random 64-bit words, the ends of every interval among them."""
+    """Return random 64-bit words, among them the ends of intervals."""
     drawn = rng.integers(0, 2**64, size, dtype=np.uint64)
     return np.where(rng.random(size) < 0.3, rng.choice(np.array(EDGES, np.uint64), size), drawn)
 
@@ -48,7 +48,7 @@ def frozen(array):
 
 
 def pack(x):
-    """Whatever a call returns, as something whose equality is that of dtypes, shapes and bytes."""
+    """Convert any answer to a value that is equal if dtypes, shapes and bytes are."""
     if isinstance(x, np.ndarray | np.generic):
         return (str(x.dtype), x.shape, x.tobytes())
     if dataclasses.is_dataclass(x):
@@ -65,7 +65,7 @@ def pack(x):
 
 
 def agree(name, *args, outs=()):
-    """One call of both kernels on copies of what they write to; returns what came out of C++."""
+    """Call both kernels on copies of their output arrays, check that they agree, and return C++'s answer."""
     answers = []
     for kernels in both():
         mine = [a.copy() if i in outs else a for i, a in enumerate(args)]
@@ -89,7 +89,7 @@ def weights_of(rng, n):
 
 
 def table_of(rng, n):
-    """(n, units, cells, prefix sums) of random whole units that add up to n * 2^32."""
+    """Return (n, units, cells, prefix sums) of random whole units that add up to n * 2^32."""
     if rng.random() < 0.2:
         return n, NONE, NONE, NONE
     w = np.maximum(weights_of(rng, n).astype(np.float64), 0)
@@ -114,7 +114,7 @@ REALS = (np.float32, np.float64)
 
 
 def rows_of(rng, n, d, dtype):
-    """Random rows, subnormals and signed zeros among them."""
+    """Return random rows, with subnormal numbers and signed zeros among them."""
     X = rng.normal(size=(n, d)) * 10.0 ** rng.uniform(-40, 6, (n, d))
     return np.where(rng.random((n, d)) < 0.1, rng.choice([0.0, -0.0, 1.0], (n, d)), X).astype(dtype)
 
@@ -124,7 +124,7 @@ def rows_of(rng, n, d, dtype):
 
 @contextlib.contextmanager
 def running(backend):
-    """The package with the kernels of `backend`. What is chosen once, on import, is chosen anew here."""
+    """Run the package with the kernels of `backend`, which is otherwise chosen once, at import."""
     before = runtime._NAME
     try:
         runtime._NAME = backend
@@ -138,7 +138,7 @@ def running(backend):
 
 
 def check(make):
-    """The same answer, or the same error, from both; make() builds all that it needs. Returns C++'s."""
+    """Check that both backends give the same answer or error for make(), and return C++'s."""
     answers = []
     for backend in MODULES:
         with running(backend):
@@ -151,7 +151,7 @@ def check(make):
 
 
 def about(table, rng=7):
-    """All that a table says."""
+    """Return everything that a table tells about itself."""
     n = len(table)
     some = np.arange(min(n, 300))
     return [

@@ -1,4 +1,4 @@
-"""Named inputs: what the tests feed to the tables and to the samplers, so that a failure names its case."""
+"""Named inputs for tables and samplers, so that a failure names its case."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ def zipf(n):
 
 
 def pareto(n):
-    """Tail index 1, so that a few ids hold much of the mass."""
+    """Return weights with tail index 1: a few ids have much of the mass."""
     return 1.0 / (1.0 - np.random.default_rng(n).random(n))
 
 
 def one_heavy(n):
-    """Half of the mass on one id, in the middle."""
+    """Return weights of which one, in the middle, has half of the mass."""
     w = np.ones(n)
     w[n // 2] = max(n - 1, 1)
     return w
 
 
 def one_crushing(n):
-    """One id holds so much that the share of every other one is below a unit."""
+    """Return weights of which one is so large that each of the others is below a unit."""
     w = np.ones(n)
     w[n // 2] = 1e30
     return w
 
 
 def one_light(n):
-    """The last id has the thousandth part of anyone's weight."""
+    """Return equal weights but for the last, which is a thousandth of the others."""
     w = np.ones(n)
     w[-1] = 1e-3
     return w
 
 
 def zeros_inside(n):
-    """Two of three ids without weight, the first one with it."""
+    """Return weights of which two of three are zero, but not the first."""
     w = zipf(n)
     w[1::3] = 0
     w[2::3] = 0
@@ -63,18 +63,18 @@ def zeros_at_the_ends(n):
 
 
 def wide(n):
-    """1e-300 to 1e300, shuffled."""
+    """Return weights from 1e-300 to 1e300, shuffled."""
     w = 10.0 ** np.linspace(-300, 300, n)
     return np.random.default_rng(n).permutation(w)
 
 
 def ascending(n):
-    """Every heavy id behind every light one: the sweep's two indices run far apart."""
+    """Return ascending weights, for which the two indices of the sweep run far apart."""
     return np.arange(1, n + 1, dtype=np.float64)
 
 
 def two_levels(n):
-    """A power of two apart, alternately: units come out exact, many cells exactly full."""
+    """Return 1 and 2 in turn: units are exact, and many cells exactly full."""
     return np.where(np.arange(n) % 2 == 0, 1.0, 2.0)
 
 
@@ -97,20 +97,20 @@ WEIGHTS = {
 
 
 def as_dtype(w, dtype):
-    """The weights in another dtype: integers are scaled to a largest of 2^31 - 1, none is lost."""
+    """Convert weights to a dtype. Integers are scaled so that the largest is 2^31 - 1; none becomes 0."""
     if np.dtype(dtype).kind == "f":
         return w.astype(dtype)
     return np.where(w > 0, np.maximum(np.floor(w / w.max() * (2**31 - 1)), 1), 0).astype(dtype)
 
 
-EXACT = [1, 2, 3, 10]  # 16 in all, so that units are the weights themselves, times 2^30
+EXACT = [1, 2, 3, 10]  # their sum is 16, so the units are the weights times 2^30
 
 
 # ---- exclusions: name -> list of rows --------------------------------------------------------------------
 
 
 def exclusions(weights):
-    """Rows of excluded ids for the given weights, by name; every one may stand in a CSR beside the others."""
+    """Return {name: excluded ids of a row} for the given weights; the rows fit into one CSR matrix."""
     n = len(weights)
     order = [int(i) for i in np.argsort(weights, kind="stable")]
     positive = [i for i in order if weights[i] > 0]
@@ -132,17 +132,17 @@ def exclusions(weights):
 
 
 def csr(rows, dtype=np.int64):
-    """(indptr, indices) of a list of rows, in the order given."""
+    """Return (indptr, indices) of a list of rows."""
     indptr = np.zeros(len(rows) + 1, dtype=dtype)
     np.cumsum([len(row) for row in rows], out=indptr[1:])
     return indptr, np.array([i for row in rows for i in row], dtype=dtype)
 
 
-# ---- streams of weighted rows: random ones, for a given generator -----------------------------------------
+# ---- streams of weighted rows, drawn from a generator -----------------------------------------
 
 
 def row_weights(rng, n):
-    """Ordinary, wild, many equal, mostly zero, minus zeros, subnormal: of float32, float64 or integers."""
+    """Return weights that are ordinary, wild, equal, mostly zero or subnormal, as floats or integers."""
     kind = rng.integers(7)
     if kind == 0:
         w = rng.pareto(1.2, n)
@@ -166,7 +166,7 @@ def row_weights(rng, n):
 
 
 def row_times(rng, n):
-    """(times, half-life): seconds of years with half-lives from absurdly short to long, or small numbers."""
+    """Return (times, half-life): times of years in seconds, or small numbers; half-lives short to long."""
     start, width = [(1.7e9, 1e8), (0.0, 10.0), (-1e6, 2e6)][rng.integers(3)]
     times = start + width * rng.random(n)
     if rng.random() < 0.3:
@@ -175,22 +175,22 @@ def row_times(rng, n):
 
 
 def cuts(rng, n, most=6):
-    """Where to cut n rows: 0 = begin <= .. <= end = n, empty pieces among them."""
+    """Return where to cut n rows, from 0 to n; some pieces are empty."""
     return [0, *sorted(rng.integers(0, n + 1, rng.integers(0, most)).tolist()), n]
 
 
-# ---- what errors are provoked with -----------------------------------------------------------------------
+# ---- bad arguments -----------------------------------------------------------------------
 
 
 def five(**settings):
-    """A sampler of five ids, the last of no weight; row 1 excludes nothing, row 2 everything."""
+    """Return a sampler of five ids, the last of weight 0. Row 1 excludes nothing, row 2 everything."""
     return equipoise.NegativeSampler(
         [4, 3, 2, 1, 0], exclude=([0, 2, 2, 7], [0, 1, 4, 3, 2, 1, 0]), **settings
     )
 
 
 class CudaTensor:
-    """What a CUDA tensor shows of itself, for machines without one."""
+    """An object that looks like a CUDA tensor, for machines without one."""
 
     dtype = "int64"
 
@@ -198,11 +198,11 @@ class CudaTensor:
         return (2, 0)
 
     def __dlpack__(self, **_):
-        raise AssertionError("nobody may touch the device")
+        raise AssertionError("the device must not be touched")
 
 
 class Raising:
-    """Somebody else's array, path or number that raises when it is asked for anything."""
+    """Another library's array, path or number, which raises when it is converted."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error

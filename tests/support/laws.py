@@ -1,14 +1,14 @@
-"""Tests of laws by draws, with a stated budget of false alarms.
+"""Statistical tests of draws, with a stated budget of false alarms.
 
-False alarms. Every check has a level of at most ALPHA = 1e-8, and one run of a test file makes at most 100 of
-them, so a correct library fails this file for a given seed with probability at most 1e-6, and for any of
-the seeds 0-99 (``--seeds 0-99``) with at most 1e-4. Counts are tested by G = 2 sum O log(O / E), which for
+Every check has a level of at most ALPHA = 1e-8, and one run of a test file makes at most 100 checks. So a
+correct library fails such a file with a probability of at most 1e-6 for a given seed, and of at most 1e-4 for
+any of the seeds 0-99 (``--seeds 0-99``). Counts are tested by G = 2 sum O log(O / E), which for
 N multinomial draws in k cells obeys, for every N and every law,
 
     P(G >= 2 t) <= exp(-t) (e t / (k - 1))^(k - 1)    for t > k - 1
 
 (R. Agrawal, "Finite-sample concentration of the multinomial in relative entropy", IEEE Transactions on
-Information Theory, 2020), so that no cell needs a large expectation and no chi-square table is asked.
+Information Theory, 2020), so no cell needs a large expectation, and no chi-square approximation is used.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ checks = Counter()
 
 
 def threshold(cells):
-    """The smallest G with a tail bound of ALPHA, by bisection of the bound's logarithm."""
+    """Return the smallest G with a tail bound of ALPHA, by bisection of the bound's logarithm."""
     d = cells - 1
     low, high = float(d), 10.0 * d + 200
     for _ in range(60):
@@ -36,9 +36,9 @@ def threshold(cells):
 
 
 def check_counts(counts, law, seed):
-    """Counts of draws against their exact law: both {outcome: number}."""
+    """Check counts of draws against their exact law; both are {outcome: number}."""
     checks[seed] += 1
-    assert checks[seed] <= MAX_CHECKS, "more checks than the budget at the top of this file pays for"
+    assert checks[seed] <= MAX_CHECKS, "more checks than the budget at the top of this file allows"
     assert math.isclose(math.fsum(law.values()), 1, rel_tol=1e-12)
     total = sum(counts.values())
     impossible = [outcome for outcome in counts if law.get(outcome, 0) == 0]
@@ -48,7 +48,7 @@ def check_counts(counts, law, seed):
 
 
 def counted(ids):
-    """{id or tuple of ids: how often}, of the last axis if there are two."""
+    """Return {id: count}, or {tuple of ids: count} for the rows of a matrix."""
     values, counts = np.unique(ids, return_counts=True, axis=0 if ids.ndim == 2 else None)
     return dict(
         zip(map(tuple, values.tolist()) if ids.ndim == 2 else values.tolist(), counts.tolist(), strict=True)
@@ -56,7 +56,7 @@ def counted(ids):
 
 
 def law_of(table):
-    """The units' law, which the other files hold to the weights: a very light id's is a few units."""
+    """Return the law of a table's units, which other tests compare with the weights."""
     return normalized(table.prob(np.arange(len(table))).tolist())
 
 
@@ -66,7 +66,7 @@ def normalized(weights):
 
 
 def without_replacement(weights, k, blocked=()):
-    """The law of ordered k-tuples, one id after the other in proportion to what is left."""
+    """Return the law of ordered k-tuples, drawn one after the other in proportion to what is left."""
     law = {}
     alive = [i for i, w in enumerate(weights) if w > 0 and i not in blocked]
     for ids in itertools.permutations(alive, k):

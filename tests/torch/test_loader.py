@@ -1,4 +1,4 @@
-"""In real torch DataLoaders: no two workers or epochs share words, and keyed rows do not notice workers."""
+"""Samplers in torch DataLoaders: workers and epochs differ, and keyed rows don't depend on workers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  #
 
 from torch.utils.data import DataLoader, Dataset, get_worker_info  # noqa: E402
 
-N, K = (
-    2**32 - 1,
-    8,
-)  # so many ids that two honest runs of words do not meet: 6e4 draws, P(any equal 8-id row) < 1e-60
+N, K = 2**32 - 1, 8  # so many ids that rows of different words never agree: P < 1e-60 for 6e4 draws
 ROWS = 24
 
 
 class Drawing(Dataset):
-    """Each item is one row of negatives, drawn in the worker."""
+    """A data set whose items are rows of negatives, drawn in the worker."""
 
     def __init__(self, keyed: bool = False) -> None:
         self.sampler = equipoise.NegativeSampler(N, seed=11)
@@ -49,8 +46,18 @@ def epochs(dataset: Dataset, count: int = 3, **settings):
                 yield epoch, worker, index, tuple(row)
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-@pytest.mark.parametrize("persistent", [False, True])
+slow = pytest.mark.slow  # each epoch starts processes that import torch anew
+WORKERS = [
+    ("fork", False),
+    ("fork", True),
+    ("spawn", True),
+    ("forkserver", True),
+    pytest.param("spawn", False, marks=slow),
+    pytest.param("forkserver", False, marks=slow),
+]
+
+
+@pytest.mark.parametrize(("method", "persistent"), WORKERS)
 def test_no_two_workers_or_epochs_share_words(method, persistent):
     drawn = list(
         epochs(Drawing(), num_workers=2, persistent_workers=persistent, multiprocessing_context=method)
@@ -58,7 +65,7 @@ def test_no_two_workers_or_epochs_share_words(method, persistent):
     assert len(drawn) == 3 * ROWS
     assert {(epoch, worker) for epoch, worker, _, _ in drawn} == {(e, w) for e in range(3) for w in range(2)}
     assert len({row for *_, row in drawn}) == len(drawn)
-    # Rows of different runs share no id at all: 576 ids of 2^32 collide by chance with P < 4e-5.
+    # Rows of different words share no id at all: 576 ids of 2^32 collide with P < 4e-5.
     ids = [i for *_, row in drawn for i in row]
     assert len(set(ids)) == len(ids)
 
@@ -70,8 +77,10 @@ def test_the_parent_and_its_workers_differ():
     assert not here & there
 
 
-@pytest.mark.parametrize("workers", [0, 1, 3])
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize(
+    ("workers", "method"),
+    [(0, None), (1, "fork"), (3, "fork"), (1, "spawn"), pytest.param(3, "spawn", marks=slow)],
+)
 def test_keyed_rows_are_the_same_for_any_workers(workers, method):
     settings = {"num_workers": workers, "multiprocessing_context": method} if workers else {}
     drawn = {(epoch, index): row for epoch, _, index, row in epochs(Drawing(keyed=True), count=2, **settings)}
@@ -80,7 +89,7 @@ def test_keyed_rows_are_the_same_for_any_workers(workers, method):
 
 
 class Synthesizing(Dataset):
-    """Each item is one synthetic row and its gap, made in the worker."""
+    """A data set whose items are a synthetic row and its gap, drawn in the worker."""
 
     def __init__(self) -> None:
         self.sampler = equipoise.SmoteSampler(np.random.default_rng(0).normal(size=(50, 2)), seed=11)
@@ -93,10 +102,9 @@ class Synthesizing(Dataset):
         return torch.from_numpy(drawn.rows[0]), torch.from_numpy(drawn.gaps)
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.parametrize(("method", "persistent"), [*WORKERS[:3], WORKERS[4]])
 def test_no_two_workers_or_epochs_share_synthetic_rows(method, persistent):
-    """Gaps have 53 bits: 72 honest ones collide by chance with P < 1e-12."""
+    """Gaps have 53 bits, so 72 different ones collide with P < 1e-12."""
     torch.manual_seed(0)
     loader = DataLoader(
         Synthesizing(), 3, num_workers=2, persistent_workers=persistent, multiprocessing_context=method
@@ -115,7 +123,7 @@ def test_synthetic_rows_fill_torch_memory():
 
 
 class Collate:
-    """Whole batches, as LOADERS-style code does it; lives in the worker."""
+    """Draws the negatives of whole batches in the worker."""
 
     def __init__(self) -> None:
         self.sampler = equipoise.NegativeSampler(
