@@ -1,4 +1,4 @@
-"""The command line, as ``python -m equipoise``."""
+"""``python -m equipoise``: the command line."""
 
 import sys
 
