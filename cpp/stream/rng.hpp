@@ -1,26 +1,10 @@
-// The stream contract, as python/equipoise/rng.py states it, and the only conversions from words to numbers.
+// The stream contract, which python/equipoise/rng.py states, and the only conversions of words to numbers.
 #pragma once
 
 #include <cstdint>
 #include <limits>
 
-#if defined(_MSC_VER) && !defined(__clang__)
-#include <intrin.h>
-#define EQUIPOISE_INLINE __forceinline
-#define EQUIPOISE_NOINLINE __declspec(noinline) inline
-#define EQUIPOISE_PREFETCH(address) ((void)0)
-#define EQUIPOISE_PREFETCH_FAR(address) ((void)0)
-#else
-#define EQUIPOISE_INLINE inline __attribute__((always_inline))
-#define EQUIPOISE_NOINLINE inline __attribute__((noinline))
-#define EQUIPOISE_PREFETCH(address) __builtin_prefetch(address)
-#define EQUIPOISE_PREFETCH_FAR(address) __builtin_prefetch(address, 0, 2)  // into L2, which has room for more
-#endif
-// For the function table of cpu.hpp. Not for Windows, whose stacks GCC does not align to what vectors need.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(_WIN32)
-#define EQUIPOISE_AVX2 __attribute__((target("avx2,fma")))
-#define EQUIPOISE_AVX512 __attribute__((target("avx2,fma,avx512f,avx512dq,avx512vl")))
-#endif
+#include "platform.hpp"
 
 namespace equipoise {
 

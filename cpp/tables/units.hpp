@@ -2,10 +2,8 @@
 #pragma once
 
 #include <type_traits>
-#if defined(_MSC_VER) && !defined(__clang__)
-#include <intrin.h>
-#endif
 
+#include "platform.hpp"
 #include "stream/elementary.hpp"
 #include "stream/rng.hpp"
 
