@@ -131,15 +131,15 @@ void rows_keep_out(const std::vector<u64>& units) {
 
     const eq::Proposer table{n, n << 32, cells.data(), units.data(), prefix.data()};
     const i64 row = 0, k = 5;
-    const eq::Batch batch{
-        7, 0, 0, nullptr, &row, nullptr, 0, k, indptr.data(), excluded.data(), &mass, false, eq::kRaise};
+    const eq::Exclusions exclusions{indptr.data(), excluded.data(), &mass};
+    const eq::Batch batch{7, 0, 0, nullptr, &row, nullptr, false, eq::kRaise, 0, k, 1};
     u64 paused[eq::kPausedWords] = {};
     const eq::Scratch room{scratch.data(), scratch.data() + n + 1, scratch.data() + 2 * n + 50, paused};
     std::vector<i64> ids(k);
     std::vector<float> log_q(k);
     bool mask[k];
     const eq::Progress progress =
-        eq::negatives_draw(table, batch, 0, 1, 1 << 20, room, ids.data(), log_q.data(), mask);
+        eq::negatives_draw(table, exclusions, batch, 0, 1, 1 << 20, room, ids.data(), log_q.data(), mask);
     check(progress.status == eq::kDone && progress.rows == 1, "the row is done");
     for (i64 j = 0; j < k; ++j)
         check(ids[j] == static_cast<i64>(n) - 1 && log_q[j] == 0.0f && mask[j], "only the lightest is left");

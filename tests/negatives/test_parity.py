@@ -191,7 +191,7 @@ def test_shared_negatives(items):
 
     def run():
         sampler = equipoise.NegativeSampler(ITEMS[items](n), seed=4)
-        most = sampler._table._num_positive()
+        most = sampler._table.num_positive()
         said = [sampler.sample_shared(c) for c in (0, 1, 50, most - 1, most)]
         said += [sampler.sample_shared(c, unique=False) for c in (0, 1, 999)]
         return [said, sampler.state_dict()]
@@ -272,7 +272,7 @@ def test_any_sampler(seed):
         items = n if kind == 0 else equipoise.AliasTable(w, power=power, smoothing=smoothing)
         sampler = equipoise.NegativeSampler(items, exclude=exclude, seed=seed)
         drawn = sampler.sample(rows, k, **how)
-        shared = sampler.sample_shared(int(rng_count % (sampler._table._num_positive() + 1)))
+        shared = sampler.sample_shared(int(rng_count % (sampler._table.num_positive() + 1)))
         return [drawn, shared, sampler.accidental_hits(rows, np.arange(n)), sampler.state_dict()]
 
     rng_count = int(rng.integers(0, 1000))

@@ -237,7 +237,7 @@ class SmoteSampler(Counting):
 
     def _fill(self, first: int, drawn: SyntheticRows, threads: int) -> None:
         draw, lane = kernels().smote_draw, np.uint64(worker_lane())
-        cells = self._weights._cells if self._weights is not None else _NO_CELLS
+        cells = self._weights.proposer().cells if self._weights is not None else _NO_CELLS
         count, d = drawn.rows.shape
         k = self._table.shape[1]
 
@@ -305,7 +305,7 @@ class SmoteSampler(Counting):
                 little = "<i8" if part.dtype == np.int64 else "<i4"
                 digest.update(part.astype(little, copy=False).reshape(-1).data)
             if self._weights is not None:
-                digest.update(self._weights._fingerprint())
+                digest.update(self._weights.fingerprint())
             self._digest = digest.hexdigest()
         return {"sampler": "SmoteSampler", "version": 1, "fingerprint": self._digest}
 

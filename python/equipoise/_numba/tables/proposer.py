@@ -9,8 +9,8 @@ import numpy as np
 from equipoise._numba._jit import jit, reads, record, u64
 from equipoise._numba.stream.rng import ONE, S32, ZERO
 
-# Without units the table is uniform: one unit an id. `total` is the sum of the units; prefix[i] is the sum of those
-# of the ids below i, and is empty until a row needs an exact draw.
+# Without units the table is uniform: one unit an id. `total` is the sum of the units; prefix[i] is the sum of
+# those of the ids below i, and is empty until a row needs an exact draw.
 Proposer = namedtuple("Proposer", "n, total, cells, units, prefix")
 PROPOSER = record(Proposer, u64, u64, reads(u64), reads(u64), reads(u64))
 
