@@ -165,8 +165,8 @@ EQUIPOISE_INLINE void resolve_all(const Proposer& table, const u64* proposals, i
     for (i64 i = 0; i < size; ++i) EQUIPOISE_PREFETCH(table.units + drawn[i]);
 }
 
-// Returns the id of a slot whose proposal was blocked, or n if that takes an exact draw and the prefix sums
-// are missing.
+// Returns the id of a slot whose proposal was blocked. If that takes an exact draw and the prefix sums are
+// missing, it returns n and leaves the cursor unchanged.
 inline u64 redraw(const Proposer& table, const Run& run, const Scratch& scratch, RowState* state, i64* work) {
     const Blocked& blocked = state->blocked;
     for (int i = 0; i < kRedraws; ++i) {
@@ -174,7 +174,10 @@ inline u64 redraw(const Proposer& table, const Run& run, const Scratch& scratch,
         ++*work;
         if (!blocked.has(id)) return id;
     }
-    if (!table.prefix) return table.n;
+    if (!table.prefix) {
+        state->cursor -= kRedraws;
+        return table.n;
+    }
     if (!state->summed) {
         sum_before(blocked.excluded, blocked.num_excluded, table.units, scratch.before_excluded);
         *work += blocked.num_excluded / 8;
@@ -203,6 +206,33 @@ inline void resume(RowState* state, u64* paused) {
     paused[kSlot] = 0;
 }
 
+// Returns the state of row b before its first slot, or where it was paused.
+EQUIPOISE_INLINE RowState open_row(const Proposer& table, const Exclusions& exclusions, const Batch& batch,
+                                   i64 b, const Scratch& scratch, i64* work) {
+    RowState state{block_excluded(table, exclusions, batch.rows[b], scratch.more), static_cast<u64>(batch.k),
+                   batch.unique, false};
+    if (scratch.paused[kSlot])
+        resume(&state, scratch.paused);
+    else
+        block_more(table, batch, b, state.blocked, work);
+    return state;
+}
+
+// Returns the id of a slot of a uniform table, and sets what blocks it.
+EQUIPOISE_INLINE u64 pick_uniform(const Blocked& blocked, u64 word, u64* entry) {
+    *entry = shifted(blocked.more, blocked.num_more, below(word, blocked.left));
+    return shifted(blocked.excluded, blocked.num_excluded, *entry);
+}
+
+// Fills drawn with the proposed ids of the slots from `from` on, and returns the end of these slots.
+inline i64 propose_more(const Proposer& table, const Run& run, i64 from, i64 k, u32* drawn) {
+    u64 proposals[kInFlight];
+    const i64 to = std::min(k, from + kInFlight);
+    propose(table, run, from, to, proposals);
+    resolve_all(table, proposals, to - from, drawn);
+    return to;
+}
+
 // Draws one row, slot by slot. drawn holds the proposed ids of the first kInFlight slots, and later those of
 // the following slots. Nothing is read from the outputs: the caller's other threads may write to them.
 inline Progress settle_row(const Proposer& table, const Exclusions& exclusions, const Batch& batch, i64 b,
@@ -211,15 +241,9 @@ inline Progress settle_row(const Proposer& table, const Exclusions& exclusions, 
     const i64 k = batch.k;
     i64 j = static_cast<i64>(scratch.paused[kSlot]), from = 0, to = j ? 0 : std::min(k, kInFlight),
         waiting = 0;
-    const auto open = [&] { return block_excluded(table, exclusions, batch.rows[b], scratch.more); };
-    RowState state{open(), static_cast<u64>(k), batch.unique, false};
+    RowState state = open_row(table, exclusions, batch, b, scratch, work);
     Blocked& blocked = state.blocked;
-    if (j)
-        resume(&state, scratch.paused);
-    else
-        block_more(table, batch, b, blocked, work);
     double ratios[kBuffer];
-    u64 proposals[kInFlight];
     for (; j < k; ++j) {
         if (waiting == kBuffer) {
             log_ratios(ratios, j - waiting, j, log_q);
@@ -232,32 +256,23 @@ inline Progress settle_row(const Proposer& table, const Exclusions& exclusions, 
         if (blocked.left == 0) {
             if (batch.on_exhausted == kMask) break;
             const bool again = state.unique && batch.on_exhausted == kReplace;
-            if (again) {
-                blocked = open();
-                block_more(table, batch, b, blocked, work);
-            }
+            if (again) blocked = open_row(table, exclusions, batch, b, scratch, work).blocked;
             if (!again || blocked.left == 0) return {b, kExhausted, j};
             state.unique = false;
         }
         u64 id, entry;
         if (!table.units) {
-            entry =
-                shifted(blocked.more, blocked.num_more, below(run.word(static_cast<u64>(j)), blocked.left));
-            id = shifted(blocked.excluded, blocked.num_excluded, entry);
+            id = pick_uniform(blocked, run.word(static_cast<u64>(j)), &entry);
         } else {
             if (j >= to) {
                 from = j;
-                to = std::min(k, j + kInFlight);
-                propose(table, run, from, to, proposals);
-                resolve_all(table, proposals, to - from, drawn);
+                to = propose_more(table, run, from, k, drawn);
             }
             id = entry = drawn[j - from];
             if (blocked.has(id)) {
-                const u64 before = state.cursor;
                 id = entry = redraw(table, run, scratch, &state, work);
                 if (id == table.n) {
                     log_ratios(ratios, j - waiting, j, log_q);
-                    state.cursor = before;
                     pause(state, j, scratch.paused);
                     return {b, kNeedsPrefix, 0};
                 }

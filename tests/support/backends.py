@@ -100,6 +100,11 @@ def table_of(rng, n):
     return n, units, cells, prefix
 
 
+def proposer_of(n, units, cells, prefix=NONE):
+    """Return the record that kernels take as a table."""
+    return n, n << 32 if units.size else n, cells, units, prefix
+
+
 def exclusions_of(rng, rows, n, longest):
     sizes = rng.integers(0, longest + 1, rows) * (rng.random(rows) < 0.8)
     indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)

@@ -180,7 +180,7 @@ def resolve_all(table, proposals, size, drawn, at):
 def redraw(table, run, scratch, state, work):
     """Return the id of a slot whose proposal was blocked, the new state and the work done.
 
-    The id is n if that takes an exact draw and the prefix sums are missing.
+    If that takes an exact draw and the prefix sums are missing, the id is n and the state is the same.
     """
     blocked, cursor, unique, summed = state
     for _ in range(REDRAWS):
@@ -232,6 +232,25 @@ def open_row(table, exclusions, batch, b, k, scratch, work):
 
 
 @jit()
+def pick_uniform(blocked, word):
+    """Return the id of a slot of a uniform table, and what blocks it."""
+    entry = shifted(blocked.room, blocked.more, blocked.num_more, below(word, blocked.left))
+    return shifted(blocked.excluded, blocked.start, blocked.num_excluded, entry), entry
+
+
+@jit()
+def propose_more(table, run, start, k, proposals, drawn, at):
+    """Fill drawn, from `at` on, with the proposed ids of the slots from `start` on.
+
+    Returns the end of these slots.
+    """
+    end = min(k, start + IN_FLIGHT)
+    propose(table, run, start, end, proposals, ZERO)
+    resolve_all(table, proposals, end - start, drawn, at)
+    return end
+
+
+@jit()
 def settle_row(
     table, exclusions, batch, b, run, scratch, budget, ratios, proposals, work, drawn, at, ids, log_q, mask
 ):  # fmt: skip
@@ -262,20 +281,16 @@ def settle_row(
                 return b, EXHAUSTED, j, work
         blocked = state.blocked
         if not table.units.size:
-            entry = shifted(scratch.room, scratch.more, blocked.num_more, below(word(run, j), blocked.left))
-            id = shifted(blocked.excluded, blocked.start, blocked.num_excluded, entry)
+            id, entry = pick_uniform(blocked, word(run, j))
         else:
             if j >= end:
-                start, end = j, min(k, j + IN_FLIGHT)
-                propose(table, run, start, end, proposals, ZERO)
-                resolve_all(table, proposals, end - start, drawn, at)
+                start, end = j, propose_more(table, run, j, k, proposals, drawn, at)
             id = np.uint64(drawn[at + j - start])
             if has(blocked, id):
-                before = state
                 id, state, work = redraw(table, run, scratch, state, work)
                 if id == table.n:
                     log_ratios(ratios, ZERO, b, j - waiting, j, log_q)
-                    pause(before, j, scratch)
+                    pause(state, j, scratch)
                     return b, NEEDS_PREFIX, ZERO, work
             entry = id
         units = units_of(table, id)
