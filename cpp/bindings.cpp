@@ -1,12 +1,12 @@
-// The module: a list of register calls. bind/ holds the functions, one file a subject, in one rhythm: take
-// arrays as they are (never converted), check shapes, release the GIL, call. Users never come here with bad
-// input: equipoise/_validate stands above. What is checked again is what would touch foreign memory.
+// The module: a list of register calls. bind/ has the functions, one file per subject. Each function takes
+// arrays without converting them, checks shapes, releases the GIL and calls a kernel. Bad input from users is
+// refused earlier, in equipoise/_validate; checks here only prevent access to foreign memory.
 #include "bind/arrays.hpp"
 
 namespace bind = equipoise::bind;
 
 PYBIND11_MODULE(_core, m) {
-    m.doc() = "equipoise's C++ kernels; _core.pyi gives their signatures, equipoise._numba the twins.";
+    m.doc() = "C++ kernels of equipoise. _core.pyi has their signatures, equipoise._numba their twins.";
     bind::register_stream(m);
     bind::register_tables(m);
     bind::register_negatives(m);

@@ -1,4 +1,4 @@
-// What all bindings share: arrays as they are (never converted), checks, the GIL, the CPU path.
+// The parts that all bindings share: unconverted arrays, records, checks, the GIL and the CPU path.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -34,10 +34,10 @@ const T* data_or_null(const Array<T>& a) {
 template <class Field>
 Field field(const py::handle& value, const char* record) {
     py::detail::make_caster<Field> caster;
-    // As for arguments: an array is taken as it is, a number may be a NumPy scalar.
+    // As for arguments, arrays are not converted, and numbers may be NumPy scalars.
     const bool converts = std::is_arithmetic<Field>::value;
     if (!caster.load(value, converts))
-        throw py::type_error(std::string(record) + ": a field of another type");
+        throw py::type_error(std::string(record) + ": a field has the wrong type");
     return py::detail::cast_op<Field>(std::move(caster));
 }
 
@@ -47,7 +47,7 @@ std::tuple<Fields...> fields(const py::tuple& from, const char* record, std::ind
     return std::tuple<Fields...>{field<Fields>(from[kAt], record)...};
 }
 
-// The fields of a record, which is a named tuple of arrays and numbers on the other side.
+// Returns the fields of a record, which is a named tuple of arrays and numbers in Python.
 template <class... Fields>
 std::tuple<Fields...> fields(const py::tuple& from, const char* record) {
     return fields<Fields...>(from, record, std::index_sequence_for<Fields...>{});
@@ -59,11 +59,11 @@ inline bool all_below(const i64* numbers, i64 count, i64 limit) {
     return good;
 }
 
-// An array is taken as it is: no silent conversion, no copy that an output would be written into.
+// An array argument that is never converted: a copy would lose the output written to it.
 inline py::arg raw(const char* name) {
     return py::arg(name).noconvert();
 }
-// A number may be a NumPy scalar.
+// A number argument, which may be a NumPy scalar.
 inline py::arg num(const char* name) {
     return py::arg(name);
 }

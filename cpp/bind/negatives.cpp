@@ -31,16 +31,23 @@ void exclusion_units(const Array<i64>& indptr, const Array<u32>& ids, const Arra
     eq::exclusion_units(p, rows, i, u, s);
 }
 
-void exclusion_hits(const Array<i64>& indptr, const Array<u32>& ids, const Array<i64>& rows,
-                    const Array<i64>& candidates, const Array<i64>& order, Array<bool>& out) {
+eq::Exclusions exclusions(const py::tuple& record) {
+    const auto [indptr, ids, units] = fields<Array<i64>, Array<u32>, Array<u64>>(record, "exclusions");
+    require(units.size() == 0 || units.size() + 1 == indptr.size(), "exclusions: indptr and units differ");
+    return {data_or_null(indptr), ids.data(), data_or_null(units)};
+}
+
+void exclusion_hits(const py::tuple& excluded, const Array<i64>& rows, const Array<i64>& candidates,
+                    const Array<i64>& order, Array<bool>& out) {
     require(candidates.size() == order.size() && rows.size() * order.size() == out.size(),
             "exclusion_hits: shapes differ");
-    const i64 *p = indptr.data(), *r = rows.data(), *c = candidates.data(), *at = order.data();
-    const u32* i = ids.data();
+    const eq::Exclusions from = exclusions(excluded);
+    require(from.indptr != nullptr || rows.size() == 0, "exclusion_hits: empty indptr");
+    const i64 *r = rows.data(), *c = candidates.data(), *at = order.data();
     bool* o = out.mutable_data();
     const i64 batch = rows.size(), count = candidates.size();
     Release release;
-    eq::exclusion_hits(p, i, r, batch, c, at, count, o);
+    eq::exclusion_hits(from, r, batch, c, at, count, o);
 }
 
 eq::Proposer proposer(u64 n, u64 total, const Array<u64>& cells, const Array<u64>& units,
@@ -60,36 +67,40 @@ eq::Proposer proposer(const py::tuple& table) {
     return proposer(n, total, cells, units, prefix);
 }
 
-py::tuple negatives_draw(u64 key, u64 lane, u64 first, const Array<u64>& row_keys, const Array<i64>& rows,
-                         const Array<i64>& exclude_ids, const Array<i64>& indptr, const Array<u32>& excluded,
-                         const Array<u64>& excluded_units, u64 n, const Array<u64>& cells,
-                         const Array<u64>& units, const Array<u64>& prefix, bool unique, int on_exhausted,
-                         i64 begin, i64 end, i64 budget, Array<u64>& scratch, Array<i64>& ids,
-                         Array<float>& log_q, Array<bool>& mask) {
-    require(ids.ndim() == 2 && exclude_ids.ndim() == 2, "negatives_draw: ids and exclude_ids must be 2-D");
-    const i64 size = rows.size(), k = ids.shape(1), m = exclude_ids.shape(1);
-    require(ids.shape(0) == size && log_q.size() == ids.size() && mask.size() == ids.size() &&
-                exclude_ids.shape(0) == size && (row_keys.size() == 0 || row_keys.size() == size) &&
-                0 <= begin && end <= size,
+eq::Batch batch(const py::tuple& record) {
+    const auto [key, lane, first, row_keys, rows, exclude_ids, unique, on_exhausted] =
+        fields<u64, u64, u64, Array<u64>, Array<i64>, Array<i64>, bool, int>(record, "batch");
+    const i64 size = rows.size();
+    require(exclude_ids.ndim() == 2 && exclude_ids.shape(0) == size &&
+                (row_keys.size() == 0 || row_keys.size() == size),
+            "batch: shapes differ");
+    return {key,
+            lane,
+            first,
+            data_or_null(row_keys),
+            rows.data(),
+            exclude_ids.data(),
+            unique,
+            on_exhausted,
+            exclude_ids.shape(1),
+            0,
+            size};
+}
+
+py::tuple negatives_draw(const py::tuple& table, const py::tuple& excluded, const py::tuple& rows, i64 begin,
+                         i64 end, i64 budget, Array<u64>& scratch, Array<i64>& ids, Array<float>& log_q,
+                         Array<bool>& mask) {
+    const eq::Proposer from = proposer(table);
+    const eq::Exclusions without = exclusions(excluded);
+    eq::Batch wanted = batch(rows);
+    require(ids.ndim() == 2 && ids.shape(0) == wanted.size && log_q.size() == ids.size() &&
+                mask.size() == ids.size() && 0 <= begin && end <= wanted.size,
             "negatives_draw: shapes differ");
-    const i64 longest = scratch.size() - 2 * (m + k) - 2 - eq::kPausedWords;
+    wanted.k = ids.shape(1);
+    const i64 longest = scratch.size() - 2 * (wanted.m + wanted.k) - 2 - eq::kPausedWords;
     require(longest >= 0, "negatives_draw: scratch is too small");
-    const eq::Proposer table = proposer(n, units.size() ? n << 32 : n, cells, units, prefix);
-    const eq::Batch batch{key,
-                          lane,
-                          first,
-                          data_or_null(row_keys),
-                          rows.data(),
-                          exclude_ids.data(),
-                          m,
-                          k,
-                          data_or_null(indptr),
-                          excluded.data(),
-                          data_or_null(excluded_units),
-                          unique,
-                          on_exhausted};
     u64* room = scratch.mutable_data();
-    const eq::Scratch parts{room, room + longest + 1, room + longest + 1 + m + k,
+    const eq::Scratch parts{room, room + longest + 1, room + longest + 1 + wanted.m + wanted.k,
                             room + scratch.size() - eq::kPausedWords};
     i64* i = ids.mutable_data();
     float* q = log_q.mutable_data();
@@ -97,7 +108,7 @@ py::tuple negatives_draw(u64 key, u64 lane, u64 first, const Array<u64>& row_key
     eq::Progress progress{};
     {
         Release release;
-        progress = cpu_path().negatives_draw(table, batch, begin, end, budget, parts, i, q, ok);
+        progress = cpu_path().negatives_draw(from, without, wanted, begin, end, budget, parts, i, q, ok);
     }
     return py::make_tuple(progress.rows, progress.status, progress.left);
 }
@@ -140,11 +151,9 @@ void shared_exact(u64 key, u64 call, u64 lane, const py::tuple& table, Array<u64
 void register_negatives(py::module_& m) {
     m.def("exclusion_sort", &exclusion_sort, raw("indptr"), raw("ids"));
     m.def("exclusion_units", &exclusion_units, raw("indptr"), raw("ids"), raw("units"), raw("sums"));
-    m.def("exclusion_hits", &exclusion_hits, raw("indptr"), raw("ids"), raw("rows"), raw("candidates"),
-          raw("order"), raw("out"));
-    m.def("negatives_draw", &negatives_draw, num("key"), num("lane"), num("first"), raw("row_keys"),
-          raw("rows"), raw("exclude_ids"), raw("indptr"), raw("excluded"), raw("excluded_units"), num("n"),
-          raw("cells"), raw("units"), raw("prefix"), num("unique"), num("on_exhausted"), num("begin"),
+    m.def("exclusion_hits", &exclusion_hits, raw("exclusions"), raw("rows"), raw("candidates"), raw("order"),
+          raw("out"));
+    m.def("negatives_draw", &negatives_draw, raw("table"), raw("exclusions"), raw("batch"), num("begin"),
           num("end"), num("budget"), raw("scratch"), raw("ids"), raw("log_q"), raw("mask"));
     m.def("shared_draw", &shared_draw, num("key"), num("call"), num("lane"), raw("table"), num("start"),
           raw("ids"));

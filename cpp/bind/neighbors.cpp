@@ -67,7 +67,7 @@ void knn_search(const Array<T>& x, const Array<i32>& codes, double scale, double
     const i64* q = query_order.data();
     i64* i = indices.mutable_data();
     T* distance = distances.mutable_data();
-    const eq::KnnSearch<T> search = eq::knn_path<T>(cpu_path());
+    const eq::KnnSearch<T> search = eq::real_kernels<T>(cpu_path()).knn;
     Release release;
     if (begin < end) search(points, blocks, others, q, begin, end, itself, k, i, distance);
 }

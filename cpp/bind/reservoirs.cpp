@@ -31,8 +31,7 @@ py::tuple reservoir_blocks(u64 key, i64 start, const Array<Weight>& weights, dou
     eq::Scan scan{};
     {
         Release release;
-        scan =
-            eq::reservoir_path<Weight>(cpu_path()).blocks(key, start, w, count, threshold, most, total, out);
+        scan = eq::real_kernels<Weight>(cpu_path()).blocks(key, start, w, count, threshold, most, total, out);
     }
     return as_tuple(scan);
 }
@@ -74,7 +73,7 @@ py::tuple reservoir_rows(u64 key, i64 start, const Array<i64>& ids, const Array<
     eq::Scan scan{};
     {
         Release release;
-        scan = eq::reservoir_path<Weight>(cpu_path()).rows(stream, count, most, total, out, i);
+        scan = eq::real_kernels<Weight>(cpu_path()).rows(stream, count, most, total, out, i);
     }
     return as_tuple(scan);
 }

@@ -105,7 +105,7 @@ void smote_draw(u64 key, u64 lane, u64 first, const Array<T>& X, const Array<std
     T *v = votes.mutable_data(), *o = out.mutable_data(), *g = gaps.mutable_data();
     i64 *p = parents.mutable_data(), *b = neighbours.mutable_data();
     Release release;
-    eq::smote_path<T>(cpu_path())(from, key, lane, first, count, v, o, tell ? p : nullptr, b, g);
+    eq::real_kernels<T>(cpu_path()).smote(from, key, lane, first, count, v, o, tell ? p : nullptr, b, g);
 }
 
 }  // namespace

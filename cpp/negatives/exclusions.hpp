@@ -1,4 +1,4 @@
-// What a row must not get: its ids, sorted and distinct, at ids[indptr[row]] .. ids[indptr[row + 1]].
+// Exclusions: the ids that a row must not get.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,15 @@
 
 namespace equipoise {
 
-// How many of the sorted ids are below x. No branch depends on the data.
+// The exclusions of all rows. Row r has ids[indptr[r]] .. ids[indptr[r + 1] - 1], sorted and distinct.
+struct Exclusions {
+    const i64* indptr;  // null: nothing is excluded
+    const u32* ids;
+    const u64*
+        units;  // sum of the units of each row's ids; null for a uniform table, where it is their count
+};
+
+// Returns the number of sorted ids below x. No branch depends on the data.
 template <class Id>
 EQUIPOISE_INLINE i64 rank_of(const Id* ids, i64 n, u64 x) {
     const Id* base = ids;
@@ -25,14 +33,15 @@ EQUIPOISE_INLINE bool contains(const Id* ids, i64 n, u64 x) {
     return rank < n && static_cast<u64>(ids[rank]) == x;
 }
 
-// Everything that a slot of one row cannot give: the row's exclusions, and its exclude_ids and earlier picks,
-// sorted too. A uniform table keeps of the latter the position among the ids that are not excluded.
+// The ids that a slot of a row cannot get: the row's exclusions (`excluded`), and its exclude_ids and earlier
+// picks (`more`). Both are sorted. With a uniform table, `more` holds positions among the ids that are not
+// excluded instead of ids.
 struct Blocked {
     const u32* excluded;
     i64 num_excluded;
     u64* more;
     i64 num_more;
-    u64 left;  // units of all other ids
+    u64 left;  // sum of the units of all other ids
 
     EQUIPOISE_INLINE bool has(u64 id) const {
         return contains(excluded, num_excluded, id) || (num_more && contains(more, num_more, id));
@@ -45,8 +54,8 @@ struct Blocked {
     }
 };
 
-// hits[j] = all ones where ids[j] is one of the excluded, else 0. Sixteen slots are compared with an id at
-// once: for the few dozen ids of most rows that beats a search a slot.
+// Sets hits[j] to all ones if ids[j] is excluded, else to 0. Each excluded id is compared with sixteen slots
+// at once. Most rows exclude a few dozen ids, and for those this is faster than one search per slot.
 EQUIPOISE_INLINE void scan_slots(const u32* excluded, i64 n, const u32* ids, i64 k, u32* hits) {
     constexpr i64 kWide = 16;
     i64 j = 0;
@@ -60,7 +69,7 @@ EQUIPOISE_INLINE void scan_slots(const u32* excluded, i64 n, const u32* ids, i64
     for (; j < k; ++j) hits[j] = 0u - static_cast<u32>(contains(excluded, n, ids[j]));
 }
 
-// Sorts every row and drops its duplicates, in place; indptr is rewritten. Returns how many ids are left.
+// Sorts each row and drops its duplicates, in place, and updates indptr. Returns the number of ids kept.
 inline i64 exclusion_sort(i64* indptr, i64 rows, u32* ids) {
     i64 kept = 0, from = indptr[0];
     indptr[0] = 0;
@@ -76,7 +85,7 @@ inline i64 exclusion_sort(i64* indptr, i64 rows, u32* ids) {
     return kept;
 }
 
-// Units of each row's ids.
+// Sums the units of each row's ids.
 inline void exclusion_units(const i64* indptr, i64 rows, const u32* ids, const u64* units, u64* sums) {
     for (i64 row = 0; row < rows; ++row) {
         u64 sum = 0;
@@ -87,7 +96,7 @@ inline void exclusion_units(const i64* indptr, i64 rows, const u32* ids, const u
 
 constexpr i64 kLockstep = 8;
 
-// rank_of for up to kLockstep ids at once: a search alone waits for each of its loads.
+// Does rank_of for up to kLockstep ids at once, since a single search would wait for each of its loads.
 EQUIPOISE_INLINE void ranks_of(const i64* sorted, i64 n, const u32* ids, i64 count, i64* ranks) {
     i64 x[kLockstep];
     for (i64 s = 0; s < kLockstep; ++s) x[s] = ids[s < count ? s : 0], ranks[s] = 0;
@@ -99,14 +108,14 @@ EQUIPOISE_INLINE void ranks_of(const i64* sorted, i64 n, const u32* ids, i64 cou
     for (i64 s = 0; s < kLockstep; ++s) ranks[s] += n == 1 && sorted[ranks[s]] < x[s];
 }
 
-// out[b, order[c]] = candidate c is an id of rows[b]; candidates are sorted, order tells where they stood.
-// The shorter list is looked up in the longer.
-inline void exclusion_hits(const i64* indptr, const u32* ids, const i64* rows, i64 batch,
-                           const i64* candidates, const i64* order, i64 count, bool* out) {
+// Sets out[b, order[c]] to whether candidates[c] is excluded for rows[b]. The candidates are sorted, and
+// order[c] is where candidate c stood before. The shorter list is looked up in the longer one.
+inline void exclusion_hits(const Exclusions& exclusions, const i64* rows, i64 batch, const i64* candidates,
+                           const i64* order, i64 count, bool* out) {
     std::fill(out, out + batch * count, false);
     for (i64 b = 0; b < batch; ++b) {
-        const u32* row = ids + indptr[rows[b]];
-        const i64 size = indptr[rows[b] + 1] - indptr[rows[b]];
+        const i64 from = exclusions.indptr[rows[b]], size = exclusions.indptr[rows[b] + 1] - from;
+        const u32* row = exclusions.ids + from;
         bool* hits = out + b * count;
         if (size < count) {
             for (i64 i = 0; i < size; i += kLockstep) {

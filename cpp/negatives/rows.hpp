@@ -1,5 +1,12 @@
-// Rows of negatives: proposals from the table, at most 32 redraws a slot, then an exact draw from the
-// complement. Nothing excluded is ever given, and no loop is without an end (rng.py, "A row of negatives").
+// Negatives, row by row: each slot takes a proposal from the table, then at most 32 redraws, then an exact
+// draw from the ids that are not blocked. No blocked id is ever returned and every loop ends (rng.py, "A row
+// of negatives").
+//
+//   negatives_draw    groups of rows
+//     settle_group    rows whose slots are independent of each other: one loop after another, vectorized
+//       redraw_row
+//     settle_row      any other row, slot by slot
+//       redraw        one slot: redraws, then exact_pick
 #pragma once
 
 #include <algorithm>
@@ -13,46 +20,47 @@
 namespace equipoise {
 
 constexpr int kRedraws = 32;
-constexpr i64 kGroup = 16;      // rows in flight
-constexpr i64 kInFlight = 256;  // proposals in flight
-constexpr i64 kScanned = 128;   // exclusions up to which a slot is compared with all of them
-constexpr i64 kBuffer = 64;     // ratios that wait for their logarithms
-constexpr i64 kLine = 16, kPrefetched = 16 * kLine;  // exclusions a cache line; how many are asked for ahead
+constexpr i64 kGroup = 16;               // rows in flight
+constexpr i64 kInFlight = 256;           // proposals in flight
+constexpr i64 kScanned = 128;            // up to this many exclusions, a slot is compared with all of them
+constexpr i64 kBuffer = 64;              // ratios whose logarithms are taken together
+constexpr i64 kLine = 16;                // exclusions per cache line
+constexpr i64 kPrefetched = 16 * kLine;  // exclusions of a row that are prefetched
 
 enum OnExhausted { kRaise = 0, kMask = 1, kReplace = 2 };
 enum Status { kDone = 0, kNeedsPrefix = 1, kExhausted = 2 };
 
 struct Progress {
-    i64 rows;    // settled, counted from the batch's first row
-    i64 status;  // of the row after them
-    i64 left;    // kExhausted: how many ids it had
+    i64 rows;    // finished, counted from the batch's first row
+    i64 status;  // of the next row
+    i64 left;    // if kExhausted: the number of ids that row had
 };
 
-// The batch. Null pointers: row_keys, the counter keys the rows; indptr, nothing is excluded.
+// The rows of one call and how to draw for them.
 struct Batch {
-    u64 key, lane, first;
-    const u64* row_keys;
+    u64 key, lane;
+    u64 first;            // number of the first row, if row_keys is null
+    const u64* row_keys;  // null: rows are keyed by their number
     const i64* rows;
-    const i64* exclude_ids;  // m a row, -1 = none
-    i64 m, k;
-    const i64* indptr;
-    const u32* excluded;
-    const u64* excluded_units;  // a row; null for a uniform table, where it is the number of ids
+    const i64* exclude_ids;  // m per row; -1 = none
     bool unique;
     int on_exhausted;
+    // Shapes, which the twin reads from its arrays: exclude_ids and negatives per row, and the number of
+    // rows.
+    i64 m, k, size;
 };
 
-// A row that is longer than a call's budget is left in the middle, and the next call goes on from there.
+// A row that exceeds the budget of a call is paused, and the next call resumes it. Its state is kept here.
 enum Paused {
-    kSlot = 0,
+    kSlot = 0,  // 0: no row is paused
     kCursor = 1,
     kNumMore = 2,
     kLeft = 3,
     kFlags = 4,
     kPausedWords = 5
-};  // kSlot 0: no row
+};
 
-// Room for one row: units of the blocked ids before each, for its exact draws, and where it was left.
+// Memory for one row. Exact draws need the units of the blocked ids before each blocked id.
 struct Scratch {
     u64* before_excluded;  // longest row of exclusions + 1
     u64* more;             // m + k
@@ -60,13 +68,22 @@ struct Scratch {
     u64* paused;           // kPausedWords
 };
 
+// The state of a row between two slots.
+struct RowState {
+    Blocked blocked;
+    u64 cursor;  // next redraw word
+    bool unique;
+    bool summed;  // scratch.before_excluded is filled
+};
+
+// Sets before[i] to the sum of the units of the first i ids.
 template <class Id>
 void sum_before(const Id* ids, i64 n, const u64* units, u64* before) {
     before[0] = 0;
     for (i64 i = 0; i < n; ++i) before[i + 1] = before[i] + units[ids[i]];
 }
 
-// The smallest id with (units of unblocked ids <= id) > target.
+// Returns the smallest id with (units of unblocked ids <= id) > target.
 inline u64 exact_pick(const Proposer& table, const Blocked& blocked, const Scratch& scratch, u64 target) {
     u64 low = 0, high = table.n - 1;
     while (low < high) {
@@ -83,8 +100,8 @@ inline u64 exact_pick(const Proposer& table, const Blocked& blocked, const Scrat
     return low;
 }
 
-// The (rank + 1)-th smallest number that is not among the sorted, distinct ids: rank, shifted by the ids with
-// ids[i] - i <= rank.
+// Returns the (rank + 1)-th smallest number that is not among the sorted, distinct ids: rank plus the number
+// of ids with ids[i] - i <= rank.
 template <class Id>
 EQUIPOISE_INLINE u64 shifted(const Id* ids, i64 n, u64 rank) {
     i64 base = 0;
@@ -96,18 +113,22 @@ EQUIPOISE_INLINE u64 shifted(const Id* ids, i64 n, u64 rank) {
     return rank + static_cast<u64>(base + (n == 1 && ids[base] - static_cast<u64>(base) <= rank));
 }
 
-// What row b must not get. exclude_ids are sorted, so that adding them one by one takes no time.
-EQUIPOISE_INLINE Blocked open_row(const Proposer& table, const Batch& batch, i64 b, u64* more, i64* work,
-                                  bool paused) {
+// Returns what the exclusions of a row block.
+EQUIPOISE_INLINE Blocked block_excluded(const Proposer& table, const Exclusions& exclusions, i64 row,
+                                        u64* more) {
     Blocked blocked{nullptr, 0, more, 0, table.total};
-    if (batch.indptr) {
-        const i64 row = batch.rows[b], from = batch.indptr[row];
-        blocked.excluded = batch.excluded + from;
-        blocked.num_excluded = batch.indptr[row + 1] - from;
-        blocked.left -=
-            batch.excluded_units ? batch.excluded_units[row] : static_cast<u64>(blocked.num_excluded);
+    if (exclusions.indptr) {
+        const i64 from = exclusions.indptr[row];
+        blocked.excluded = exclusions.ids + from;
+        blocked.num_excluded = exclusions.indptr[row + 1] - from;
+        blocked.left -= exclusions.units ? exclusions.units[row] : static_cast<u64>(blocked.num_excluded);
     }
-    if (paused) return blocked;  // more is as it was left
+    return blocked;
+}
+
+// Blocks the exclude_ids of row b too. They are sorted, so adding one moves no other.
+EQUIPOISE_INLINE void block_more(const Proposer& table, const Batch& batch, i64 b, Blocked& blocked,
+                                 i64* work) {
     *work += batch.m;
     for (i64 i = 0; i < batch.m; ++i) {
         if (batch.exclude_ids[b * batch.m + i] < 0) continue;
@@ -117,115 +138,142 @@ EQUIPOISE_INLINE Blocked open_row(const Proposer& table, const Batch& batch, i64
         const u64 entry = table.units ? id : id - static_cast<u64>(below_id);
         if (!contains(blocked.more, blocked.num_more, entry)) blocked.add(entry, units_of(table, id));
     }
-    return blocked;
 }
 
-EQUIPOISE_INLINE void prefetch_row(const Batch& batch, i64 b) {
-    if (!batch.indptr) return;
-    const i64 row = batch.rows[b], from = batch.indptr[row],
-              to = std::min(batch.indptr[row + 1], from + kPrefetched);
-    for (i64 i = from; i < to; i += kLine) EQUIPOISE_PREFETCH(batch.excluded + i);
-    if (batch.excluded_units) EQUIPOISE_PREFETCH(batch.excluded_units + row);
+EQUIPOISE_INLINE void prefetch_row(const Exclusions& exclusions, i64 row) {
+    const i64 from = exclusions.indptr[row], to = std::min(exclusions.indptr[row + 1], from + kPrefetched);
+    for (i64 i = from; i < to; i += kLine) EQUIPOISE_PREFETCH(exclusions.ids + i);
+    if (exclusions.units) EQUIPOISE_PREFETCH(exclusions.units + row);
 }
 
-// log q of the slots from .. to - 1, whose ratios wait in a buffer: apart from the draws, a loop that is
-// vectorised.
+// Sets log_q of slots from .. to - 1, whose ratios were buffered. This loop is vectorized, since nothing is
+// drawn in it.
 EQUIPOISE_INLINE void log_ratios(const double* ratios, i64 from, i64 to, float* log_q) {
     for (i64 j = from; j < to; ++j) log_q[j] = static_cast<float>(log_normal(ratios[j - from]));
 }
 
-// What slots from .. to - 1 of a row propose, not yet resolved.
+// Computes the proposals of slots from .. to - 1 of a row, without looking up their cells.
 EQUIPOISE_INLINE void propose(const Proposer& table, const Run& run, i64 from, i64 to, u64* proposals) {
     for (i64 j = from; j < to; ++j)
         proposals[j - from] = column_and_coin(run.word(static_cast<u64>(j)), table.n);
 }
 
-// Their ids; each loop waits for memory that the loop before has asked for.
+// Turns proposals into ids. Each loop waits for memory that the loop before has prefetched.
 EQUIPOISE_INLINE void resolve_all(const Proposer& table, const u64* proposals, i64 size, u32* drawn) {
     for (i64 i = 0; i < size; ++i) EQUIPOISE_PREFETCH(table.cells + (proposals[i] >> 32));
     for (i64 i = 0; i < size; ++i) drawn[i] = resolve(proposals[i], table.cells[proposals[i] >> 32]);
     for (i64 i = 0; i < size; ++i) EQUIPOISE_PREFETCH(table.units + drawn[i]);
 }
 
-// The id of one slot that proposed a blocked one; n where it takes an exact draw for which the prefix sums
-// are missing.
-inline u64 redraw(const Proposer& table, const Blocked& blocked, const Run& run, const Scratch& scratch,
-                  u64* cursor, bool* summed, i64* work) {
+// Returns the id of a slot whose proposal was blocked. If that takes an exact draw and the prefix sums are
+// missing, it returns n and leaves the cursor unchanged.
+inline u64 redraw(const Proposer& table, const Run& run, const Scratch& scratch, RowState* state, i64* work) {
+    const Blocked& blocked = state->blocked;
     for (int i = 0; i < kRedraws; ++i) {
-        const u64 id = alias_pick(table.cells, table.n, run.word((*cursor)++));
+        const u64 id = alias_pick(table.cells, table.n, run.word(state->cursor++));
         ++*work;
         if (!blocked.has(id)) return id;
     }
-    if (!table.prefix) return table.n;
-    if (!*summed) sum_before(blocked.excluded, blocked.num_excluded, table.units, scratch.before_excluded);
+    if (!table.prefix) {
+        state->cursor -= kRedraws;
+        return table.n;
+    }
+    if (!state->summed) {
+        sum_before(blocked.excluded, blocked.num_excluded, table.units, scratch.before_excluded);
+        *work += blocked.num_excluded / 8;
+    }
     sum_before(blocked.more, blocked.num_more, table.units, scratch.before_more);
-    *work += (*summed ? 0 : blocked.num_excluded / 8) + blocked.num_more / 8 + 64;
-    *summed = true;
-    return exact_pick(table, blocked, scratch, below(run.word((*cursor)++), blocked.left));
+    *work += blocked.num_more / 8 + 64;
+    state->summed = true;
+    return exact_pick(table, blocked, scratch, below(run.word(state->cursor++), blocked.left));
 }
 
-// One row, slot after slot. drawn holds what its first kInFlight slots propose, and has room for as many as
-// come after them. Nothing is read from the results: they are the caller's, who may write to them.
-inline Progress settle_row(const Proposer& table, const Batch& batch, i64 b, const Run& run,
-                           const Scratch& scratch, i64 budget, i64* work, u32* drawn, i64* ids, float* log_q,
-                           bool* mask) {
-    u64* paused = scratch.paused;
-    i64 j = static_cast<i64>(paused[kSlot]), from = 0, to = j ? 0 : std::min(batch.k, kInFlight), waiting = 0;
-    Blocked blocked = open_row(table, batch, b, scratch.more, work, j > 0);
-    bool unique = batch.unique, summed = false;
-    u64 cursor = static_cast<u64>(batch.k);
-    if (j) {
-        cursor = paused[kCursor];
-        blocked.num_more = static_cast<i64>(paused[kNumMore]);
-        blocked.left = paused[kLeft];
-        unique = paused[kFlags] & 1;
-        summed = paused[kFlags] & 2;
-        paused[kSlot] = 0;
-    }
-    const auto pause = [&](u64 next_cursor) {
-        paused[kSlot] = static_cast<u64>(j);
-        paused[kCursor] = next_cursor;
-        paused[kNumMore] = static_cast<u64>(blocked.num_more);
-        paused[kLeft] = blocked.left;
-        paused[kFlags] = (unique ? 1 : 0) | (summed ? 2 : 0);
-    };
-    double ratios[kBuffer];
+inline void pause(const RowState& state, i64 slot, u64* paused) {
+    paused[kSlot] = static_cast<u64>(slot);
+    paused[kCursor] = state.cursor;
+    paused[kNumMore] = static_cast<u64>(state.blocked.num_more);
+    paused[kLeft] = state.blocked.left;
+    paused[kFlags] = (state.unique ? 1 : 0) | (state.summed ? 2 : 0);
+}
+
+// Restores what pause stored; scratch.more is as it was left.
+inline void resume(RowState* state, u64* paused) {
+    state->cursor = paused[kCursor];
+    state->blocked.num_more = static_cast<i64>(paused[kNumMore]);
+    state->blocked.left = paused[kLeft];
+    state->unique = paused[kFlags] & 1;
+    state->summed = paused[kFlags] & 2;
+    paused[kSlot] = 0;
+}
+
+// Returns the state of row b before its first slot, or where it was paused.
+EQUIPOISE_INLINE RowState open_row(const Proposer& table, const Exclusions& exclusions, const Batch& batch,
+                                   i64 b, const Scratch& scratch, i64* work) {
+    RowState state{block_excluded(table, exclusions, batch.rows[b], scratch.more), static_cast<u64>(batch.k),
+                   batch.unique, false};
+    if (scratch.paused[kSlot])
+        resume(&state, scratch.paused);
+    else
+        block_more(table, batch, b, state.blocked, work);
+    return state;
+}
+
+// Returns the id of a slot of a uniform table, and sets what blocks it.
+EQUIPOISE_INLINE u64 pick_uniform(const Blocked& blocked, u64 word, u64* entry) {
+    *entry = shifted(blocked.more, blocked.num_more, below(word, blocked.left));
+    return shifted(blocked.excluded, blocked.num_excluded, *entry);
+}
+
+// Fills drawn with the proposed ids of the slots from `from` on, and returns the end of these slots.
+inline i64 propose_more(const Proposer& table, const Run& run, i64 from, i64 k, u32* drawn) {
     u64 proposals[kInFlight];
-    for (; j < batch.k; ++j) {
+    const i64 to = std::min(k, from + kInFlight);
+    propose(table, run, from, to, proposals);
+    resolve_all(table, proposals, to - from, drawn);
+    return to;
+}
+
+// Draws one row, slot by slot. drawn holds the proposed ids of the first kInFlight slots, and later those of
+// the following slots. Nothing is read from the outputs: the caller's other threads may write to them.
+inline Progress settle_row(const Proposer& table, const Exclusions& exclusions, const Batch& batch, i64 b,
+                           const Run& run, const Scratch& scratch, i64 budget, i64* work, u32* drawn,
+                           i64* ids, float* log_q, bool* mask) {
+    const i64 k = batch.k;
+    i64 j = static_cast<i64>(scratch.paused[kSlot]), from = 0, to = j ? 0 : std::min(k, kInFlight),
+        waiting = 0;
+    RowState state = open_row(table, exclusions, batch, b, scratch, work);
+    Blocked& blocked = state.blocked;
+    double ratios[kBuffer];
+    for (; j < k; ++j) {
         if (waiting == kBuffer) {
             log_ratios(ratios, j - waiting, j, log_q);
             waiting = 0;
             if (*work >= budget) {
-                pause(cursor);
+                pause(state, j, scratch.paused);
                 return {b, kDone, 0};
             }
         }
         if (blocked.left == 0) {
             if (batch.on_exhausted == kMask) break;
-            const bool again = unique && batch.on_exhausted == kReplace;
-            if (again) blocked = open_row(table, batch, b, scratch.more, work, false);
+            const bool again = state.unique && batch.on_exhausted == kReplace;
+            if (again) blocked = open_row(table, exclusions, batch, b, scratch, work).blocked;
             if (!again || blocked.left == 0) return {b, kExhausted, j};
-            unique = false;
+            state.unique = false;
         }
         u64 id, entry;
         if (!table.units) {
-            entry =
-                shifted(blocked.more, blocked.num_more, below(run.word(static_cast<u64>(j)), blocked.left));
-            id = shifted(blocked.excluded, blocked.num_excluded, entry);
+            id = pick_uniform(blocked, run.word(static_cast<u64>(j)), &entry);
         } else {
             if (j >= to) {
                 from = j;
-                to = std::min(batch.k, j + kInFlight);
-                propose(table, run, from, to, proposals);
-                resolve_all(table, proposals, to - from, drawn);
+                to = propose_more(table, run, from, k, drawn);
             }
             id = entry = drawn[j - from];
             if (blocked.has(id)) {
-                const u64 before = cursor;
-                id = entry = redraw(table, blocked, run, scratch, &cursor, &summed, work);
+                id = entry = redraw(table, run, scratch, &state, work);
                 if (id == table.n) {
                     log_ratios(ratios, j - waiting, j, log_q);
-                    pause(before);
+                    pause(state, j, scratch.paused);
                     return {b, kNeedsPrefix, 0};
                 }
             }
@@ -235,26 +283,30 @@ inline Progress settle_row(const Proposer& table, const Batch& batch, i64 b, con
         mask[j] = true;
         ratios[waiting++] = static_cast<double>(units) / static_cast<double>(blocked.left);
         ++*work;
-        if (unique) {
+        if (state.unique) {
             blocked.add(entry, units);
             *work += 1 + blocked.num_more / 16;
         }
     }
     log_ratios(ratios, j - waiting, j, log_q);
-    *work += batch.k - j + 8;
-    for (; j < batch.k; ++j) ids[j] = -1, log_q[j] = 0.0f, mask[j] = false;
+    *work += k - j + 8;
+    for (; j < k; ++j) ids[j] = -1, log_q[j] = 0.0f, mask[j] = false;
     return {b + 1, kDone, 0};
 }
 
-// The words of a row; on the way, what rows one and two groups further on will need is asked for.
-EQUIPOISE_INLINE Run start_row(const Batch& batch, i64 row, i64 group, i64 end) {
-    if (row + group < end) prefetch_row(batch, row + group);
-    if (batch.indptr && row + 2 * group < end) EQUIPOISE_PREFETCH(batch.indptr + batch.rows[row + 2 * group]);
+// Returns the words of a row, and prefetches the exclusions of the rows one and two groups ahead.
+EQUIPOISE_INLINE Run start_row(const Exclusions& exclusions, const Batch& batch, i64 row, i64 group,
+                               i64 end) {
+    if (exclusions.indptr) {
+        if (row + group < end) prefetch_row(exclusions, batch.rows[row + group]);
+        if (row + 2 * group < end) EQUIPOISE_PREFETCH(exclusions.indptr + batch.rows[row + 2 * group]);
+    }
     return Run(batch.key, batch.row_keys ? batch.row_keys[row] : batch.first + static_cast<u64>(row),
                batch.lane);
 }
 
-// Redraws those of a row's independent proposals that are excluded. False: prefix sums are missing.
+// Redraws the proposals of a row that are excluded, where slots are independent. Returns false if the prefix
+// sums are missing.
 EQUIPOISE_INLINE bool redraw_row(const Proposer& table, const Blocked& blocked, const Run& run, i64 k,
                                  const Scratch& scratch, u32* ids, i64* work) {
     u32 hits[kInFlight], any = 0;
@@ -264,11 +316,10 @@ EQUIPOISE_INLINE bool redraw_row(const Proposer& table, const Blocked& blocked, 
         for (i64 j = 0; j < k; ++j) hits[j] = contains(blocked.excluded, blocked.num_excluded, ids[j]);
     }
     for (i64 j = 0; j < k; ++j) any |= hits[j];
-    u64 cursor = static_cast<u64>(k);
-    bool summed = false;
+    RowState state{blocked, static_cast<u64>(k), false, false};
     for (i64 j = 0; any && j < k; ++j) {
         if (!hits[j]) continue;
-        const u64 id = redraw(table, blocked, run, scratch, &cursor, &summed, work);
+        const u64 id = redraw(table, run, scratch, &state, work);
         if (id == table.n) return false;
         ids[j] = static_cast<u32>(id);
     }
@@ -276,15 +327,15 @@ EQUIPOISE_INLINE bool redraw_row(const Proposer& table, const Blocked& blocked, 
     return true;
 }
 
-// Rows whose slots are drawn independently, from b to stop - 1: one loop after the other, each vectorised.
-// False: prefix sums are missing. A row with nothing left gets anything: settle_row says what becomes of it.
-EQUIPOISE_INLINE bool settle_group(const Proposer& table, const Batch& batch, i64 b, i64 stop,
-                                   const Run* runs, const Scratch& scratch, i64* work, u32* drawn, i64* ids,
-                                   float* log_q, bool* mask) {
+// Draws rows b .. stop - 1, whose slots are independent of each other. Returns false if the prefix sums are
+// missing. A row with no id left gets arbitrary ids, which settle_row replaces.
+EQUIPOISE_INLINE bool settle_group(const Proposer& table, const Exclusions& exclusions, const Batch& batch,
+                                   i64 b, i64 stop, const Run* runs, const Scratch& scratch, i64* work,
+                                   u32* drawn, i64* ids, float* log_q, bool* mask) {
     const i64 k = batch.k, size = (stop - b) * k;
     double ratios[kInFlight];
     for (i64 row = b; row < stop; ++row) {
-        const Blocked blocked = open_row(table, batch, row, scratch.more, work, false);
+        const Blocked blocked = block_excluded(table, exclusions, batch.rows[row], scratch.more);
         const i64 at = (row - b) * k;
         if (blocked.left && !redraw_row(table, blocked, runs[row - b], k, scratch, drawn + at, work))
             return false;
@@ -301,36 +352,38 @@ constexpr i64 rows_in_flight(i64 k) {
     return k >= kInFlight ? 1 : k * kGroup <= kInFlight ? kGroup : kInFlight / k;
 }
 
-// Rows begin .. end - 1, or fewer once the work passes the budget: the caller comes back for the rest, and
-// sees Ctrl-C in between. A group of rows proposes at once. Slots are independent of each other if the table
-// has weights, and the call neither unique nor exclude_ids; else they are settled in order.
-EQUIPOISE_INLINE Progress negatives_draw(const Proposer& table, const Batch& batch, i64 begin, i64 end,
-                                         i64 budget, const Scratch& scratch, i64* ids, float* log_q,
-                                         bool* mask) {
+// Draws rows begin .. end - 1, or fewer if the work exceeds the budget. The caller then calls again for the
+// rest, and Python handles Ctrl-C in between. The slots of a row are independent of each other if the table
+// has weights and the call has neither unique nor exclude_ids.
+EQUIPOISE_INLINE Progress negatives_draw(const Proposer& table, const Exclusions& exclusions,
+                                         const Batch& batch, i64 begin, i64 end, i64 budget,
+                                         const Scratch& scratch, i64* ids, float* log_q, bool* mask) {
     const i64 k = batch.k, width = std::min(k, kInFlight), group = rows_in_flight(k);
     const bool independent = table.units && !batch.unique && batch.m == 0 && k <= kInFlight;
     Run runs[kGroup];
     u64 proposals[kInFlight];
     u32 drawn[kInFlight];
     i64 work = 0;
-    for (i64 b = begin; b < std::min(end, begin + group); ++b) prefetch_row(batch, b);
+    for (i64 b = begin; exclusions.indptr && b < std::min(end, begin + group); ++b)
+        prefetch_row(exclusions, batch.rows[b]);
     for (i64 b = begin; b < end; b += group) {
         if (work >= budget) return {b, kDone, 0};
         const i64 stop = std::min(end, b + group);
         for (i64 row = b; row < stop; ++row) {
-            const Run run = runs[row - b] = start_row(batch, row, group, end);
+            const Run run = runs[row - b] = start_row(exclusions, batch, row, group, end);
             if (table.units) propose(table, run, 0, width, proposals + (row - b) * width);
         }
         if (table.units) resolve_all(table, proposals, (stop - b) * width, drawn);
         if (independent &&
-            !settle_group(table, batch, b, stop, runs, scratch, &work, drawn, ids, log_q, mask))
+            !settle_group(table, exclusions, batch, b, stop, runs, scratch, &work, drawn, ids, log_q, mask))
             return {b, kNeedsPrefix, 0};
-        if (independent && !batch.excluded_units) continue;
+        if (independent && !exclusions.units) continue;
         for (i64 row = b; row < stop; ++row) {
-            if (independent && batch.excluded_units[batch.rows[row]] != table.total) continue;
+            if (independent && exclusions.units[batch.rows[row]] != table.total) continue;
             const i64 at = row * k;
-            const Progress progress = settle_row(table, batch, row, runs[row - b], scratch, budget, &work,
-                                                 drawn + (row - b) * width, ids + at, log_q + at, mask + at);
+            const Progress progress =
+                settle_row(table, exclusions, batch, row, runs[row - b], scratch, budget, &work,
+                           drawn + (row - b) * width, ids + at, log_q + at, mask + at);
             if (progress.status != kDone || progress.rows == row) return progress;
         }
     }

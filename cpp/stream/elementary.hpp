@@ -1,6 +1,6 @@
-// The logarithm and exponential that promised bytes are made of: series in one fixed order, so that no libm
-// and no CPU path can change a bit. Within 1.5 units in the last place. The twin does the same operations in
-// the same order.
+// The logarithm and exponential behind all promised bytes. They evaluate series in one fixed order, so no
+// libm and no CPU path can change a bit. The error is below 1.5 units in the last place. The twin does the
+// same operations in the same order.
 #pragma once
 
 #include <cmath>
@@ -29,7 +29,7 @@ EQUIPOISE_INLINE double from_bits(u64 bits) {
     return x;
 }
 
-// log(x / 2^scale) of a positive normal number x: no branch, so that a loop over it is vectorised.
+// Returns log(x / 2^scale) for a positive normal number x. It has no branch, so loops over it are vectorized.
 EQUIPOISE_INLINE double log_normal(double x, int scale = 0) {
     constexpr u64 kRoot = 0x3FE6A09E667F3BCDu, kOne = 0x3FF0000000000000u;  // sqrt(1/2), 1
     const u64 bits = bits_of(x) + (kOne - kRoot);
@@ -78,7 +78,7 @@ inline double exp(double x) {
     return p * from_bits(static_cast<u64>(static_cast<i64>(k) + 1023) << 52);
 }
 
-// Kahan's forms: the rounding of u cancels.
+// Kahan's forms of log1p and expm1, in which the rounding error of u cancels.
 inline double log1p(double x) {
     const double u = 1.0 + x;
     if (u == 1.0) return x;

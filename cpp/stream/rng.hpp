@@ -1,26 +1,10 @@
-// The stream contract, as python/equipoise/rng.py states it, and the only conversions from words to numbers.
+// The stream contract, which python/equipoise/rng.py states, and the only conversions of words to numbers.
 #pragma once
 
 #include <cstdint>
 #include <limits>
 
-#if defined(_MSC_VER) && !defined(__clang__)
-#include <intrin.h>
-#define EQUIPOISE_INLINE __forceinline
-#define EQUIPOISE_NOINLINE __declspec(noinline) inline
-#define EQUIPOISE_PREFETCH(address) ((void)0)
-#define EQUIPOISE_PREFETCH_FAR(address) ((void)0)
-#else
-#define EQUIPOISE_INLINE inline __attribute__((always_inline))
-#define EQUIPOISE_NOINLINE inline __attribute__((noinline))
-#define EQUIPOISE_PREFETCH(address) __builtin_prefetch(address)
-#define EQUIPOISE_PREFETCH_FAR(address) __builtin_prefetch(address, 0, 2)  // into L2, which has room for more
-#endif
-// For the function table of cpu.hpp. Not for Windows, whose stacks GCC does not align to what vectors need.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(_WIN32)
-#define EQUIPOISE_AVX2 __attribute__((target("avx2,fma")))
-#define EQUIPOISE_AVX512 __attribute__((target("avx2,fma,avx512f,avx512dq,avx512vl")))
-#endif
+#include "platform.hpp"
 
 namespace equipoise {
 
@@ -28,9 +12,9 @@ using i64 = std::int64_t;
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
 
-constexpr i64 kBlock = 128;  // draws that share one start, in a table's stream
+constexpr i64 kBlock = 128;  // draws of a table that share one run
 
-// The high half of the 128-bit product.
+// Returns the high half of the 128-bit product.
 EQUIPOISE_INLINE u64 mulhi(u64 a, u64 b) {
 #if defined(__SIZEOF_INT128__)
     __extension__ using wide = unsigned __int128;
@@ -45,7 +29,7 @@ EQUIPOISE_INLINE u64 mulhi(u64 a, u64 b) {
 #endif
 }
 
-// Philox4x32-10 (Salmon et al., SC 2011): counter (c) and key (k) to four 32-bit results, in place.
+// Philox4x32-10 (Salmon et al., SC 2011): replaces the counter c by four 32-bit results, under the key k.
 EQUIPOISE_INLINE void philox(u32 c[4], u32 k0, u32 k1) {
     for (int round = 0; round < 10; ++round) {
         const u64 p0 = u64{0xD2511F53u} * c[0], p1 = u64{0xCD9E8D57u} * c[2];
@@ -91,17 +75,17 @@ EQUIPOISE_INLINE u64 call_key(u64 seed, u64 epoch, u64 purpose, u64 stream) {
     return join(c[0], c[1]);
 }
 
-// An integer in [0, n).
+// Converts a word to an integer in [0, n).
 EQUIPOISE_INLINE u64 below(u64 word, u64 n) {
     return mulhi(word, n);
 }
 
-// A real in (0, 1].
+// Converts a word to a real in (0, 1].
 EQUIPOISE_INLINE double unit_real(u64 word) {
     return static_cast<double>((word >> 11) + 1) * 0x1p-53;
 }
 
-// A real in [0, 1): the top 24 bits of a word for a float, 53 for a double, as a binary fraction.
+// Converts a word to a real in [0, 1): the top 24 bits for a float, 53 for a double, as a binary fraction.
 template <class T>
 EQUIPOISE_INLINE T fraction(u64 word) {
     constexpr int kBits = std::numeric_limits<T>::digits;

@@ -11,14 +11,14 @@
 
 namespace equipoise {
 
-// Two sweeping indices (Huebschle-Schneider and Sanders 2022): light ids are filled up by the heavy id under
-// the second index.
+// Builds the table in one sweep with two indices (Huebschle-Schneider and Sanders 2022): the heavy id at the
+// second index fills up the cells of light ids.
 inline void alias_build(const u64* units, i64 n, u64* cells) {
     constexpr u64 kCell = u64{1} << 32;
     i64 light = 0, heavy = 0;
     while (light < n && units[light] >= kCell) ++light;
     while (heavy < n && units[heavy] < kCell) ++heavy;
-    if (heavy == n) return;  // no units at all: the caller has refused this
+    if (heavy == n) return;  // all units are zero, which the caller has refused
     u64 rest = units[heavy];
     for (;;) {
         if (rest >= kCell) {
@@ -40,13 +40,14 @@ inline void alias_build(const u64* units, i64 n, u64* cells) {
     }
 }
 
-// The middle 64 bits of word * n, for n < 2^32: the column above, the coin below.
+// Returns the middle 64 bits of word * n, for n < 2^32: the column in the high half, the coin in the low
+// half.
 EQUIPOISE_INLINE u64 column_and_coin(u64 word, u64 n) {
     return (word >> 32) * n + (((word & 0xFFFFFFFFu) * n) >> 32);
 }
 
-// By a mask: of a choice GCC makes a branch, and the coin cannot be foretold. In 64 bits, which vectorises
-// best.
+// Returns the column or its alias. It uses a mask, since GCC would turn a conditional into a branch, which
+// the coin makes unpredictable. 64-bit arithmetic vectorizes best here.
 EQUIPOISE_INLINE u32 resolve(u64 proposal, u64 cell) {
     const u64 keep = u64{0} - static_cast<u64>((proposal & 0xFFFFFFFFu) < (cell >> 32));
     return static_cast<u32>(cell ^ ((cell ^ (proposal >> 32)) & keep));
@@ -57,9 +58,9 @@ EQUIPOISE_INLINE u32 alias_pick(const u64* cells, u64 n, u64 word) {
     return resolve(proposal, cells[proposal >> 32]);
 }
 
-// Draws start .. start + count - 1 of a call; start is a multiple of kBlock. A block's cells are asked for
-// while the block before is resolved. With vector multiplication the words come first and the prefetches
-// after; without it, one loop keeps both ports busy.
+// Draws start .. start + count - 1 of a call; start is a multiple of kBlock. The cells of a block are
+// prefetched while the block before is resolved. With vector multiplication (kVector), a loop computes the
+// words and another prefetches. Without it, one loop does both, which keeps both ports busy.
 template <bool kVector>
 EQUIPOISE_INLINE void alias_draw(u64 key, const u64* cells, u64 n, i64 start, i64 count, i64* out) {
     u64 proposals[2][kBlock];

@@ -1,17 +1,17 @@
-// The table that proposes ids, as kernels take it.
+// A table that proposes ids, as kernels take it.
 #pragma once
 
 #include "stream/rng.hpp"
 
 namespace equipoise {
 
-// Without units the table is uniform: one unit an id.
+// A table without units is uniform: each id has one unit.
 struct Proposer {
-    u64 n, total;  // of ids; of units
+    u64 n;      // number of ids
+    u64 total;  // sum of the units
     const u64* cells;
     const u64* units;
-    const u64*
-        prefix;  // prefix[i] = sum of the units of the ids below i; null until a row needs an exact draw
+    const u64* prefix;  // sum of the units of the ids below each; null until a row needs an exact draw
 };
 
 EQUIPOISE_INLINE u64 units_of(const Proposer& table, u64 id) {

@@ -1,4 +1,4 @@
-// Draws from 0 .. n - 1, all alike: no table at all.
+// Uniform draws from 0 .. n - 1, which need no table.
 #pragma once
 
 #include "stream/rng.hpp"

@@ -1,11 +1,10 @@
-// Weights to whole units: floor(w * n * 2^32 / sum w), in integers throughout (rng.py, "Whole units").
+// Conversion of weights to whole units: floor(w * n * 2^32 / sum w), in integers throughout (rng.py, "Whole
+// units").
 #pragma once
 
 #include <type_traits>
-#if defined(_MSC_VER) && !defined(__clang__)
-#include <intrin.h>
-#endif
 
+#include "platform.hpp"
 #include "stream/elementary.hpp"
 #include "stream/rng.hpp"
 
@@ -19,7 +18,7 @@ struct Wide {
     }
 };
 
-// A weight as m * 2^x, exactly.
+// A weight, exactly m * 2^x.
 struct Scaled {
     u64 m;
     int x;
@@ -45,7 +44,7 @@ EQUIPOISE_INLINE int leading_zeros(u64 m) {
 #endif
 }
 
-// Sum of floor(w / 2^grid): 128 bits, so its order cannot matter.
+// Returns the sum of floor(w / 2^grid). It has 128 bits, so the order of the terms does not matter.
 template <class Weight>
 Wide unit_sum(const Weight* weights, i64 n, int grid) {
     Wide sum{0, 0};
@@ -53,7 +52,7 @@ Wide unit_sum(const Weight* weights, i64 n, int grid) {
         const Scaled w = scaled(weights[i]);
         const int shift = w.x - grid;
         if (shift >= 64) {
-            sum.add(w.m << ((shift - 64) & 63), 0);  // below 128, unless the weights change meanwhile
+            sum.add(w.m << ((shift - 64) & 63), 0);  // below 128, unless another thread changes the weights
         } else if (shift > 0) {
             sum.add(w.m >> (64 - shift), w.m << shift);
         } else if (shift > -64) {
@@ -63,8 +62,8 @@ Wide unit_sum(const Weight* weights, i64 n, int grid) {
     return sum;
 }
 
-// units_i = floor(w_i * r / 2^point), at least 1 where w_i > 0; r = (high, low) has its top bit set. Returns
-// their sum.
+// Sets units_i = floor(w_i * r / 2^point), but at least 1 where w_i > 0. The top bit of r = (high, low) is
+// set. Returns the sum of the units.
 template <class Weight>
 Wide unit_floor(const Weight* weights, i64 n, u64 high, u64 low, int point, u64* units) {
     Wide sum{0, 0};
@@ -87,8 +86,9 @@ Wide unit_floor(const Weight* weights, i64 n, u64 high, u64 low, int point, u64*
     return sum;
 }
 
-// Units left over go to all ids of positive weight alike, missing ones (surplus < 0) come from all of 2^32 or
-// more; the first ones by one more, where they do not divide. Where there are no such ids nothing changes.
+// Makes the units add up to the total. A surplus is shared equally by all ids of positive weight; missing
+// units (surplus < 0) come equally from all ids with at least 2^32 units. The remainder of the division goes
+// to, or comes from, the first of these ids, one unit each. If there are no such ids, nothing changes.
 inline void unit_settle(u64* units, i64 n, i64 surplus) {
     const bool left = surplus >= 0;
     const u64 least = left ? 1 : u64{1} << 32, sign = left ? 1 : ~u64{0};

@@ -1,10 +1,12 @@
-"""The kernels of cpp/, as they are bound; equipoise._numba has the same names and arguments."""
+"""The kernels of cpp/. `equipoise._numba` has the same names and arguments."""
 
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.negatives.exclusions import Exclusions
+from equipoise.negatives.rows import Batch
 from equipoise.tables.base import Proposer
 
 _Real = TypeVar("_Real", np.float32, np.float64)
@@ -30,29 +32,16 @@ def exclusion_units(
     indptr: NDArray[np.int64], ids: NDArray[np.uint32], units: NDArray[np.uint64], sums: NDArray[np.uint64]
 ) -> None: ...
 def exclusion_hits(
-    indptr: NDArray[np.int64],
-    ids: NDArray[np.uint32],
+    exclusions: Exclusions,
     rows: NDArray[np.int64],
     candidates: NDArray[np.int64],
     order: NDArray[np.int64],
     out: NDArray[np.bool_],
 ) -> None: ...
 def negatives_draw(
-    key: int,
-    lane: int,
-    first: int,
-    row_keys: NDArray[np.uint64],
-    rows: NDArray[np.int64],
-    exclude_ids: NDArray[np.int64],
-    indptr: NDArray[np.int64],
-    excluded: NDArray[np.uint32],
-    excluded_units: NDArray[np.uint64],
-    n: int,
-    cells: NDArray[np.uint64],
-    units: NDArray[np.uint64],
-    prefix: NDArray[np.uint64],
-    unique: bool,
-    on_exhausted: int,
+    table: Proposer,
+    exclusions: Exclusions,
+    batch: Batch,
     begin: int,
     end: int,
     budget: int,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import equipoise
-from support.backends import MISSING, MODULES, both, check, frozen
+from support.backends import MISSING, MODULES, both, check, frozen, proposer_of
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs both backends; missing here: {MISSING}")
 
@@ -21,7 +21,9 @@ def test_kernels_refuse_the_same_arguments():
     i, u, f = np.zeros(3, np.int64), np.zeros(3, np.uint64), np.zeros(3)
     ids = np.zeros(2, np.uint32)
     square, table = np.zeros((3, 3)), np.zeros((3, 2), np.int32)
-    whole, four = (3, 3 << 32, u, u, u[:0]), np.zeros(4, np.uint64)
+    none, scratch = (i[:0], ids[:0], u[:0]), np.zeros(40, np.uint64)
+    batch = (1, 1, 1, u[:0], i, np.zeros((3, 0), np.int64), False, 0)
+    out = [np.zeros((3, 4), dtype) for dtype in (np.int64, np.float32, np.bool_)]
     calls = [
         ("philox", np.zeros(4, np.uint32), np.zeros(1, np.uint32), np.zeros(4, np.uint32)),
         ("log", f, f[:2]),
@@ -36,15 +38,36 @@ def test_kernels_refuse_the_same_arguments():
         ("exclusion_sort", i[:0], ids),
         ("exclusion_sort", i, ids),
         ("exclusion_units", i, ids, u, u),
-        ("exclusion_hits", i, ids, i, i, i[:2], np.zeros((3, 2), np.bool_)),
-        ("shared_draw", 1, 1, 1, (0, 0, u[:0], u[:0], u[:0]), 0, i),
-        ("shared_draw", 1, 1, 1, (4, 4 << 32, u, u, u[:0]), 0, i),
-        ("shared_draw", 1, 1, 1, (3, 3 << 32, u[:2], u, u[:0]), 0, i),
-        ("shared_draw", 1, 1, 1, (3, 3, u, u, u[:0]), 0, i),
-        ("shared_draw", 1, 1, 1, (3, 3 << 32, u, u, u), 0, i),
-        ("shared_unique", 1, 1, 1, whole, i, i[:2], four),
-        ("shared_unique", 1, 1, 1, whole, np.zeros(4, np.int64), i[:2], u),
-        ("shared_exact", 1, 1, 1, whole, u, i, four),
+        ("exclusion_hits", (i, ids, u[:0]), i, i, i[:2], np.zeros((3, 2), np.bool_)),
+        ("exclusion_hits", (i, ids, u), i, i, i, np.zeros((3, 3), np.bool_)),
+        ("exclusion_hits", (i[:0], ids, u[:0]), i, i, i, np.zeros((3, 3), np.bool_)),
+        ("negatives_draw", proposer_of(3, u, u), none, batch, 0, 4, 9, scratch, *out),
+        ("negatives_draw", proposer_of(3, u, u), none, batch, -1, 3, 9, scratch, *out),
+        ("negatives_draw", proposer_of(3, u, u), none, batch, 0, 3, 9, u[:2], *out),
+        ("negatives_draw", proposer_of(3, u, u), none, batch, 0, 3, 9, scratch, out[0][:2], *out[1:]),
+        ("negatives_draw", proposer_of(3, u, u), none, batch, 0, 3, 9, scratch, *out[:2], out[2][:2]),
+        ("negatives_draw", proposer_of(3, u, u), (i, ids, u), batch, 0, 3, 9, scratch, *out),
+        ("negatives_draw", proposer_of(3, u[:2], u), none, batch, 0, 3, 9, scratch, *out),
+        ("negatives_draw", (3, 3, u, u, u[:0]), none, batch, 0, 3, 9, scratch, *out),
+        ("negatives_draw", proposer_of(3, u, u, u), none, batch, 0, 3, 9, scratch, *out),
+        ("negatives_draw", proposer_of(3, u, u), none, (1, 1, 1, u[:2], *batch[4:]), 0, 3, 9, scratch, *out),
+        (
+            "negatives_draw",
+            proposer_of(3, u, u),
+            none,
+            (*batch[:4], i[:2], *batch[5:]),
+            0,
+            3,
+            9,
+            scratch,
+            *out,
+        ),
+        ("shared_draw", 1, 1, 1, proposer_of(0, u[:0], u[:0]), 0, i),
+        ("shared_draw", 1, 1, 1, proposer_of(4, u, u), 0, i),
+        ("shared_draw", 1, 1, 1, proposer_of(3, u, u[:2]), 0, i),
+        ("shared_unique", 1, 1, 1, proposer_of(3, u, u), i, i[:2], np.zeros(4, np.uint64)),
+        ("shared_unique", 1, 1, 1, proposer_of(3, u, u), np.zeros(4, np.int64), i[:2], u),
+        ("shared_exact", 1, 1, 1, proposer_of(3, u, u), u, i, np.zeros(4, np.uint64)),
         ("interpolate", square, i, i, f, square[:2]),
         ("interpolate", square, i, i, f[:2], square),
         ("interpolate", square, i, i[:2], f, square),

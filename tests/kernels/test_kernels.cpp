@@ -105,9 +105,10 @@ void table_is_exact(const std::vector<u64>& units) {
     const i64 count = 1000;
     std::vector<i64> whole(count), parts(count), chosen(count);
     const u64 n = units.size();
-    eq::alias_draw_baseline(42, cells.data(), n, 0, count, whole.data());
-    eq::alias_draw_baseline(42, cells.data(), n, 0, 256, parts.data());
-    eq::alias_draw_baseline(42, cells.data(), n, 256, count - 256, parts.data() + 256);
+    const eq::CpuPath baseline = eq::baseline_path();
+    baseline.alias_draw(42, cells.data(), n, 0, count, whole.data());
+    baseline.alias_draw(42, cells.data(), n, 0, 256, parts.data());
+    baseline.alias_draw(42, cells.data(), n, 256, count - 256, parts.data() + 256);
     check(whole == parts, "draws do not depend on how they are cut");
     eq::choose_cpu_path().alias_draw(42, cells.data(), n, 0, count, chosen.data());
     check(whole == chosen, "draws do not depend on the CPU path");
@@ -130,15 +131,15 @@ void rows_keep_out(const std::vector<u64>& units) {
 
     const eq::Proposer table{n, n << 32, cells.data(), units.data(), prefix.data()};
     const i64 row = 0, k = 5;
-    const eq::Batch batch{
-        7, 0, 0, nullptr, &row, nullptr, 0, k, indptr.data(), excluded.data(), &mass, false, eq::kRaise};
+    const eq::Exclusions exclusions{indptr.data(), excluded.data(), &mass};
+    const eq::Batch batch{7, 0, 0, nullptr, &row, nullptr, false, eq::kRaise, 0, k, 1};
     u64 paused[eq::kPausedWords] = {};
     const eq::Scratch room{scratch.data(), scratch.data() + n + 1, scratch.data() + 2 * n + 50, paused};
     std::vector<i64> ids(k);
     std::vector<float> log_q(k);
     bool mask[k];
     const eq::Progress progress =
-        eq::negatives_draw(table, batch, 0, 1, 1 << 20, room, ids.data(), log_q.data(), mask);
+        eq::negatives_draw(table, exclusions, batch, 0, 1, 1 << 20, room, ids.data(), log_q.data(), mask);
     check(progress.status == eq::kDone && progress.rows == 1, "the row is done");
     for (i64 j = 0; j < k; ++j)
         check(ids[j] == static_cast<i64>(n) - 1 && log_q[j] == 0.0f && mask[j], "only the lightest is left");
@@ -322,22 +323,23 @@ template <class T>
 void neighbours_on_every_path() {
     const std::pair<i64, i64> sizes[] = {{300, 1}, {300, 7}, {200, 64}, {140, 700}};
     for (const auto& [n, d] : sizes) neighbour_bounds<T>(visit_baseline<T>, n, d);
-    neighbours<T>(eq::knn_search_baseline<T>, "neighbours");
+    neighbours<T>(eq::real_kernels<T>(eq::baseline_path()).knn, "neighbours");
 #ifdef EQUIPOISE_AVX512
     const std::string best = eq::choose_cpu_path().name;
     if (best != "baseline") {
         for (const auto& [n, d] : sizes) neighbour_bounds<T>(visit_avx2<T>, n, d);
-        neighbours<T>(eq::knn_search_avx2<T>, "neighbours, AVX2");
+        neighbours<T>(eq::real_kernels<T>(eq::avx2_path()).knn, "neighbours, AVX2");
         // As a library may have set it for this thread: denormals are 0, in and out.
         const unsigned before = _mm_getcsr();
         _mm_setcsr(before | 0x8040u);
-        neighbours<T>(eq::knn_search_avx2<T>, "neighbours in a thread that flushes denormals");
-        neighbours<T>(eq::knn_search_baseline<T>, "neighbours in such a thread, baseline");
+        neighbours<T>(eq::real_kernels<T>(eq::avx2_path()).knn,
+                      "neighbours in a thread that flushes denormals");
+        neighbours<T>(eq::real_kernels<T>(eq::baseline_path()).knn, "neighbours in such a thread, baseline");
         _mm_setcsr(before);
     }
     if (best == "avx512") {
         for (const auto& [n, d] : sizes) neighbour_bounds<T>(visit_avx512<T>, n, d);
-        neighbours<T>(eq::knn_search_avx512<T>, "neighbours, AVX-512");
+        neighbours<T>(eq::real_kernels<T>(eq::avx512_path()).knn, "neighbours, AVX-512");
     }
 #endif
 }

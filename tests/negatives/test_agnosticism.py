@@ -1,4 +1,4 @@
-"""What must not matter: threads, chunks, cuts of a batch, CPU path, process, memory layout, ``out=``."""
+"""Negatives do not depend on threads, chunks, batches, CPU path, process, memory layout or ``out=``."""
 
 from __future__ import annotations
 
@@ -9,21 +9,35 @@ import os
 import subprocess
 import sys
 import threading
-import time
+import types
 
 import numpy as np
 import pytest
 
 import equipoise
-from equipoise._runtime import chunks, state
-from equipoise.negatives import sampler as negatives
+from equipoise import Negatives, NegativeSampler
+from equipoise.negatives import exclusions, shared
+from equipoise.negatives import rows as loop
 from equipoise.tables import base as tables
+from support import cases
+from support.answers import equal
+from support.cases import EXACT, five
 
 N = 5000
+
+
 WEIGHTS = 1.0 / np.arange(1, N + 1)
+
+
 RNG = np.random.default_rng(0)
+
+
 INDPTR = np.concatenate([[0], np.cumsum(RNG.integers(0, 40, 300))])
-INDICES = RNG.integers(0, 200, INDPTR[-1])  # the head, so that redraws are common
+
+
+INDICES = RNG.integers(0, 200, INDPTR[-1])  # popular items, so that redraws are common
+
+
 ROWS = RNG.integers(0, 300, 4000)
 
 
@@ -39,7 +53,7 @@ def same(a, b):
 
 @pytest.mark.parametrize("threads", [2, 3, 8])
 def test_threads(threads, monkeypatch, own_threads):
-    monkeypatch.setattr(tables, "_CHUNK", 1 << 10)
+    monkeypatch.setattr(tables, "CHUNK", 1 << 10)
     table = equipoise.AliasTable(WEIGHTS)
     assert table.sample(50_001, rng=3, n_threads=threads).tobytes() == table.sample(50_001, rng=3).tobytes()
     uniform = equipoise.UniformTable(N)
@@ -74,60 +88,38 @@ def test_the_first_exhausted_row_is_named_for_any_threads():
     assert sampler.state_dict()["rows_drawn"] == 0
 
 
-# Each case below spans several chunks once the constants are as small as they may be. The answers that
-# nothing cut come from the usual constants, which are larger than the case.
-TABLES = {"alias": equipoise.AliasTable(WEIGHTS), "uniform": equipoise.UniformTable(N)}
-
-
-@pytest.mark.parametrize("name", TABLES)
-@pytest.mark.parametrize("threads", [1, 3])
-def test_chunks_of_a_table(name, threads, monkeypatch):
-    assert tables._CHUNK > 1000
-    whole = TABLES[name].sample(1000, rng=3)
-    assert len({whole[i : i + 128].tobytes() for i in range(0, 1000, 128)}) == 8  # no block repeats another
-    monkeypatch.setattr(tables, "_CHUNK", 128)
-    assert TABLES[name].sample(1000, rng=3, n_threads=threads).tobytes() == whole.tobytes()
-
-
-def test_chunks_of_a_table_are_not_each_others(monkeypatch):
-    """With the constant as it is: the second chunk is not the first again."""
-    drawn = TABLES["uniform"].sample(3 * tables._CHUNK, rng=3).reshape(3, -1)
-    assert (drawn[0] != drawn[1]).mean() > 0.99
-    assert (drawn[1] != drawn[2]).mean() > 0.99
-
-
 @pytest.mark.parametrize("items", [WEIGHTS, N], ids=["alias", "uniform"])
 @pytest.mark.parametrize("k", [7, 64, 65, 255, 256, 257, 600])
 @pytest.mark.parametrize("unique", [False, True])
 def test_chunks_of_rows(items, k, unique, monkeypatch):
-    """Rows, and slots in the middle of a row, resumed after the least work there is."""
+    """Rows are paused and resumed, even in the middle, after the smallest possible budget."""
     rows, more = ROWS[:40], np.arange(80).reshape(40, 2)
     settings = {"unique": unique, "exclude_ids": more if k % 2 else None, "on_exhausted": "mask"}
     whole = make(items).sample(rows, k, **settings)
-    kernels, calls = negatives.kernels(), itertools.count()
+    kernels, calls = loop.kernels(), itertools.count()
 
     class Watched:
         def __getattr__(self, name):
             return getattr(kernels, name)
 
         def negatives_draw(self, *args):
-            assert next(calls) < 10_000, "a row that is gone on with gets nowhere"
+            assert next(calls) < 10_000, "a resumed row makes no progress"
             return kernels.negatives_draw(*args)
 
-    monkeypatch.setattr(negatives, "kernels", Watched)
+    monkeypatch.setattr(loop, "kernels", Watched)
     for budget in (1, 100, 10_000):
-        monkeypatch.setattr(negatives, "_BUDGET", budget)
+        monkeypatch.setattr(loop, "_BUDGET", budget)
         assert same(make(items).sample(rows, k, **settings), whole)
         assert same(make(items).sample(rows, k, n_threads=3, **settings), whole)
 
 
 @pytest.mark.parametrize("policy", ["mask", "replace"])
 def test_chunks_of_exhausted_rows(policy, monkeypatch):
-    """A row of 100 ids that wants 300 unique ones: exact draws, prefix sums and a pause on the way."""
+    """A row of 100 ids that asks for 300 unique ones needs exact draws, prefix sums and pauses."""
     weights = np.where(np.arange(120) < 100, 2.0 ** -np.arange(120), 0)
     settings = {"unique": True, "on_exhausted": policy, "exclude_ids": np.arange(6).reshape(3, 2)}
     whole = equipoise.NegativeSampler(weights, seed=3).sample([0, 1, 2], 300, **settings)
-    monkeypatch.setattr(negatives, "_BUDGET", 1)
+    monkeypatch.setattr(loop, "_BUDGET", 1)
     assert same(equipoise.NegativeSampler(weights, seed=3).sample([0, 1, 2], 300, **settings), whole)
     assert (whole.mask.sum(axis=1) == (300 if policy == "replace" else 98)).all()
 
@@ -135,7 +127,7 @@ def test_chunks_of_exhausted_rows(policy, monkeypatch):
 @pytest.mark.parametrize("unique", [False, True])
 def test_chunks_of_a_shared_set(unique, monkeypatch):
     whole = make().sample_shared(4000, unique=unique)
-    monkeypatch.setattr(negatives, "_SHARED_CHUNK", 64)
+    monkeypatch.setattr(shared, "_SHARED_CHUNK", 64)
     cut = make().sample_shared(4000, unique=unique)
     assert (cut.ids.tobytes(), cut.log_q.tobytes()) == (whole.ids.tobytes(), whole.log_q.tobytes())
     assert cut.num_tries == whole.num_tries
@@ -146,112 +138,8 @@ def test_chunks_of_hits(monkeypatch):
     whole = make().accidental_hits(ROWS[:50], candidates)
     positives = [set(INDICES[INDPTR[r] : INDPTR[r + 1]].tolist()) for r in ROWS[:50]]
     assert whole.tolist() == [[c in mine for c in candidates.tolist()] for mine in positives]
-    monkeypatch.setattr(negatives, "_HIT_CHUNK", 1)
+    monkeypatch.setattr(exclusions, "_HIT_CHUNK", 1)
     assert make().accidental_hits(ROWS[:50], candidates).tobytes() == whole.tobytes()
-
-
-def test_threads_are_made_and_are_gone(monkeypatch, own_threads):
-    monkeypatch.setattr(tables, "_CHUNK", 128)
-    kernels, all_at_work = tables.kernels(), threading.Barrier(3, timeout=60)
-    arrived = threading.local()
-
-    class Watched:
-        def uniform_draw(self, *args):
-            if not hasattr(arrived, "once"):
-                arrived.once = True
-                all_at_work.wait()
-            return kernels.uniform_draw(*args)
-
-        def __getattr__(self, name):
-            return getattr(kernels, name)
-
-    monkeypatch.setattr(tables, "kernels", Watched)
-    TABLES["uniform"].sample(128 * 300, rng=1, n_threads=3)
-    assert own_threads.made == 2
-    assert own_threads.left() == 0
-    TABLES["uniform"].sample(128 * 300, rng=1)
-    assert own_threads.made == 2
-
-
-def test_ctrl_c_while_a_thread_starts(monkeypatch, own_threads):
-    """The call does not know of the thread, which has yet to begin: it is waited for all the same."""
-    begun = []
-
-    def late(function, arguments):
-        def run():
-            time.sleep(0.03)
-            begun.append(arguments)
-            function(*arguments)
-
-        own_threads.start(run, ())
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(tables, "_CHUNK", 128)
-    monkeypatch.setattr(chunks, "start_new_thread", late)
-    with pytest.raises(KeyboardInterrupt):
-        TABLES["uniform"].sample(128 * 300, rng=1, n_threads=3)
-    assert begun == [(1,)]
-    assert own_threads.left() == 0
-
-
-@pytest.mark.parametrize("threads", [1, 2, 5])
-def test_the_first_exception_stops_all_and_comes_out(threads, own_threads):
-    """Each piece is somebody's, once; what is left of a piece comes again to whoever has it."""
-    done = []
-
-    def work(begin, end):
-        if begin == 70:
-            raise LookupError(begin)
-        time.sleep(0.0005)
-        done.append((begin, min(begin + 2, end)))
-        return min(begin + 2, end)
-
-    with pytest.raises(LookupError, match="70"):
-        chunks.for_chunks(10_000, 5, threads, work)
-    assert own_threads.made == threads - 1
-    assert own_threads.left() == 0
-    assert len(done) == len(set(done)) < 1000
-    done.clear()
-    chunks.for_chunks(68, 5, threads, work)
-    ends = (*range(5, 66, 5), 68)
-    starts = [(at, end) for end in ends for at in range((end - 1) // 5 * 5, end, 2)]
-    assert sorted(done) == [(at, min(at + 2, end)) for at, end in starts]
-
-
-def test_a_forked_child_has_a_lock_of_its_own():
-    if not hasattr(os, "fork"):
-        return  # nothing to show where nobody forks
-    sampler = make()
-    with state.Sampler._lock:
-        child = os.fork()
-        if child == 0:
-            import signal
-
-            signal.alarm(20)
-            os._exit(0 if sampler.sample([0], 1).ids.shape == (1, 1) else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def test_only_what_was_taken_last_is_given_back():
-    sampler = make()
-    first = sampler._take("_rows_drawn", 5)
-    sampler._take("_rows_drawn", 3)
-    sampler._give_back("_rows_drawn", first, 5)
-    assert sampler.state_dict()["rows_drawn"] == 8
-    sampler._give_back("_rows_drawn", 5, 3)
-    assert sampler.state_dict()["rows_drawn"] == 5
-
-
-def test_counters_are_taken_under_the_lock():
-    sampler = make()
-    with state.Sampler._lock:
-        other = threading.Thread(target=sampler.sample, args=([0], 1))
-        other.start()
-        other.join(0.2)
-        assert other.is_alive()
-        assert sampler.state_dict()["rows_drawn"] == 0
-    other.join()
-    assert sampler.state_dict()["rows_drawn"] == 1
 
 
 def test_prefix_sums_come_with_the_first_exact_draw():
@@ -263,10 +151,7 @@ def test_prefix_sums_come_with_the_first_exact_draw():
     assert table.nbytes == 24 * 100 + 8
 
 
-# ---- memory that the caller also holds --------------------------------------------------------------------
-
-
-def test_what_goes_in_may_be_what_comes_out():
+def test_inputs_and_outputs_may_share_memory():
     sampler = equipoise.NegativeSampler(np.arange(1, 41), seed=1)
     out = sampler.sample(np.arange(64), 8)
     old = out.ids.copy()
@@ -284,7 +169,7 @@ def test_what_goes_in_may_be_what_comes_out():
     assert same(make().sample(rows, 1, out=room), wanted)
 
 
-def test_parts_of_out_lie_apart():
+def test_parts_of_out_must_not_overlap():
     memory = np.zeros(100, np.int64)
     ids = memory[:50].reshape(10, 5)
     log_q, mask = np.zeros((10, 5), np.float32), np.zeros((10, 5), np.bool_)
@@ -297,8 +182,8 @@ def test_parts_of_out_lie_apart():
             make().sample(ROWS[:10], 5, out=equipoise.Negatives(*parts))
 
 
-def test_threads_that_write_to_one_out():
-    """The answers are nobody's, but nothing falls over: kernels read nothing back from where they write."""
+def test_threads_may_write_to_the_same_out():
+    """The results are arbitrary, but nothing crashes, since kernels do not read their outputs."""
     sampler, shape = make(), (4000, 20)
     out = equipoise.Negatives(
         np.empty(shape, np.int64), np.empty(shape, np.float32), np.empty(shape, np.bool_)
@@ -316,7 +201,7 @@ def test_threads_that_write_to_one_out():
 
 
 @pytest.mark.parametrize("items", [WEIGHTS, N], ids=["alias", "uniform"])
-def test_cuts_of_a_batch(items):
+def test_splitting_a_batch_changes_nothing(items):
     whole = make(items).sample(ROWS, 5)
     sampler, parts = make(items), []
     for part in np.split(ROWS, [1, 2, 17, 1000, 1000, 3999]):
@@ -325,7 +210,7 @@ def test_cuts_of_a_batch(items):
         assert np.concatenate([getattr(p, name) for p in parts]).tobytes() == getattr(whole, name).tobytes()
 
 
-def test_order_of_keyed_rows():
+def test_the_order_of_keyed_rows_changes_nothing():
     keys = np.arange(len(ROWS)) * 7 - 1000
     whole = make().sample(ROWS, 5, row_keys=keys)
     order = np.random.default_rng(1).permutation(len(ROWS))
@@ -399,7 +284,7 @@ def test_process(method):
     assert there.tobytes() == make().sample(ROWS[:100], 5, row_keys=np.arange(100)).ids.tobytes()
 
 
-def test_layout_of_what_goes_in():
+def test_the_memory_layout_of_inputs_changes_nothing():
     wanted = make().sample(ROWS, 4)
     wide = np.zeros((len(ROWS), 3), np.int16)
     wide[:, 1] = ROWS
@@ -463,3 +348,135 @@ def test_threads_that_share_a_sampler_take_different_rows():
     rows = {tuple(row) for ids in got for row in ids.tolist()}
     assert len(rows) == 4 * 200 * 2
     assert sampler.state_dict()["rows_drawn"] == len(rows)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32, np.uint64])
+def test_exclude_of_any_integer_dtype(dtype):
+    lists = [[3, 1], [], [0, 2, 0]]
+    indptr, indices = cases.csr(lists, dtype)
+    wanted = NegativeSampler(EXACT, exclude=cases.csr(lists)).sample([0, 1, 2], 5)
+    assert equal(NegativeSampler(EXACT, exclude=(indptr, indices)).sample([0, 1, 2], 5), wanted)
+    assert equal(NegativeSampler(EXACT, exclude=(indptr, indices.tolist())).sample([0, 1, 2], 5), wanted)
+    bad = indices.copy()
+    bad[1] = 4
+    with pytest.raises(IndexError, match="exclude"):
+        NegativeSampler(EXACT, exclude=(indptr, bad))
+
+
+def test_exclude_is_copied_and_not_modified():
+    indptr, indices = cases.csr([[3, 1, 3], [0]])
+    before = indices.copy()
+    sampler = NegativeSampler(EXACT, exclude=(indptr, indices))
+    assert np.array_equal(indices, before)
+    indices[:] = 2
+    indptr[1] = 0
+    answer = sampler.sample([0] * 100, 4)
+    assert set(answer.ids.ravel().tolist()) == {0, 2}
+
+
+def test_exclude_as_a_scipy_matrix():
+    sparse = pytest.importorskip("scipy.sparse")
+    indptr, indices = cases.csr([[3, 1], [0]])
+    matrix = sparse.csr_matrix((np.zeros(3), indices, indptr), shape=(2, 4))
+    wanted = NegativeSampler(EXACT, exclude=(indptr, indices)).sample([0, 1], 5)
+    assert equal(NegativeSampler(EXACT, exclude=matrix).sample([0, 1], 5), wanted)
+    with pytest.raises(ValueError, match="exclude"):
+        NegativeSampler(5, exclude=matrix)
+    with pytest.raises(TypeError, match="exclude"):
+        NegativeSampler(4, exclude=matrix.tocsc())
+
+
+def test_exclude_ids_of_one_column():
+    sampler = NegativeSampler(EXACT)
+    keys = [1, 2, 3]
+    flat = sampler.sample([0, 1, 2], 5, exclude_ids=[3, -1, 0], row_keys=keys)
+    assert equal(flat, sampler.sample([0, 1, 2], 5, exclude_ids=[[3], [-1], [0]], row_keys=keys))
+    assert 3 not in flat.ids[0]
+    assert 0 not in flat.ids[2]
+    none = sampler.sample([0, 1, 2], 5, exclude_ids=[-1, -1, -1], row_keys=keys)
+    assert equal(none, sampler.sample([0, 1, 2], 5, row_keys=keys))
+
+
+def test_out():
+    sampler = NegativeSampler(cases.zipf(100))
+    wanted = sampler.sample([0, 1], 3, row_keys=[5, 6])
+    out = Negatives(np.full((2, 3), -7), np.full((2, 3), np.nan, np.float32), np.zeros((2, 3), bool))
+    assert sampler.sample([0, 1], 3, row_keys=[5, 6], out=out) is out
+    assert equal(out, wanted)
+    for field, bad, error in (
+        ("ids", np.zeros((2, 3), np.int32), TypeError),
+        ("log_q", np.zeros((2, 3)), TypeError),
+        ("mask", np.zeros((2, 3), np.uint8), TypeError),
+        ("ids", np.zeros((3, 2), np.int64), ValueError),
+        ("log_q", np.zeros((2, 6), np.float32)[:, ::2], ValueError),
+        ("mask", np.zeros(6, bool), ValueError),
+    ):
+        fields = {"ids": out.ids, "log_q": out.log_q, "mask": out.mask} | {field: bad}
+        with pytest.raises(error, match=field):
+            sampler.sample([0, 1], 3, out=Negatives(**fields))
+    with pytest.raises(TypeError, match="out"):
+        sampler.sample([0, 1], 3, out=(out.ids, out.log_q, out.mask))
+
+
+def test_torch_tensors_in_and_out():
+    torch = pytest.importorskip("torch")
+    w, exclude = cases.zipf(100), cases.csr([[3], [1, 2]])
+    wanted = NegativeSampler(w, exclude=exclude).sample([0, 1], 3, exclude_ids=[5, -1], row_keys=[8, 9])
+    sampler = NegativeSampler(torch.tensor(w), exclude=tuple(torch.tensor(part) for part in exclude))
+    out = Negatives(
+        torch.zeros(2, 3, dtype=torch.int64).numpy(), np.zeros((2, 3), np.float32), np.zeros((2, 3), bool)
+    )
+    answer = sampler.sample(
+        torch.tensor([0, 1]),
+        3,
+        exclude_ids=torch.tensor([5, -1], dtype=torch.int32),
+        row_keys=torch.tensor([8, 9]),
+        out=out,
+    )
+    assert answer is out
+    assert equal(out, wanted)
+    with pytest.raises(TypeError, match="rows"):
+        sampler.sample(torch.tensor([0.0]), 3)
+
+
+def test_results_are_frozen_and_their_arrays_writable():
+    answer = NegativeSampler(9).sample([0, 1], 3)
+    with pytest.raises(AttributeError):
+        answer.ids = None
+    for array in (answer.ids, answer.log_q, answer.mask):
+        assert array.flags.c_contiguous
+        assert array.flags.writeable
+        assert array.shape == (2, 3)
+    for shape in ((0, 3), (2, 0), (0, 0)):
+        assert NegativeSampler(9).sample([0] * shape[0], shape[1]).ids.shape == shape
+
+
+def test_shared_sets_do_not_depend_on_rows_or_exclusions():
+    plain, other = NegativeSampler(EXACT), NegativeSampler(EXACT, exclude=cases.csr([[0, 1, 2, 3]]))
+    plain.sample([0] * 5, 3)
+    assert plain.sample_shared(3).ids.tolist() == other.sample_shared(3).ids.tolist()
+
+
+@pytest.mark.parametrize(
+    "there", ["nothing", "torch", "torch.utils", "torch.utils.data", "None", "no worker"]
+)
+def test_a_torch_that_is_still_being_imported(there, monkeypatch):
+    """While another thread imports torch, its modules exist but are empty."""
+    wanted = five(seed=1).sample([0, 1], 3).ids.tolist()
+    modules = {
+        "nothing": {},
+        "torch": {"torch": types.ModuleType("torch")},
+        "torch.utils": {name: types.ModuleType(name) for name in ("torch", "torch.utils")},
+        "torch.utils.data": {
+            name: types.ModuleType(name) for name in ("torch", "torch.utils", "torch.utils.data")
+        },
+        "None": dict.fromkeys(("torch", "torch.utils", "torch.utils.data")),
+        "no worker": {"torch.utils.data": types.SimpleNamespace(get_worker_info=lambda: None)},
+    }[there]
+    for name in ("torch", "torch.utils", "torch.utils.data"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    s = five(seed=1)
+    assert s.sample([0, 1], 3).ids.tolist() == wanted
+    assert s.sample_shared(2).ids.shape == (2,)

@@ -1,4 +1,7 @@
-"""Bad input to samplers gets a clear error and loses nothing."""
+"""Bad input to samplers of negatives raises a clear error.
+
+The error has the right class, and names the argument, the first bad position, what was wanted and what came.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ import numpy as np
 import pytest
 
 import equipoise
-from support.cases import CudaTensor, five
+from equipoise import NegativeSampler
+from support import cases
+from support.cases import EXACT, CudaTensor, Raising, RaisingTensor, five
 
 CALLS = [
     (lambda: five().sample([0], 2**62), ValueError, "num_negatives must ask for fewer than 2.60 entries"),
@@ -252,7 +257,7 @@ def test_scipy(form):
             ValueError, match=r"exclude must have 4 columns, one for each item, got shape \(2, 3\)"
         ):
             equipoise.NegativeSampler(4, exclude=sparse.csr_array(dense))
-    elif form == "explicit zero":  # the pattern counts
+    elif form == "explicit zero":  # only the pattern matters
         csr = sparse.csr_array((np.zeros(1), np.array([2]), np.array([0, 1])), shape=(1, 3))
         assert 2 not in equipoise.NegativeSampler(3, exclude=csr).sample([0], 50).ids
     else:
@@ -265,7 +270,7 @@ def test_scipy(form):
         assert set(got[1].tolist()) == {1}
 
 
-def test_an_error_loses_nothing():
+def test_an_error_leaves_the_state_unchanged():
     s = five(seed=3)
     s.sample([0, 1], 2)
     before = json.dumps(s.state_dict())
@@ -280,3 +285,142 @@ def test_an_error_loses_nothing():
         with pytest.raises(error):
             call()
         assert json.dumps(s.state_dict()) == before
+
+
+def test_arguments_of_sample_and_init():
+    sampler = NegativeSampler(EXACT, exclude=cases.csr([[], [0]]))
+    for rows in ([2], [-1], np.array([2**63], dtype=np.uint64)):
+        with pytest.raises(IndexError, match="rows"):
+            sampler.sample(rows, 1)
+    for rows in ([0.0], [True], None, ["0"]):
+        with pytest.raises(TypeError, match="rows"):
+            sampler.sample(rows, 1)
+    with pytest.raises(ValueError, match="rows"):
+        sampler.sample([[0, 1]], 1)
+    with pytest.raises(ValueError, match="num_negatives"):
+        sampler.sample([0], -1)
+    with pytest.raises(TypeError, match="num_negatives"):
+        sampler.sample([0], 1.0)
+    for bad in ([4], [-2], [[0, 4]]):
+        with pytest.raises(IndexError, match="exclude_ids"):
+            sampler.sample([0], 1, exclude_ids=bad)
+    for bad in ([0, 1], [[[0]]]):
+        with pytest.raises(ValueError, match="exclude_ids"):
+            sampler.sample([0], 1, exclude_ids=bad)
+    with pytest.raises(TypeError, match="exclude_ids"):
+        sampler.sample([0], 1, exclude_ids=[0.0])
+    with pytest.raises(ValueError, match="row_keys"):
+        sampler.sample([0], 1, row_keys=[0, 1])
+    with pytest.raises(TypeError, match="row_keys"):
+        sampler.sample([0], 1, row_keys=[0.5])
+    with pytest.raises(ValueError, match="on_exhausted"):
+        sampler.sample([0], 1, on_exhausted="ignore")
+    with pytest.raises(ValueError, match="seed"):
+        NegativeSampler(4, seed=-1)
+    with pytest.raises(ValueError, match="stream"):
+        NegativeSampler(4, stream=2**64)
+    for indptr, error in (
+        ([1, 2], ValueError),
+        ([0, 2, 1, 2], ValueError),
+        ([0, 3], ValueError),
+        ([0.0, 2.0], TypeError),
+    ):
+        with pytest.raises(error, match="exclude"):
+            NegativeSampler(4, exclude=(indptr, [0, 1]))
+    for indices in ([0, 4], [0, -1]):
+        with pytest.raises(IndexError, match="exclude"):
+            NegativeSampler(4, exclude=([0, 2], indices))
+
+
+def test_rows_exhausted_by_exclude_ids_or_weights():
+    sampler = NegativeSampler([0, 2, 0, 1], exclude=cases.csr([[3]]))
+    assert sampler.sample([0], 1, exclude_ids=[2]).ids.tolist() == [[1]]
+    with pytest.raises(ValueError, match="row"):
+        sampler.sample([0], 1, exclude_ids=[1])
+    assert not sampler.sample([0], 3, exclude_ids=[1], on_exhausted="mask").mask.any()
+    # A row without slots cannot be exhausted.
+    assert sampler.sample([0], 0, exclude_ids=[1]).ids.shape == (1, 0)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_the_first_exhausted_row_is_named(n_threads):
+    sampler = NegativeSampler(cases.zipf(9), exclude=cases.csr([[], range(9)]))
+    rows = np.zeros(60_000, dtype=np.int64)
+    rows[[59_999, 31_000, 12_345]] = 1
+    with pytest.raises(ValueError, match=r"rows\[12345\]"):
+        sampler.sample(rows, 4, n_threads=n_threads)
+
+
+def test_arguments_of_accidental_hits():
+    sampler = NegativeSampler(5, exclude=cases.csr([[2], [4]]))
+    for arguments, error, says in (
+        (([2], [0]), IndexError, "rows"),
+        (([0], [5]), IndexError, "candidate_ids"),
+        (([0], [-1]), IndexError, "candidate_ids"),
+        (([0], [0.0]), TypeError, "candidate_ids"),
+        (([0], [[0]]), ValueError, "candidate_ids"),
+    ):
+        with pytest.raises(error, match=says):
+            sampler.accidental_hits(*arguments)
+    with pytest.raises(ValueError, match="keep"):
+        sampler.accidental_hits([0], [1], keep=[0, 0])
+    with pytest.raises(IndexError, match="keep"):
+        sampler.accidental_hits([0], [1], keep=[1])
+    assert not NegativeSampler(5).accidental_hits([0, 99], [1, 2]).any()
+
+
+def test_too_large_results_raise_memory_error():
+    before = five().state_dict()
+    s = five()
+    for call in (
+        lambda: equipoise.UniformTable(5).sample(2**50),
+        lambda: s.sample([0], 2**50),
+        lambda: s.sample_shared(2**50, unique=False),
+    ):
+        with pytest.raises(MemoryError):
+            call()
+    assert s.state_dict() == before
+
+
+def test_a_tensor_on_an_unknown_device():
+    class NoDevice(RaisingTensor):
+        def __dlpack_device__(self):
+            return self.error
+
+    with pytest.raises(TypeError, match="rows must be in CPU memory, got a NoDevice"):
+        five().sample(NoDevice(RuntimeError()), 1)
+
+
+WAYS = {
+    "items": equipoise.NegativeSampler,
+    "exclude indptr": lambda x: equipoise.NegativeSampler(5, exclude=(x, [0])),
+    "exclude indices": lambda x: equipoise.NegativeSampler(5, exclude=([0, 1], x)),
+    "seed": lambda x: equipoise.NegativeSampler(5, seed=x),
+    "rows": lambda x: five().sample(x, 1),
+    "num_negatives": lambda x: five().sample([0], x),
+    "exclude_ids": lambda x: five().sample([0], 1, exclude_ids=x),
+    "row_keys": lambda x: five().sample([0], 1, row_keys=x),
+    "n_threads": lambda x: five().sample([0], 1, n_threads=x),
+    "num_samples": lambda x: five().sample_shared(x),
+    "candidate_ids": lambda x: five().accidental_hits([0], x),
+    "keep": lambda x: five().accidental_hits([0], [0], keep=x),
+    "epoch": lambda x: five().set_epoch(x),
+}
+
+
+@pytest.mark.parametrize("kind", [Raising, RaisingTensor])
+@pytest.mark.parametrize("name", WAYS)
+def test_arguments_that_raise(name, kind):
+    """An exception raised by an argument's own code becomes a TypeError that names the argument."""
+    for error in (RuntimeError("no"), AttributeError("no"), NotImplementedError(), BufferError("no")):
+        with pytest.raises(TypeError, match=rf"^{name}\b.* be .* got (a )?{kind.__name__}"):
+            WAYS[name](kind(error))
+
+
+@pytest.mark.parametrize("kind", [Raising, RaisingTensor])
+@pytest.mark.parametrize("name", WAYS)
+def test_memory_errors_and_interrupts_pass_through(name, kind):
+    """MemoryError and KeyboardInterrupt are not the argument's fault."""
+    for error in (MemoryError("all gone"), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            WAYS[name](kind(error))

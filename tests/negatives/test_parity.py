@@ -1,4 +1,4 @@
-"""C++ and Numba return the same bytes: negatives."""
+"""Negatives have the same bytes in C++ and Numba."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 import equipoise
-from equipoise.negatives import sampler as negatives
+from equipoise.negatives import rows as loop
 from support import cases
 from support.backends import (
     ITEMS,
@@ -24,6 +24,7 @@ from support.backends import (
     exclusions_of,
     frozen,
     pack,
+    proposer_of,
     running,
     table_of,
     weights_of,
@@ -42,12 +43,13 @@ def test_exclusions(seed):
     for row in range(rows):
         mine = ids[indptr[row] : indptr[row + 1]]
         assert (mine[1:] > mine[:-1]).all()
-    agree("exclusion_units", indptr, ids, words(rng, n), np.empty(rows, np.uint64), outs=[3])
+    _, sums = agree("exclusion_units", indptr, ids, words(rng, n), np.empty(rows, np.uint64), outs=[3])
     count = int(rng.choice([0, 1, 5, 300]))
     wanted = rng.integers(0, rows, 8) if rows else np.empty(0, np.int64)
     candidates, order = np.sort(rng.integers(0, n, count)), rng.permutation(count)
     hits = np.empty((wanted.size, count), np.bool_)
-    _, hits = agree("exclusion_hits", indptr, ids, wanted, candidates, order, hits, outs=[5])
+    excluded = (indptr, ids, sums if rng.random() < 0.5 else NONE)
+    _, hits = agree("exclusion_hits", excluded, wanted, candidates, order, hits, outs=[4])
     for b, row in enumerate(wanted):
         assert (hits[b, order] == np.isin(candidates, ids[indptr[row] : indptr[row + 1]])).all()
 
@@ -55,7 +57,7 @@ def test_exclusions(seed):
 @given(SEEDS)
 @settings(max_examples=1000)
 def test_rows_of_negatives(seed):
-    """All that calls can come to, whatever their budget and window."""
+    """Calls end in the same way for any budget and any range of rows."""
     rng = np.random.default_rng(seed)
     n, units, cells, prefix = table_of(rng, int(rng.choice([1, 2, 7, 40, 300])))
     users, batch = int(rng.integers(1, 9)), int(rng.integers(0, 40))
@@ -75,17 +77,18 @@ def test_rows_of_negatives(seed):
     start = 0 if rng.random() < 0.7 else int(rng.integers(0, batch + 1))
     stop = batch if rng.random() < 0.7 else int(rng.integers(start, batch + 1))
     budget = int(rng.choice([1, 300, 2**40, 2**40]))
+    exclusions = (frozen(indptr), frozen(excluded), sums)
+    drawn_for = (*address, row_keys, frozen(rows), frozen(more), unique, policy)
     said = []
-    for kernels in both():  # each comes back when it likes; where it ends and what it leaves are one
+    for kernels in both():  # they may pause at different rows, but end alike
         out = [np.zeros((batch, k), dtype) for dtype in (np.int64, np.float32, np.bool_)]
         at, status, left, known_prefix = start, 0, 0, NONE
-        scratch = np.zeros(longest + 2 * (m + k) + 7, np.uint64)  # a row that is paused goes on from here
+        scratch = np.zeros(longest + 2 * (m + k) + 7, np.uint64)  # a paused row resumes from here
         while at < stop and status < 2:
+            table = proposer_of(n, frozen(units), frozen(cells), known_prefix)
             at, status, left = kernels.negatives_draw(
-                *address, row_keys, frozen(rows), frozen(more), frozen(indptr), frozen(excluded), sums,
-                n, frozen(cells), frozen(units), known_prefix, unique, policy, at, stop, budget,
-                scratch, *out,
-            )  # fmt: skip
+                table, exclusions, drawn_for, at, stop, budget, scratch, *out
+            )
             if status == 1:
                 assert not known_prefix.size
                 known_prefix = prefix
@@ -100,37 +103,25 @@ def test_shared(seed):
     rng = np.random.default_rng(seed)
     n, units, cells, _ = table_of(rng, int(rng.choice([1, 2, 7, 300, 3000])))
     address = [int(w) for w in words(rng, 3)]
-    agree(
-        "shared_draw",
-        *address,
-        n,
-        cells,
-        units,
-        int(rng.integers(0, 2**40)),
-        np.empty(99, np.int64),
-        outs=[7],
-    )
+    table = proposer_of(n, units, cells)
+    agree("shared_draw", *address, table, int(rng.integers(0, 2**40)), np.empty(99, np.int64), outs=[5])
     positive = int(np.count_nonzero(units)) if units.size else n
     count = int(rng.integers(0, positive + 1)) if rng.random() < 0.7 else positive
     seen = np.full(1 << (2 * count).bit_length(), -1, np.int64)
     ids, state = np.zeros(count, np.int64), np.zeros(4, np.uint64)
     exact = True
     if rng.random() < 0.8:
-        exact, seen, ids, state = agree(
-            "shared_unique", *address, n, cells, units, seen, ids, state, outs=[6, 7, 8]
-        )
+        exact, seen, ids, state = agree("shared_unique", *address, table, seen, ids, state, outs=[4, 5, 6])
     if exact and state[0] < count:
         tree = np.zeros(n + 1, np.uint64)
         for _ in range(2):  # the tree, then the ids
-            _, tree, ids, state = agree(
-                "shared_exact", *address, n, cells, units, tree, ids, state, outs=[6, 7, 8]
-            )
+            _, tree, ids, state = agree("shared_exact", *address, table, tree, ids, state, outs=[4, 5, 6])
     assert state[0] == count == np.unique(ids).size
 
 
 @pytest.mark.parametrize("items", ITEMS)
 def test_samplers(items):
-    """Every argument against every other, rows that have nothing left among them."""
+    """All combinations of arguments agree, including rows with no id left."""
     n = 60
     rows_of = list(cases.exclusions(cases.zeros_inside(n)).values())
     exclude = cases.csr(rows_of)
@@ -161,7 +152,7 @@ def test_samplers(items):
 
 
 def test_many_rows():
-    """Batches that one budget does not cover, on one thread and on three."""
+    """Batches that exceed one budget agree, on one thread and on three."""
     rng = np.random.default_rng(1)
     exclude = cases.csr([list(rng.integers(0, 40, rng.integers(0, 60))) for _ in range(400)])
     rows = rng.integers(0, 400, 30_000)
@@ -191,7 +182,7 @@ def test_shared_negatives(items):
 
     def run():
         sampler = equipoise.NegativeSampler(ITEMS[items](n), seed=4)
-        most = sampler._table._num_positive()
+        most = sampler._table.num_positive()
         said = [sampler.sample_shared(c) for c in (0, 1, 50, most - 1, most)]
         said += [sampler.sample_shared(c, unique=False) for c in (0, 1, 999)]
         return [said, sampler.state_dict()]
@@ -248,7 +239,7 @@ def test_a_state_of_either_continues_in_the_other():
 @given(SEEDS)
 @settings(max_examples=300)
 def test_any_sampler(seed):
-    """Random samplers and calls, small budgets: whatever one backend says, the other says, too."""
+    """Random samplers and calls agree, with small budgets too."""
     rng = np.random.default_rng(seed)
     n, users, batch = int(rng.integers(1, 80)), int(rng.integers(1, 12)), int(rng.integers(0, 60))
     w = weights_of(rng, n)
@@ -272,12 +263,12 @@ def test_any_sampler(seed):
         items = n if kind == 0 else equipoise.AliasTable(w, power=power, smoothing=smoothing)
         sampler = equipoise.NegativeSampler(items, exclude=exclude, seed=seed)
         drawn = sampler.sample(rows, k, **how)
-        shared = sampler.sample_shared(int(rng_count % (sampler._table._num_positive() + 1)))
+        shared = sampler.sample_shared(int(rng_count % (sampler._table.num_positive() + 1)))
         return [drawn, shared, sampler.accidental_hits(rows, np.arange(n)), sampler.state_dict()]
 
     rng_count = int(rng.integers(0, 1000))
-    before, negatives._BUDGET = negatives._BUDGET, budget
+    before, loop._BUDGET = loop._BUDGET, budget
     try:
         check(run)
     finally:
-        negatives._BUDGET = before
+        loop._BUDGET = before

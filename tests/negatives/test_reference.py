@@ -1,4 +1,4 @@
-"""Negatives: the reference's bytes, slot for slot."""
+"""Negatives, shared sets and accidental hits have the bytes of the reference."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ITEMS = {
 
 @pytest.mark.parametrize("unique", [False, True])
 @pytest.mark.parametrize("name", ITEMS)
-def test_the_reference_without_exclusions(name, unique):
+def test_rows_without_exclusions_match_the_reference(name, unique):
     items, table = (make() for make in ITEMS[name])
     sampler = NegativeSampler(items, seed=3, stream=5)
     rows = [7, -1, 2**62, 7, 0]
@@ -49,10 +49,10 @@ def test_the_reference_without_exclusions(name, unique):
 
 @pytest.mark.parametrize(("unique", "on_exhausted"), [(False, "mask"), (True, "mask"), (True, "replace")])
 @pytest.mark.parametrize("name", ITEMS)
-def test_the_reference_with_exclusions(name, unique, on_exhausted):
+def test_rows_with_exclusions_match_the_reference(name, unique, on_exhausted):
     items, table = (make() for make in ITEMS[name])
     named = cases.exclusions(table.units)
-    if on_exhausted == "replace":  # it raises where nothing at all is left
+    if on_exhausted == "replace":  # it raises if no id is left
         alive = {i for i, u in enumerate(table.units) if u}
         named = {key: row for key, row in named.items() if alive - set(row)}
     exclude = cases.csr(list(named.values()))
@@ -66,7 +66,7 @@ def test_the_reference_with_exclusions(name, unique, on_exhausted):
 
 @settings(max_examples=150)
 @given(st.data())
-def test_the_reference_on_anything(data):
+def test_rows_match_the_reference_on_random_input(data):
     n = data.draw(st.integers(1, 12), label="n")
     weight = st.sampled_from([0.0, 1e-200, 1e-9, 0.5, 1.0, 1.0, 3.0, 1e9, 1e200])
     w = data.draw(
@@ -115,13 +115,13 @@ def test_the_reference_on_anything(data):
     ("n", "b", "k", "most"),
     [(50, 2000, 16, 30), (700, 200, 60, 640), (3000, 30, 150, 2800), (70_000, 6, 20, 69_000)],
 )
-def test_the_reference_on_larger_batches(n, b, k, most, uniform, unique):
-    """Long rows of exclusions, short ones, many slots, many rows: more than a kernel handles in one go."""
+def test_larger_batches_match_the_reference(n, b, k, most, uniform, unique):
+    """Long and short exclusions, many slots and many rows exceed what a kernel handles at once."""
     draw = np.random.default_rng(n)
     w = cases.pareto(n)
     table = reference.uniform_table(n) if uniform else reference.alias_table(w)
     by_weight = np.argsort(-w)
-    # Half of the rows exclude from the head, where most draws go.
+    # Half of the rows exclude popular items, which most draws propose.
     lists = [
         (by_weight[:size] if i % 2 else draw.integers(0, n, size)).tolist()
         for i, size in enumerate(draw.integers(0, most, b))
@@ -140,8 +140,8 @@ def test_the_reference_on_larger_batches(n, b, k, most, uniform, unique):
 @pytest.mark.parametrize("uniform", [False, True])
 @pytest.mark.parametrize("d", [127, 128, 129])
 @pytest.mark.parametrize("k", [255, 256, 257])
-def test_the_reference_where_kernels_go_other_ways(k, d, uniform):
-    """Around as many slots as proposals in flight, and as many excluded ids as each slot is compared with."""
+def test_rows_match_the_reference_at_the_limits_of_kernels(k, d, uniform):
+    """The numbers of slots and of excluded ids are close to limits of the kernels."""
     n, lists = 600, [list(range(0, 2 * d, 2)), list(range(d)), []]
     w = cases.zipf(n)
     table = reference.uniform_table(n) if uniform else reference.alias_table(w)
@@ -159,7 +159,7 @@ def test_the_reference_where_kernels_go_other_ways(k, d, uniform):
 
 
 @pytest.mark.parametrize("k", [255, 256, 257])
-def test_the_reference_of_long_rows_without_exclusions(k):
+def test_long_rows_without_exclusions_match_the_reference(k):
     table = reference.alias_table(cases.pareto(400))
     sampler = NegativeSampler(cases.pareto(400), seed=8)
     for first, unique in ((0, False), (2, True)):
@@ -167,8 +167,8 @@ def test_the_reference_of_long_rows_without_exclusions(k):
         same(sampler.sample([0, 0], k, unique=unique), wanted)
 
 
-def test_uniform_rows_of_very_many_items():
-    """2^32 - 1 ids, of which the row may not have the first ones, the last ones and some between."""
+def test_uniform_rows_of_billions_of_items():
+    """Of 2^32 - 1 ids, the row excludes the first, the last and some others."""
     n = 2**32 - 1
     excluded = [0, 1, 2, 7, 2**31 - 1, 2**31, 2**31 + 2, n - 2, n - 1]
     sampler = NegativeSampler(n, exclude=cases.csr([excluded]), seed=1)
@@ -183,8 +183,8 @@ def test_uniform_rows_of_very_many_items():
     assert answer.log_q.tolist() == [[float(np.float32(reference.log(1 / (n - 9))))] * 10] * 100
 
 
-def test_a_workers_seed_is_part_of_counted_addresses(monkeypatch):
-    """As in a torch worker, which this process is not: keyed rows stay what they are everywhere."""
+def test_the_worker_seed_is_part_of_counted_addresses(monkeypatch):
+    """With a simulated torch worker, counted rows change and keyed rows do not."""
     sampler = NegativeSampler(cases.zipf(40), seed=2)
     table = reference.alias_table(cases.zipf(40))
     for lane in (1, 2**40 + 3, 2**63 + 5):
@@ -198,3 +198,51 @@ def test_a_workers_seed_is_part_of_counted_addresses(monkeypatch):
         assert sampler.sample_shared(5).ids.tolist() == ids.tolist()
         keyed = reference.negatives(table, [0, 1], 5, seed=2, row_keys=[3, 4])
         same(sampler.sample([0, 1], 5, row_keys=[3, 4]), keyed)
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_shared_matches_the_reference_on_random_input(data):
+    weight = st.sampled_from([0.0, 1e-200, 1e-9, 0.5, 1.0, 1.0, 3.0, 1e4, 1e9, 1e200])
+    w = data.draw(st.lists(weight, min_size=1, max_size=12).filter(lambda w: sum(w) > 0), label="weights")
+    uniform = data.draw(st.booleans(), label="uniform")
+    table = reference.uniform_table(len(w)) if uniform else reference.alias_table(w)
+    unique = data.draw(st.booleans(), label="unique")
+    positive = sum(u > 0 for u in table.units)
+    sampler = NegativeSampler(len(w) if uniform else np.array(w), seed=4, stream=6)
+    sampler.set_epoch(8)
+    for call in range(3):
+        c = data.draw(st.integers(0, positive if unique else 2 * len(w)), label="C")
+        ids, log_q, tries = reference.shared(table, c, unique=unique, seed=4, stream=6, epoch=8, call=call)
+        answer = sampler.sample_shared(c, unique=unique)
+        assert answer.ids.tolist() == ids.tolist()
+        assert answer.log_q.tobytes() == log_q.tobytes()
+        assert answer.num_tries == tries
+
+
+def test_accidental_hits():
+    draw = np.random.default_rng(4)
+    lists = [draw.integers(0, 60, size).tolist() for size in (0, 1, 5, 40, 60, 200)]
+    exclude = cases.csr(lists)
+    sampler = NegativeSampler(60, exclude=exclude)
+    rows = draw.integers(0, 6, 50)
+    candidates = draw.integers(0, 60, 80)  # repeats are intended
+    hits = sampler.accidental_hits(rows, candidates)
+    assert hits.dtype == np.bool_
+    assert np.array_equal(hits, reference.accidental_hits(rows, candidates, exclude))
+    assert hits.any()
+    assert not hits.all()
+    keep = draw.integers(0, 80, 50)
+    assert np.array_equal(
+        sampler.accidental_hits(rows, candidates, keep=keep),
+        reference.accidental_hits(rows, candidates, exclude, keep),
+    )
+    assert sampler.accidental_hits([], candidates).shape == (0, 80)
+    assert sampler.accidental_hits(rows, []).shape == (50, 0)
+
+
+def test_in_batch_hits_skip_the_column_of_the_row_itself():
+    """Of two rows with the same positive, each keeps its own column and masks the other one."""
+    sampler = NegativeSampler(5, exclude=cases.csr([[2], [2, 4], [0]]))
+    hits = sampler.accidental_hits([0, 1, 2], [2, 2, 0], keep=np.arange(3))
+    assert hits.tolist() == [[False, True, False], [True, False, False], [False, False, False]]

@@ -1,4 +1,4 @@
-"""Negatives: keys, counters, epochs, states, copies."""
+"""Keys, counters, epochs, states and copies of samplers of negatives."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from equipoise import AliasTable, LogUniformTable, NegativeSampler
+from equipoise._runtime import state
 from support import cases
 from support.answers import equal
+from support.cases import EXACT
 
 
 def parts(sampler, rows, keys, order, step, **how):
-    """The same rows in another order and in batches of `step`, put back into place."""
+    """Draw the same rows in another order and in batches of `step`, and restore the order."""
     ids, log_q = np.empty((len(rows), 5), dtype=np.int64), np.empty((len(rows), 5), dtype=np.float32)
     for at in range(0, len(order), step):
         some = order[at : at + step]
@@ -30,7 +33,7 @@ def parts(sampler, rows, keys, order, step, **how):
 
 @pytest.mark.parametrize("items", ["table", "uniform"])
 @pytest.mark.parametrize("unique", [False, True])
-def test_keyed_rows_do_not_care_about_their_batch(items, unique):
+def test_keyed_rows_do_not_depend_on_their_batch(items, unique):
     n, b = 500, 400
     draw = np.random.default_rng(2)
     exclude = cases.csr([draw.integers(0, n, 30).tolist() for _ in range(50)])
@@ -51,19 +54,19 @@ def test_the_same_key_twice_gives_the_same_words():
     assert answer.ids[0].tolist() == answer.ids[1].tolist() != answer.ids[2].tolist()
 
 
-def test_keys_are_two_s_complement():
+def test_keys_are_twos_complement():
     sampler = NegativeSampler(cases.zipf(100))
     signed = sampler.sample([0, 0], 6, row_keys=np.array([-1, -(2**63)]))
     unsigned = sampler.sample([0, 0], 6, row_keys=np.array([2**64 - 1, 2**63], dtype=np.uint64))
     assert equal(signed, unsigned)
-    # A list may hold both ends, for which NumPy has no integer dtype.
+    # A list may hold both extremes, for which NumPy has no integer dtype.
     mixed = sampler.sample([0] * 4, 6, row_keys=[-1, 2**63, 2**64 - 1, -(2**63)])
     assert mixed.ids.tolist() == [signed.ids[i].tolist() for i in (0, 1, 0, 1)]
     narrow = sampler.sample([0], 6, row_keys=np.array([-1], dtype=np.int8))
     assert narrow.ids.tolist() == signed.ids[:1].tolist()
 
 
-def test_keyed_calls_do_not_move_the_counter():
+def test_keyed_calls_do_not_advance_the_counter():
     one, two = NegativeSampler(cases.zipf(100)), NegativeSampler(cases.zipf(100))
     one.sample([0] * 10, 4, row_keys=range(10))
     one.sample_shared(3)
@@ -71,7 +74,7 @@ def test_keyed_calls_do_not_move_the_counter():
 
 
 @pytest.mark.parametrize("n_threads", [1, 4])
-def test_counted_rows_do_not_care_how_batches_are_split(n_threads):
+def test_counted_rows_do_not_depend_on_batch_boundaries(n_threads):
     whole = NegativeSampler(cases.zipf(100), seed=1).sample([5] * 100, 4)
     sampler = NegativeSampler(cases.zipf(100), seed=1)
     split = [sampler.sample([5] * size, 4, n_threads=n_threads) for size in (1, 0, 30, 2, 67)]
@@ -80,7 +83,7 @@ def test_counted_rows_do_not_care_how_batches_are_split(n_threads):
 
 
 def test_python_threads_share_a_sampler():
-    """Keyed calls from eight threads at once, one of which makes the prefix sums, are those of one thread."""
+    """Keyed calls from eight threads, one of which makes the prefix sums, equal those of one thread."""
     w = cases.pareto(20_000)
     exclude = cases.csr([np.argsort(w)[5:].tolist()])
 
@@ -93,14 +96,14 @@ def test_python_threads_share_a_sampler():
         answers = list(pool.map(lambda some: shared.sample(rows, 3, row_keys=some), keys))
     alone = sampler().sample(np.zeros(4000, dtype=np.int64), 3, row_keys=keys.ravel())
     assert np.array_equal(np.concatenate([answer.ids for answer in answers]), alone.ids)
-    # Counted calls take each number of a row once, in whatever order.
+    # Counted calls use each row number once, in any order.
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: shared.sample([0], 3).ids[0].tolist(), range(400)))
     assert sorted(answers) == sorted(sampler().sample([0] * 400, 3).ids.tolist())
 
 
 def test_addresses_differ():
-    """Another seed, stream, epoch, or kind of key: other words."""
+    """Another seed, stream, epoch or kind of key gives other words."""
 
     def ids(seed=0, stream=0, epoch=0, keys=None):
         sampler = NegativeSampler(10**9, seed=seed, stream=stream)
@@ -125,7 +128,7 @@ def test_addresses_differ():
     assert len({i for answer in answers for i in answer}) == 6 * len(answers)
 
 
-def test_set_epoch_starts_the_counters_again():
+def test_set_epoch_resets_the_counters():
     sampler = NegativeSampler(cases.zipf(100))
     first, shared = sampler.sample([0] * 5, 4), sampler.sample_shared(10)
     sampler.set_epoch(1)
@@ -162,7 +165,7 @@ def test_state_survives_json():
     fresh.load_state_dict(state)
     assert equal(fresh.sample([1, 0], 4), wanted[0])
     assert fresh.sample_shared(5).ids.tolist() == wanted[1].ids.tolist()
-    # What was loaded is the caller's: no later draw has touched it.
+    # The loaded state belongs to the caller, and later draws do not change it.
     again = make()
     again.load_state_dict(state)
     assert equal(again.sample([1, 0], 4), wanted[0])
@@ -191,7 +194,7 @@ def test_a_foreign_state_is_refused(other):
     assert foreign.state_dict() == before
 
 
-def test_the_same_configuration_in_another_form_is_no_foreigner():
+def test_the_same_configuration_in_another_form_is_accepted():
     state = make().state_dict()
     make(items=AliasTable(cases.zipf(100))).load_state_dict(state)
     make(exclude=cases.csr([[2, 1, 2], [3, 3]])).load_state_dict(state)
@@ -212,7 +215,7 @@ def test_malformed_states_are_refused():
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
-def test_copies_go_on_by_themselves(copied):
+def test_copies_are_independent(copied):
     sampler = make()
     sampler.set_epoch(2)
     sampler.sample([0], 4)
@@ -228,7 +231,7 @@ def test_copies_go_on_by_themselves(copied):
     ids=lambda x: type(x).__name__,
 )
 def test_equal_samplers_have_equal_pickles(items):
-    """What a sampler has computed on the way, and may compute again, is no part of it."""
+    """Pickles leave out what a sampler can compute again."""
     exclude = cases.csr([[1, 2], range(99)])
     used, fresh = (
         make(items=items, exclude=exclude),
@@ -283,7 +286,7 @@ def test_a_mapped_table_keeps_the_sampler_small(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="a mapped file cannot be removed there")
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
 def test_copies_outlive_the_file_of_a_mapped_table(copied, tmp_path):
-    """The pages stay while anybody maps them; only a pickle needs the file."""
+    """Mapped pages stay available without the file. Only a pickle needs it."""
     AliasTable(cases.pareto(1000)).save(tmp_path / "table")
     table = AliasTable.load(tmp_path / "table")
     sampler = NegativeSampler(table, seed=1)
@@ -302,3 +305,62 @@ def test_the_fingerprint_is_computed_once(monkeypatch):
     monkeypatch.setattr("hashlib.blake2b", None)
     assert sampler.state_dict() == first
     sampler.load_state_dict(first)
+
+
+def test_a_failed_call_changes_nothing():
+    sampler = NegativeSampler(EXACT, exclude=cases.csr([[], [0, 1, 2, 3]]))
+    untouched = NegativeSampler(EXACT, exclude=cases.csr([[], [0, 1, 2, 3]]))
+    with pytest.raises(ValueError, match="row"):
+        sampler.sample([0, 1], 3)
+    with pytest.raises(ValueError, match="num_samples"):
+        sampler.sample_shared(5)
+    assert equal(sampler.sample([0], 9), untouched.sample([0], 9))
+    assert sampler.sample_shared(3).ids.tolist() == untouched.sample_shared(3).ids.tolist()
+
+
+def test_exclusions_take_4_bytes_per_pair_and_16_per_row():
+    rows, each = 1000, 30
+    indices = np.random.default_rng(0).integers(0, 300, (rows, each))  # with duplicates
+    sampler = NegativeSampler(
+        np.ones(300), exclude=(np.arange(0, rows * each + 1, each), indices.reshape(-1))
+    )
+    held = [a for a in vars(sampler).values() if isinstance(a, np.ndarray)]
+    distinct = sum(len(set(row)) for row in indices.tolist())
+    assert sum(a.nbytes for a in held) == 4 * distinct + 16 * rows + 8
+    assert all(a.base is None for a in held)
+
+
+def test_a_forked_child_has_its_own_lock():
+    if not hasattr(os, "fork"):
+        return  # not supported on this platform
+    sampler = make()
+    with state.Sampler._lock:
+        child = os.fork()
+        if child == 0:
+            import signal
+
+            signal.alarm(20)
+            os._exit(0 if sampler.sample([0], 1).ids.shape == (1, 1) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_only_the_last_rows_taken_can_be_given_back():
+    sampler = make()
+    first = sampler._take("_rows_drawn", 5)
+    sampler._take("_rows_drawn", 3)
+    sampler._give_back("_rows_drawn", first, 5)
+    assert sampler.state_dict()["rows_drawn"] == 8
+    sampler._give_back("_rows_drawn", 5, 3)
+    assert sampler.state_dict()["rows_drawn"] == 5
+
+
+def test_counters_are_taken_under_the_lock():
+    sampler = make()
+    with state.Sampler._lock:
+        other = threading.Thread(target=sampler.sample, args=([0], 1))
+        other.start()
+        other.join(0.2)
+        assert other.is_alive()
+        assert sampler.state_dict()["rows_drawn"] == 0
+    other.join()
+    assert sampler.state_dict()["rows_drawn"] == 1

@@ -1,4 +1,4 @@
-"""C++ and Numba return the same bytes: words and elementary functions."""
+"""Words and elementary functions have the same bytes in C++ and Numba."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def test_elementary(seed):
     rng = np.random.default_rng(seed)
     specials = [0.0, -0.0, 1.0, -1.0, 2.0**-1074, 2.0**-1022, 2.0**-53, -(2.0**-53), np.inf, -np.inf, np.nan]
     near_one = 1 + rng.standard_normal(200) * 10.0 ** rng.uniform(-17, 0, 200)
-    bits = words(rng, 400).view(np.float64)  # every exponent alike: subnormals, huge ones, NaNs
+    bits = words(rng, 400).view(np.float64)  # all exponents are equally likely, with subnormals and NaNs
     x = np.concatenate([specials, near_one, near_one - 1, bits, rng.uniform(-750, 750, 200)])
     for name in ("log", "exp", "log1p", "expm1"):
         one, two = (np.empty_like(x) for _ in range(2))
         for kernels, out in zip(both(), (one, two), strict=True):
             getattr(kernels, name)(x, out)
-        one[np.isnan(one)] = two[np.isnan(two)] = np.nan  # a NaN is a NaN: its payload is not promised
+        one[np.isnan(one)] = two[np.isnan(two)] = np.nan  # the payload of a NaN is not promised
         differ = one.view(np.uint64) != two.view(np.uint64)
         assert not differ.any(), (name, x[differ][:3], one[differ][:3], two[differ][:3])

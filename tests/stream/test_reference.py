@@ -1,4 +1,4 @@
-"""The stream contract's words and elementary functions: known answers, and how rng= and seed= become keys."""
+"""Words, elementary functions and keys of the stream contract, against known answers and the reference."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def known_answers():
 
 @pytest.fixture(params=["_core", "_numba"])
 def kernels(request):
-    """Both backends, whichever one this run has selected: the known answers hold for each."""
+    """Return each backend, since the known answers hold for both."""
     try:
         return importlib.import_module(f"equipoise.{request.param}")
     except ImportError as error:
@@ -62,7 +62,7 @@ def test_kernel_philox_is_the_reference(kernels):
 
 
 def test_mix64_is_splitmix64():
-    """The first five numbers of SplitMix64 from 1234567, as published with its many ports."""
+    """The first five numbers of SplitMix64 with seed 1234567, as published with its ports."""
     run = reference.Run(0, 0)
     run.s, run.m = 1234567, 0
     assert [run.word(j) for j in range(5)] == [
@@ -90,7 +90,7 @@ def test_purposes_and_versions_never_share_a_call_key():
 
 
 def test_intervals():
-    """below() is in [0, n), real() in (0, 1]: both ends of both."""
+    """below() covers [0, n) and real() covers (0, 1]: both ends of each interval."""
     top = 2**64 - 1
     for n in (1, 2, 3, 2**32 - 1, 2**64 - 1):
         assert reference.below(0, n) == 0
@@ -103,11 +103,11 @@ def test_intervals():
 
 
 def ulps(got, exact):
-    """How far off, in units of the last place of the exact value."""
+    """Return the error in units of the last place of the exact value."""
     return float(abs(Decimal(got) - exact) / Decimal(math.ulp(float(exact))))
 
 
-# Largest error seen over some 10^5 arguments, rounded up: f / (2 + f) in log is two roundings, and they show.
+# The largest errors over about 10^5 arguments, rounded up. In log, f / (2 + f) has two rounding errors.
 @pytest.mark.parametrize(
     ("name", "exact", "arguments", "bound"),
     [
@@ -150,7 +150,7 @@ def test_elementary_functions_at_their_ends():
 
 @pytest.mark.parametrize("name", ["log", "exp", "log1p", "expm1"])
 def test_kernel_elementary_functions_are_the_reference(kernels, name):
-    """To the last bit: most of it is rounded away in a float32 log q, and one case in thousands is not."""
+    """The results are equal to the last bit. A float32 log q would hide most differences."""
     draw = random.Random(name)
     x = [draw.uniform(0, 4) for _ in range(4000)] + [2 ** draw.uniform(-60, 9) for _ in range(4000)]
     x += [
@@ -223,7 +223,7 @@ def test_seed_bounds():
 
 
 def test_pinned_answers():
-    """Version 1 of the stream. If this fails, answers that users have had are gone: "What is stable"."""
+    """Version 1 of the stream. A failure breaks the promise of rng.py, "What is stable"."""
     assert AliasTable([1, 2, 3, 4]).sample(12, rng=0).tolist() == [0, 3, 2, 3, 2, 3, 0, 0, 3, 3, 1, 1]
     assert UniformTable(10**9).sample(3, rng=0).tolist() == [90585996, 885576280, 583727335]
     sampler = NegativeSampler([1, 2, 3, 4, 5, 6], exclude=([0, 1, 3], [5, 0, 1]), seed=7, stream=1)

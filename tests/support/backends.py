@@ -100,6 +100,11 @@ def table_of(rng, n):
     return n, units, cells, prefix
 
 
+def proposer_of(n, units, cells, prefix=NONE):
+    """Return the record that kernels take as a table."""
+    return n, n << 32 if units.size else n, cells, units, prefix
+
+
 def exclusions_of(rng, rows, n, longest):
     sizes = rng.integers(0, longest + 1, rows) * (rng.random(rows) < 0.8)
     indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
@@ -155,7 +160,7 @@ def about(table, rng=7):
     n = len(table)
     some = np.arange(min(n, 300))
     return [
-        n, table.nbytes, repr(table), table._units, table._cells, table._fingerprint(),
+        n, table.nbytes, repr(table), table._units, table._cells, table.fingerprint(),
         table.prob(some), table.log_prob(some.reshape(1, -1)), table.sample(777, rng=rng),
         table.sample((3, 5), rng=np.random.default_rng(rng)), table.sample(300, rng=np.random.MT19937(rng)),
         table.sample(1000, rng=rng, n_threads=3, out=np.empty(1000, np.int64)),

@@ -1,19 +1,23 @@
-"""Bad input to tables gets a clear error: right class, argument, first bad position, wanted, got."""
+"""Bad input to tables raises a clear error.
+
+The error has the right class, and names the argument, the first bad position, what was wanted and what came.
+"""
 
 from __future__ import annotations
+
+import math
+import threading
 
 import numpy as np
 import pytest
 
 import equipoise
-from support.cases import CudaTensor
+from equipoise import AliasTable, LogUniformTable, UniformTable
+from equipoise.tables import units as tables
+from support import cases
+from support.cases import CudaTensor, Raising, RaisingTensor
 
 NAN, INF = float("nan"), float("inf")
-
-
-def frozen(a):
-    a.flags.writeable = False
-    return a
 
 
 BAD_WEIGHTS = [
@@ -50,6 +54,11 @@ BAD_WEIGHTS = [
 def test_weights(weights, error, text):
     with pytest.raises(error, match=text):
         equipoise.AliasTable(weights)
+
+
+def frozen(a):
+    a.flags.writeable = False
+    return a
 
 
 CALLS = [
@@ -127,3 +136,203 @@ def test_calls(case):
     call, error, text = CALLS[case]
     with pytest.raises(error, match=text):
         call()
+
+
+WAYS = {
+    "weights": equipoise.AliasTable,
+    "power": lambda x: equipoise.AliasTable([1, 2], power=x),
+    "n": equipoise.UniformTable,
+    "size": lambda x: equipoise.UniformTable(5).sample(x),
+    "ids": lambda x: equipoise.UniformTable(5).prob(x),
+    "path": equipoise.AliasTable.load,
+}
+
+
+@pytest.mark.parametrize("kind", [Raising, RaisingTensor])
+@pytest.mark.parametrize("name", WAYS)
+def test_arguments_that_raise(name, kind):
+    """An exception raised by an argument's own code becomes a TypeError that names the argument."""
+    for error in (RuntimeError("no"), AttributeError("no"), NotImplementedError(), BufferError("no")):
+        with pytest.raises(TypeError, match=rf"^{name}\b.* be .* got (a )?{kind.__name__}"):
+            WAYS[name](kind(error))
+
+
+@pytest.mark.parametrize("kind", [Raising, RaisingTensor])
+@pytest.mark.parametrize("name", WAYS)
+def test_memory_errors_and_interrupts_pass_through(name, kind):
+    """MemoryError and KeyboardInterrupt are not the argument's fault."""
+    for error in (MemoryError("all gone"), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            WAYS[name](kind(error))
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "text"),
+    [
+        (None, TypeError, "path must be a str or path-like that names a file, got NoneType"),
+        (3, TypeError, "path must be a str or path-like that names a file, got int"),
+        ("a\0b", ValueError, "path must be a str or path-like that names a file, got 'a.x00b'"),
+        ("", ValueError, "path must be a str or path-like that names a file, got ''"),
+        ("\ud800", ValueError, "path must be a str or path-like that names a file, got str: .*surrogates"),
+    ],
+)
+def test_paths(path, error, text):
+    with pytest.raises(error, match=text):
+        equipoise.AliasTable([1]).save(path)
+    with pytest.raises(error, match=text):
+        equipoise.AliasTable.load(path)
+
+
+def test_folders_are_refused(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for path in (folder, tmp_path.anchor):
+        with pytest.raises(IsADirectoryError, match="path must name a file, got the folder"):
+            equipoise.AliasTable([1]).save(path)
+        with pytest.raises(IsADirectoryError, match="path must name a file, got the folder"):
+            equipoise.AliasTable.load(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+    assert list(folder.iterdir()) == []
+
+
+def change(monkeypatch, kernel, weights, to):
+    """Change the weights at the first call of a kernel, as another thread might."""
+    kernels = tables.kernels()
+
+    class Watched:
+        def __getattr__(self, name):
+            if name == kernel:
+                weights[...] = to
+            return getattr(kernels, name)
+
+    monkeypatch.setattr(tables, "kernels", Watched)
+
+
+NEW = {
+    "float64": (0.0, 1.0, 1000.0, 1e300, 1e-300, 5e-324, -5.0, float("nan"), float("inf")),
+    "int64": (0, 1, 1000, 2**62, -7, -(2**63)),
+}
+
+
+@pytest.mark.parametrize("n", [1, 5, 1000])
+@pytest.mark.parametrize(("dtype", "to"), [(dtype, to) for dtype, values in NEW.items() for to in values])
+def test_weights_that_change_between_their_sum_and_their_units(n, dtype, to, monkeypatch):
+    weights = np.full(n, 10, dtype)
+    change(monkeypatch, "unit_floor", weights, to)
+    with pytest.raises(ValueError, match="weights must not change while a table is built from them"):
+        equipoise.AliasTable(weights)
+
+
+@pytest.mark.parametrize("n", [1, 5, 1000])
+@pytest.mark.parametrize(("dtype", "to"), [(dtype, to) for dtype, values in NEW.items() for to in values])
+def test_weights_that_change_before_their_sum(n, dtype, to, monkeypatch):
+    """The result is a table of the changed weights, or the error."""
+    weights = np.full(n, 10, dtype)
+    change(monkeypatch, "unit_sum", weights, to)
+    try:
+        table = equipoise.AliasTable(weights)
+    except ValueError as error:
+        assert "weights must not change while a table is built from them" in str(error)  # noqa: PT017
+    else:
+        assert table.prob(np.arange(n)).tolist() == [1 / n] * n
+
+
+def test_weights_that_one_thread_writes_and_another_builds_from():
+    weights, stop = np.ones(100_000), threading.Event()
+
+    def write():
+        while not stop.is_set():
+            weights[:] = 0
+            weights[:] = 1e9
+            weights[:] = 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(50):
+            try:
+                table = equipoise.AliasTable(weights)
+            except ValueError as error:
+                assert "weights" in str(error)  # noqa: PT017
+            else:
+                assert table.prob(np.arange(100_000)).sum() == pytest.approx(1)
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_bad_out_is_refused_and_left_alone():
+    table = AliasTable(cases.zipf(50))
+    frozen = np.full(8, -1)
+    frozen.flags.writeable = False
+    for out, error in (
+        (np.full(8, -1, dtype=np.int32), TypeError),
+        (np.full(8, -1.0), TypeError),
+        ([-1] * 8, TypeError),
+        (np.full(7, -1), ValueError),
+        (np.full((8, 1), -1), ValueError),
+        (np.full(16, -1)[::2], ValueError),
+        (frozen, ValueError),
+    ):
+        with pytest.raises(error, match="out"):
+            table.sample(8, rng=1, out=out)
+        assert np.all(np.asarray(out) == -1)
+
+
+def test_prob_refuses_invalid_ids():
+    for table in (AliasTable([1, 2, 3]), UniformTable(3), LogUniformTable(3)):
+        for query in (table.prob, table.log_prob):
+            for bad in ([0, 3], [-1], np.array([2**63], dtype=np.uint64)):
+                with pytest.raises(IndexError, match="ids"):
+                    query(bad)
+            for bad in ([0.0], [True], ["0"], None):
+                with pytest.raises(TypeError, match="ids"):
+                    query(bad)
+
+
+@pytest.mark.parametrize(
+    ("weights", "error", "says"),
+    [
+        ([], ValueError, "weights"),
+        ([[1.0, 2.0]], ValueError, "weights"),
+        ([1.0, -1.0], ValueError, r"weights.*1"),
+        ([1.0, math.nan], ValueError, r"weights.*1"),
+        ([1.0, 2.0, math.inf], ValueError, r"weights.*2"),
+        ([0.0, 0.0], ValueError, "weights"),
+        (np.array([3, -2]), ValueError, r"weights.*1"),
+        (np.array([1e308, 1e308]), ValueError, "weights"),
+        (["1", "2"], TypeError, "weights"),
+        (np.array([1 + 1j]), TypeError, "weights"),
+        (None, TypeError, "weights"),
+    ],
+)
+def test_invalid_weights_with_exact_messages(weights, error, says):
+    with pytest.raises(error, match=says):
+        AliasTable(weights)
+
+
+def test_other_invalid_arguments():
+    for power in (math.nan, math.inf, -math.inf):
+        with pytest.raises(ValueError, match="power"):
+            AliasTable([1.0, 2.0], power=power)
+    for smoothing in (-1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match="smoothing"):
+            AliasTable([1.0, 2.0], smoothing=smoothing)
+    with pytest.raises(ValueError, match="smoothing"):  # without an overflow warning before it
+        AliasTable([1e308, 1.0], smoothing=1e308)
+    for make in (UniformTable, LogUniformTable):
+        for n in (0, -1, 2**32):
+            with pytest.raises(ValueError, match="n"):
+                make(n)
+        with pytest.raises(TypeError, match="n"):
+            make(3.0)
+    table = AliasTable([1, 2])
+    for size in (-1, (2, -3)):
+        with pytest.raises(ValueError, match="size"):
+            table.sample(size)
+    for size in (1.5, "3", None):
+        with pytest.raises(TypeError, match="size"):
+            table.sample(size)
+    for n_threads in (0, -1):
+        with pytest.raises(ValueError, match="n_threads"):
+            table.sample(3, n_threads=n_threads)

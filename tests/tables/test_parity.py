@@ -1,4 +1,4 @@
-"""C++ and Numba return the same bytes: tables."""
+"""Tables have the same bytes in C++ and Numba."""
 
 from __future__ import annotations
 
@@ -10,7 +10,19 @@ from hypothesis import given, settings
 
 import equipoise
 from support import cases
-from support.backends import MISSING, NONE, SEEDS, about, agree, check, frozen, table_of, weights_of, words
+from support.backends import (
+    MISSING,
+    NONE,
+    SEEDS,
+    about,
+    agree,
+    check,
+    frozen,
+    proposer_of,
+    table_of,
+    weights_of,
+    words,
+)
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs both backends; missing here: {MISSING}")
 
@@ -37,8 +49,8 @@ def test_units(seed):
     "units", [[], [0, 0], [2**64 - 1], [0, 2**64 - 1, 0, 2**64 - 2], [3, 0, 2**32, 2**33]]
 )
 @pytest.mark.parametrize("surplus", [0, 1, 2, 5, 1000, -1, -5, 2**63 - 1, -(2**63)])
-def test_settling_ends(units, surplus):
-    """Whatever it is given: units that wrap left it looking for ids of positive weight for ever."""
+def test_unit_settle_ends(units, surplus):
+    """It ends for any input. With units that wrap around it once looked for positive ids forever."""
     _, settled = agree("unit_settle", np.array(units, np.uint64), surplus, outs=[0])
     least = 1 if surplus >= 0 else 2**32
     ids = [i for i, u in enumerate(units) if u >= least]
@@ -63,18 +75,17 @@ def test_draws(seed):
 
 
 def test_large_tables():
-    """Columns beyond 2^23, and totals whose top bit is set."""
+    """Columns exceed 2^23, and totals have their top bit set."""
     n = 2**24 + 1
     table = equipoise.AliasTable(1.0 / np.arange(1, n + 1))
     agree("alias_draw", 5, table._cells, 0, np.empty(4096, np.int64), outs=[3])
-    agree("shared_draw", 5, 0, 0, 2**32 - 1, NONE, NONE, 0, np.empty(4096, np.int64), outs=[7])
+    uniform = proposer_of(2**32 - 1, NONE, NONE)
+    agree("shared_draw", 5, 0, 0, uniform, 0, np.empty(4096, np.int64), outs=[5])
     few = np.empty((4, 1000), np.int64), np.empty((4, 1000), np.float32), np.empty((4, 1000), np.bool_)
     empty = np.empty(0, np.int64), np.empty(0, np.uint32), NONE
     rows, none = np.zeros(4, np.int64), np.empty((4, 0), np.int64)
-    agree(
-        "negatives_draw", 5, 0, 0, NONE, rows, none, *empty, 2**32 - 1, NONE, NONE, NONE, True, 0, 0, 4, 9**9,
-        np.zeros(2007, np.uint64), *few, outs=[19, 20, 21],
-    )  # fmt: skip
+    batch, scratch = (5, 0, 0, NONE, rows, none, True, 0), np.zeros(2007, np.uint64)
+    agree("negatives_draw", uniform, empty, batch, 0, 4, 9**9, scratch, *few, outs=[7, 8, 9])
 
 
 @pytest.mark.parametrize("name", cases.WEIGHTS)
@@ -113,7 +124,7 @@ def test_tables_without_weights(n):
 
 
 def test_table_files(tmp_path):
-    """Saved by either, mapped or read by either, pickled either way."""
+    """Each backend reads, maps and unpickles what the other one saved."""
 
     def run():
         path = tmp_path / f"{equipoise.backend()}.table"

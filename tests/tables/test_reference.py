@@ -1,9 +1,8 @@
-"""Tables: rebuilt from their cells to the last unit, drawn from as the reference draws, saved and mapped."""
+"""Tables hold the units of the reference exactly, and their draws are those of the reference."""
 
 from __future__ import annotations
 
 import math
-import pickle
 from fractions import Fraction
 
 import numpy as np
@@ -18,7 +17,10 @@ CELL = 2**32
 
 
 def rebuilt(table):
-    """Every id's units, added up from the cells: a threshold is the column's own, the rest its alias's."""
+    """Return the units of each id, added up from the cells.
+
+    The threshold of a cell belongs to its column, and the rest to its alias.
+    """
     cells = np.asarray(table._cells)
     assert cells.dtype == np.uint64
     threshold, alias = cells >> np.uint64(32), (cells & np.uint64(CELL - 1)).astype(np.int64)
@@ -29,11 +31,14 @@ def rebuilt(table):
 
 
 def exact_share_errors(units, weights):
-    """units - w * T / sum w to 1e-6: an exact sum, and products of two floats kept as two floats (Dekker)."""
+    """Return units - w * T / sum w with an error of 1e-6.
+
+    The sum is exact, and the product of two floats is kept as two floats (Dekker).
+    """
     w = np.asarray(weights, dtype=np.float64)
     m, e = np.frexp(w)
     m = np.ldexp(m, 53).astype(np.int64)
-    # Sums of significands for each exponent, 26 and 27 bits apart so that 10^7 of them still fit 64 bits.
+    # Sums of significands by exponent, split into 26 and 27 bits so that 10^7 of them fit into 64 bits.
     least = int(e.min())
     high, low = np.zeros((2, int(e.max()) - least + 1), dtype=np.int64)
     np.add.at(high, e - least, m >> 27)
@@ -42,7 +47,7 @@ def exact_share_errors(units, weights):
         Fraction((int(h) << 27) + int(l)) * Fraction(2) ** (least + i - 53)
         for i, (h, l) in enumerate(zip(high, low, strict=True))
     )
-    # Scaled by a power of two so that nothing under- or overflows: the largest weight is in [1/2, 1).
+    # Scaled by a power of two to avoid underflow and overflow: the largest weight is in [1/2, 1).
     shift = int(np.frexp(w.max())[1])
     w = np.ldexp(w, -shift)
     factor = Fraction(len(w) * CELL) / total * Fraction(2) ** shift
@@ -61,7 +66,7 @@ def exact_share_errors(units, weights):
 
 
 def check_units(table, weights):
-    """Every unit accounted for: the cells hold the units, and the units are the weights."""
+    """Check that the cells hold the units, and that the units are those of the weights."""
     w = np.asarray(weights, dtype=np.float64)
     units = np.asarray(table._units)
     assert units.dtype == np.uint64
@@ -72,17 +77,14 @@ def check_units(table, weights):
     ) == CELL * len(w)
     assert np.array_equal(units > 0, w > 0)
     error = exact_share_errors(units, w)
-    # Ids lifted to one unit are within 2 of their share like any other. The heavy ones, who pay for it, are
-    # not: each pays its part of what is missing.
+    # Ids raised to one unit are within 2 of their share, like all others. Heavy ids are not, since each one
+    # gives its part of the missing units.
     lifted = np.count_nonzero((w > 0) & (units == 1))
     heavy = units >= np.uint64(CELL // 2)
     payment = math.ceil(lifted / max(1, np.count_nonzero(units >= np.uint64(2 * CELL)))) if lifted else 0
     assert error.max() <= 2 + 1e-6
     assert error[~heavy].min(initial=0) >= -2 - 1e-6
     assert error[heavy].min(initial=0) >= -2 - 1e-6 - payment
-
-
-# ---- units and cells --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n", cases.SIZES)
@@ -117,7 +119,7 @@ def test_dtypes_of_many(dtype):
 
 
 def test_integers_never_pass_through_a_float():
-    """2^62 + 1 and 2^62 are one float64 and two weights."""
+    """2^62 + 1 and 2^62 are the same float64, but different weights."""
     w = np.array([2**62 + 1, 2**62, 1], dtype=np.int64)
     units = np.asarray(AliasTable(w)._units).tolist()
     assert units == reference.units_of([int(x) for x in w])
@@ -129,21 +131,21 @@ def test_integers_never_pass_through_a_float():
 
 @pytest.mark.parametrize("zeros", [0, 1, 500])
 def test_the_last_bits_of_the_sum(zeros):
-    """Where the grid of step 1 stops seeing the lightest: a hundred-odd bits below the heaviest."""
+    """The grid of step 1 ignores weights about a hundred bits below the heaviest one."""
     for bit in range(105, 135):
         w = [1.0, 1.0, 2.0**-bit] + [0.0] * zeros
         assert np.asarray(AliasTable(w)._units).tolist() == reference.units_of(w), bit
 
 
 def test_an_id_of_exactly_one_cell_pays_like_the_heavier():
-    """Three ids are lifted to a unit, one unit is missing, and the first that has 2^32 gives it."""
+    """Three ids are raised to one unit. One unit is missing, and the first id with 2^32 units gives it."""
     w = np.array([1, 1, 1, 2**33, 4 * 2**33 - 3])
     wanted = [1, 1, 1, CELL - 1, 4 * CELL - 2]
     assert np.asarray(AliasTable(w)._units).tolist() == wanted == reference.alias_table(w).units
 
 
 def test_integer_weights_have_exactly_their_floor():
-    """Step 3's promise for whole multiples of a power of two; spare units go one each to the first."""
+    """Step 3 is exact for whole multiples of a power of two, and spare units go to the first ids."""
     w = np.random.default_rng(3).integers(0, 2**40, 5000)
     exact = [Fraction(int(x) * len(w) * CELL, int(w.sum())) for x in w]
     floors = [math.floor(x) for x in exact]
@@ -179,7 +181,7 @@ def test_power_of_every_dtype(power, dtype):
 
 @pytest.mark.parametrize("power", [3.0, -3.0, 0.3, 0.75])
 def test_power_of_very_wide_weights(power):
-    """1e-300 to 1e300 cubed is out of any float's range, and still no positive weight becomes zero."""
+    """The cubes of 1e-300 to 1e300 exceed the range of floats, but no positive weight becomes zero."""
     w = cases.wide(200)
     table = AliasTable(w, power=power)
     assert np.asarray(table._units).tolist() == reference.alias_table(w, power).units
@@ -217,9 +219,6 @@ def test_any_layout_of_the_weights():
         assert np.array_equal(np.asarray(AliasTable(other)._units), wanted)
 
 
-# ---- draws ------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("n", cases.SMALL)
 @pytest.mark.parametrize("name", cases.WEIGHTS)
 def test_draws_are_the_reference(name, n):
@@ -246,71 +245,7 @@ def test_log_uniform_is_the_reference(n):
     assert table.sample(500, rng=9).tobytes() == wanted.tobytes()
 
 
-@pytest.mark.parametrize("make", [lambda: AliasTable(cases.zipf(50)), lambda: UniformTable(50)])
-def test_shapes_and_out(make):
-    table = make()
-    flat = table.sample(24, rng=1)
-    assert flat.dtype == np.int64
-    assert flat.flags.c_contiguous
-    assert flat.flags.writeable
-    for shape in ((24,), (2, 12), (2, 3, 4), (24, 1)):
-        drawn = table.sample(shape, rng=1)
-        assert drawn.shape == shape
-        assert np.array_equal(drawn.ravel(), flat)
-        out = np.full(shape, -1)
-        assert table.sample(shape, rng=1, out=out) is out
-        assert np.array_equal(out, drawn)
-    assert table.sample((3, 0), rng=1).shape == (3, 0)
-    assert table.sample((), rng=1).shape == ()
-    assert int(table.sample((), rng=1)) == flat[0]
-    assert table.sample(np.int32(24), rng=1).tolist() == flat.tolist()
-
-
-def test_bad_out_is_refused_and_left_alone():
-    table = AliasTable(cases.zipf(50))
-    frozen = np.full(8, -1)
-    frozen.flags.writeable = False
-    for out, error in (
-        (np.full(8, -1, dtype=np.int32), TypeError),
-        (np.full(8, -1.0), TypeError),
-        ([-1] * 8, TypeError),
-        (np.full(7, -1), ValueError),
-        (np.full((8, 1), -1), ValueError),
-        (np.full(16, -1)[::2], ValueError),
-        (frozen, ValueError),
-    ):
-        with pytest.raises(error, match="out"):
-            table.sample(8, rng=1, out=out)
-        assert np.all(np.asarray(out) == -1)
-
-
-def test_rng_forms():
-    table = AliasTable(cases.zipf(1000))
-    wanted = table.sample(300, rng=5).tolist()
-    assert table.sample(300, rng=5).tolist() == wanted
-    assert table.sample(300, rng=np.random.SeedSequence(5)).tolist() == wanted
-    assert table.sample(300, rng=np.random.PCG64(5)).tolist() == wanted
-    generator = np.random.default_rng(5)
-    assert table.sample(300, rng=generator).tolist() == wanted
-    assert table.sample(300, rng=generator).tolist() != wanted
-    assert table.sample(300).tolist() != table.sample(300).tolist()
-    assert table.sample(300, rng=6).tolist() != wanted
-
-
-def test_a_longer_call_begins_like_a_shorter_one():
-    table = AliasTable(cases.pareto(1000))
-    long = table.sample(5000, rng=8)
-    for size in (1, 128, 999):
-        assert np.array_equal(table.sample(size, rng=8), long[:size])
-
-
-@pytest.mark.parametrize("n_threads", [2, 3, 8])
-def test_threads_change_nothing(n_threads):
-    for table in (AliasTable(cases.pareto(10**5)), UniformTable(10**5), LogUniformTable(10**4)):
-        assert np.array_equal(table.sample(300_001, rng=2), table.sample(300_001, rng=2, n_threads=n_threads))
-
-
-def test_no_weight_no_draw():
+def test_ids_without_weight_are_never_drawn():
     for name in ("zeros_inside", "zeros_at_the_ends"):
         w = cases.WEIGHTS[name](1000)
         drawn = AliasTable(w).sample(300_000, rng=1)
@@ -320,7 +255,7 @@ def test_no_weight_no_draw():
     assert np.all(AliasTable(w).sample(1000, rng=1) == 999)
 
 
-def test_no_weight_stays_no_weight_for_every_power():
+def test_zero_weights_stay_zero_for_every_power():
     w = np.array([0.0, 1.0, 0.0, 3.0])
     for power in (0.0, 0.25, 0.5, 0.75, 1.0, 2.5, -1.0):
         assert AliasTable(w, power=power).prob([0, 2]).tolist() == [0.0, 0.0]
@@ -336,7 +271,7 @@ def test_the_last_id_is_drawn():
 
 
 def test_mass_above_two_to_the_23():
-    """A float32 that is both column and coin forgets the weights up there. Here weights 3 and 1 alternate."""
+    """A float32 that serves as column and coin would lose the alternating weights there."""
     n = 2**24 + 1
     w = np.ones(n, dtype=np.float32)
     w[::2] = 3
@@ -344,7 +279,7 @@ def test_mass_above_two_to_the_23():
     assert np.array_equal(rebuilt(table), np.asarray(table._units))
     drawn = table.sample(2_000_000, rng=3)
     high = drawn >= 2**23
-    # Both are binomial, p = 1/2 and p = 3/4: seven standard deviations are one false alarm in 10^11.
+    # Both counts are binomial (p = 1/2 and 3/4). Seven standard deviations give one false alarm in 10^11.
     assert abs(high.mean() - 0.5) < 7 * math.sqrt(0.25 / len(drawn))
     assert abs((drawn[high] % 2 == 0).mean() - 0.75) < 7 * math.sqrt(0.1875 / high.sum())
     key = reference.call_key(reference.key_from_rng(3), 0, reference.TABLE, 0)
@@ -356,9 +291,6 @@ def test_mass_above_two_to_the_23():
     last = np.zeros(n, dtype=np.float32)
     last[-1], last[2**23] = 1, 1
     assert set(AliasTable(last).sample(100, rng=1).tolist()) == {n - 1, 2**23}
-
-
-# ---- prob -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", cases.WEIGHTS)
@@ -399,20 +331,6 @@ def test_prob_takes_any_integer_ids():
     assert float(table.prob(3)) == 10 / 16
 
 
-def test_prob_refuses_what_is_no_id():
-    for table in (AliasTable([1, 2, 3]), UniformTable(3), LogUniformTable(3)):
-        for query in (table.prob, table.log_prob):
-            for bad in ([0, 3], [-1], np.array([2**63], dtype=np.uint64)):
-                with pytest.raises(IndexError, match="ids"):
-                    query(bad)
-            for bad in ([0.0], [True], ["0"], None):
-                with pytest.raises(TypeError, match="ids"):
-                    query(bad)
-
-
-# ---- size, files, pickles ---------------------------------------------------------------------------------
-
-
 def test_sizes():
     table = AliasTable(cases.zipf(1000))
     assert len(table) == 1000
@@ -420,30 +338,6 @@ def test_sizes():
     assert len(UniformTable(2**32 - 1)) == 2**32 - 1
     assert UniformTable(2**32 - 1).nbytes < 1000
     assert len(LogUniformTable(77)) == 77
-
-
-@pytest.mark.parametrize("mmap", [True, False])
-def test_save_and_load(tmp_path, mmap):
-    w = cases.pareto(5000)
-    table = AliasTable(w)
-    path = tmp_path / "table of weights"
-    table.save(path)
-    loaded = AliasTable.load(path, mmap=mmap)
-    assert np.array_equal(loaded._cells, table._cells)
-    assert np.array_equal(loaded._units, table._units)
-    assert loaded.sample(1000, rng=1).tobytes() == table.sample(1000, rng=1).tobytes()
-    assert len(loaded) == 5000
-    assert path.stat().st_size <= 16 * 5000 + 4096
-    AliasTable.load(str(path)).sample(10)
-
-
-def test_what_load_returns_is_an_alias_table(tmp_path):
-    """A file does not say how its weights came about: a table of no other class claims so."""
-    LogUniformTable(9).save(tmp_path / "a")
-    for mmap in (True, False):
-        loaded = LogUniformTable.load(tmp_path / "a", mmap=mmap)
-        assert type(loaded) is AliasTable
-        assert loaded.sample(99, rng=1).tolist() == LogUniformTable(9).sample(99, rng=1).tolist()
 
 
 @pytest.mark.parametrize("table", [AliasTable([1, 3]), UniformTable(2), LogUniformTable(2)], ids=repr)
@@ -454,134 +348,3 @@ def test_probabilities_of_one_id_are_an_array_too(table):
             assert isinstance(got, np.ndarray)
             assert (got.shape, got.dtype) == ((), np.float64)
             assert got.tobytes() == asked([1]).tobytes()
-
-
-def test_pickle_carries_the_table_or_its_path(tmp_path):
-    table = AliasTable(cases.pareto(50_000))
-    copy = pickle.loads(pickle.dumps(table))
-    assert copy.sample(100, rng=1).tobytes() == table.sample(100, rng=1).tobytes()
-    path = tmp_path / "table"
-    table.save(path)
-    mapped = AliasTable.load(path, mmap=True)
-    small = pickle.dumps(mapped)
-    assert len(small) < 2000
-    assert pickle.loads(small).sample(100, rng=1).tobytes() == table.sample(100, rng=1).tobytes()
-    # Another table at the same path is not the one that was pickled.
-    AliasTable(cases.pareto(50_001)).save(path)
-    with pytest.raises(ValueError, match="pickled"):
-        pickle.loads(small)
-
-
-def test_saving_again_is_the_same_file(tmp_path):
-    table = AliasTable(cases.pareto(100))
-    table.save(tmp_path / "a")
-    AliasTable.load(tmp_path / "a", mmap=True).save(tmp_path / "b")
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
-def test_damaged_and_foreign_files_are_refused(tmp_path):
-    path = tmp_path / "table"
-    AliasTable(cases.pareto(300)).save(path)
-    whole = path.read_bytes()
-    np.save(tmp_path / "array.npy", np.arange(3))
-    foreign = (tmp_path / "array.npy").read_bytes()
-    for damaged in (b"", whole[:7], whole[:40], whole[:-1], whole[: len(whole) // 2], whole + b"\0", foreign):
-        path.write_bytes(damaged)
-        for mmap in (True, False):
-            with pytest.raises(ValueError, match="path"):
-                AliasTable.load(path, mmap=mmap)
-    with pytest.raises(FileNotFoundError):
-        AliasTable.load(tmp_path / "nowhere")
-
-
-def test_a_damaged_file_does_not_lead_out_of_the_table(tmp_path):
-    path = tmp_path / "table"
-    table = AliasTable(cases.pareto(300))
-    table.save(path)
-    whole = path.read_bytes()
-    cells, units = 4096, 4096 + 8 * 300
-    path.write_bytes(
-        whole[: cells + 8 * 7] + b"\xff" * 4 + whole[cells + 8 * 7 + 4 :]
-    )  # an alias of 2^32 - 1
-    with pytest.raises(ValueError, match="path must name an undamaged table, got a cell that no table has"):
-        AliasTable.load(path)
-    assert AliasTable.load(path, mmap=False).sample(99, rng=1).tolist() == table.sample(99, rng=1).tolist()
-    path.write_bytes(whole[: units + 8 * 7] + b"\xff" * 4 + whole[units + 8 * 7 + 4 :])
-    with pytest.raises(ValueError, match="path must name an undamaged table, got another checksum"):
-        AliasTable.load(path, mmap=False)
-
-
-@pytest.mark.parametrize("table", [UniformTable(99), LogUniformTable(99)], ids=["uniform", "log uniform"])
-def test_other_tables_pickle(table):
-    copy = pickle.loads(pickle.dumps(table))
-    assert type(copy) is type(table)
-    assert copy.sample(100, rng=1).tobytes() == table.sample(100, rng=1).tobytes()
-
-
-# ---- refusals ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("weights", "error", "says"),
-    [
-        ([], ValueError, "weights"),
-        ([[1.0, 2.0]], ValueError, "weights"),
-        ([1.0, -1.0], ValueError, r"weights.*1"),
-        ([1.0, math.nan], ValueError, r"weights.*1"),
-        ([1.0, 2.0, math.inf], ValueError, r"weights.*2"),
-        ([0.0, 0.0], ValueError, "weights"),
-        (np.array([3, -2]), ValueError, r"weights.*1"),
-        (np.array([1e308, 1e308]), ValueError, "weights"),
-        (["1", "2"], TypeError, "weights"),
-        (np.array([1 + 1j]), TypeError, "weights"),
-        (None, TypeError, "weights"),
-    ],
-)
-def test_weights_that_are_none(weights, error, says):
-    with pytest.raises(error, match=says):
-        AliasTable(weights)
-
-
-def test_other_refusals():
-    for power in (math.nan, math.inf, -math.inf):
-        with pytest.raises(ValueError, match="power"):
-            AliasTable([1.0, 2.0], power=power)
-    for smoothing in (-1.0, math.nan, math.inf):
-        with pytest.raises(ValueError, match="smoothing"):
-            AliasTable([1.0, 2.0], smoothing=smoothing)
-    with pytest.raises(ValueError, match="smoothing"):  # the error alone, no warning of an overflow before it
-        AliasTable([1e308, 1.0], smoothing=1e308)
-    for make in (UniformTable, LogUniformTable):
-        for n in (0, -1, 2**32):
-            with pytest.raises(ValueError, match="n"):
-                make(n)
-        with pytest.raises(TypeError, match="n"):
-            make(3.0)
-    table = AliasTable([1, 2])
-    for size in (-1, (2, -3)):
-        with pytest.raises(ValueError, match="size"):
-            table.sample(size)
-    for size in (1.5, "3", None):
-        with pytest.raises(TypeError, match="size"):
-            table.sample(size)
-    for n_threads in (0, -1):
-        with pytest.raises(ValueError, match="n_threads"):
-            table.sample(3, n_threads=n_threads)
-
-
-def test_a_uniform_table_is_a_file_too(tmp_path):
-    path = tmp_path / "uniform"
-    UniformTable(99).save(path)
-    for mmap in (True, False):
-        loaded = UniformTable.load(path, mmap=mmap)
-        assert type(loaded) is UniformTable
-        assert loaded.sample(50, rng=2).tolist() == UniformTable(99).sample(50, rng=2).tolist()
-    with pytest.raises(
-        ValueError, match=r"path must name the file of a table of kind 0 \(AliasTable\), got kind 1"
-    ):
-        AliasTable.load(path)
-    AliasTable([1, 2]).save(path)
-    with pytest.raises(
-        ValueError, match=r"path must name the file of a table of kind 1 \(UniformTable\), got kind 0"
-    ):
-        UniformTable.load(path)

@@ -1,6 +1,17 @@
-"""The twins of cpp/, in Numba: file for file, name for name, argument for argument, and byte for byte.
+"""Numba twins of the kernels in cpp/.
 
-Here stands what bindings.cpp adds to the headers: loops around what is a number there, the list of kernels.
+Files, names, arguments and results are the same, byte for byte. `equipoise._runtime.backend` chooses between
+this package and `equipoise._core`.
+
+    _jit          the JIT policy and the disk cache: every twin is decorated with `jit`
+    stream        words, and conversions of words to numbers    <- everything below
+    tables        whole units, alias and uniform tables         <- negatives, smote
+    negatives     rows, shared sets and exclusions
+    reservoirs    blocks of rows, selection, classes
+    neighbors     packing and search
+    smote         synthetic rows
+
+This file lists the kernels, and adds the loops that the C++ bindings put around functions of a number.
 """
 
 from __future__ import annotations
@@ -86,7 +97,7 @@ def philox(counters, keys, out):
 
 
 def _flat(array):
-    """An array of any shape as one row, never a copy, into which an answer would be lost."""
+    """Return a one-dimensional view of an array. A copy would lose the results written to it."""
     if not array.flags.c_contiguous:
         raise TypeError(f"arrays must be C-contiguous, got strides {array.strides}")
     return array.reshape(-1)
@@ -99,7 +110,7 @@ def _elementwise(function):
         for i in range(x.size):
             out[i] = function(x[i])
 
-    each.__name__ = function.__name__  # by which the disk cache tells one from the other
+    each.__name__ = function.__name__  # the disk cache tells them apart by name
     each = jit((reads(f64), writes(f64)))(each)
     return lambda x, out: each(_flat(x), _flat(out))
 

@@ -1,10 +1,13 @@
-"""The JIT policy, in one decorator: no GIL, no tests of bounds or divisors, compiled when first called, kept.
+"""The JIT policy, in one decorator.
 
-The disk cache is our own, and small. Numba's does not see a changed callee in another file, lets processes
-that compile at once take each other's entries, may write beside the source, where an uninstall leaves it
-behind, and raises on a full disk. Here an entry is one file whose name is its whole key: the digest of all
-twins, the versions, the CPU, the signature. It is moved into place whole. Where nothing can be read or
-written, the twins are compiled again, to the same bytes.
+Kernels release the GIL, check neither bounds nor divisors, are compiled when they are first called, and are
+kept on disk.
+
+The disk cache is our own. Numba's cache does not notice a changed callee in another file, can mix up the
+entries of processes that compile at the same time, may write next to the source, where an uninstall leaves
+files behind, and raises on a full disk. Here an entry is one file, and the file's name is the whole key: a
+digest of all twins, the versions, the CPU and the signature. The file is moved into place once it is
+complete. If the cache cannot be read or written, the twins are compiled again, to the same machine code.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import contextlib
 import functools
 import hashlib
 import inspect
+import itertools
 import os
 import pickle
 import sys
@@ -33,7 +37,7 @@ b1, u8, u32, i32 = types.boolean, types.uint8, types.uint32, types.int32
 u64, i64 = types.uint64, types.int64
 f32, f64 = types.float32, types.float64
 
-# Untyped, since what Numba's stubs say of these differs from version to version.
+# Untyped, since Numba's stubs for these differ from version to version.
 intrinsic: Any = _intrinsic
 _njit: Any = numba.njit
 _config: Any = numba.config
@@ -42,28 +46,35 @@ _OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 
 
 def reads(dtype: Any, ndim: int = 1) -> Any:
-    """An array that is only read. Others convert to it, so that one compiled kernel takes them all."""
+    """Return the type of an array that is only read.
+
+    Arrays of other layouts and alignments convert to it, so one compiled kernel accepts them all.
+    """
     return types.Array(dtype, ndim, "C", readonly=True, aligned=False)
 
 
 def writes(dtype: Any, ndim: int = 1) -> Any:
+    """Return the type of an array that is written to."""
     return types.Array(dtype, ndim, "C", aligned=False)
 
 
 class Record(NamedTuple):
-    """A kernel's argument that is a named tuple, with the types of its fields."""
+    """A kernel argument that is a named tuple, with the types of its fields."""
 
     kind: Any
     types: tuple[Any, ...]
 
 
 def record(kind: Any, *types: Any) -> Record:
-    """Declare an argument as a named tuple of class `kind`; callers may pass any sequence of such fields."""
+    """Declare an argument as a named tuple of class `kind`.
+
+    Callers may pass any sequence of values for its fields.
+    """
     return Record(kind, types)
 
 
 def stack(dtype: Any, size: int) -> Any:
-    """A function for kernels that gives a pointer to `size` elements on the stack."""
+    """Return a function that gives a kernel a pointer to `size` elements on the stack."""
 
     @intrinsic
     def room(typingctx):
@@ -78,65 +89,66 @@ def stack(dtype: Any, size: int) -> Any:
 
 
 def jit(*signatures: tuple[Any, ...], allocates: bool = False) -> Callable[[Callable[..., Any]], Any]:
-    """With signatures, a kernel: called from Python, compiled for these. Without, a part that is inlined.
+    """Compile a function: with signatures a kernel that Python calls, without them a part that is inlined.
 
-    Only a kernel that allocates gets Numba's runtime, which counts references to every array at every turn.
+    Only kernels that allocate get Numba's runtime, which counts references to all arrays in each iteration of
+    a loop.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
         if not signatures:
             return _dispatcher(function, forceinline=True, _nrt=allocates, no_cpython_wrapper=True)
-        flat, flattened, spread = _flattened(function, signatures)
-        dispatcher, lock, ready = _dispatcher(flat, _nrt=allocates), threading.Lock(), False
-
-        def prepare() -> None:
-            nonlocal ready
-            with lock:
-                if ready:
-                    return
-                _keep_on_disk(dispatcher)
-                with _enabled():
-                    for signature in flattened:
-                        dispatcher.compile(signature)
-                dispatcher.disable_compile()  # other arguments are converted, or refused
-                ready = True
-
-        @functools.wraps(function)
-        def kernel(*args: Any) -> Any:
-            if not ready:
-                prepare()
-            return dispatcher(*(spread(*args) if spread else args))
-
-        kernel.dispatcher = dispatcher  # type: ignore[attr-defined]
-        return kernel
+        return _kernel(function, signatures, allocates)
 
     return decorate
 
 
-def _flattened(function: Callable[..., Any], signatures: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...], Any]:
-    """The kernel with its records' fields as arguments of their own, its signatures, and what spreads a call.
+def _kernel(function: Callable[..., Any], signatures: tuple[tuple[Any, ...], ...], allocates: bool) -> Any:
+    """Return a function that compiles all signatures at its first call, and spreads the fields of records.
 
-    Numba checks a named tuple's class and fields one by one at each call, and converts none of its arrays.
+    Numba would check the class and each field of a named tuple at every call, and would convert none of its
+    arrays. So a record's fields are arguments of the compiled function.
     """
-    records = {i: r for i, r in enumerate(signatures[0]) if isinstance(r, Record)}
-    if not records:
-        return function, signatures, None
     names = list(inspect.signature(function).parameters)
-    fields = {i: [f"{names[i]}_{j}" for j in range(len(r.types))] for i, r in records.items()}
-    arguments = ", ".join(", ".join(fields.get(i, [name])) for i, name in enumerate(names))
-    values = ", ".join(
-        f"Record{i}({', '.join(fields[i])})" if i in fields else n for i, n in enumerate(names)
+    records = {names[i]: r for i, r in enumerate(signatures[0]) if isinstance(r, Record)}
+    dispatcher = _dispatcher(_flattened(function, names, records) if records else function, _nrt=allocates)
+    lock, room = threading.Lock(), {"dispatcher": dispatcher, "ready": False}
+
+    def prepare() -> None:
+        with lock:
+            if room["ready"]:
+                return
+            _keep_on_disk(dispatcher)
+            with _enabled():
+                for signature in signatures:
+                    parts = (part.types if isinstance(part, Record) else (part,) for part in signature)
+                    dispatcher.compile(tuple(itertools.chain.from_iterable(parts)))
+            dispatcher.disable_compile()  # other arguments are converted, or refused
+            room["ready"] = True
+
+    room["prepare"] = prepare
+    spread = ", ".join(f"*{name}" if name in records else name for name in names)
+    lines = (
+        f"def kernel({', '.join(names)}):",
+        "if not ready:",
+        "    prepare()",
+        f"return dispatcher({spread})",
     )
-    starred = ", ".join(f"*{name}" if i in fields else name for i, name in enumerate(names))
-    inlined = _dispatcher(function, forceinline=True, _nrt=False, no_cpython_wrapper=True)
-    room: dict[str, Any] = {"inlined": inlined} | {f"Record{i}": r.kind for i, r in records.items()}
-    exec(f"def {function.__name__}({arguments}):\n    return inlined({values})", room)
-    exec(f"def spread({', '.join(names)}):\n    return ({starred},)", room)
-    flattened = tuple(
-        tuple(t for part in signature for t in (part.types if isinstance(part, Record) else (part,)))
-        for signature in signatures
-    )
-    return room[function.__name__], flattened, room["spread"]
+    exec("\n    ".join(lines), room)
+    kernel: Any = functools.update_wrapper(room["kernel"], function)
+    kernel.dispatcher = dispatcher
+    return kernel
+
+
+def _flattened(function: Callable[..., Any], names: list[str], records: dict[str, Record]) -> Any:
+    """Return the kernel with the fields of its records as arguments of their own."""
+    fields = {name: [f"{name}_{j}" for j in range(len(r.types))] for name, r in records.items()}
+    arguments = ", ".join(", ".join(fields.get(name, [name])) for name in names)
+    values = (f"{name}_kind({', '.join(fields[name])})" if name in records else name for name in names)
+    room: dict[str, Any] = {f"{name}_kind": r.kind for name, r in records.items()}
+    room["inlined"] = _dispatcher(function, forceinline=True, _nrt=False, no_cpython_wrapper=True)
+    exec(f"def {function.__name__}({arguments}):\n    return inlined({', '.join(values)})", room)
+    return room[function.__name__]
 
 
 def _dispatcher(function: Callable[..., Any], **options: bool) -> Any:
@@ -146,7 +158,10 @@ def _dispatcher(function: Callable[..., Any], **options: bool) -> Any:
 
 @contextlib.contextmanager
 def _enabled() -> Iterator[None]:
-    """NUMBA_DISABLE_JIT is for the user's own code: uncompiled, NumPy scalars would warn when they wrap."""
+    """Ignore NUMBA_DISABLE_JIT, which is meant for the user's own code.
+
+    Without compilation, NumPy scalars would warn when they wrap around.
+    """
     disabled, _config.DISABLE_JIT = _config.DISABLE_JIT, 0
     try:
         yield
@@ -154,7 +169,7 @@ def _enabled() -> Iterator[None]:
         _config.DISABLE_JIT = disabled
 
 
-# ---- private names of Numba, for speed and for the disk cache: each use of them may fail -------------------
+# ---- private names of Numba, for speed and for the disk cache: any use of them may fail --------------------
 
 
 def _known(options: dict[str, bool]) -> dict[str, bool]:
@@ -168,7 +183,7 @@ def _known(options: dict[str, bool]) -> dict[str, bool]:
 def _keep_on_disk(dispatcher: Any) -> None:
     with contextlib.suppress(Exception):
         folder, name = _cache_folder(), dispatcher.py_func.__name__
-        cache = dispatcher._cache  # a null cache, this dispatcher's own
+        cache = dispatcher._cache  # a null cache of this dispatcher alone
         if folder is not None:
             cache.load_overload = functools.partial(_load, folder, name)
             cache.save_overload = functools.partial(_save, folder, name)
@@ -178,7 +193,7 @@ def _keep_on_disk(dispatcher: Any) -> None:
 def _cache_folder() -> Path | None:
     root = Path(__file__).parent
     sources = sorted(root.rglob("*.py"))
-    if not sources:  # frozen, zipped or without sources: nothing to tell one version from the next by
+    if not sources:  # frozen, zipped or without sources: versions cannot be told apart
         return None
     digest = hashlib.sha256("\n".join((numba.__version__, llvmlite.__version__, sys.version)).encode())
     for source in sources:

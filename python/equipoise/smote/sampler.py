@@ -213,7 +213,7 @@ class SmoteSampler(Sampler):
 
     def _fill(self, first: int, drawn: SyntheticRows, threads: int) -> None:
         draw, lane = kernels().smote_draw, np.uint64(worker_lane())
-        cells = self._weights._cells if self._weights is not None else _NO_CELLS
+        cells = self._weights.proposer().cells if self._weights is not None else _NO_CELLS
         count, d = drawn.rows.shape
         k = self._table.shape[1]
 
@@ -231,7 +231,7 @@ class SmoteSampler(Sampler):
         yield self._X.dtype.str[1:].encode() + self._seed.to_bytes(8, "little")
         yield from (np.asarray(self._table.shape), self._categorical, self._table)
         if self._weights is not None:
-            yield self._weights._fingerprint()
+            yield self._weights.fingerprint()
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

@@ -1,7 +1,4 @@
-"""Tables to draw from: alias tables over weights, and the two that need no weights.
-
-Every table draws ids 0 .. n - 1 with replacement, in O(1) a draw, and says its exact probabilities.
-"""
+"""Alias tables: ids drawn in proportion to weights, in O(1) time per draw."""
 
 from __future__ import annotations
 
@@ -13,37 +10,43 @@ import numpy as np
 from equipoise import _validate
 from equipoise._runtime.backend import kernels
 from equipoise.tables import file
-from equipoise.tables.base import _CHUNK, _Table
-from equipoise.tables.units import Units, _digest, _powered, _whole_units
+from equipoise.tables.base import CHUNK, Table
+from equipoise.tables.units import Units, fingerprint_of, powered, whole_units
 
 __all__ = ["AliasTable"]
 
 
-class AliasTable(_Table):
-    """Draws ids in proportion to weights, in O(1) a draw (Walker 1974; Vose 1991).
+class AliasTable(Table):
+    """A table that draws ids in proportion to weights (Walker 1974; Vose 1991).
 
-    Weights become whole units once, n * 2^32 in all (``equipoise.rng``, "Whole units"): the table holds them
-    without any rounding, so that the probability of every id is within 2^-31 / n of its normalised weight,
-    for the heaviest and for the lightest, and :meth:`prob` says it exactly. Ids of weight zero are never
-    drawn; ids of positive weight have at least one unit.
+    A draw takes O(1) time, whatever the weights. Ids are drawn with replacement.
 
     Parameters
     ----------
     weights : array of shape (n,)
-        float32, float64, int32, int64 or uint32 (other real dtypes of up to 64 bits are converted, exactly);
-        finite, >= 0, with a finite sum, not all zero, not normalised; 1 <= n < 2^32.
+        float32, float64, int32, int64 or uint32. Other real dtypes of up to 64 bits are converted exactly.
+        Weights must be finite and >= 0, have a finite sum and not all be zero. They need not be normalized.
+        1 <= n < 2^32.
     power : float
-        p_i is proportional to ``(weights_i + smoothing) ** power``; word2vec's negatives take 0.75.
+        p_i is proportional to ``(weights_i + smoothing) ** power``. word2vec draws negatives with a power of
+        0.75.
     smoothing : float
-        >= 0, added to every weight before the power, so that items without a count can be drawn. Where
-        ``weights_i + smoothing`` is 0 the probability is 0 for every power.
+        >= 0. Added to each weight before the power is taken, so that items without a count can be drawn. If
+        ``weights_i + smoothing`` is 0, the probability is 0 for every power.
 
     Raises
     ------
     TypeError
-        Weights that are no real numbers; a power that is no number.
+        If the weights are not real numbers, or ``power`` is not a number.
     ValueError
-        Weights that are negative, infinite, NaN, empty, not 1-D or all zero.
+        If a weight is negative, infinite or NaN, or if the weights are empty, not 1-D or all zero.
+
+    Notes
+    -----
+    Weights are converted to integers once, n * 2^32 units in total (``equipoise.rng``, "Whole units"). The
+    table holds these without rounding, so each id's probability is within 2^-31 / n of its normalized weight,
+    and :meth:`prob` returns it exactly. Ids of weight zero are never drawn, and ids of positive weight have
+    at least one unit.
 
     References
     ----------
@@ -52,7 +55,7 @@ class AliasTable(_Table):
     - M. D. Vose, "A linear algorithm for generating random numbers with a given distribution", IEEE
       Transactions on Software Engineering 17, 1991.
     - L. Huebschle-Schneider and P. Sanders, "Parallel weighted random sampling", ACM TOMS 48, 2022 (the sweep
-      that builds it).
+      that builds the table).
 
     Examples
     --------
@@ -71,7 +74,7 @@ class AliasTable(_Table):
         power = _validate.as_real(power, "power")
         smoothing = _validate.as_real(smoothing, "smoothing", least=0.0)
         w = _validate.as_weights(weights, zeros=smoothing > 0)
-        self._set(_whole_units(_powered(w, power, smoothing)))
+        self._set(whole_units(powered(w, power, smoothing)))
 
     def _set(self, units: Units) -> None:
         self._n = units.size
@@ -82,17 +85,17 @@ class AliasTable(_Table):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table to a file that :meth:`load` can map.
 
-        It is written under a temporary name and renamed.
+        The file is written under a temporary name and then renamed.
 
         Parameters
         ----------
         path : path-like
-            Replaced if it exists.
+            An existing file is replaced.
 
         Raises
         ------
         OSError
-            If it cannot be written; an older file is then as it was.
+            If the file cannot be written. An existing file is then unchanged.
 
         Examples
         --------
@@ -104,7 +107,7 @@ class AliasTable(_Table):
         2
         """
         words = (self._cells, self._units)
-        file.write(_validate.as_file_path(path), file.ALIAS, self._n, self._fingerprint(), words)
+        file.write(_validate.as_file_path(path), file.ALIAS, self._n, self.fingerprint(), words)
 
     @staticmethod
     def load(path: str | os.PathLike[str], mmap: bool = True) -> AliasTable:
@@ -114,9 +117,9 @@ class AliasTable(_Table):
         ----------
         path : path-like
         mmap : bool
-            Map the file: all processes of a machine share one copy, and the table pickles as path and
-            fingerprint. Its cells are looked through once, so that a damaged one cannot lead out of the
-            table. Otherwise the units are read into memory and their checksum is verified.
+            If True, map the file: all processes on a machine share one copy, and the table pickles as its
+            path and fingerprint. All cells are checked once, so a damaged cell cannot point outside the
+            table. If False, read the units into memory and verify their checksum.
 
         Returns
         -------
@@ -125,9 +128,10 @@ class AliasTable(_Table):
         Raises
         ------
         OSError
-            No such file.
+            If the file cannot be read.
         ValueError
-            A file that :meth:`save` did not write, of another version, cut short or (not mapped) damaged.
+            If :meth:`save` did not write the file, it has another version, it is truncated or, when not
+            mapped, it is damaged.
 
         Examples
         --------
@@ -138,23 +142,23 @@ class AliasTable(_Table):
         table = AliasTable.__new__(AliasTable)
         table._n, table._cells, table._units, table._digest = n, words[0], words[1], digest
         if not mmap:
-            if _digest(n, table._units) != digest:
+            if fingerprint_of(n, table._units) != digest:
                 _validate.refuse_file(path, "an undamaged table", "another checksum")
             kernels().alias_build(table._units, table._cells)
             return table
-        for begin in range(0, n, _CHUNK):  # an alias beyond the table would be read beyond the table
-            if int((table._cells[begin : begin + _CHUNK] & np.uint64(0xFFFFFFFF)).max()) >= n:
+        for begin in range(0, n, CHUNK):  # an alias >= n would make draws read outside the table
+            if int((table._cells[begin : begin + CHUNK] & np.uint64(0xFFFFFFFF)).max()) >= n:
                 _validate.refuse_file(path, "an undamaged table", "a cell that no table has")
         table._path = path
         return table
 
     def __getstate__(self) -> tuple[str, bytes] | Units:
-        # A mapped table is its file; another is its units, from which the cells follow.
-        return (self._path, self._fingerprint()) if self._path is not None else self._units
+        # The file holds a mapped table. Any other table can be rebuilt from its units.
+        return (self._path, self.fingerprint()) if self._path is not None else self._units
 
     def __setstate__(self, state: tuple[str, bytes] | Units) -> None:
         if isinstance(state, np.ndarray):
-            self._set(np.asarray(state, np.uint64))  # a dtype object as all other tables have
+            self._set(np.asarray(state, np.uint64))  # unpickled arrays have a dtype object of their own
             return
         path, fingerprint = state
         loaded = AliasTable.load(path)

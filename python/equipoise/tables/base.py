@@ -11,18 +11,20 @@ from equipoise import _validate
 from equipoise._runtime.backend import kernels
 from equipoise._runtime.chunks import for_chunks
 from equipoise.rng import RNG, TABLE, key_from_rng
-from equipoise.tables.units import Units, _digest
+from equipoise.tables.units import Units, fingerprint_of
 
-# Draws between two looks at Ctrl-C, some milliseconds; a multiple of the stream's block of 128.
-_CHUNK = 1 << 18
-_NO_UNITS: Units = np.empty(0, np.uint64)
+__all__ = ["CHUNK", "Proposer", "Table"]
+
+# Draws per chunk, which take a few milliseconds; a multiple of the stream's block of 128.
+CHUNK = 1 << 18
+_EMPTY: Units = np.empty(0, np.uint64)
 
 
 class Proposer(NamedTuple):
-    """A table as kernels take it.
+    """The arrays of a table, as kernels take them.
 
-    Without units the table is uniform: one unit an id. `total` is the sum of the units, and ``prefix[i]`` the
-    sum of those of the ids below i; it is empty until :meth:`_Table.proposer` is asked for it.
+    A table without units is uniform: each id has one unit. `total` is the sum of the units, and ``prefix[i]``
+    the sum of the units of the ids below i. `prefix` is empty until it is asked for.
     """
 
     n: np.uint64
@@ -32,13 +34,19 @@ class Proposer(NamedTuple):
     prefix: Units
 
 
-class _Table:
-    """What all tables share. Without units a table is uniform: one unit an id."""
+class Table:
+    """The base class of all tables.
+
+    A table without units is uniform: each id has one unit. Tables are immutable. The methods ``proposer``,
+    ``units_of``, ``num_positive`` and ``fingerprint`` are internal: they are for other parts of this package
+    and may change at any time.
+    """
 
     _n: int
-    _units: Units = _NO_UNITS  # whole units of each id; they add up to _total
-    _cells: Units = _NO_UNITS  # threshold * 2^32 + alias
-    _prefix: Units = _NO_UNITS  # units of the ids below each; made once a row of negatives needs it
+    _units: Units = _EMPTY  # whole units of each id
+    _cells: Units = _EMPTY  # threshold * 2^32 + alias
+    _prefix: Units = _EMPTY  # units of the ids below each; made when a row of negatives first needs it
+    _proposer: Proposer | None = None
     _positive: int | None = None
     _digest: bytes | None = None
 
@@ -47,12 +55,11 @@ class _Table:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held: 16 an item for weights, and 8 more once a row of negatives has needed an exact draw."""
-        return self._units.nbytes + self._cells.nbytes + self._prefix.nbytes
+        """Bytes of memory in use.
 
-    @property
-    def _total(self) -> int:
-        return self._n << 32 if self._units.size else self._n
+        16 per item for tables with weights, and 8 more once a row of negatives has needed an exact draw.
+        """
+        return self._units.nbytes + self._cells.nbytes + self._prefix.nbytes
 
     def sample(
         self,
@@ -69,12 +76,13 @@ class _Table:
         size : int or tuple of int
             Shape of the result.
         rng : None, int, SeedSequence, BitGenerator or Generator
-            As ``numpy.random.default_rng`` takes it (Scientific Python's SPEC 7); one 64-bit key is drawn
-            from it. The same int gives the same answer each call.
+            Anything that ``numpy.random.default_rng`` accepts (Scientific Python's SPEC 7). One 64-bit key is
+            drawn from it. The same int gives the same ids in each call.
         out : int64 ndarray of shape ``size``, optional
-            C-contiguous and writable; filled in place and returned.
+            Filled in place and returned. Must be C-contiguous and writable.
         n_threads : int, optional
-            Default ``EQUIPOISE_NUM_THREADS``, else 1. The answer does not depend on it.
+            Default: the environment variable ``EQUIPOISE_NUM_THREADS``, or 1. The result does not depend on
+            it.
 
         Returns
         -------
@@ -84,7 +92,7 @@ class _Table:
         Raises
         ------
         TypeError, ValueError
-            For arguments of the wrong type, or of the wrong value or shape.
+            If an argument has the wrong type, value or shape.
 
         Examples
         --------
@@ -101,14 +109,17 @@ class _Table:
             _validate.check_out(out, "out", np.int64, shape)
         key = np.uint64(kernels().call_key(key_from_rng(rng), 0, TABLE, 0))
         flat = out.reshape(-1)
-        for_chunks(flat.size, _CHUNK, threads, lambda begin, end: self._draw(key, begin, flat[begin:end]))
+        for_chunks(flat.size, CHUNK, threads, lambda begin, end: self._draw(key, begin, flat[begin:end]))
         return out
 
     def _draw(self, key: np.uint64, start: int, out: NDArray[np.int64]) -> None:
         kernels().alias_draw(key, self._cells, start, out)
 
     def prob(self, ids: Any) -> NDArray[np.float64]:
-        """Probability of each id: its whole units over the table's, exactly what ``sample`` draws with.
+        """Return the probability of each id.
+
+        This is the exact probability that ``sample`` draws with: the whole units of the id, divided by those
+        of the table.
 
         Parameters
         ----------
@@ -118,14 +129,14 @@ class _Table:
         Returns
         -------
         float64 ndarray of the shape of ``ids``
-            Within 2^-31 / n of the normalised weight. 0 for a weight of zero.
+            Within 2^-31 / n of the normalized weight. 0 for a weight of zero.
 
         Raises
         ------
         TypeError
-            Ids that are no integers.
+            If the ids are not integers.
         IndexError
-            An id outside [0, n).
+            If an id is outside [0, n).
 
         Examples
         --------
@@ -134,10 +145,10 @@ class _Table:
         array([0.  , 0.75, 0.25])
         """
         ids = _validate.as_ids(ids, "ids", upper=self._n, ndim=None)
-        return np.asarray(self._units_of(ids).astype(np.float64) / float(self._total))
+        return np.asarray(self.units_of(ids).astype(np.float64) / float(self.proposer().total))
 
     def log_prob(self, ids: Any) -> NDArray[np.float64]:
-        """Natural logarithm of :meth:`prob`; ``-inf`` for a weight of zero.
+        """Return the natural logarithm of :meth:`prob`, which is ``-inf`` for a weight of zero.
 
         Parameters
         ----------
@@ -151,9 +162,9 @@ class _Table:
         Raises
         ------
         TypeError
-            Ids that are no integers.
+            If the ids are not integers.
         IndexError
-            An id outside [0, n).
+            If an id is outside [0, n).
 
         Examples
         --------
@@ -167,35 +178,81 @@ class _Table:
         return out
 
     def proposer(self, *, prefix: bool = False) -> Proposer:
-        """Return the table as kernels take it, with its prefix sums if asked.
+        """Return the table as kernels take it. Internal.
 
-        Internal: what other subjects may know of a table.
+        Parameters
+        ----------
+        prefix : bool
+            Compute the prefix sums of the units if they are missing. A uniform table needs none.
+
+        Returns
+        -------
+        Proposer
+
+        Examples
+        --------
+        >>> import equipoise
+        >>> equipoise.UniformTable(4).proposer().total
+        np.uint64(4)
         """
-        if prefix:
-            self._prefix_sums()
-        return Proposer(np.uint64(self._n), np.uint64(self._total), self._cells, self._units, self._prefix)
+        if self._proposer is None or (prefix and self._units.size and not self._prefix.size):
+            if prefix and self._units.size:
+                sums = np.zeros(self._n + 1, np.uint64)
+                np.cumsum(self._units, out=sums[1:])
+                self._prefix = sums
+            total = self._n << 32 if self._units.size else self._n
+            self._proposer = Proposer(
+                np.uint64(self._n), np.uint64(total), self._cells, self._units, self._prefix
+            )
+        return self._proposer
 
-    def _units_of(self, ids: NDArray[np.int64]) -> Units:
-        return self._units[ids] if self._units.size else np.ones(ids.shape, np.uint64)
+    def units_of(self, ids: NDArray[np.int64]) -> Units:
+        """Return the whole units of each id. Internal.
 
-    def _prefix_sums(self) -> Units:
-        if not self._prefix.size and self._units.size:
-            prefix = np.zeros(self._n + 1, np.uint64)
-            np.cumsum(self._units, out=prefix[1:])
-            self._prefix = prefix
-        return self._prefix
+        Parameters
+        ----------
+        ids : int64 ndarray of any shape
+            In [0, n), which is not checked.
 
-    def _num_positive(self) -> int:
+        Returns
+        -------
+        uint64 ndarray of the shape of ``ids``
+
+        Examples
+        --------
+        >>> import equipoise
+        >>> int(equipoise.AliasTable([1.0, 3.0]).units_of(1)) == 6 * 2**32 // 4
+        True
+        """
+        return self._units[ids] if self._units.size else np.ones(np.shape(ids), np.uint64)
+
+    def num_positive(self) -> int:
+        """Return the number of ids of positive weight. Internal.
+
+        Examples
+        --------
+        >>> import equipoise
+        >>> equipoise.AliasTable([0.0, 3.0, 1.0]).num_positive()
+        2
+        """
         if self._positive is None:
             self._positive = int(np.count_nonzero(self._units)) if self._units.size else self._n
         return self._positive
 
-    def _fingerprint(self) -> bytes:
+    def fingerprint(self) -> bytes:
+        """Return a digest of the number of ids and their units, which is computed once. Internal.
+
+        Examples
+        --------
+        >>> import equipoise
+        >>> equipoise.UniformTable(3).fingerprint() == equipoise.UniformTable(4).fingerprint()
+        False
+        """
         if self._digest is None:
-            self._digest = _digest(self._n, self._units)
+            self._digest = fingerprint_of(self._n, self._units)
         return self._digest
 
-    # Tables do not change.
+    # Tables are immutable, so a copy would be the same.
     def __copy__(self) -> Self:
         return self
 

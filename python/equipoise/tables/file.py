@@ -1,4 +1,7 @@
-"""The file of a table: a page of header, then cells and units, little-endian, so that it can be mapped."""
+"""The file format of tables: a header of one page, then cells and units.
+
+All numbers are little-endian, so the file can be mapped.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +20,21 @@ __all__ = ["ALIAS", "UNIFORM", "read", "write"]
 
 ALIAS, UNIFORM = 0, 1
 _KINDS = {ALIAS: "AliasTable", UNIFORM: "UniformTable"}
-_WORDS = {ALIAS: 2, UNIFORM: 0}  # an item
+_WORDS = {ALIAS: 2, UNIFORM: 0}  # per item
 _MAGIC = b"equipoise alias\n"
-_HEADER = struct.Struct("<16sIIQ32s")  # magic, version, kind, n, fingerprint; then zeros up to a page
+_HEADER = struct.Struct("<16sIIQ32s")  # magic, version, kind, n, fingerprint; zeros fill the page
 _PAGE = 4096
 
 
 def write(path: str, kind: int, n: int, fingerprint: bytes, words: tuple[NDArray[np.uint64], ...]) -> None:
-    """Under a temporary name, then renamed: an older file is whole until the new one is."""
+    """Write the file under a temporary name, then rename it.
+
+    Until then an existing file stays as it is.
+    """
     header = _HEADER.pack(_MAGIC, 1, kind, n, fingerprint).ljust(_PAGE, b"\0")
     temporary = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
     try:
-        with open(temporary, "xb") as file:  # not tempfile's: those are for the owner's eyes only
+        with open(temporary, "xb") as file:  # files of tempfile are readable for their owner alone
             file.write(header)
             for part in words:
                 part.astype("<u8", copy=False).tofile(file)
@@ -40,7 +46,7 @@ def write(path: str, kind: int, n: int, fingerprint: bytes, words: tuple[NDArray
 
 
 def read(path: str, kind: int, mmap: bool) -> tuple[int, bytes, NDArray[np.uint64]]:
-    """n, the fingerprint, and the words of all items, one row a part."""
+    """Return n, the fingerprint, and the words of all items as one row for cells and one for units."""
     with open(path, "rb") as file:
         header = file.read(_PAGE)
         size = os.fstat(file.fileno()).st_size
@@ -57,7 +63,7 @@ def read(path: str, kind: int, mmap: bool) -> tuple[int, bytes, NDArray[np.uint6
     shape = (_WORDS[kind], n)
     if not _WORDS[kind]:
         words = np.empty(shape, "<u8")
-    elif mmap:  # mode "c" maps pages that are shared until written to, and nothing writes to them
+    elif mmap:  # mode "c" shares pages until they are written to, and nothing writes to them
         words = np.asarray(np.memmap(path, "<u8", "c", _PAGE, shape))
     else:
         words = np.fromfile(path, "<u8", shape[0] * n, offset=_PAGE).reshape(shape)

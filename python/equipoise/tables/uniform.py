@@ -11,14 +11,14 @@ from equipoise import _validate
 from equipoise._runtime.backend import kernels
 from equipoise.tables import file
 from equipoise.tables.alias import AliasTable
-from equipoise.tables.base import _Table
-from equipoise.tables.units import _whole_units
+from equipoise.tables.base import Table
+from equipoise.tables.units import whole_units
 
 __all__ = ["LogUniformTable", "UniformTable"]
 
 
-class UniformTable(_Table):
-    """All ids 0 .. n - 1 alike. No memory.
+class UniformTable(Table):
+    """A table that draws the ids 0 .. n - 1 with equal probability. It uses no memory.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class UniformTable(_Table):
     Raises
     ------
     TypeError, ValueError
-        ``n`` that is no integer, or out of range.
+        If ``n`` is not an integer, or is out of range.
 
     Examples
     --------
@@ -44,17 +44,17 @@ class UniformTable(_Table):
         return UniformTable, (self._n,)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the table to a file, as :meth:`AliasTable.save` does: a page that holds n.
+        """Write the table to a file, as :meth:`AliasTable.save` does. It takes one page.
 
         Parameters
         ----------
         path : path-like
-            Replaced if it exists.
+            An existing file is replaced.
 
         Raises
         ------
         OSError
-            If it cannot be written; an older file is then as it was.
+            If the file cannot be written. An existing file is then unchanged.
 
         Examples
         --------
@@ -65,7 +65,7 @@ class UniformTable(_Table):
         ...     equipoise.UniformTable.load(path)
         UniformTable(n=7)
         """
-        file.write(_validate.as_file_path(path), file.UNIFORM, self._n, self._fingerprint(), ())
+        file.write(_validate.as_file_path(path), file.UNIFORM, self._n, self.fingerprint(), ())
 
     @staticmethod
     def load(path: str | os.PathLike[str], mmap: bool = True) -> UniformTable:
@@ -75,7 +75,7 @@ class UniformTable(_Table):
         ----------
         path : path-like
         mmap : bool
-            As for :meth:`AliasTable.load`; there is nothing to map here.
+            Accepted as in :meth:`AliasTable.load`, but there is nothing to map.
 
         Returns
         -------
@@ -84,9 +84,9 @@ class UniformTable(_Table):
         Raises
         ------
         OSError
-            No such file.
+            If the file cannot be read.
         ValueError
-            A file that :meth:`save` did not write, or of another version.
+            If :meth:`save` did not write the file, or it has another version.
 
         Examples
         --------
@@ -100,10 +100,10 @@ class UniformTable(_Table):
 
 
 class LogUniformTable(AliasTable):
-    """Log-uniform (Zipf-like) ids: P(k) = (log(k + 2) - log(k + 1)) / log(n + 1).
+    """A table of log-uniform (Zipf-like) ids: P(k) = (log(k + 2) - log(k + 1)) / log(n + 1).
 
-    The law of TensorFlow's ``log_uniform_candidate_sampler``, for ids sorted by falling frequency, as
-    vocabularies are. Held as an alias table, 16 bytes an item.
+    This is the distribution of TensorFlow's ``log_uniform_candidate_sampler``, for ids sorted by decreasing
+    frequency, as in vocabularies. It is an alias table and takes 16 bytes per item.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class LogUniformTable(AliasTable):
     Raises
     ------
     TypeError, ValueError
-        ``n`` that is no integer, or out of range.
+        If ``n`` is not an integer, or is out of range.
 
     Examples
     --------
@@ -127,4 +127,4 @@ class LogUniformTable(AliasTable):
         w = np.arange(1, n + 1, dtype=np.float64)
         np.divide(1.0, w, out=w)
         kernels().log1p(w, w)
-        self._set(_whole_units(w))
+        self._set(whole_units(w))

@@ -1,4 +1,4 @@
-"""Weights as whole units: integers that add up to n * 2^32."""
+"""Conversion of weights to whole units: integers that add up to n * 2^32."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from equipoise import _validate
 from equipoise._runtime.backend import kernels
 from equipoise._validate.weights import Weights
 
+__all__ = ["Units", "fingerprint_of", "powered", "whole_units"]
+
 Units = NDArray[np.uint64]
 
 
-def _powered(w: Weights, power: float, smoothing: float) -> Weights:
-    """(w + smoothing)^power up to a factor, 0 where w + smoothing is 0; the contract's step 1."""
+def powered(w: Weights, power: float, smoothing: float) -> Weights:
+    """Return (w + smoothing)^power up to a factor, and 0 where w + smoothing is 0 (the contract's step 1)."""
     if power == 1.0 and smoothing == 0.0:
         return w
     with np.errstate(over="ignore"):
@@ -27,7 +29,7 @@ def _powered(w: Weights, power: float, smoothing: float) -> Weights:
         return v
     if power == 0.0:
         v = np.ones_like(v)
-    elif power in (0.25, 0.5, 0.75):  # square roots are correctly rounded everywhere
+    elif power in (0.25, 0.5, 0.75):  # square roots are correctly rounded on every platform
         root = np.sqrt(v)
         v = root if power == 0.5 else np.sqrt(root) if power == 0.25 else root * np.sqrt(root)
     else:
@@ -44,8 +46,8 @@ def _powered(w: Weights, power: float, smoothing: float) -> Weights:
     return v
 
 
-def _whole_units(w: Weights) -> Units:
-    """floor(w * T / sum w), T = n * 2^32; the contract's steps 1 to 4."""
+def whole_units(w: Weights) -> Units:
+    """Return floor(w * T / sum w) with T = n * 2^32 (the contract's steps 1 to 4)."""
     n, total = w.size, w.size << 32
     top = w.max()
     exponent = int(top).bit_length() if w.dtype == np.int64 else math.frexp(float(top))[1]
@@ -60,12 +62,13 @@ def _whole_units(w: Weights) -> Units:
     units = np.empty(n, np.uint64)
     high, low = kernels().unit_floor(w, np.uint64(r >> 64), np.uint64(r % 2**64), grid + h, units)
     surplus = total - (int(high) << 64 | int(low))
-    _validate.check_steady(abs(surplus) <= n)  # rounding leaves less than a unit an id
+    _validate.check_steady(abs(surplus) <= n)  # rounding leaves less than one unit per id
     kernels().unit_settle(units, surplus)
     return units
 
 
-def _digest(n: int, units: Units) -> bytes:
+def fingerprint_of(n: int, units: Units) -> bytes:
+    """Return the fingerprint of a table. Saved tables and pickles hold it."""
     digest = hashlib.blake2b(n.to_bytes(8, "little"), digest_size=32)
     digest.update(units.astype("<u8", copy=False).data)
     return digest.digest()

@@ -1,1 +1,1 @@
-"""Numba twins of ``cpp/negatives``."""
+"""Numba twins of ``cpp/negatives``: rows of negatives, shared sets and exclusions."""

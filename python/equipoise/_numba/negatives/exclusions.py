@@ -1,4 +1,4 @@
-"""What a row must not get: its ids, sorted and distinct, at ids[indptr[row]] .. ids[indptr[row + 1]]."""
+"""Exclusions: the ids that a row must not get."""
 
 from __future__ import annotations
 
@@ -6,23 +6,38 @@ from collections import namedtuple
 
 import numpy as np
 
-from equipoise._numba._jit import b1, i64, jit, reads, stack, u32, u64, writes
+from equipoise._numba._jit import b1, i64, jit, reads, record, stack, u32, u64, writes
 from equipoise._numba.stream.rng import ONE, ZERO
 
 S63 = np.uint64(63)
-SHORT = 16  # ids that are sorted by insertion
-LOCKSTEP = np.uint64(8)  # searches that go on at once
+SHORT = 16  # ids in a run that is sorted by insertion
+LOCKSTEP = np.uint64(8)  # searches done at once
+
+# The exclusions of all rows. Row r has ids[indptr[r]] .. ids[indptr[r + 1] - 1], sorted and distinct. `units`
+# holds the sum of the units of each row's ids; it is empty for a uniform table, where it is their count. If
+# indptr is empty, nothing is excluded.
+Exclusions = namedtuple("Exclusions", "indptr, ids, units")
+EXCLUSIONS = record(Exclusions, reads(i64), reads(u32), reads(u64))
+
+
+@jit()
+def check_exclusions(exclusions):
+    if exclusions.units.size != 0 and exclusions.units.size + 1 != exclusions.indptr.size:
+        raise ValueError("exclusions: indptr and units differ")
 
 
 @jit()
 def if_less(a, b, x):
-    """x where a < b, else 0, by the borrow of a - b: a comparison would become an unpredictable branch."""
+    """Return x if a < b, else 0, from the borrow of a - b.
+
+    A comparison would become a branch that cannot be predicted.
+    """
     return x & (ZERO - (((~a & b) | ((~a | b) & (a - b))) >> S63))
 
 
 @jit()
 def rank_of(ids, start, n, x):
-    """How many of the n sorted ids from start on are below x. No branch depends on the data."""
+    """Return how many of the n sorted ids from `start` on are below x, without a branch on the data."""
     base = start
     while n > ONE:
         half = n >> ONE
@@ -39,9 +54,10 @@ def contains(ids, start, n, x):
     return rank < n and np.uint64(ids[start + rank]) == x
 
 
-# Everything that a slot of one row cannot give: num_excluded ids of excluded, from start on, and num_more of
-# room, from more on: its exclude_ids and earlier picks, sorted too. A uniform table keeps of the latter the
-# position among the ids that are not excluded. left = units of all other ids.
+# The ids that a slot of a row cannot get: `num_excluded` ids of `excluded` from `start` on, and `num_more` of
+# `room` from `more` on, which are its exclude_ids and earlier picks. Both are sorted. With a uniform table
+# the latter are positions among the ids that are not excluded instead of ids. `left` is the sum of the units
+# of all other ids.
 Blocked = namedtuple("Blocked", "excluded, start, num_excluded, room, more, num_more, left")
 
 
@@ -65,9 +81,10 @@ def add(blocked, id, units):
 
 @jit()
 def scan_slots(excluded, start, n, ids, at, k, hits):
-    """hits[j] = 1 where ids[j] is one of the excluded, else 0, for the k slots from at on.
+    """Set hits[j] to 1 if ids[j] is excluded, else to 0, for the k slots from `at` on.
 
-    A slot is compared with sixteen ids at once: for the few dozen ids of most rows that beats a search.
+    A slot is compared with sixteen ids at once. Most rows exclude a few dozen ids, and for those this is
+    faster than a search.
     """
     for j in range(at, at + k):
         id, hit = ids[j], np.uint32(0)
@@ -78,7 +95,7 @@ def scan_slots(excluded, start, n, ids, at, k, hits):
 
 @jit()
 def sort(ids, start, end, room):
-    """Short runs by insertion, then merged through room: n log n steps whatever the order."""
+    """Sort short runs by insertion, then merge them through `room`: n log n steps in every case."""
     for at in range(start, end, SHORT):
         for i in range(at + 1, min(at + SHORT, end)):
             x, j = ids[i], i
@@ -105,7 +122,7 @@ def sort(ids, start, end, room):
 
 @jit((writes(i64), writes(u32)), allocates=True)
 def exclusion_sort(indptr, ids):
-    """Sorts every row and drops its duplicates, in place; indptr is rewritten. Returns how many ids stay."""
+    """Sort each row and drop its duplicates, in place, and update indptr. Return the number of ids kept."""
     if indptr.size == 0:
         raise ValueError("exclusion_sort: empty indptr")
     if indptr[0] != 0 or indptr[indptr.size - 1] != ids.size:
@@ -132,7 +149,7 @@ def exclusion_sort(indptr, ids):
 
 @jit((reads(i64), reads(u32), reads(u64), writes(u64)))
 def exclusion_units(indptr, ids, units, sums):
-    """Units of each row's ids."""
+    """Sum the units of each row's ids."""
     if indptr.size != sums.size + 1:
         raise ValueError("exclusion_units: shapes differ")
     for row in range(np.uint64(sums.size)):
@@ -147,7 +164,10 @@ stack_ranks = stack(u64, int(LOCKSTEP))
 
 @jit()
 def ranks_of(ids, n, wanted, start, count, ranks):
-    """rank_of for up to LOCKSTEP of the wanted at once: a search alone waits for each of its loads."""
+    """Do rank_of for up to LOCKSTEP ids of `wanted` at once.
+
+    A single search would wait for each of its loads.
+    """
     for s in range(LOCKSTEP):
         ranks[s] = ZERO
     while n > ONE:
@@ -161,14 +181,19 @@ def ranks_of(ids, n, wanted, start, count, ranks):
             ranks[s] += if_less(np.uint64(ids[ranks[s]]), np.uint64(wanted[start + s]), ONE)
 
 
-@jit((reads(i64), reads(u32), reads(i64), reads(i64), reads(i64), writes(b1, 2)))
-def exclusion_hits(indptr, ids, rows, candidates, order, out):
-    """out[b, order[c]] = candidate c is an id of rows[b].
+@jit((EXCLUSIONS, reads(i64), reads(i64), reads(i64), writes(b1, 2)))
+def exclusion_hits(exclusions, rows, candidates, order, out):
+    """Set out[b, order[c]] to whether candidates[c] is excluded for rows[b].
 
-    Candidates are sorted, order tells where they stood. The shorter list is looked up in the longer.
+    The candidates are sorted, and order[c] is where candidate c stood before. The shorter list is looked up
+    in the longer one.
     """
     if candidates.size != order.size or rows.size * order.size != out.size:
         raise ValueError("exclusion_hits: shapes differ")
+    check_exclusions(exclusions)
+    indptr, ids = exclusions.indptr, exclusions.ids
+    if indptr.size == 0 and rows.size != 0:
+        raise ValueError("exclusion_hits: empty indptr")
     count, ranks = np.uint64(candidates.size), stack_ranks()
     out[:] = False
     for b in range(np.uint64(rows.size)):

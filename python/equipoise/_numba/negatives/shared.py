@@ -1,5 +1,6 @@
-"""One set of negatives for a whole batch, distinct if asked: rejection while it is quick, then exact draws
-(rng.py, "Shared negatives").
+"""One set of negatives for a whole batch.
+
+Distinct ids come from rejection while that is fast, then from exact draws (rng.py, "Shared negatives").
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from equipoise._numba.stream.rng import ONE, TWO, ZERO, below, mix64, open_run, 
 from equipoise._numba.tables.alias import alias_pick
 from equipoise._numba.tables.proposer import PROPOSER, check_proposer, units_of
 
-# What a call has come to; it lies in an array, so that the caller can come back.
+# The progress of a call, kept in an array so that the caller can interrupt and resume it. TREE_BUILT counts
+# steps of build_tree, and is WHOLE when the tree is built.
 FILLED, NEXT_WORD, TRIES, TREE_BUILT = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(3)
-CHUNK = np.uint64(1 << 18)  # words between two looks at Ctrl-C
+CHUNK = np.uint64(1 << 18)  # words per call, before Python handles Ctrl-C
 CHUNK_EXACT = np.uint64(1 << 15)
 MOST_TRIES = np.uint64(1 << 62)
-WHOLE = np.uint64(2**64 - 1)  # the tree is built; before, how many steps of that are done
+WHOLE = np.uint64(2**64 - 1)
 
 
 @jit()
@@ -28,7 +30,7 @@ def shared_pick(table, word):
 
 @jit((u64, u64, u64, PROPOSER, i64, writes(i64)))
 def shared_draw(key, call, lane, table, start, ids):
-    """Slots start .. start + len(ids) - 1 of a call that may repeat ids."""
+    """Draw slots start .. start + len(ids) - 1 of a call that may repeat ids."""
     check_proposer(table)
     run, first = open_run(key, call, lane), np.uint64(start)
     for j in range(np.uint64(ids.size)):
@@ -37,9 +39,9 @@ def shared_draw(key, call, lane, table, start, ids):
 
 @jit((u64, u64, u64, PROPOSER, writes(i64), writes(i64), writes(u64)))
 def shared_unique(key, call, lane, table, seen, ids, state):
-    """Distinct ids by rejection, against an open-addressing set (size a power of two, -1 = free).
+    """Draw distinct ids by rejection, with an open-addressing hash set (its size a power of two, -1 = free).
 
-    True: a slot met only known ids, go on with shared_exact.
+    Returns True if a slot found only known ids; shared_exact then draws the rest.
     """
     seen_mask, count = np.uint64(seen.size) - ONE, np.uint64(ids.size)
     if state.size != 4 or seen.size <= ids.size or np.uint64(seen.size) & seen_mask:
@@ -68,9 +70,10 @@ def shared_unique(key, call, lane, table, seen, ids, state):
 
 @jit()
 def build_tree(table, tree, ids, state):
-    """A part of the tree over the units of the ids not yet got.
+    """Build a part of the tree over the units of the ids not drawn yet.
 
-    First all nodes, then what has been got is taken out. tree comes as zeros, and tree[0] is what is left.
+    First all nodes, then the ids that have been drawn are subtracted. The tree starts as zeros; tree[0] is
+    the sum of the units that are left.
     """
     n, filled, step = table.n, state[FILLED], state[TREE_BUILT]
     stop = min(n + filled, step + CHUNK_EXACT)
@@ -96,9 +99,9 @@ def build_tree(table, tree, ids, state):
 
 @jit((u64, u64, u64, PROPOSER, writes(u64), writes(i64), writes(u64)))
 def shared_exact(key, call, lane, table, tree, ids, state):
-    """The rest exactly: a Fenwick tree over the units of the ids not yet got, O(n) once, O(log n) a slot.
+    """Draw the remaining slots exactly, with a Fenwick tree over the units of the ids not drawn yet.
 
-    A part of either a call.
+    Building it takes O(n), a slot O(log n). One call does a part of either.
     """
     if state.size != 4 or np.uint64(tree.size) != table.n + ONE:
         raise ValueError("shared_exact: shapes")

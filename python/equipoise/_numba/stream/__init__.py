@@ -1,1 +1,1 @@
-"""Numba twins of ``cpp/stream``."""
+"""Numba twins of ``cpp/stream``: the words of the stream contract, and elementary functions."""

@@ -1,6 +1,8 @@
-"""The logarithm and exponential that promised bytes are made of: series in one fixed order, so that no libm
-and no CPU path can change a bit. Within 1.5 units in the last place. These are the operations of
-cpp/elementary.hpp in their order, and LLVM fuses none of them.
+"""The logarithm and exponential behind all promised bytes.
+
+They evaluate series in one fixed order, so no libm and no CPU path can change a bit. The error is below 1.5
+units in the last place. The operations and their order are those of cpp/stream/elementary.hpp, and LLVM fuses
+none of them.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ def from_bits(bits):
 
 @jit()
 def log_normal(x, scale):
-    """log(x / 2^scale) of a positive normal number x: no branch, so that a loop over it is vectorised."""
+    """Return log(x / 2^scale) for a positive normal number x.
+
+    It has no branch, so loops over it are vectorized.
+    """
     bits = bits_of(x) + ROOT_TO_ONE
     k = np.float64(np.int64(bits >> S52) - 1023 - scale)
     m = from_bits((bits & FRACTION) + ROOT)  # sqrt(1/2) <= m < sqrt(2)
@@ -84,7 +89,7 @@ def exp(x):
     return p * from_bits(np.uint64(np.int64(k) + 1023) << S52)
 
 
-# Kahan's forms: the rounding of u cancels.
+# Kahan's forms of log1p and expm1, in which the rounding error of u cancels.
 @jit()
 def log1p(x):
     u = 1.0 + x

@@ -1,7 +1,7 @@
-"""The stream contract, as equipoise/rng.py states it, and the only conversions from words to numbers.
+"""The stream contract, which equipoise/rng.py states, and the only conversions of words to numbers.
 
-Every number is uint64, for an int literal or an int64 beside one would make a float64; so is every index, for
-a signed one is tested for counting from the end.
+All numbers are uint64, since an int literal or an int64 next to a uint64 would make a float64. All indices
+are uint64 too, since Numba checks signed ones for counting from the end.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_A, MIX_B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 PHILOX_A, PHILOX_B = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 WEYL_A, WEYL_B = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-BLOCK = np.uint64(128)  # draws that share one start, in a table's stream
+BLOCK = np.uint64(128)  # draws of a table that share one run
 
 
 # The words of one row or block.
@@ -31,7 +31,7 @@ Run = namedtuple("Run", "s, m")
 
 @intrinsic
 def prefetch(typingctx, array, index):
-    """Ask for array[index], which need not be there."""
+    """Prefetch array[index]. The index may be out of range."""
 
     def codegen(context, builder, signature, args):
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -48,7 +48,7 @@ def prefetch(typingctx, array, index):
 
 @jit()
 def mulhi(a, b):
-    """The high half of the 128-bit product, by 32-bit limbs."""
+    """Return the high half of the 128-bit product, computed from 32-bit limbs."""
     a0, a1, b0, b1 = a & LOW, a >> S32, b & LOW, b >> S32
     middle = a1 * b0 + ((a0 * b0) >> S32)
     carry = (a0 * b1 + (middle & LOW)) >> S32
@@ -57,7 +57,7 @@ def mulhi(a, b):
 
 @jit()
 def philox(c0, c1, c2, c3, k0, k1):
-    """Philox4x32-10 (Salmon et al., SC 2011): counter (c) and key (k) to four 32-bit results."""
+    """Return the four 32-bit results of Philox4x32-10 (Salmon et al., SC 2011) for a counter and a key."""
     for _ in range(10):
         p0, p1 = PHILOX_A * c0, PHILOX_B * c2
         c0, c1, c2, c3 = (p1 >> S32) ^ c1 ^ k0, p1 & LOW, (p0 >> S32) ^ c3 ^ k1, p0 & LOW
@@ -96,17 +96,20 @@ def call_key(seed, epoch, purpose, stream):
 
 @jit()
 def below(word, n):
-    """An integer in [0, n)."""
+    """Convert a word to an integer in [0, n)."""
     return mulhi(word, n)
 
 
 @jit()
 def unit_real(word):
-    """A real in (0, 1]."""
+    """Convert a word to a real in (0, 1]."""
     return np.float64((word >> S11) + ONE) * 2.0**-53
 
 
 @jit()
 def fraction(word, bits):
-    """A real in [0, 1): the top bits of a word, 24 for a float32, 53 for a float64, as a binary fraction."""
+    """Convert a word to a real in [0, 1).
+
+    It is the top bits of the word as a binary fraction: 24 for a float32, 53 for a float64.
+    """
     return np.float64(word >> (S64 - bits)) / np.float64(ONE << bits)

@@ -1,1 +1,1 @@
-"""Numba twins of ``cpp/tables``."""
+"""Numba twins of ``cpp/tables``: whole units, and tables that propose ids."""

@@ -18,9 +18,9 @@ from equipoise._numba.tables.units import CELL
 
 @jit((reads(u64), writes(u64)))
 def alias_build(units, cells):
-    """Two sweeping indices (Huebschle-Schneider and Sanders 2022).
+    """Build the table in one sweep with two indices (Huebschle-Schneider and Sanders 2022).
 
-    Light ids are filled up by the heavy id under the second index.
+    The heavy id at the second index fills up the cells of light ids.
     """
     if units.size != cells.size:
         raise ValueError("alias_build: shapes differ")
@@ -30,7 +30,7 @@ def alias_build(units, cells):
     while heavy < n and units[heavy] < CELL:
         heavy += ONE
     if heavy == n:
-        return  # no units at all: the caller has refused this
+        return  # all units are zero, which the caller has refused
     rest = units[heavy]
     while True:
         if rest >= CELL:
@@ -56,7 +56,10 @@ def alias_build(units, cells):
 
 @jit()
 def column_and_coin(word, n):
-    """The middle 64 bits of word * n, for n < 2^32: the column above, the coin below."""
+    """Return the middle 64 bits of word * n, for n < 2^32.
+
+    The high half is the column, the low half the coin.
+    """
     return (word >> S32) * n + (((word & LOW) * n) >> S32)
 
 
@@ -73,9 +76,9 @@ def alias_pick(cells, n, word):
 
 @jit((u64, reads(u64), i64, writes(i64)))
 def alias_draw(key, cells, start, out):
-    """Draws start .. start + len(out) - 1 of a call; start is a multiple of BLOCK.
+    """Make draws start .. start + len(out) - 1 of a call; start is a multiple of BLOCK.
 
-    A block's cells are asked for while the block before is resolved; its proposals wait in out itself.
+    The cells of a block are prefetched while the block before is resolved. Its proposals are kept in `out`.
     """
     if cells.size == 0 or start < 0 or np.uint64(start) % BLOCK:
         raise ValueError("alias_draw: no cells, or start within a block")

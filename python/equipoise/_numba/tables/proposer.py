@@ -1,4 +1,4 @@
-"""The table that proposes ids, as kernels take it."""
+"""A table that proposes ids, as kernels take it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from equipoise._numba._jit import jit, reads, record, u64
 from equipoise._numba.stream.rng import ONE, S32, ZERO
 
-# Without units the table is uniform: one unit an id. `total` is the sum of the units; prefix[i] is the sum of those
-# of the ids below i, and is empty until a row needs an exact draw.
+# A table without units is uniform: each id has one unit. `total` is the sum of the units, and prefix[i] the
+# sum of the units of the ids below i. `prefix` is empty until a row needs an exact draw.
 Proposer = namedtuple("Proposer", "n, total, cells, units, prefix")
 PROPOSER = record(Proposer, u64, u64, reads(u64), reads(u64), reads(u64))
 

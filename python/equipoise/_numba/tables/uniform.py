@@ -1,4 +1,4 @@
-"""Draws from 0 .. n - 1, all alike: no table at all."""
+"""Uniform draws from 0 .. n - 1, which need no table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from equipoise._numba.tables.alias import column_and_coin
 
 @jit((u64, u64, i64, writes(i64)))
 def uniform_draw(key, n, start, out):
-    """Draws start .. start + len(out) - 1 of a call; start is a multiple of BLOCK."""
+    """Make draws start .. start + len(out) - 1 of a call; start is a multiple of BLOCK."""
     if n == ZERO or n >> S32 or start < 0 or np.uint64(start) % BLOCK:
         raise ValueError("uniform_draw: n outside [1, 2^32), or start within a block")
     count, first = np.uint64(out.size), np.uint64(start) // BLOCK

@@ -1,4 +1,7 @@
-"""Weights to whole units: floor(w * n * 2^32 / sum w), in integers throughout (rng.py, "Whole units")."""
+"""Conversion of weights to whole units (rng.py, "Whole units").
+
+They are floor(w * n * 2^32 / sum w), computed in integers throughout.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,14 @@ CELL = np.uint64(1 << 32)
 
 @jit()
 def add(high, low, h, l):
-    """A 128-bit sum."""
+    """Return the 128-bit sum of (high, low) and (h, l)."""
     low += l
     return high + h + (ONE if low < l else ZERO), low
 
 
 def scaled(w):
-    """A weight as m * 2^x, exactly: (m, x)."""
-    raise NotImplementedError("the overloads below are what kernels call")
+    """Return (m, x) such that the weight is exactly m * 2^x."""
+    raise NotImplementedError("kernels call the overloads below")
 
 
 @overload(scaled)
@@ -50,13 +53,16 @@ def leading_zeros(typingctx, m):
 
 @jit((reads(f64), i64), (reads(i64), i64))
 def unit_sum(weights, grid):
-    """Sum of floor(w / 2^grid): 128 bits, so its order cannot matter."""
+    """Return the sum of floor(w / 2^grid).
+
+    It has 128 bits, so the order of the terms does not matter.
+    """
     high, low = ZERO, ZERO
     for i in range(np.uint64(weights.size)):
         m, x = scaled(weights[i])
         shift = x - grid
         if shift >= 64:
-            # below 128, unless the weights change meanwhile
+            # below 128, unless another thread changes the weights
             high, low = add(high, low, m << (np.uint64(shift - 64) & S63), ZERO)
         elif shift > 0:
             high, low = add(high, low, m >> np.uint64(64 - shift), m << np.uint64(shift))
@@ -67,9 +73,9 @@ def unit_sum(weights, grid):
 
 @jit((reads(f64), u64, u64, i64, writes(u64)), (reads(i64), u64, u64, i64, writes(u64)))
 def unit_floor(weights, high, low, point, units):
-    """units_i = floor(w_i * r / 2^point), at least 1 where w_i > 0; r = (high, low) has its top bit set.
+    """Set units_i = floor(w_i * r / 2^point), but at least 1 where w_i > 0, and return their sum.
 
-    Returns their sum.
+    The top bit of r = (high, low) is set.
     """
     if weights.size != units.size:
         raise ValueError("unit_floor: shapes differ")
@@ -98,9 +104,11 @@ def unit_floor(weights, high, low, point, units):
 
 @jit((writes(u64), i64))
 def unit_settle(units, surplus):
-    """Units left over go to all ids of positive weight alike, missing ones come from all of 2^32 or more.
+    """Make the units add up to the total.
 
-    The first ones by one more, where they do not divide. Where there are no such ids nothing changes.
+    A surplus is shared equally by all ids of positive weight; missing units (surplus < 0) come equally from
+    all ids with at least 2^32 units. The remainder of the division goes to, or comes from, the first of these
+    ids, one unit each. If there are no such ids, nothing changes.
     """
     least, sign = (ONE, ONE) if surplus >= 0 else (CELL, ~ZERO)
     n, ids = np.uint64(units.size), ZERO

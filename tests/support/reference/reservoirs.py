@@ -1,0 +1,208 @@
+"""Weighted reservoirs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from support.reference.stream import (
+    BLOCKS,
+    IDS,
+    M64,
+    ROWS,
+    Run,
+    call_key,
+    exp,
+    expm1,
+    log,
+    mix64,
+    real,
+)
+
+LN2 = float.fromhex("0x1.62e42fefa39efp-1")
+
+
+def exponential(word):
+    return 0.0 - log(real(word))
+
+
+@dataclass(frozen=True)
+class Point:
+    """A row of positive weight with its rank; with replacement a row has several. Equal points are one."""
+
+    rank: float
+    id: int
+    stream: int | None  # the position's, where there are no ids
+    label: int | None  # the class
+    weight: float
+    shift: float | None  # of log weight, by decay
+
+
+def block_parts(w):
+    """Column j is rows j, j + 8, ..; also the halves, quarters and eighths, each a list of (columns, sum)."""
+    c = []
+    for j in range(8):
+        column = w[j]
+        for i in range(j + 8, 64, 8):
+            column += w[i]
+        c.append(column)
+    quarters = [c[j] + c[j + 4] for j in range(4)]
+    halves = [quarters[0] + quarters[2], quarters[1] + quarters[3]]
+    return c, quarters, halves, halves[0] + halves[1]
+
+
+def second(t, x, y):
+    """Of two parts: (is it the second?, what is left of t)."""
+    return (1, t - x) if y > 0 and t >= x else (0, t)
+
+
+def block_row(w, word):
+    """A row of a block in proportion to weight."""
+    c, quarters, halves, whole = block_parts(w)
+    t = float(word >> 11) * 2.0**-53 * whole
+    odd, t = second(t, *halves)
+    j = odd
+    more, t = second(t, quarters[j], quarters[j + 2])
+    j += 2 * more
+    more, t = second(t, c[j], c[j + 4])
+    j += 4 * more
+    for i in range(j, 64, 8):
+        if w[i] > 0:
+            last = i
+            if t < w[i]:
+                return i
+            t -= w[i]
+    return last
+
+
+def block_points(key, b, w, most):
+    """(rank, row of the block), in the order of ranks; `most` of them with replacement, else None."""
+    whole = block_parts(w)[3]
+    if not whole > 0:
+        return []
+    group, b1 = Run(key, b // 128), b % 128
+    rank = exponential(group.word(b1)) / whole
+    row = block_row(w, group.word(128 + 65 * b1 + 64))
+    points = [(rank, row)]
+    if most is None:
+        for i in range(64):
+            if i != row and w[i] > 0:
+                points.append((rank + exponential(group.word(128 + 65 * b1 + i)) / w[i], i))
+        return points
+    own = Run(key, b, lane=1)
+    for j in range(1, most):
+        rank = rank + exponential(own.word(2 * j - 2)) / whole
+        points.append((rank, block_row(w, own.word(2 * j - 1))))
+    return points
+
+
+def row_ranks(key, word, row, w, shift, most):
+    """The rank of a row; with replacement `most` of them. With decay (shift is not None) their logarithms."""
+    e, ranks = exponential(word), []
+    for j in range(most or 1):
+        if j:
+            e += exponential(Run(key, row, lane=1).word(j - 1))
+        ranks.append(e / w if shift is None else log(e) - (log(w) + shift))
+    return ranks
+
+
+def reservoir_points(
+    weights, *, ids=None, times=None, half_life=None, classes=None, replacement=None, seed=0, stream=0
+):
+    """Every point of a stream. `replacement`: k, of which k + 1 points of a row or block are enough."""
+    w = [float(x) for x in weights]
+    most = None if replacement is None else replacement + 1
+    labels = [None] * len(w) if classes is None else [int(c) for c in classes]
+    shifts = [None] * len(w) if half_life is None else [float(t) * (LN2 / half_life) for t in times]
+    points = []
+    if ids is None and classes is None and half_life is None:
+        key = call_key(seed, 0, BLOCKS, stream)
+        for b in range(-(-len(w) // 64)):
+            block = w[64 * b : 64 * b + 64]
+            block += [0.0] * (64 - len(block))
+            for rank, row in block_points(key, b, block, most):
+                points.append(Point(rank, 64 * b + row, stream, None, block[row], None))
+        return points
+    key = call_key(seed, 0, ROWS if ids is None else IDS, stream if ids is None else 0)
+    run = Run(key, 0)
+    for i, x in enumerate(w):
+        if not x > 0:
+            continue
+        row = i if ids is None else int(ids[i])
+        word = Run(key, i // 128).word(i % 128) if ids is None else mix64(run.word(row & M64))
+        for rank in row_ranks(key, word, row, x, shifts[i], most):
+            points.append(Point(rank, row, stream if ids is None else None, labels[i], x, shifts[i]))
+    return points
+
+
+def reservoir_sample(points, k, *, replacement=False, half_life=None, latest=None, total=None):
+    """(ids, weights, inclusion, classes, streams) of the k smallest; k may be a dict {class: quota}."""
+    rows, inclusion = [], []
+    for label in sorted({p.label for p in points}, key=lambda c: (c is not None, c)):
+        quota = k[label] if isinstance(k, dict) else k
+        mine = sorted({p for p in points if p.label == label}, key=lambda p: (p.rank, p.id, p.stream or 0))
+        for p in mine[:quota]:
+            rows.append(p)
+            if replacement:
+                inclusion.append(0.0 if total is None else decayed(p, half_life, latest) / total * k)
+            elif len(mine) <= quota:
+                inclusion.append(1.0)
+            else:
+                tau = mine[quota].rank
+                x = p.weight * tau if half_life is None else exp((log(p.weight) + p.shift) + tau)
+                inclusion.append(-expm1(-x))
+    return (
+        np.array([p.id for p in rows], np.int64),
+        np.array([decayed(p, half_life, latest) for p in rows], np.float64),
+        np.array(inclusion, np.float64),
+        np.array([p.label for p in rows], np.int64) if rows and rows[0].label is not None else None,
+        np.array([p.stream for p in rows], np.uint64) if rows and rows[0].stream is not None else None,
+    )
+
+
+def decayed(point, half_life, latest):
+    """The weight as of the newest row's time."""
+    if half_life is None:
+        return point.weight
+    return point.weight * exp(point.shift - latest * (LN2 / half_life))
+
+
+def weighted_sample(weights, k, seed, *, replacement=False):
+    """equipoise.weighted_sample's rows in their order; `seed`: the key of its rng."""
+    ids, w, inclusion, _, _ = reservoir_sample(
+        reservoir_points(weights, replacement=k if replacement else None, seed=seed),
+        k,
+        replacement=replacement,
+        total=math.fsum(float(x) for x in weights),
+    )
+    if not replacement:
+        run = Run(call_key(seed, 0, IDS, 0), 0)
+        order = sorted(range(len(ids)), key=lambda i: (exponential(mix64(run.word(int(ids[i])))), ids[i]))
+        ids, w, inclusion = ids[order], w[order], inclusion[order]
+    return ids, w, inclusion
+
+
+def shares(total, policy, counts, most):
+    """Whole shares of `total`, none above `most`, as {class: rows}: exact for equal and proportional."""
+    weight = {c: {"equal": 1, "sqrt": math.sqrt(n), "proportional": n}[policy] for c, n in counts.items()}
+    got = {c: Fraction(0) for c in counts}
+    left, alive = Fraction(min(total, sum(most.values()))), [c for c in counts if most[c] > 0]
+    whole = left
+    while alive:
+        part = {c: left * Fraction(weight[c]) / sum(Fraction(weight[o]) for o in alive) for c in alive}
+        full = [c for c in alive if part[c] >= most[c]]
+        if not full:
+            got.update(part)
+            break
+        for c in full:
+            got[c] = Fraction(most[c])
+            left -= most[c]
+            alive.remove(c)
+    answer = {c: math.floor(x) for c, x in got.items()}
+    by_remainder = sorted(counts, key=lambda c: (answer[c] - got[c], c))  # the largest first
+    for c in by_remainder[: int(whole) - sum(answer.values())]:
+        answer[c] += 1
+    return answer
