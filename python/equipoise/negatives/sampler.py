@@ -81,6 +81,10 @@ class NegativeSampler(Counting):
     False
     """
 
+    # The record of _indptr, _excluded and _excluded_units. Pickles hold vars(self), and so not this slot.
+    __slots__ = ("_exclusions",)
+    _exclusions: Exclusions
+
     def __init__(self, items: Any, *, exclude: Any = None, seed: int = 0, stream: int = 0) -> None:
         if isinstance(items, Table):
             self._table: Table = items
@@ -174,7 +178,7 @@ class NegativeSampler(Counting):
         try:
             key, lane = self._keys[KEYED if keyed else COUNTED], 0 if keyed else worker_lane()
             batch = Batch(key, np.uint64(lane), np.uint64(first), keys, rows, more, unique, policy)
-            draw_rows(self._table, self._exclusions(), self._longest, batch, out, threads)
+            draw_rows(self._table, self._exclusions, self._longest, batch, out, threads)
         except BaseException:
             if not keyed:
                 self._give_back("_rows_drawn", first, size)
@@ -185,9 +189,6 @@ class NegativeSampler(Counting):
         if self._indptr.size:
             return _validate.as_ids(rows, "rows", upper=self._indptr.size - 1)
         return _validate.as_ids(rows, "rows", lower=-(2**63))
-
-    def _exclusions(self) -> Exclusions:
-        return Exclusions(self._indptr, self._excluded, self._excluded_units)
 
     def sample_shared(self, num_samples: int, *, unique: bool = True) -> SharedNegatives:
         """Draw one set of negatives for a whole batch, like TensorFlow's candidate samplers.
@@ -275,7 +276,7 @@ class NegativeSampler(Counting):
         columns = (
             None if keep is None else _validate.as_ids(keep, "keep", upper=candidates.size, length=rows.size)
         )
-        hits = find_hits(self._exclusions(), self._longest, rows, candidates)
+        hits = find_hits(self._exclusions, self._longest, rows, candidates)
         if columns is not None:
             hits[np.arange(rows.size), columns] = False
         return hits
@@ -340,6 +341,7 @@ class NegativeSampler(Counting):
         self._derive_keys()
 
     def _derive_keys(self) -> None:
+        self._exclusions = Exclusions(self._indptr, self._excluded, self._excluded_units)
         self._keys = {
             purpose: np.uint64(
                 kernels().call_key(np.uint64(self._seed), self._epoch, purpose, np.uint64(self._stream))
