@@ -82,7 +82,7 @@ class NegativeSampler(Sampler):
 
     _kind = "NegativeSampler"
     _counters = ("rows_drawn", "calls_shared")
-    _derived = ("_keys",)
+    _derived = ("_keys", "_exclusions")
     _made_from = "items, exclude, seed and stream"
 
     def __init__(self, items: Any, *, exclude: Any = None, seed: int = 0, stream: int = 0) -> None:
@@ -177,7 +177,7 @@ class NegativeSampler(Sampler):
         try:
             key, lane = self._keys[KEYED if keyed else COUNTED], 0 if keyed else worker_lane()
             batch = Batch(key, np.uint64(lane), np.uint64(first), keys, rows, more, unique, policy)
-            draw_rows(self._table, self._exclusions(), self._longest, batch, out, threads)
+            draw_rows(self._table, self._exclusions, self._longest, batch, out, threads)
         except BaseException:
             if not keyed:
                 self._give_back("_rows_drawn", first, size)
@@ -188,9 +188,6 @@ class NegativeSampler(Sampler):
         if self._indptr.size:
             return _validate.as_ids(rows, "rows", upper=self._indptr.size - 1)
         return _validate.as_ids(rows, "rows", lower=-(2**63))
-
-    def _exclusions(self) -> Exclusions:
-        return Exclusions(self._indptr, self._excluded, self._excluded_units)
 
     def sample_shared(self, num_samples: int, *, unique: bool = True) -> SharedNegatives:
         """Draw one set of negatives for a whole batch, like TensorFlow's candidate samplers.
@@ -278,7 +275,7 @@ class NegativeSampler(Sampler):
         columns = (
             None if keep is None else _validate.as_ids(keep, "keep", upper=candidates.size, length=rows.size)
         )
-        hits = find_hits(self._exclusions(), self._longest, rows, candidates)
+        hits = find_hits(self._exclusions, self._longest, rows, candidates)
         if columns is not None:
             hits[np.arange(rows.size), columns] = False
         return hits
@@ -313,6 +310,7 @@ class NegativeSampler(Sampler):
         return self._table.log_prob(ids)
 
     def _derive_keys(self) -> None:
+        self._exclusions = Exclusions(self._indptr, self._excluded, self._excluded_units)
         self._keys = {
             purpose: np.uint64(
                 kernels().call_key(np.uint64(self._seed), self._epoch, purpose, np.uint64(self._stream))
