@@ -1,6 +1,6 @@
 // The function table: baseline kernels, and faster ones where this CPU has what they need and
 // EQUIPOISE_DISABLE_CPU_FEATURES does not name it. Every path gives the same bytes. AVX2 is for the search
-// for neighbours alone: without a 64-bit multiplication its draws measured slower than scalar code.
+// for neighbors alone: without a 64-bit multiplication its draws measured slower than scalar code.
 #pragma once
 
 #include <cctype>
@@ -51,9 +51,9 @@ inline void knn_search_baseline(const Points<T>& points, const Blocks& blocks, c
 }
 
 template <class T>
-inline void smote_draw_baseline(const Neighbourhood<T>& from, u64 key, u64 lane, u64 first, i64 count,
-                                T* votes, T* out, i64* parents, i64* neighbours, T* gaps) {
-    smote_draw(from, key, lane, first, count, votes, out, parents, neighbours, gaps);
+inline void smote_draw_baseline(const Neighborhood<T>& from, u64 key, u64 lane, u64 first, i64 count,
+                                T* votes, bool with_parents, T* out, const NewPairs<T>& pairs) {
+    smote_draw(from, key, lane, first, count, votes, with_parents, out, pairs);
 }
 
 #ifdef EQUIPOISE_AVX512
@@ -100,15 +100,15 @@ EQUIPOISE_AVX512 inline void knn_search_avx512(const Points<T>& points, const Bl
 }
 
 template <class T>
-EQUIPOISE_AVX512 inline void smote_draw_avx512(const Neighbourhood<T>& from, u64 key, u64 lane, u64 first,
-                                               i64 count, T* votes, T* out, i64* parents, i64* neighbours,
-                                               T* gaps) {
-    smote_draw(from, key, lane, first, count, votes, out, parents, neighbours, gaps);
+EQUIPOISE_AVX512 inline void smote_draw_avx512(const Neighborhood<T>& from, u64 key, u64 lane, u64 first,
+                                               i64 count, T* votes, bool with_parents, T* out,
+                                               const NewPairs<T>& pairs) {
+    smote_draw(from, key, lane, first, count, votes, with_parents, out, pairs);
 }
 #endif
 
 template <class T>
-using SmoteDraw = void (*)(const Neighbourhood<T>&, u64, u64, u64, i64, T*, T*, i64*, i64*, T*);
+using SmoteDraw = void (*)(const Neighborhood<T>&, u64, u64, u64, i64, T*, bool, T*, const NewPairs<T>&);
 
 template <class Weight>
 struct ReservoirPath {

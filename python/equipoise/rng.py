@@ -164,7 +164,7 @@ uniform draw from n. Of the 128-bit product second word * k the high half is the
 low half makes the gap, a real in [0, 1) of X's dtype: 0 is drawn, 1 never is. With base = X[parent] and
 neighbour = X[table[parent, column]] the row is, every operation rounded to X's dtype and none fused,
 
-    base + gap * (neighbour - base)
+    base + gap * (neighbor - base)
 
 but in a categorical column it is the code that the most of the parent's k neighbours have, and the smallest
 of those that as many have. The rows' stream, which keeps two classes under one seed apart, is the first 64

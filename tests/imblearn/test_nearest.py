@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import equipoise
 from equipoise.imblearn import NearestNeighbors
-from equipoise.imblearn._nearest import as_estimator, neighbours_of, threads
+from equipoise.imblearn._nearest import as_estimator, neighbors_of, threads
 
 
 def points(n=200, d=4, dtype=np.float64, seed=0):
@@ -80,14 +80,14 @@ def test_ties_by_the_smaller_index():
 
 
 @pytest.mark.parametrize("copies", [1, 3, 8])
-def test_some_rows_are_not_their_own_neighbours(copies):
-    """By index, also where a row has more equals with smaller indices than neighbours are asked for."""
+def test_some_rows_are_not_their_own_neighbors(copies):
+    """By index, also where a row has more equals with smaller indices than neighbors are asked for."""
     X = np.repeat(points(20), copies, axis=0)
     nn = as_estimator(4).fit(X)
     table = nn.kneighbors(n_neighbors=4, return_distance=False)
     rows = np.random.default_rng(0).permutation(len(X))[: len(X) // 2]
-    np.testing.assert_array_equal(neighbours_of(nn, X, rows), table[rows])
-    np.testing.assert_array_equal(neighbours_of(nn, X, np.arange(len(X))), table)
+    np.testing.assert_array_equal(neighbors_of(nn, X, rows), table[rows])
+    np.testing.assert_array_equal(neighbors_of(nn, X, np.arange(len(X))), table)
 
 
 @pytest.mark.parametrize("mode", ["connectivity", "distance"])

@@ -29,7 +29,8 @@ OPTIONS = ["-q", "-p", "no:cacheprovider", *(part for warning in WARNINGS for pa
 
 def run(tmp_path, *options, plugin, calls=None):
     """The suite in a fresh interpreter and an empty folder: no configuration of ours, nothing imported."""
-    environment = dict(os.environ, PYTHONPATH=str(Path(__file__).parents[1]), OMP_NUM_THREADS="1")
+    path = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path), OMP_NUM_THREADS="1")
     if calls is not None:
         environment["REBOUND_CALLS"] = str(calls)
     chosen = ["-p", "support.rebound_imblearn"] if plugin else []

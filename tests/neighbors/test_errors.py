@@ -1,18 +1,12 @@
-"""Bad input to the neighbour search gets a clear error, the same from both backends; the least works."""
+"""Bad input to the neighbor search raises a clear error, the same from both backends."""
 
 from __future__ import annotations
-
-import importlib.util
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import equipoise
+from support.backends import MISSING, check
 
 NAN, INF = float("nan"), float("inf")
 X = np.arange(30.0).reshape(10, 3)
@@ -154,7 +148,7 @@ def test_unknown_and_positional_arguments():
 
 
 def texts():
-    """name -> what is said, with its type."""
+    """Return the type and text of each error, by name."""
     said = {}
     for name, (args, more, *_) in BAD.items():
         try:
@@ -164,21 +158,12 @@ def texts():
     return said
 
 
+@pytest.mark.skipif(bool(MISSING), reason=f"needs both backends; missing here: {MISSING}")
 def test_both_backends_say_the_same():
-    other = {"cpp": "numba", "numba": "cpp"}[equipoise.backend()]
-    if importlib.util.find_spec({"cpp": "equipoise._core", "numba": "numba"}[other]) is None:
-        pytest.skip(f"the backend {other} is not installed")
-    program = "import json, test_neighbors_bad_input as t; print(json.dumps(t.texts()))"
-    environment = os.environ | {"EQUIPOISE_BACKEND": other, "PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
-    )
-    there = json.loads(done.stdout)
-    assert there == texts()
-    assert there.keys() == BAD.keys()
+    assert check(texts).keys() == BAD.keys()
 
 
-# ---- what is least, and good ------------------------------------------------------------------------------
+# ---- the smallest valid input -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -199,7 +184,7 @@ def test_no_queries():
 
 
 @pytest.mark.parametrize("k", [np.int32(3), np.uint8(3), np.int64(3)])
-def test_any_integer_is_a_number_of_neighbours(k):
+def test_any_integer_is_a_number_of_neighbors(k):
     got = equipoise.nearest_neighbors(X, k)
     assert got.indices.tobytes() == equipoise.nearest_neighbors(X, 3).indices.tobytes()
 

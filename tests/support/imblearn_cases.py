@@ -123,3 +123,74 @@ def assert_numbers(mine, wanted):
     # A row is a sum of two products of its type: a few units in the last place of the largest number.
     size = np.abs(wanted).max(initial=1)
     np.testing.assert_allclose(mine, wanted, rtol=0, atol=8 * np.finfo(wanted.dtype).eps * size)
+
+
+# What each class has beside its defaults.
+VARIANTS = [
+    ("SMOTE", {"k_neighbors": 3}),
+    ("SMOTE", {"k_neighbors": 1}),
+    ("BorderlineSMOTE", {"kind": "borderline-2"}),
+    ("BorderlineSMOTE", {"k_neighbors": 2, "m_neighbors": 5}),
+    ("SVMSMOTE", {"out_step": 0.2, "m_neighbors": 6}),
+    ("KMeansSMOTE", {"kmeans_estimator": 3, "cluster_balance_threshold": 0.05}),
+    ("KMeansSMOTE", {"kmeans_estimator": 1}),
+    ("KMeansSMOTE", {"kmeans_estimator": 2, "density_exponent": 2.0, "cluster_balance_threshold": 0.01}),
+    ("ADASYN", {"n_neighbors": 8}),
+    ("RandomOverSampler", {"shrinkage": 0.5}),
+    ("RandomUnderSampler", {"replacement": True}),
+    ("EditedNearestNeighbours", {"kind_sel": "mode", "sampling_strategy": "all"}),
+    ("EditedNearestNeighbours", {"n_neighbors": 6, "kind_sel": "mode"}),
+    ("TomekLinks", {"sampling_strategy": "all"}),
+    ("NearMiss", {"n_neighbors": 1}),
+    ("NearMiss", {"version": 2}),
+    ("NearMiss", {"version": 2, "n_neighbors": 20}),
+    ("NearMiss", {"version": 3}),
+    ("NearMiss", {"version": 3, "n_neighbors_ver3": 8, "n_neighbors": 2}),
+]
+
+
+ALL = [*((name, {}) for name in NUMERIC), *VARIANTS]
+
+
+def seeded(name, seed, parameters):
+    return {**parameters, "random_state": seed} if name in SEEDED else parameters
+
+
+def named(case):
+    return "-".join([case[0], *(f"{key}={value}" for key, value in case[1].items())])
+
+
+# imbalanced-learn's cannot do integers, nor sparse rows: it scales the differences in place.
+IN_PLACE = [case for case in ALL if case[1].get("kind") == "borderline-2"]
+
+
+SOUND = [case for case in ALL if case not in IN_PLACE]
+
+
+def kind_of(name):
+    return "under" if name in UNDER else "clean" if name in CLEAN else "over"
+
+
+def imblearn_neighbors(n):
+    from sklearn.neighbors import NearestNeighbors
+
+    return NearestNeighbors(n_neighbors=n)
+
+
+def shares(seed, features, per_class=25):
+    """Categories that stand once each in the smaller classes, so that no two distances are equal."""
+    rng = np.random.default_rng(seed)
+    columns, sizes = [], (40, per_class, per_class - 5)
+    for _ in range(features):
+        minority = rng.permutation(sum(sizes[1:]))
+        # Category c stands in the large class c^2 + .. times: as many shares as categories.
+        counts = rng.choice(np.arange(1, 20000), size=len(minority), replace=False)
+        columns.append((minority, counts))
+    total = max(int(counts.sum()) for _, counts in columns)
+    X = np.empty((total + sum(sizes[1:]), features), dtype=object)
+    for j, (minority, counts) in enumerate(columns):
+        large = np.repeat(np.arange(len(minority)), counts)
+        large = np.concatenate([large, np.full(total - len(large), len(minority))])
+        X[:, j] = [f"v{c:03}" for c in np.concatenate([large, minority])]
+    y = np.repeat([0, 1, 2], [total, *sizes[1:]])
+    return X, y

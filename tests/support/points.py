@@ -1,14 +1,24 @@
-"""Named sets of points for the neighbour tests: name -> (rng, n, d, dtype) -> array [n, d] of that dtype."""
+"""Named sets of points for the neighbor tests, and comparisons of answers.
+
+Each set is a function (rng, n, d, dtype) -> array of shape (n, d) and that dtype.
+"""
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
+
+import equipoise
+from equipoise.neighbors.search import mixed_neighbors
+
+DTYPES = (np.float32, np.float64)
 
 
 def clustered(rng, n, d, dtype):
     """Clusters of about fifty rows, so that some are smaller than a block of rows and some share one."""
-    centres = rng.standard_normal((max(2, n // 50), d)) * 10
-    return (centres[rng.integers(0, len(centres), n)] + rng.standard_normal((n, d))).astype(dtype)
+    centers = rng.standard_normal((max(2, n // 50), d)) * 10
+    return (centers[rng.integers(0, len(centers), n)] + rng.standard_normal((n, d))).astype(dtype)
 
 
 def uniform(rng, n, d, dtype):
@@ -146,3 +156,48 @@ def arrange(x):
         "not aligned": odd,
         "middle axis dropped": np.stack([x, x + 1], axis=1)[:, 0],
     }
+
+
+def codes_of(rng, n, c, most=4):
+    return rng.integers(0, most, (n, c)).astype(np.int32)
+
+
+def same(got, wanted):
+    """Indices and distances, byte for byte; the first columns of `wanted` if it has more."""
+    k = got.indices.shape[1]
+    indices, distances = (np.ascontiguousarray(a[:, :k]) for a in wanted)
+    assert (got.indices.dtype, got.distances.dtype) == (np.int64, distances.dtype)
+    assert got.indices.shape == got.distances.shape == indices.shape
+    wrong = np.flatnonzero((got.indices != indices).any(axis=1) | (got.distances != distances).any(axis=1))
+    if wrong.size:
+        i = wrong[0]
+        raise AssertionError(
+            f"{wrong.size} of {len(indices)} rows differ, the first is {i}: {got.indices[i]} at "
+            f"{got.distances[i]}, wanted {indices[i]} at {distances[i]}"
+        )
+    assert got.distances.tobytes() == distances.tobytes()
+
+
+def alike(a, b):
+    assert a.indices.dtype == b.indices.dtype
+    assert a.distances.dtype == b.distances.dtype
+    assert a.indices.tobytes() == b.indices.tobytes()
+    assert a.distances.tobytes() == b.distances.tobytes()
+
+
+def digest():
+    """Of answers for all named points, several widths and numbers of threads."""
+    seen = hashlib.sha256()
+    for name in POINTS:
+        for dtype in DTYPES:
+            for n, d, k in ((300, 3, 5), (700, 17, 299), (1500, 8, 4)):
+                x, asked = points(name, n, d, dtype), points(name, 100, d, dtype, seed=1)
+                codes = codes_of(np.random.default_rng(0), n, 2)
+                answers = [
+                    equipoise.nearest_neighbors(x, k, n_threads=1 + n % 3),
+                    equipoise.nearest_neighbors(x, k, queries=asked),
+                    mixed_neighbors(x, codes, 0.5, k),
+                ]
+                for got in answers:
+                    seen.update(got.indices.tobytes() + got.distances.tobytes())
+    return seen.hexdigest()

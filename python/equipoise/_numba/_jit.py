@@ -86,7 +86,7 @@ def jit(*signatures: tuple[Any, ...], allocates: bool = False) -> Callable[[Call
     def decorate(function: Callable[..., Any]) -> Any:
         if not signatures:
             return _dispatcher(function, forceinline=True, _nrt=allocates, no_cpython_wrapper=True)
-        flat, flattened, spread = _flattened(function, signatures)
+        flat, flattened, spread = _flattened(function, signatures, allocates)
         dispatcher, lock, ready = _dispatcher(flat, _nrt=allocates), threading.Lock(), False
 
         def prepare() -> None:
@@ -113,7 +113,9 @@ def jit(*signatures: tuple[Any, ...], allocates: bool = False) -> Callable[[Call
     return decorate
 
 
-def _flattened(function: Callable[..., Any], signatures: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...], Any]:
+def _flattened(
+    function: Callable[..., Any], signatures: tuple[Any, ...], allocates: bool
+) -> tuple[Any, tuple[Any, ...], Any]:
     """The kernel with its records' fields as arguments of their own, its signatures, and what spreads a call.
 
     Numba checks a named tuple's class and fields one by one at each call, and converts none of its arrays.
@@ -128,7 +130,7 @@ def _flattened(function: Callable[..., Any], signatures: tuple[Any, ...]) -> tup
         f"Record{i}({', '.join(fields[i])})" if i in fields else n for i, n in enumerate(names)
     )
     starred = ", ".join(f"*{name}" if i in fields else name for i, name in enumerate(names))
-    inlined = _dispatcher(function, forceinline=True, _nrt=False, no_cpython_wrapper=True)
+    inlined = _dispatcher(function, forceinline=True, _nrt=allocates, no_cpython_wrapper=True)
     room: dict[str, Any] = {"inlined": inlined} | {f"Record{i}": r.kind for i, r in records.items()}
     exec(f"def {function.__name__}({arguments}):\n    return inlined({values})", room)
     exec(f"def spread({', '.join(names)}):\n    return ({starred},)", room)

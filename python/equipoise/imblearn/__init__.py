@@ -11,7 +11,7 @@ equal, float32 ones up to their last digits. Change the import, and nothing else
 >>> X, y = np.random.default_rng(0).normal(size=(100, 4)), np.repeat([0, 1], [90, 10])
 >>> model = make_pipeline(SMOTE(random_state=0), GaussianNB()).fit(X, y)
 
-Where distances are equal (categories, counts, duplicates) imbalanced-learn's order of neighbours is an
+Where distances are equal (categories, counts, duplicates) imbalanced-learn's order of neighbors is an
 accident of its search, and here it is by the smaller index. imbalanced-learn's defects are kept under a
 `random_state`, and each class names its own; the stream of :class:`equipoise.SmoteSampler` is without them.
 """

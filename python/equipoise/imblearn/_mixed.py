@@ -20,14 +20,14 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from equipoise.imblearn._nearest import NearestNeighbors, as_estimator, check_enough, plain, threads
-from equipoise.imblearn._smote import KernelNeighbours
+from equipoise.imblearn._smote import KernelNeighbors
 from equipoise.imblearn._synthesis import Synthesis, draw, resampled
 from equipoise.neighbors.search import mixed_neighbors, nearest_neighbors
 
 __all__ = ["SMOTEN", "SMOTENC"]
 
 
-class SMOTENC(KernelNeighbours, theirs.SMOTENC):
+class SMOTENC(KernelNeighbors, theirs.SMOTENC):
     """imbalanced-learn's `SMOTENC`, in memory that does not grow with the number of categories.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTENC`; what
@@ -99,9 +99,9 @@ class SMOTENC(KernelNeighbours, theirs.SMOTENC):
             median = self.median_std_[label] = np.median(np.sqrt(variances))
             # Twice this squared is what two differing ones of a one-hot row add; in integers it truncates.
             weight = numbers.dtype.type(median / np.sqrt(2))
-            found = self._neighbours(of_class, codes[rows], onehot, rows, weight)
-            parents, neighbours, gaps = draw(self.random_state, found, size)
-            plan.append(Synthesis(label, rows[parents], rows[neighbours], gaps))
+            found = self._neighbors(of_class, codes[rows], onehot, rows, weight)
+            parents, neighbors, gaps = draw(self.random_state, found, size)
+            plan.append(Synthesis(label, rows[parents], rows[neighbors], gaps))
             random = check_random_state(self.random_state)
             # All weights are 0 where the median is: imbalanced-learn then counts ones.
             counted = float(weight) if median else 1.0
@@ -117,7 +117,7 @@ class SMOTENC(KernelNeighbours, theirs.SMOTENC):
             return sparse.hstack((new, decoded), format="csr")[:, order], labels
         return np.hstack((new, decoded))[:, order], labels
 
-    def _neighbours(
+    def _neighbors(
         self, numbers: Any, codes: NDArray[np.int32], onehot: Any, rows: NDArray[np.int64], weight: Any
     ) -> NDArray[np.int64]:
         nn = self.nn_k_
@@ -183,7 +183,7 @@ def _vote(codes: NDArray[np.int32], number: int, weight: float, random: Any) -> 
     first[:, 1:] = codes[:, 1:] != codes[:, :-1]
     rows, columns = np.nonzero(first & np.isclose(counts * weight, most * weight))
     listed = codes[rows, columns]
-    # Next to a weight of about 0 even a code that no neighbour has is as frequent as any.
+    # Next to a weight of about 0 even a code that no neighbor has is as frequent as any.
     every = np.isclose(0.0, most[:, 0] * weight)
     if every.any():
         at = np.flatnonzero(every)
@@ -207,11 +207,11 @@ def _counts(sorted_codes: NDArray[Any]) -> NDArray[np.int64]:
     return counts
 
 
-class SMOTEN(KernelNeighbours, theirs.SMOTEN):
+class SMOTEN(KernelNeighbors, theirs.SMOTEN):
     """imbalanced-learn's `SMOTEN`, without its matrix of distances between all rows of a class.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTEN`. Distances of categories are
-    equal more often than not, and then neighbours are ordered by the smaller index here, by accident there;
+    equal more often than not, and then neighbors are ordered by the smaller index here, by accident there;
     an estimator given as `k_neighbors` searches the matrix of distances, as there. With a number, `nn_k_` is
     not fitted. With two classes the distance is Euclidean in the categories' shares of a class, so that
     the kernel searches it; with more it takes time as the square of a class's rows.
@@ -264,7 +264,7 @@ class SMOTEN(KernelNeighbours, theirs.SMOTEN):
         for label, size, rows in self._targets(y):
             check_enough(self.nn_k_, len(rows), "k_neighbors", f"class {plain(label)!r}")
             of_class = encoded[rows]
-            found = _value_difference_neighbours(of_class.astype(np.intp), shares, self.nn_k_.n_neighbors)
+            found = _value_difference_neighbors(of_class.astype(np.intp), shares, self.nn_k_.n_neighbors)
             parents = check_random_state(self.random_state).choice(len(rows), size=size, replace=True)
             drawn, again = np.unique(parents, return_inverse=True)
             new = _modes(of_class, found[drawn])[again]
@@ -276,7 +276,7 @@ class SMOTEN(KernelNeighbours, theirs.SMOTEN):
         return result, np.hstack(labels)
 
 
-def _value_difference_neighbours(
+def _value_difference_neighbors(
     codes: NDArray[np.intp], shares: list[NDArray[np.float64]], k: int
 ) -> NDArray[np.int64]:
     """Each row and its k - 1 nearest others by the value difference metric (k = 1, r = 2), in no order.

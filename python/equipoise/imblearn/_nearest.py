@@ -1,4 +1,4 @@
-"""Exact neighbours as a scikit-learn estimator, and how the samplers ask any such estimator."""
+"""Exact neighbors as a scikit-learn estimator, and how the samplers ask any such estimator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["NearestNeighbors"]
 
 
 class NearestNeighbors(BaseEstimator):
-    """Exact neighbours by equipoise's kernel, with scikit-learn's `kneighbors` and `kneighbors_graph`.
+    """Exact neighbors by equipoise's kernel, with scikit-learn's `kneighbors` and `kneighbors_graph`.
 
     Any sampler of imbalanced-learn takes it as ``k_neighbors`` or ``n_neighbors``. Unlike scikit-learn's, its
     answer is the same on every machine and for any number of threads: equal distances are ordered by the
@@ -29,7 +29,7 @@ class NearestNeighbors(BaseEstimator):
     Parameters
     ----------
     n_neighbors : int, default 5
-        Neighbours of each row where a call does not say otherwise.
+        Neighbors of each row where a call does not say otherwise.
     metric : str or callable, default "euclidean"
         Any other metric is scikit-learn's work, as is sparse `X`.
     n_jobs : int, default None
@@ -73,7 +73,7 @@ class NearestNeighbors(BaseEstimator):
             Finite numbers, float32 and float64 searched as they are, any others as float64. An array of
             these types is not copied.
         y : None
-            Ignored, as in all of scikit-learn's neighbour searches.
+            Ignored, as in all of scikit-learn's neighbor searches.
 
         Returns
         -------
@@ -128,12 +128,12 @@ class NearestNeighbors(BaseEstimator):
         return state
 
     def kneighbors(self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True) -> Any:
-        """Neighbours of each row, the nearest first.
+        """Neighbors of each row, the nearest first.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (m, d), default None
-            Where to search from. None is the fitted rows, none of which is its own neighbour.
+            Where to search from. None is the fitted rows, none of which is its own neighbor.
         n_neighbors : int, default None
             None is the estimator's own.
         return_distance : bool, default True
@@ -187,7 +187,7 @@ class NearestNeighbors(BaseEstimator):
     def kneighbors_graph(
         self, X: Any = None, n_neighbors: int | None = None, mode: str = "connectivity"
     ) -> sparse.csr_matrix:
-        """The neighbours of each row as a matrix.
+        """The neighbors of each row as a matrix.
 
         Parameters
         ----------
@@ -293,8 +293,8 @@ def check_enough(nn: Any, rows: int, name: str, whose: str, more: int = 1) -> No
         )
 
 
-def neighbours_within(nn: Any, X: Any, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-    """Fit `nn` on `X`, or on these rows of it; all neighbours but the rows themselves, numbered among them.
+def neighbors_within(nn: Any, X: Any, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Fit `nn` on `X`, or on these rows of it; all neighbors but the rows themselves, numbered among them.
 
     One column less than nn.n_neighbors.
     """
@@ -308,8 +308,8 @@ def neighbours_within(nn: Any, X: Any, rows: NDArray[np.int64] | None = None) ->
     return _indices(nn.kneighbors(X, return_distance=False)[:, 1:])
 
 
-def neighbours_of(nn: Any, X: Any, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Neighbours of some rows of the fitted `X` but themselves: one column less than nn.n_neighbors."""
+def neighbors_of(nn: Any, X: Any, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Neighbors of some rows of the fitted `X` but themselves: one column less than nn.n_neighbors."""
     if not is_kernel(nn, X):
         return _indices(nn.kneighbors(X[rows], return_distance=False)[:, 1:])
     if len(rows) == X.shape[0] and np.array_equal(rows, np.arange(len(rows))):
@@ -321,19 +321,19 @@ def neighbours_of(nn: Any, X: Any, rows: NDArray[np.int64]) -> NDArray[np.int64]
     return found[~itself].reshape(len(rows), -1)
 
 
-def neighbours_of_groups(nn: Any, X: Any, groups: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-    """`neighbours_of` for several groups of rows: one search for the kernel, one each for a foreign one.
+def neighbors_of_groups(nn: Any, X: Any, groups: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    """`neighbors_of` for several groups of rows: one search for the kernel, one each for a foreign one.
 
     scikit-learn may order equal distances otherwise when it searches for other rows at the same time.
     """
     if not groups:
         return []
     if not is_kernel(nn, X):
-        return [neighbours_of(nn, X, rows) for rows in groups]
+        return [neighbors_of(nn, X, rows) for rows in groups]
     together = np.concatenate(groups)
     order = np.argsort(together, kind="stable")
     found = np.empty((len(together), nn.n_neighbors - 1), np.int64)
-    found[order] = neighbours_of(nn, X, together[order])
+    found[order] = neighbors_of(nn, X, together[order])
     return np.split(found, np.cumsum([len(rows) for rows in groups])[:-1])
 
 

@@ -1,4 +1,4 @@
-"""Samplers that choose among the rows there are: at random, by their neighbours, by their distances."""
+"""Samplers that choose among the rows there are: at random, by their neighbors, by their distances."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from equipoise.imblearn._nearest import (
     as_estimator,
     check_enough,
     is_kernel,
-    neighbours_of_groups,
-    neighbours_within,
+    neighbors_of_groups,
+    neighbors_within,
     plain,
 )
 
@@ -121,7 +121,7 @@ class TomekLinks(their_under.TomekLinks):
 
     Parameters and attributes are those of :class:`imblearn.under_sampling.TomekLinks`; `n_jobs` counts
     threads. Of several nearest rows the one with the smallest index counts, and a row is never its own
-    neighbour. Neighbours of sparse `X` are searched by scikit-learn.
+    neighbor. Neighbors of sparse `X` are searched by scikit-learn.
 
     Raises
     ------
@@ -147,14 +147,14 @@ class TomekLinks(their_under.TomekLinks):
 
     @staticmethod
     def is_tomek(y: NDArray[Any], nn_index: NDArray[np.int64], class_type: Any) -> NDArray[np.bool_]:
-        """Which rows of the given classes are each other's neighbour with a row of another class.
+        """Which rows of the given classes are each other's neighbor with a row of another class.
 
         Parameters
         ----------
         y : ndarray of shape (n,)
             Labels.
         nn_index : ndarray of shape (n,)
-            The nearest neighbour of each row.
+            The nearest neighbor of each row.
         class_type : container of labels
             The classes whose rows are asked for.
 
@@ -175,7 +175,7 @@ class TomekLinks(their_under.TomekLinks):
         return np.asarray(targeted & mutual & (codes[nn_index] != codes))
 
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
-        nearest = neighbours_within(NearestNeighbors(n_neighbors=2, n_jobs=self.n_jobs), X)[:, 0]
+        nearest = neighbors_within(NearestNeighbors(n_neighbors=2, n_jobs=self.n_jobs), X)[:, 0]
         self.sample_indices_ = np.flatnonzero(~self.is_tomek(y, nearest, self.sampling_strategy_))
         return X[self.sample_indices_], y[self.sample_indices_]
 
@@ -184,9 +184,9 @@ class EditedNearestNeighbours(their_under.EditedNearestNeighbours):
     """imbalanced-learn's `EditedNearestNeighbours`: one search of the kernel, votes counted in arrays.
 
     Parameters and attributes are those of :class:`imblearn.under_sampling.EditedNearestNeighbours`; `n_jobs`
-    counts threads. Of equal distances the smaller index comes first, and a row is never its own neighbour;
+    counts threads. Of equal distances the smaller index comes first, and a row is never its own neighbor;
     pass ``n_neighbors=sklearn.neighbors.NearestNeighbors(n_neighbors=4)`` for imbalanced-learn's accidents
-    there. Neighbours of sparse `X` are searched by scikit-learn. ``kind_sel="mode"`` takes text
+    there. Neighbors of sparse `X` are searched by scikit-learn. ``kind_sel="mode"`` takes text
     as labels, too.
 
     Raises
@@ -217,7 +217,7 @@ class EditedNearestNeighbours(their_under.EditedNearestNeighbours):
             rows for label, rows in zip(labels, groups, strict=True) if label in self.sampling_strategy_
         ]
         keep = np.ones(len(y), bool)
-        for rows, found in zip(targeted, neighbours_of_groups(self.nn_, X, targeted), strict=True):
+        for rows, found in zip(targeted, neighbors_of_groups(self.nn_, X, targeted), strict=True):
             agree = codes[found] == codes[rows[:1]]
             if self.kind_sel == "all":
                 keep[rows] = agree.all(axis=1)
@@ -242,13 +242,13 @@ class NearMiss(their_under.NearMiss):
     """imbalanced-learn's `NearMiss`: searches of the kernel, and version 2 in blocks of rows.
 
     Parameters and attributes are those of :class:`imblearn.under_sampling.NearMiss`; `n_jobs` counts threads.
-    Neighbours of sparse `X` are searched by scikit-learn. Where mean distances are equal, the smaller index
+    Neighbors of sparse `X` are searched by scikit-learn. Where mean distances are equal, the smaller index
     is taken first.
 
     Raises
     ------
     ValueError
-        What imbalanced-learn refuses, or a class with fewer rows than neighbours are asked for.
+        What imbalanced-learn refuses, or a class with fewer rows than neighbors are asked for.
 
     Warns
     -----
@@ -312,11 +312,11 @@ class NearMiss(their_under.NearMiss):
         """Distances to the farthest n_neighbors of the minority, in blocks: never all distances at once."""
         k = self.nn_.n_neighbors
         if is_kernel(self.nn_, X):
-            # Centred, since distances come from dot products; in float64, since sums of them are compared.
-            centre = X[own].mean(axis=0, dtype=np.float64)
+            # Centered, since distances come from dot products; in float64, since sums of them are compared.
+            center = X[own].mean(axis=0, dtype=np.float64)
             blocks = pairwise_distances_chunked(
-                X[rows] - centre,
-                X[own] - centre,
+                X[rows] - center,
+                X[own] - center,
                 reduce_func=lambda distances, _: _largest(distances, k),
                 working_memory=64,
             )

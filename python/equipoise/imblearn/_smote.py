@@ -15,9 +15,9 @@ from sklearn.utils import check_random_state
 from equipoise.imblearn._nearest import (
     as_estimator,
     check_enough,
-    neighbours_of,
-    neighbours_of_groups,
-    neighbours_within,
+    neighbors_of,
+    neighbors_of_groups,
+    neighbors_within,
     plain,
 )
 from equipoise.imblearn._synthesis import Synthesis, draw, resampled
@@ -25,8 +25,8 @@ from equipoise.imblearn._synthesis import Synthesis, draw, resampled
 __all__ = ["ADASYN", "SMOTE", "SVMSMOTE", "BorderlineSMOTE", "KMeansSMOTE"]
 
 
-class KernelNeighbours:
-    """Mixed into a sampler: numbers of neighbours become estimators over the kernel; objects stay."""
+class KernelNeighbors:
+    """Mixed into a sampler: numbers of neighbors become estimators over the kernel; objects stay."""
 
     def _validate_estimator(self) -> None:
         super()._validate_estimator()  # type: ignore[misc]
@@ -46,14 +46,14 @@ def _whose(label: Any) -> str:
     return f"class {plain(label)!r}"
 
 
-class SMOTE(KernelNeighbours, theirs.SMOTE):
+class SMOTE(KernelNeighbors, theirs.SMOTE):
     """imbalanced-learn's `SMOTE`, in less time and memory, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTE`. Where distances are equal,
-    neighbours are ordered by the smaller index, and a row is never its own neighbour; pass
+    neighbors are ordered by the smaller index, and a row is never its own neighbor; pass
     ``k_neighbors=sklearn.neighbors.NearestNeighbors(n_neighbors=6)`` for imbalanced-learn's accidents there,
     too. Threads: the environment variable EQUIPOISE_NUM_THREADS, or
-    ``k_neighbors=equipoise.imblearn.NearestNeighbors(n_neighbors=6, n_jobs=2)``. Neighbours of sparse `X` are
+    ``k_neighbors=equipoise.imblearn.NearestNeighbors(n_neighbors=6, n_jobs=2)``. Neighbors of sparse `X` are
     searched by scikit-learn.
 
     Raises
@@ -68,7 +68,7 @@ class SMOTE(KernelNeighbours, theirs.SMOTE):
     Notes
     -----
     What imbalanced-learn does with a `random_state` is kept, its defects included: an integer starts the
-    draws anew for each class, so two classes of equal size get the same parents, neighbours and gaps; of
+    draws anew for each class, so two classes of equal size get the same parents, neighbors and gaps; of
     duplicated rows the new ones are copies; integer `X` is truncated toward zero, and unsigned wraps around.
     :class:`equipoise.SmoteSampler` has none of these.
 
@@ -87,13 +87,13 @@ class SMOTE(KernelNeighbours, theirs.SMOTE):
         plan = []
         for label, size, rows in self._targets(y):
             check_enough(self.nn_k_, len(rows), "k_neighbors", _whose(label))
-            found = neighbours_within(self.nn_k_, X, rows)
-            parents, neighbours, gaps = draw(self.random_state, found, size)
-            plan.append(Synthesis(label, rows[parents], rows[neighbours], gaps))
+            found = neighbors_within(self.nn_k_, X, rows)
+            parents, neighbors, gaps = draw(self.random_state, found, size)
+            plan.append(Synthesis(label, rows[parents], rows[neighbors], gaps))
         return resampled(X, y, plan)
 
 
-class BorderlineSMOTE(KernelNeighbours, theirs.BorderlineSMOTE):
+class BorderlineSMOTE(KernelNeighbors, theirs.BorderlineSMOTE):
     """imbalanced-learn's `BorderlineSMOTE`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.BorderlineSMOTE`; what
@@ -129,7 +129,7 @@ class BorderlineSMOTE(KernelNeighbours, theirs.BorderlineSMOTE):
         if targets:
             check_enough(self.nn_m_, len(y), "m_neighbors", "X")
             self.nn_m_.fit(X)
-        around = neighbours_of_groups(self.nn_m_, X, [rows for _, _, rows in targets])
+        around = neighbors_of_groups(self.nn_m_, X, [rows for _, _, rows in targets])
         if self.kind == "borderline-2" and targets:
             check_enough(self.nn_k_, len(y), "k_neighbors", "X")
             self.nn_k_.fit(X)
@@ -142,21 +142,21 @@ class BorderlineSMOTE(KernelNeighbours, theirs.BorderlineSMOTE):
                 check_enough(self.nn_k_, len(rows), "k_neighbors", _whose(label))
                 of_class = X[rows]
                 self.nn_k_.fit(of_class)
-                found = rows[neighbours_of(self.nn_k_, of_class, np.flatnonzero(danger))]
+                found = rows[neighbors_of(self.nn_k_, of_class, np.flatnonzero(danger))]
             else:
-                found = neighbours_of(self.nn_k_, X, rows[danger])
-            parents, neighbours, gaps = draw(self.random_state, found, size)
+                found = neighbors_of(self.nn_k_, X, rows[danger])
+            parents, neighbors, gaps = draw(self.random_state, found, size)
             if self.kind == "borderline-2":
                 # Toward a row of another class it goes half the way at most.
-                foreign = y[neighbours] != label
+                foreign = y[neighbors] != label
                 random = check_random_state(self.random_state)
                 gaps[foreign] *= random.uniform(low=0.0, high=0.5, size=np.count_nonzero(foreign))
-            plan.append(Synthesis(label, rows[danger][parents], neighbours, gaps))
+            plan.append(Synthesis(label, rows[danger][parents], neighbors, gaps))
         return resampled(X, y, plan)
 
 
 def _others(table: NDArray[np.int64], y: NDArray[Any], label: Any) -> NDArray[np.int64]:
-    """How many neighbours of each row are of another class."""
+    """How many neighbors of each row are of another class."""
     return np.count_nonzero(y[table] != label, axis=1)
 
 
@@ -164,7 +164,7 @@ def _in_danger(others: NDArray[np.int64], m: int) -> NDArray[np.bool_]:
     return (others >= m / 2) & (others < m)
 
 
-class SVMSMOTE(KernelNeighbours, theirs.SVMSMOTE):
+class SVMSMOTE(KernelNeighbors, theirs.SVMSMOTE):
     """imbalanced-learn's `SVMSMOTE`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.SVMSMOTE`; what :class:`SMOTE`
@@ -209,13 +209,13 @@ class SVMSMOTE(KernelNeighbours, theirs.SVMSMOTE):
             self.nn_m_.fit(X)
             m = self.nn_m_.n_neighbors - 1
             if len(support):
-                support = support[_others(neighbours_of(self.nn_m_, X, support), y, label) < m]
+                support = support[_others(neighbors_of(self.nn_m_, X, support), y, label) < m]
             if not len(support):
                 raise ValueError(
                     "All support vectors are considered as noise. SVM-SMOTE is not adapted to your dataset. "
                     "Try another SMOTE variant."
                 )
-            danger = _in_danger(_others(neighbours_of(self.nn_m_, X, support), y, label), m)
+            danger = _in_danger(_others(neighbors_of(self.nn_m_, X, support), y, label), m)
 
             check_enough(self.nn_k_, len(rows), "k_neighbors", _whose(label))
             of_class = X[rows]
@@ -224,13 +224,13 @@ class SVMSMOTE(KernelNeighbours, theirs.SVMSMOTE):
             for parents_of, count, step in ((danger, inner, 1.0), (~danger, size - inner, -self.out_step)):
                 if parents_of.any():
                     chosen = support[parents_of]
-                    found = rows[neighbours_of(self.nn_k_, of_class, np.searchsorted(rows, chosen))]
-                    parents, neighbours, gaps = draw(self.random_state, found, count)
-                    plan.append(Synthesis(label, chosen[parents], neighbours, step * gaps))
+                    found = rows[neighbors_of(self.nn_k_, of_class, np.searchsorted(rows, chosen))]
+                    parents, neighbors, gaps = draw(self.random_state, found, count)
+                    plan.append(Synthesis(label, chosen[parents], neighbors, step * gaps))
         return resampled(X, y, plan)
 
 
-class KMeansSMOTE(KernelNeighbours, theirs.KMeansSMOTE):
+class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
     """imbalanced-learn's `KMeansSMOTE`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.KMeansSMOTE`; what :class:`SMOTE`
@@ -303,13 +303,13 @@ class KMeansSMOTE(KernelNeighbours, theirs.KMeansSMOTE):
                 )
             weights = sparsities / sparsities.sum()
             for rows, weight in zip(chosen, weights, strict=True):
-                found = neighbours_within(self.nn_k_, X[rows])
-                parents, neighbours, gaps = draw(self.random_state, found, math.ceil(size * weight))
-                plan.append(Synthesis(label, rows[parents], rows[neighbours], gaps))
+                found = neighbors_within(self.nn_k_, X[rows])
+                parents, neighbors, gaps = draw(self.random_state, found, math.ceil(size * weight))
+                plan.append(Synthesis(label, rows[parents], rows[neighbors], gaps))
         return resampled(X, y, plan)
 
 
-class ADASYN(KernelNeighbours, theirs.ADASYN):
+class ADASYN(KernelNeighbors, theirs.ADASYN):
     """imbalanced-learn's `ADASYN`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.ADASYN`; what :class:`SMOTE` says
@@ -321,7 +321,7 @@ class ADASYN(KernelNeighbours, theirs.ADASYN):
     ValueError
         As for :class:`SMOTE`; also where all numbers round to 0.
     RuntimeError
-        No row of a class has a neighbour of another class.
+        No row of a class has a neighbor of another class.
 
     Examples
     --------
@@ -340,7 +340,7 @@ class ADASYN(KernelNeighbours, theirs.ADASYN):
         if targets:
             check_enough(self.nn_, len(y), "n_neighbors", "X")
             self.nn_.fit(X)
-        around = neighbours_of_groups(self.nn_, X, [rows for _, _, rows in targets])
+        around = neighbors_of_groups(self.nn_, X, [rows for _, _, rows in targets])
         for (label, size, rows), table in zip(targets, around, strict=True):
             k = table.shape[1]
             ratios = _others(table, y, label) / k
@@ -354,7 +354,7 @@ class ADASYN(KernelNeighbours, theirs.ADASYN):
             if not total:
                 raise ValueError("No samples will be generated with the provided ratio settings.")
             check_enough(self.nn_, len(rows), "n_neighbors", _whose(label))
-            found = neighbours_within(self.nn_, X, rows)
+            found = neighbors_within(self.nn_, X, rows)
             parents = np.repeat(np.arange(len(rows)), counts)
             columns = random.choice(k, size=total)
             gaps = random.uniform(size=(total, 1))[:, 0]

@@ -1,4 +1,4 @@
-"""From (parent, neighbour, gap) to rows: what all over-samplers of the SMOTE family do last."""
+"""From (parent, neighbor, gap) to rows: what all over-samplers of the SMOTE family do last."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ __all__ = ["Synthesis", "draw", "interpolated", "resampled"]
 
 @dataclass(frozen=True)
 class Synthesis:
-    """New rows of one class, not yet made: X[parents] + gaps * (X[neighbours] - X[parents])."""
+    """New rows of one class, not yet made: X[parents] + gaps * (X[neighbors] - X[parents])."""
 
     label: Any
     parents: NDArray[np.int64]
-    neighbours: NDArray[np.int64]
+    neighbors: NDArray[np.int64]
     gaps: NDArray[np.float64]
 
 
 def draw(
-    random_state: Any, neighbours: NDArray[np.int64], size: int
+    random_state: Any, neighbors: NDArray[np.int64], size: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """imbalanced-learn's draws, in its order: rows of the table of neighbours, their entries, the gaps.
+    """imbalanced-learn's draws, in its order: rows of the table of neighbors, their entries, the gaps.
 
     An integer `random_state` starts anew with each call, as there.
     """
     random = check_random_state(random_state)
-    picks = random.randint(low=0, high=neighbours.size, size=size)
+    picks = random.randint(low=0, high=neighbors.size, size=size)
     gaps = random.uniform(size=size)
-    return picks // neighbours.shape[1], neighbours.ravel()[picks], gaps
+    return picks // neighbors.shape[1], neighbors.ravel()[picks], gaps
 
 
 def interpolated(X: Any, new: Synthesis, out: NDArray[Any] | None = None) -> Any:
@@ -46,16 +46,16 @@ def interpolated(X: Any, new: Synthesis, out: NDArray[Any] | None = None) -> Any
     if sparse.issparse(X):
         if not real:
             return _interpolated_as_they_do(X, new)
-        parts = interpolate_csr(X.data, X.indices, X.indptr, new.parents, new.neighbours, gaps)
+        parts = interpolate_csr(X.data, X.indices, X.indptr, new.parents, new.neighbors, gaps)
         return type(X)(parts, shape=(len(new.gaps), X.shape[1]))
     if real:
-        return interpolate(X, new.parents, new.neighbours, gaps, out=out)
+        return interpolate(X, new.parents, new.neighbors, gaps, out=out)
     if out is None:
         out = np.empty((len(new.gaps), X.shape[1]), X.dtype)
     step = max(1, 2**20 // max(1, X.shape[1]))
     for a in range(0, len(out), step):
         part = slice(a, a + step)
-        block = Synthesis(new.label, new.parents[part], new.neighbours[part], new.gaps[part])
+        block = Synthesis(new.label, new.parents[part], new.neighbors[part], new.gaps[part])
         out[part] = _interpolated_as_they_do(X, block)
     return out
 
@@ -63,7 +63,7 @@ def interpolated(X: Any, new: Synthesis, out: NDArray[Any] | None = None) -> Any
 def _interpolated_as_they_do(X: Any, new: Synthesis) -> Any:
     """imbalanced-learn's operations on integers: which side a truncation falls on depends on each of them."""
     base = X[new.parents]
-    differences = X[new.neighbours] - base
+    differences = X[new.neighbors] - base
     gaps = new.gaps[:, np.newaxis]
     if sparse.issparse(X):
         return (base + type(X)(gaps).multiply(differences)).astype(X.dtype)
