@@ -87,7 +87,7 @@ def test_estimators_of_neighbors(name, key, attribute, default, more_than):
         imblearn_neighbors(default + more_than),
         ours.NearestNeighbors(default + more_than, n_jobs=2),
     ):
-        # Ours in imbalanced-learn's own class, too.
+        # imbalanced-learn's own classes accept our estimator, too.
         for classes in (vars(ours), THEIRS):
             sampler = classes[name](**seeded(name, 1, {key: nn}))
             got = sampler.fit_resample(X, y)

@@ -34,7 +34,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", NUMERIC)
 def test_what_imbalanced_learn_refuses(name):
-    """The same type and text of error."""
+    """The type and the text of the error are the same."""
     X, y = blobs(10)
     cases = [(X, y, {"sampling_strategy": strategy}) for strategy in REFUSED[kind_of(name)]]
     bad = X.copy()
@@ -79,8 +79,8 @@ def test_parameters_that_imbalanced_learn_refuses(name, parameters):
 
 
 @pytest.mark.parametrize("name", ["RandomOverSampler", "RandomUnderSampler"])
-def test_as_many_rows_as_labels(name):
-    """imbalanced-learn's random samplers pair rows with other labels, where it comes to no IndexError."""
+def test_different_numbers_of_rows_and_labels(name):
+    """imbalanced-learn's random samplers would pair rows with wrong labels, or raise IndexError."""
     X, y = blobs(10)
     for rows in (X[:-1], X.tolist()[:-1]):
         with pytest.raises(ValueError, match="inconsistent numbers of samples"):
@@ -112,7 +112,7 @@ def test_as_many_rows_as_labels(name):
     ],
 )
 def test_too_few_rows(name, parameters, text):
-    """In the user's words, then in scikit-learn's, which imbalanced-learn shows."""
+    """The message is in the user's words, then in scikit-learn's, as in imbalanced-learn."""
     X, codes = blobs(12, sizes=(40, 3))
     y = np.array(["a", "b"])[codes]
     mine, theirs = (fit(c(**parameters), X, y) for c in (vars(ours)[name], THEIRS[name]))
@@ -135,7 +135,7 @@ def test_smotenc_that_drops_a_category():
         sampler.fit_resample(X, y)
 
 
-def test_no_jobs():
+def test_n_jobs_of_zero():
     X, y = blobs(18)
     with pytest.raises(ValueError, match="n_jobs must be a positive number, a negative one or None, got 0"):
         ours.TomekLinks(n_jobs=0).fit_resample(X, y)

@@ -1,4 +1,4 @@
-"""Data frames go in and come out as with imbalanced-learn."""
+"""Data frames are accepted and returned as by imbalanced-learn."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_sparse_frames(name):
 
 @pytest.mark.parametrize("name", ["RandomOverSampler", "RandomUnderSampler"])
 def test_frames_of_anything(name):
-    """Text, dates, categories, nothing at all: rows are chosen, not looked at."""
+    """Text, dates, categories and missing values are allowed, since rows are only chosen."""
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     y = np.repeat([0, 1], [30, 10])
     rng = np.random.default_rng(0)
@@ -85,7 +85,7 @@ def test_frames_of_anything(name):
 
 
 def test_large_integers_of_a_frame_survive():
-    """Stacked with floats they would be rounded, as imbalanced-learn does."""
+    """imbalanced-learn rounds them, since it stacks them with floats."""
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     frame = pandas.DataFrame({"id": np.arange(40) + 2**53 + 1, "x": np.linspace(0, 1, 40)})
     new, _ = ours.RandomOverSampler(random_state=0).fit_resample(frame, np.repeat([0, 1], [30, 10]))

@@ -44,7 +44,7 @@ def test_the_same_rows(case, dtype):
     for seed in range(8):
         X, y = blobs(seed, dtype=dtype)
         done.append(assert_same(name, X, y, **seeded(name, seed, parameters)))
-    # In the others both refuse: no cluster with enough rows, say.
+    # For the other seeds both raise, if no cluster has enough rows, say.
     assert sum(one is not None for one in done) >= 4
 
 
@@ -59,8 +59,8 @@ def test_the_same_rows_of_sparse_matrices(case, form):
 
 
 @pytest.mark.parametrize("case", [case for case in ALL if case[0] in SEEDED], ids=named)
-def test_a_generator_moves_on_as_far(case):
-    """With a RandomState every class draws from where the last one left it, here and there."""
+def test_a_random_state_moves_as_far(case):
+    """A RandomState is left where imbalanced-learn leaves it."""
     name, parameters = case
     X, y = blobs(11)
     for seed in range(4):
@@ -117,19 +117,19 @@ def test_smotenc(dtype, k):
 
 @pytest.mark.parametrize("scale", [1e5, 3.0, 0.7])
 def test_smotenc_of_integers(scale):
-    """What a category adds to a distance is truncated, perhaps to 0: then any category wins."""
+    """What a category adds to a distance is truncated. If it becomes 0, any category may win the vote."""
     for seed in range(6):
         X, y = mixed(seed)
         X[:, 1:3] *= scale
         X = np.rint(X).astype(np.int64)
-        # Small integers tie: an estimator of the user's own orders them as there.
+        # Small integers tie: scikit-learn's estimator orders them as in imbalanced-learn.
         nn = imblearn_neighbors(4) if scale < 1e4 else 3
         assert_same("SMOTENC", X, y, categorical_features=[0, 3], random_state=seed, k_neighbors=nn)
 
 
 @pytest.mark.parametrize("constant", [True, False])
 def test_smotenc_without_spread(constant):
-    """A median deviation of 0, or of nearly 0, where all categories count as equally frequent."""
+    """If the median deviation is about 0, all categories count as equally frequent."""
     for seed in range(4):
         X, y = mixed(seed, dtype=np.float64)
         X = np.column_stack([X, X[:, 1] * 1e-9, X[:, 2] * 1e-9, X[:, 2] * 1e-9])
@@ -157,7 +157,7 @@ def test_smotenc_of_encoders():
     ):
         parameters = {"categorical_features": [0, 3], "categorical_encoder": encoder, "random_state": 1}
         if hasattr(encoder, "steps"):
-            # It has no categories_, which both need.
+            # A pipeline has no categories_, which both need.
             for sampler in (ours.SMOTENC, imblearn.over_sampling.SMOTENC):
                 with pytest.raises(AttributeError):
                     sampler(**parameters).fit_resample(X, y)
@@ -179,13 +179,13 @@ def test_smoten(classes, k):
     for seed in range(2):
         X, y = shares(seed, features=2)
         y = np.minimum(y, classes - 1)
-        # The rows of the class that gets none carry the shares.
+        # The class that gets no new rows determines the shares.
         strategy = dict.fromkeys(range(1, classes), 80)
         assert_same("SMOTEN", X, y, sampling_strategy=strategy, k_neighbors=k, random_state=seed)
 
 
 def test_borderline_2_where_imbalanced_learn_fails():
-    """Integers and sparse matrices: what floats of the same value give."""
+    """Integers and sparse matrices give what dense floats of the same values give."""
     X, y = blobs(19, dtype=np.int64)
     wanted = ours.BorderlineSMOTE(kind="borderline-2", random_state=0).fit_resample(X.astype(float), y)
     got = ours.BorderlineSMOTE(kind="borderline-2", random_state=0).fit_resample(X, y)
@@ -196,8 +196,8 @@ def test_borderline_2_where_imbalanced_learn_fails():
     np.testing.assert_allclose(got[0].toarray(), wanted[0], rtol=1e-9, atol=1e-12)
 
 
-def test_cleaning_by_votes_of_text():
-    """imbalanced-learn's mode is of numbers alone: the answer is that of the labels' ranks."""
+def test_cleaning_by_vote_accepts_text_labels():
+    """imbalanced-learn accepts numbers alone. The result is that of the labels' ranks."""
     X, y = blobs(20)
     text = np.array(["a", "b", "c"])[y]
     kept = [
@@ -209,8 +209,8 @@ def test_cleaning_by_votes_of_text():
     np.testing.assert_array_equal(kept[0].sample_indices_, kept[1].sample_indices_)
 
 
-def test_a_sparse_matrix_with_duplicates_stays_as_it_is():
-    """Entries of one place are summed in a copy; the arrays may be read-only, as joblib's are."""
+def test_a_sparse_matrix_with_duplicate_entries_is_not_changed():
+    """Duplicate entries are summed in a copy, since the arrays may be read-only, as joblib's are."""
     sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
     X, y = blobs(2, form="csr_matrix")
     indptr = 2 * X.indptr

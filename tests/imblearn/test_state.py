@@ -46,7 +46,7 @@ def test_attributes():
 
 
 @pytest.mark.parametrize("name", sorted(THEIRS))
-def test_the_class_is_a_subclass_with_the_same_face(name):
+def test_each_class_is_a_subclass_with_the_same_parameters(name):
     mine, theirs = vars(ours)[name], THEIRS[name]
     assert issubclass(mine, theirs)
     assert mine.__name__ == theirs.__name__

@@ -1,4 +1,4 @@
-"""equipoise.imblearn where distances are equal: duplicates, counts, one-hot rows, categories.
+"""Rows of the drop-in classes where distances are equal: duplicates, counts, one-hot rows, categories.
 
 There imbalanced-learn's order of neighbors is an accident of its search. The rows are therefore rebuilt from
 the draws and from neighbors sorted by (distance, index); with scikit-learn's estimator they are
@@ -20,7 +20,7 @@ SIZES = (70, 30, 20)
 
 
 def duplicates(rng, y):
-    """Every point ten times, under any label."""
+    """Return points that occur ten times each, with any labels."""
     return rng.normal(size=(-(-len(y) // 10), 3))[np.arange(len(y)) // 10]
 
 
@@ -50,7 +50,7 @@ def problem(make, seed):
 
 
 def nearest(X, k, rows=None, among=None):
-    """Neighbors of `rows` in `among` by (distance, index), never itself: obvious, slow."""
+    """Return the neighbors of `rows` in `among` by (distance, index), in the obvious, slow way."""
     X = X.astype(float)
     rows = np.arange(len(X)) if rows is None else rows
     among = np.arange(len(X)) if among is None else among
@@ -219,7 +219,7 @@ def test_an_estimator_gives_imbalanced_learns_rows(name, parameters, make):
 @pytest.mark.parametrize("make", PROBLEMS)
 @pytest.mark.parametrize("name", sorted(set(THEIRS) - {"SMOTENC", "SMOTEN"}))
 def test_counts_and_rows_that_exist(name, make):
-    """Rows that are there stay as they are, over-samplers reach the counts, new rows are among the old."""
+    """Given rows are kept, over-samplers reach the counts, and new rows lie within the old ones."""
     for seed in range(3):
         X, y = problem(make, seed)
         if name == "KMeansSMOTE":
@@ -228,7 +228,7 @@ def test_counts_and_rows_that_exist(name, make):
             sampler = vars(ours)[name](**({"random_state": seed} if name in SEEDED else {}))
         got = fit(sampler, X, y)
         if isinstance(got, Exception):
-            # All rows equal: no density of a cluster, no support vector that is not noise.
+            # If all rows are equal, a cluster has no density, and all support vectors are noise.
             assert name in ("KMeansSMOTE", "SVMSMOTE"), got
             continue
         X_new, y_new, indices = got
@@ -248,7 +248,7 @@ def test_counts_and_rows_that_exist(name, make):
 
 @pytest.mark.parametrize("levels", [(2, 2), (3, 5), (40, 2)])
 def test_smotenc_votes_by_definition(levels):
-    """Numbers tie in pairs and triples: neighbors are by (distance, index), votes are of theirs."""
+    """Many numbers tie: neighbors are ordered by (distance, index), and they vote."""
     for seed in range(5):
         X, y = mixed(seed, levels=levels)
         X[:, 1:3] = np.rint(X[:, 1:3])

@@ -17,7 +17,7 @@ from support.points import DTYPES, alike, arrange, codes_of, digest, points, sam
 
 
 def test_an_answer_does_not_depend_on_the_queries_beside_it():
-    """Of one scale: a query of another power of two may change what is rounded."""
+    """If all have one scale: a query of another magnitude may change the scale, and so the rounding."""
     x, queries = points("uniform", 800, 6, np.float32), points("uniform", 200, 6, np.float32, seed=1)
     together = equipoise.nearest_neighbors(x, 5, queries=queries)
     for i in range(0, 200, 13):
@@ -44,14 +44,14 @@ def test_any_layout(dtype, d):
         alike(equipoise.nearest_neighbors(x.tolist(), 5), plain)
 
 
-def test_the_same_value_everywhere_through_strides_of_zero():
+def test_strides_of_zero():
     x = np.broadcast_to(np.float32(3.5), (300, 4))
     same(equipoise.nearest_neighbors(x, 5), reference.neighbors(np.array(x), 5))
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_mapped_file(dtype, order, tmp_path):
+def test_memory_mapped_file(dtype, order, tmp_path):
     x = points("uniform", 700, 9, dtype)
     file = tmp_path / "points"
     mapped = np.memmap(file, dtype, "w+", offset=64, shape=x.shape, order=order)
@@ -82,7 +82,7 @@ def test_threads(name, own_threads):
         assert own_threads.left() == 0
 
 
-def test_threads_of_the_environment(monkeypatch):
+def test_threads_from_the_environment(monkeypatch):
     x = points("clustered", 3000, 5, np.float32)
     one = equipoise.nearest_neighbors(x, 5)
     monkeypatch.setenv("EQUIPOISE_NUM_THREADS", "3")

@@ -1,4 +1,4 @@
-"""What holds for nearest neighbors of any points: ties, scales, order, memory."""
+"""Laws that hold for the nearest neighbors of any points: ties, scales, order, memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.points import DTYPES, alike, codes_of, points
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_ties_go_to_the_smaller_index(dtype):
-    """By index, not by place: identical rows have the first others, in order."""
+    """The neighbors of identical rows are the first other rows, in order."""
     for n, k in ((2, 1), (3, 2), (129, 5), (3000, 1), (3000, 7)):
         got = equipoise.nearest_neighbors(points("identical", n, 4, dtype), k)
         wanted = np.tile(np.arange(k), (n, 1))
@@ -27,7 +27,7 @@ def test_ties_go_to_the_smaller_index(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_power_of_two_changes_nothing_but_the_distances(dtype):
+def test_a_power_of_two_scales_the_distances_alone(dtype):
     x = points("clustered", 500, 5, dtype)
     plain = equipoise.nearest_neighbors(x, 5)
     for factor in (2.0**-100, 2.0**-3, 2.0**7, 2.0**90):
@@ -75,7 +75,7 @@ x = rng.standard_normal((n, d), np.float32)
 x += 30 * rng.standard_normal((50, d), np.float32)[rng.integers(0, 50, n)]
 queries = x[:asked] if asked else None
 equipoise.nearest_neighbors(x[:300], k, queries=queries[:300] if asked else None, n_threads=threads)
-open("/proc/self/clear_refs", "w").write("5")  # the peak begins anew
+open("/proc/self/clear_refs", "w").write("5")  # reset the peak
 before = memory("VmRSS")
 got = equipoise.nearest_neighbors(x, k, queries=queries, n_threads=threads)
 print("took", memory("VmHWM") - before, got.indices.nbytes + got.distances.nbytes)
@@ -89,22 +89,22 @@ print("took", memory("VmHWM") - before, got.indices.nbytes + got.distances.nbyte
     ("n", "d", "k", "threads", "asked"),
     [(60_000, 16, 5, 1, 0), (60_000, 16, 5, 2, 0), (60_000, 4, 100, 1, 0), (60_000, 8, 5, 2, 30_000)],
 )
-def test_memory_is_that_of_the_points_and_of_the_answer(n, d, k, threads, asked):
-    """Never n^2: 60,000^2 bits alone are 450 MB."""
+def test_memory_is_proportional_to_points_and_answer(n, d, k, threads, asked):
+    """Memory does not grow with n^2: even 60,000^2 bits are 450 MB."""
     arguments = map(str, (n, d, k, threads, asked))
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, *arguments], capture_output=True, text=True, check=True
     )
     word, took, answer = done.stdout.split()
     assert word == "took"
-    # Four copies of the points in float64 and twice the answer, and room for what an allocator keeps.
+    # Four copies of the points in float64, twice the answer, and room for what an allocator keeps.
     limit = 4 * 8 * (n + asked) * d + 2 * int(answer) + 32 * 2**20
     assert int(took) < limit, f"{int(took) / 2**20:.0f} MB, limit {limit / 2**20:.0f}"
 
 
 @pytest.mark.parametrize("huge", [1e150, 1e160, 1e200, 1e300, np.finfo(float).max])
-def test_one_huge_value_leaves_the_others_their_neighbors(huge):
-    """As np.nan_to_num puts in the place of an infinity."""
+def test_one_huge_value_does_not_change_the_other_rows(huge):
+    """np.nan_to_num replaces an infinity by such a value."""
     x = np.random.default_rng(4).normal(size=(500, 4))
     x[499, 2] = huge
     np.testing.assert_array_equal(

@@ -13,7 +13,7 @@ from support.points import alike, points
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_progress_is_told(threads):
+def test_progress_is_reported(threads):
     x = points("uniform", 9000, 16, np.float32)
     calls = []
     got = equipoise.nearest_neighbors(x, 5, n_threads=threads, progress=lambda *c: calls.append(c))
@@ -46,7 +46,7 @@ class Stop(Exception):
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("last", [False, True])
-def test_an_exception_of_the_callback_comes_out(threads, last, own_threads):
+def test_an_exception_in_the_callback_propagates(threads, last, own_threads):
     x = points("uniform", 9000, 16, np.float32)
 
     def progress(done, total):
@@ -60,15 +60,15 @@ def test_an_exception_of_the_callback_comes_out(threads, last, own_threads):
     alike(equipoise.nearest_neighbors(x, 5, n_threads=threads), equipoise.nearest_neighbors(x, 5))
 
 
-def test_progress_comes_from_the_callers_thread():
-    """A bar or a widget need not bear being called from anywhere else."""
+def test_progress_is_reported_in_the_calling_thread():
+    """Bars and widgets often cannot be called from other threads."""
     seen = set()
     x = points("uniform", 9000, 16, np.float32)
     equipoise.nearest_neighbors(x, 5, n_threads=3, progress=lambda *_: seen.add(threading.get_ident()))
     assert seen == {threading.get_ident()}
 
 
-def test_a_bar_on_stderr(capfd):
+def test_progress_bar_on_stderr(capfd):
     pytest.importorskip("tqdm", reason="tqdm is not installed (extra 'progress')")
     x = points("uniform", 3000, 8, np.float32)
     alike(equipoise.nearest_neighbors(x, 5, progress=True), equipoise.nearest_neighbors(x, 5))

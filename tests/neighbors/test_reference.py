@@ -26,7 +26,7 @@ def some_k(n):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", POINTS)
 def test_few_rows(name, dtype, d):
-    """About a block of rows, and the least there can be."""
+    """Numbers of rows around the size of a block, and the smallest ones."""
     for n in SMALL:
         x = points(name, n, d, dtype)
         wanted = reference.neighbors(x, n - 1)
@@ -66,7 +66,7 @@ def test_sixteen_hundred_rows(name, d, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["clustered", "uniform", "grid", "identical", "duplicated", "far_clusters"])
 def test_any_number_of_neighbors(name, dtype):
-    """Up to 5 and up to 10 upper bounds are kept in one way each, more in another."""
+    """The kernel keeps up to 5, up to 10 and more upper bounds in different ways."""
     x = points(name, 700, 3, dtype)
     queries = points(name, 130, 3, dtype, seed=1)
     wanted, asked = reference.neighbors(x, 40), reference.neighbors(x, 40, queries=queries)
@@ -78,8 +78,8 @@ def test_any_number_of_neighbors(name, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", POINTS)
 def test_many_rows(name, dtype):
-    """Enough for blocks of blocks; every hundredth row's answer is checked."""
-    n, d, k = 20_000 if name not in ("wide", "denormal") else 6_000, 6, 5  # of these nothing is passed over
+    """There are many blocks; the answer of every hundredth row is checked."""
+    n, d, k = 20_000 if name not in ("wide", "denormal") else 6_000, 6, 5  # no block of these can be skipped
     x = points(name, n, d, dtype)
     rows = np.arange(k % 7, n, 100)
     got = equipoise.nearest_neighbors(x, k, n_threads=2)
@@ -87,7 +87,7 @@ def test_many_rows(name, dtype):
 
 
 def test_whole_numbers_exactly():
-    """Independent of any rounding: order and distances of an exact computation in whole numbers."""
+    """Order and distances are those of an exact computation in whole numbers, without rounding."""
     for dtype in DTYPES:
         rng = np.random.default_rng(3)
         x = rng.integers(-1000, 1000, (400, 3))
@@ -101,7 +101,7 @@ def test_whole_numbers_exactly():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_copies_in_any_order(dtype):
-    """More of each row than a list of candidates holds: the first of them, found one by one."""
+    """Each row has more copies than the list of candidates holds, and the first copies must be found."""
     rng = np.random.default_rng(5)
     x = np.eye(4, dtype=dtype)[rng.integers(0, 4, 1500)] + dtype(0.1)
     codes = codes_of(rng, 1500, 2, most=2)
@@ -139,7 +139,7 @@ def test_anything(search):
     same(got, reference.neighbors(x, k, queries=queries))
 
 
-def test_scikit_learn_says_the_same():
+def test_scikit_learn_finds_the_same():
     neighbors = pytest.importorskip("sklearn.neighbors", reason="scikit-learn is not installed")
     for name in ("clustered", "uniform", "heavy_tailed"):
         for d in (2, 16):
@@ -158,7 +158,7 @@ def test_scikit_learn_says_the_same():
 
 
 def asked_of(x, rng):
-    """name -> queries of `x`: where they are matters to what is skipped, and to the scale."""
+    """Return named queries of `x`. Where they lie decides what is skipped, and the scale."""
     n, d = x.shape
     some = x[rng.integers(0, n, 70)]
     extent = float(np.abs(x).max()) or 1.0
@@ -237,7 +237,7 @@ def test_mixed(d, dtype, mismatch):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_mixed_of_any_scale(dtype):
-    """The part of a mismatch may be far above or below all of X's."""
+    """A mismatch may add far more or far less than the numbers."""
     rng = np.random.default_rng(0)
     for name in ("wide", "denormal", "largest", "zeros", "far_clusters"):
         x, codes = points(name, 300, 4, dtype), codes_of(rng, 300, 3)
@@ -271,7 +271,7 @@ def test_mixed_of_anything(seed):
 
 
 def test_lengths_whose_squares_underflow():
-    """Copies of one row in two blocks, beside rows so near to 0 that a radius of theirs is 0."""
+    """Copies of a row lie in two blocks, with rows so near to 0 that the radius of a block becomes 0."""
     x = np.zeros((257, 1))
     x[0], x[1:128, 0], x[128] = 1e-162, np.linspace(2e-162, 2.4e-162, 127), 0.75
     same(equipoise.nearest_neighbors(x, 1), reference.neighbors(x, 1))

@@ -1,4 +1,4 @@
-"""Cuts, threads, layouts and what is returned beside them do not change synthetic rows."""
+"""Chunks, threads, layouts and ``return_parents`` do not change the synthetic rows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from equipoise.smote import sampler as smote
 from support.synthetic import VARIANTS, check_formula, parts, points, variants
 
 
-def test_a_category_of_many_codes_is_never_spread_out():
-    """3,000 codes and 2,000 rows: one-hot would be 48 MB."""
+def test_many_codes_are_never_one_hot_encoded():
+    """A one-hot matrix of 2,000 rows and 3,000 codes would take 48 MB."""
     import tracemalloc
 
     rng = np.random.default_rng(0)
@@ -26,7 +26,7 @@ def test_a_category_of_many_codes_is_never_spread_out():
 
 
 @variants
-def test_cuts(make):
+def test_calls_of_any_size_continue_the_stream(make):
     whole = make().sample(1000, return_parents=True)
     assert len({whole.rows[i : i + 64].tobytes() for i in range(0, 960, 64)}) == 15  # no group repeats
     for cut in ([1] * 70, [0, 63, 1, 64, 65, 128, 129, 0, 550], [999, 1], [1000]):
@@ -63,7 +63,7 @@ def test_the_number_of_threads_comes_from_the_environment(monkeypatch, own_threa
         sampler.sample(1)
 
 
-def test_parents_or_not_the_rows_are_the_same():
+def test_return_parents_does_not_change_the_rows():
     one, two = VARIANTS["plain"](), VARIANTS["plain"]()
     assert one.sample(100).tobytes() == two.sample(100, return_parents=True).rows.tobytes()
     assert one.sample(100).tobytes() == two.sample(100, return_parents=True).rows.tobytes()
@@ -78,7 +78,7 @@ def test_out_is_filled_and_returned():
     check_formula(points(), drawn)
 
 
-def test_results_are_writable_and_their_own():
+def test_results_are_writable_and_own_their_memory():
     drawn = VARIANTS["plain"]().sample(5, return_parents=True)
     for a in (drawn.rows, drawn.parents, drawn.neighbors, drawn.gaps):
         assert a.flags.writeable
@@ -87,7 +87,7 @@ def test_results_are_writable_and_their_own():
 
 
 def test_layouts_of_X():
-    """Any stride, byte order, alignment, and read-only: the same rows."""
+    """Strides, byte order, alignment and the read-only flag do not change the rows."""
     X = points()
     wanted = SmoteSampler(X).sample(100).tobytes()
     wide = np.zeros((60, 9), np.float32)

@@ -1,4 +1,4 @@
-"""Bad input to SMOTE gets a clear error: right class, argument, first bad position, wanted, got."""
+"""Bad input to SMOTE raises a clear error: its class, the argument, the first bad position, wanted, got."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def frozen(a):
 
 
 class Estimator:
-    """A neighbors estimator that answers what it is told to."""
+    """A neighbors estimator that returns a given answer."""
 
     def __init__(self, found, n_neighbors=3):
         self.found, self.n_neighbors = found, n_neighbors
@@ -297,7 +297,7 @@ CASES = [
         TypeError,
         "gaps must be of dtype float32",
     ),
-    # weights of parents
+    # parent weights
     (
         lambda: borderline_weights(X[:8], Y[:8], 1),
         ValueError,
@@ -352,7 +352,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", range(len(CASES)))
-def test_calls(case):
+def test_bad_input(case):
     call, error, text = CASES[case]
     with pytest.raises(error, match=text) as caught:
         call()
@@ -379,13 +379,13 @@ WAYS = {
 @pytest.mark.parametrize("kind", [Raising, RaisingTensor])
 @pytest.mark.parametrize("name", WAYS)
 def test_objects_that_raise(name, kind):
-    """Anything that somebody else's code raises becomes a TypeError that names the argument."""
+    """Whatever an argument's own code raises becomes a TypeError that names the argument."""
     for error in (RuntimeError("no"), AttributeError("no"), BufferError("no")):
         with pytest.raises(TypeError, match=rf"^{name}\b.* be .* got (a )?{kind.__name__}"):
             WAYS[name](kind(error))
 
 
-def test_a_call_that_fails_leaves_the_stream_where_it_was(monkeypatch):
+def test_a_failed_call_does_not_move_the_stream(monkeypatch):
     one, two = sampler(), sampler()
     for bad in (
         lambda: one.sample(-1),
@@ -411,8 +411,8 @@ def test_a_call_that_fails_leaves_the_stream_where_it_was(monkeypatch):
     assert one.sample(10).tobytes() == two.sample(10).tobytes()
 
 
-def test_good_input_at_the_edge():
-    """As few rows as may be, as many neighbors, one column; values as large as their span allows."""
+def test_smallest_and_largest_valid_input():
+    """The fewest rows, the most neighbors, one column, and values with the largest span."""
     assert SmoteSampler(X[:2], k_neighbors=1).sample(9).shape == (9, 4)
     assert SmoteSampler(X, k_neighbors=29).sample(9).shape == (9, 4)
     assert SmoteSampler(X[:, :1]).sample(0).shape == (0, 1)

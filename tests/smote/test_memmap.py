@@ -1,4 +1,4 @@
-"""A sampler over rows in a file pickles as the file."""
+"""A sampler over a memory-mapped file pickles as the file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def is_mapped(array):
     return isinstance(array, mmap.mmap)
 
 
-def test_a_mapped_X_pickles_as_its_file(tmp_path):
+def test_a_mapped_X_is_pickled_as_its_file(tmp_path):
     X = points(3000, 64)
     mapped = SmoteSampler(saved(tmp_path / "rows.npy", X), seed=2)
     assert is_mapped(mapped._X)
@@ -57,8 +57,8 @@ def test_a_part_of_a_map_is_found(dtype, tmp_path):
         assert again.sample(100).tobytes() == sampler.sample(100).tobytes()
 
 
-def test_other_maps_pickle_by_value(tmp_path):
-    """Writable ones, ones that others may write to, and views that are no such memory."""
+def test_other_maps_are_pickled_by_value(tmp_path):
+    """Maps that are or may become writable, and views that are not a part of the file, hold values."""
     X = points(300, 8)
     path = tmp_path / "rows.npy"
     read = saved(path, X)

@@ -1,4 +1,4 @@
-"""Weights of parents are those of the papers, for labels of any kind and neighbors from anywhere."""
+"""Parent weights are those of the papers, for labels of any kind and neighbors from any estimator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.synthetic import DTYPES, points
 
 
 def brute_others(X, y, cls, k):
-    """Of the k nearest of each row of the class, those of other classes: squares in float64, all sorted."""
+    """Count the rows of other classes among the k nearest of each row of the class, by sorting all."""
     wide = X.astype(np.float64)
     others = []
     for i in np.flatnonzero(y == cls):
@@ -23,7 +23,7 @@ def brute_others(X, y, cls, k):
 
 @pytest.mark.parametrize("copies", [1, 4])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_weights_are_the_papers(dtype, copies):
+def test_weights_are_those_of_the_papers(dtype, copies):
     rng = np.random.default_rng(8)
     X = np.concatenate([rng.normal(size=(60, 2)), rng.normal(size=(40, 2)) + 1.5]).astype(dtype)
     X = np.repeat(X, copies, axis=0)
@@ -69,7 +69,7 @@ def test_labels_of_any_kind():
 
 
 class Brute:
-    """A neighbors estimator of scikit-learn's kind; ``n_neighbors`` counts the row itself."""
+    """A neighbors estimator like scikit-learn's, whose ``n_neighbors`` counts the row itself."""
 
     def __init__(self, n_neighbors):
         self.n_neighbors = n_neighbors
@@ -83,7 +83,7 @@ class Brute:
         return np.argsort(squares, axis=1, kind="stable")[:, : self.n_neighbors]
 
 
-def test_parent_weights_by_an_estimator():
+def test_neighbors_from_an_estimator():
     X, y = points(400, 3, dtype=np.float64), np.random.default_rng(8).integers(0, 3, 400)
     for cls in (0, 1, 2):
         for k in (1, 4, 10):
@@ -97,7 +97,7 @@ def test_parent_weights_by_an_estimator():
         )
 
 
-def test_parent_weights_by_an_estimator_that_is_wrong():
+def test_estimators_with_wrong_answers():
     X, y = points(40, 3), np.arange(40) % 2
     wrong = Brute(6)
     wrong.kneighbors = lambda X, return_distance: np.zeros((len(X), 5), int)

@@ -1,4 +1,4 @@
-"""C++ and Numba return the same bytes: synthetic rows."""
+"""Both backends make the same synthetic rows and refuse the same arguments."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_interpolation(seed):
 @given(SEEDS)
 @settings(max_examples=300)
 def test_synthetic_rows(seed):
-    """Any table, weights, categories, place in the stream; told or not."""
+    """Tables, weights, categories and places in the stream are random, with and without parents."""
     rng = np.random.default_rng(seed)
     dtype, n, d = REALS[seed % 2], int(rng.integers(1, 40)), int(rng.choice([1, 2, 5, 16, 33, 100]))
     k, count = int(rng.choice([1, 2, 5, 30])), int(rng.choice([0, 1, 63, 64, 65, 200]))
@@ -112,7 +112,7 @@ def test_synthetic_rows_of_a_sampler(dtype):
     )
 
 
-def test_what_kernels_refuse():
+def test_calls_that_kernels_refuse():
     """No user reaches these: they guard memory. Both backends raise the same class with the same text."""
     i, u, f, none = np.zeros(3, np.int64), np.zeros(3, np.uint64), np.zeros(3), np.zeros(0, np.int64)
     square, ptr, pairs = np.zeros((3, 3)), np.arange(4), Pairs(i, i, f)

@@ -56,8 +56,8 @@ def test_the_reference_on_anything(data):
         first += count
 
 
-def test_the_reference_far_on_and_in_a_worker(monkeypatch):
-    """Where the counter has left 32 bits and wraps at 64, and with a worker's seed in the address."""
+def test_the_reference_late_in_the_stream_and_in_a_worker(monkeypatch):
+    """The counter exceeds 32 bits and wraps at 64, and the address has a worker's seed."""
     X = points(20, 3)
     table = reference.smote_table(X, 5)
     for first in (2**32 - 3, 2**63 - 70, 2**64 - 100):
@@ -74,7 +74,7 @@ def test_the_reference_far_on_and_in_a_worker(monkeypatch):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("n", "d", "k"), [(6, 1, 5), (500, 3, 1), (300, 16, 5), (40, 130, 39)])
-def test_every_row_is_the_formula_and_its_neighbor_one_of_the_k(n, d, k, dtype):
+def test_every_row_follows_the_formula_toward_one_of_the_k_neighbors(n, d, k, dtype):
     X = points(n, d, dtype)
     drawn = SmoteSampler(X, k_neighbors=k, seed=1).sample(5000, return_parents=True)
     check_formula(X, drawn)
@@ -86,7 +86,7 @@ def test_every_row_is_the_formula_and_its_neighbor_one_of_the_k(n, d, k, dtype):
     assert (drawn.rows >= np.minimum(X[drawn.parents], X[drawn.neighbors])).all()
 
 
-def test_the_formula_is_the_same_line_everywhere():
+def test_the_formula_is_written_the_same_everywhere():
     from pathlib import Path
 
     line = "base + gap * (neighbor - base)"
@@ -104,7 +104,7 @@ def test_the_formula_is_the_same_line_everywhere():
 
 
 def test_copies_of_a_row_are_one_point():
-    """By index alone the five nearest of ten copies are copies, and every synthetic row would be one too."""
+    """If the five nearest of ten copies were copies, every synthetic row would be a copy, too."""
     X = points(30, 4)
     repeated = np.repeat(X, 10, axis=0)
     assert (nearest_neighbors(repeated, 5).distances == 0).all()
@@ -113,7 +113,7 @@ def test_copies_of_a_row_are_one_point():
     own = {row.tobytes() for row in X}
     copies = sum(row.tobytes() in own for row in drawn.rows)
     assert copies <= (drawn.gaps == 0).sum() + 8  # 2^-24 a row, and where a small gap is rounded away
-    # The neighbors are those that the rows have without their copies, and all copies are parents.
+    # The neighbors are those without the copies, and all copies are parents.
     single = nearest_neighbors(X, 5).indices
     assert (single[drawn.parents // 10] * 10 == drawn.neighbors[:, np.newaxis]).any(axis=1).all()
     assert np.unique(drawn.parents).size == 300  # a parent missing: P < 300 * exp(-4000 / 300) < 5e-4; seed 3
@@ -133,15 +133,15 @@ def test_zeros_of_both_signs_are_one_value():
     assert SmoteSampler(X, k_neighbors=1)._table.tolist() == [[2], [2], [0]]
 
 
-def test_far_apart_rows_whose_distance_is_rounded_to_nothing():
-    """Squares that vanish make no copies."""
+def test_rows_whose_distance_underflows_are_no_copies():
+    """Different rows stay different points even if the square of their distance is 0."""
     X = np.array([[0.0], [1e-200], [1.0]])
     assert SmoteSampler(X, k_neighbors=2).sample(50).max() < 1
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("categorical", [(1, 3), (0,), (0, 1, 2, 3, 4)])
-def test_categories_are_voted(categorical, dtype):
+def test_categories_are_chosen_by_vote(categorical, dtype):
     X = mixed(dtype=dtype, categorical=categorical)
     sampler = SmoteSampler(X, categorical=categorical[::-1], seed=5)
     table = np.array(reference.smote_table(X, 5, categorical))
@@ -157,7 +157,7 @@ def test_categories_are_voted(categorical, dtype):
 
 
 def test_the_distance_of_a_category():
-    """median_std^2 a mismatch: the median of the continuous columns' deviations, of three columns here."""
+    """A mismatch adds the squared median of the continuous columns' standard deviations."""
     rng = np.random.default_rng(1)
     X = np.concatenate([rng.normal(size=(40, 3)) * [1, 10, 100], rng.integers(0, 3, (40, 1))], axis=1)
     m = np.median(X[:, :3].std(axis=0))
@@ -171,7 +171,7 @@ def test_the_distance_of_a_category():
 
 
 def test_copies_do_not_change_the_distance_of_a_category():
-    """m is that of all rows: of the points alone it would be 1.09 here, and row 1's neighbor row 6."""
+    """The median is that of all rows. Without the copies it would be 1.09, and row 1's neighbor row 6."""
     X = np.array([[1, 0], [0, 0], [0, 0], [0, 0], [0, -2], [0, 0], [0, 1], [0, 0]], np.float32)
     table = SmoteSampler(X, k_neighbors=1, categorical=[0])._table
     assert table.ravel().tolist() == [1, 0, 0, 0, 1, 0, 1, 0]

@@ -1,4 +1,4 @@
-"""Streams of synthetic rows continue: epochs, states, copies, pickles, other processes."""
+"""A stream continues after epochs, states, copies and pickles, and in other processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.synthetic import VARIANTS, Found, parts, points, saved, variants
 
 
 def test_addresses_differ():
-    """Another seed, epoch, or class: other gaps, all of them."""
+    """Another seed, epoch or class gives entirely different gaps."""
 
     def gaps(X=None, seed=0, epoch=0):
         sampler = SmoteSampler(points(dtype=np.float64) if X is None else X, seed=seed)
@@ -43,7 +43,7 @@ def test_epochs_start_again():
 
 
 @variants
-def test_killed_and_resumed(make):
+def test_a_resumed_sampler_continues(make):
     sampler = make()
     sampler.set_epoch(3)
     sampler.sample(77)
@@ -71,7 +71,7 @@ print(sampler.sample(50).tobytes().hex())
 """
 
 
-def test_a_process_that_is_killed_is_resumed_by_another():
+def test_another_process_resumes_a_killed_one():
     run = [sys.executable, "-c", KILLED]
     died = subprocess.run([*run, "die"], capture_output=True, text=True, check=False)
     assert died.returncode != 0
@@ -100,7 +100,7 @@ def test_a_foreign_state_is_refused(other):
     assert other.state_dict() == before
 
 
-def test_the_fingerprint_tells_categories():
+def test_the_fingerprint_depends_on_the_categories():
     X = np.round(points())
     a, b = (SmoteSampler(X, categorical=c, k_neighbors=Found(np.zeros((60, 3), int), 3)) for c in ([1], [2]))
     assert a.state_dict()["fingerprint"] != b.state_dict()["fingerprint"]
@@ -132,7 +132,7 @@ def test_the_fingerprint_is_computed_once(monkeypatch):
 
 @variants
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
-def test_copies_go_on_by_themselves(make, copied):
+def test_copies_continue_independently(make, copied):
     sampler = make()
     sampler.set_epoch(2)
     sampler.sample(10)
@@ -153,7 +153,7 @@ def test_equal_samplers_have_equal_pickles(make):
     assert pickle.dumps(pickle.loads(moved)) == moved
 
 
-def test_buffers_go_out_of_band():
+def test_buffers_are_pickled_out_of_band():
     sampler = SmoteSampler(points(2000, 16), seed=1)
     buffers = []
     inside = pickle.dumps(sampler, protocol=5, buffer_callback=buffers.append)
@@ -169,7 +169,7 @@ def _draw(sampler, queue):
 
 @pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_process(method, mapped, tmp_path):
+def test_start_methods(method, mapped, tmp_path):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no start method {method} here")
     X = points()

@@ -131,7 +131,9 @@ def _flattened(
     )
     starred = ", ".join(f"*{name}" if i in fields else name for i, name in enumerate(names))
     inlined = _dispatcher(function, forceinline=True, _nrt=allocates, no_cpython_wrapper=True)
-    room: dict[str, Any] = {"inlined": inlined} | {f"Record{i}": r.kind for i, r in records.items()}
+    room: dict[str, Any] = {f"Record{i}": r.kind for i, r in records.items()}
+    # Without the name of a module no entry of the disk cache could be loaded again.
+    room |= {"inlined": inlined, "__name__": function.__module__}
     exec(f"def {function.__name__}({arguments}):\n    return inlined({values})", room)
     exec(f"def spread({', '.join(names)}):\n    return ({starred},)", room)
     flattened = tuple(

@@ -1,4 +1,4 @@
-"""SMOTE and the variants that choose other parents: imbalanced-learn's classes on equipoise's kernels."""
+"""Over-sample by SMOTE and by its variants that choose other parents."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["ADASYN", "SMOTE", "SVMSMOTE", "BorderlineSMOTE", "KMeansSMOTE"]
 
 
 class KernelNeighbors:
-    """Mixed into a sampler: numbers of neighbors become estimators over the kernel; objects stay."""
+    """A mixin that replaces numbers of neighbors by kernel estimators and keeps estimators as they are."""
 
     def _validate_estimator(self) -> None:
         super()._validate_estimator()  # type: ignore[misc]
@@ -37,40 +37,41 @@ class KernelNeighbors:
                 )
 
     def _targets(self, y: NDArray[Any]) -> list[tuple[Any, int, NDArray[np.int64]]]:
-        """(label, rows to add, rows there are) of each class that gets new rows."""
+        """Return (label, number of rows to add, rows of the class) for each class that gets new rows."""
         wanted = self.sampling_strategy_.items()  # type: ignore[attr-defined]
         return [(label, size, np.flatnonzero(y == label)) for label, size in wanted if size != 0]
 
 
 def _whose(label: Any) -> str:
+    """Name a class in a message."""
     return f"class {plain(label)!r}"
 
 
 class SMOTE(KernelNeighbors, theirs.SMOTE):
-    """imbalanced-learn's `SMOTE`, in less time and memory, with the same rows for the same `random_state`.
+    """A drop-in `SMOTE` in less time and memory, with the same rows for the same `random_state`.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTE`. Where distances are equal,
-    neighbors are ordered by the smaller index, and a row is never its own neighbor; pass
-    ``k_neighbors=sklearn.neighbors.NearestNeighbors(n_neighbors=6)`` for imbalanced-learn's accidents there,
-    too. Threads: the environment variable EQUIPOISE_NUM_THREADS, or
-    ``k_neighbors=equipoise.imblearn.NearestNeighbors(n_neighbors=6, n_jobs=2)``. Neighbors of sparse `X` are
-    searched by scikit-learn.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTE`. Equal distances are ordered
+    by index, and a row is never its own neighbor; pass
+    ``k_neighbors=sklearn.neighbors.NearestNeighbors(n_neighbors=6)`` for imbalanced-learn's order. The
+    number of threads comes from the environment variable EQUIPOISE_NUM_THREADS, or from
+    ``k_neighbors=equipoise.imblearn.NearestNeighbors(n_neighbors=6, n_jobs=2)``. scikit-learn searches
+    sparse `X`.
 
     Raises
     ------
     ValueError
-        A class has too few rows for `k_neighbors`, or anything that imbalanced-learn refuses.
+        A class has too few rows for `k_neighbors`, or as in imbalanced-learn.
 
     See Also
     --------
-    equipoise.SmoteSampler : rows on the fly, from a stream of its own.
+    equipoise.SmoteSampler : synthetic rows on the fly, from a stream of its own.
 
     Notes
     -----
-    What imbalanced-learn does with a `random_state` is kept, its defects included: an integer starts the
-    draws anew for each class, so two classes of equal size get the same parents, neighbors and gaps; of
-    duplicated rows the new ones are copies; integer `X` is truncated toward zero, and unsigned wraps around.
-    :class:`equipoise.SmoteSampler` has none of these.
+    What imbalanced-learn does with a `random_state` is kept, including its defects: an integer restarts the
+    draws for each class, so that two classes of equal size get the same parents, neighbors and gaps; new
+    rows of duplicated rows are copies; integer `X` is truncated toward zero, and unsigned integers wrap
+    around. :class:`equipoise.SmoteSampler` has none of these defects.
 
     Examples
     --------
@@ -94,20 +95,20 @@ class SMOTE(KernelNeighbors, theirs.SMOTE):
 
 
 class BorderlineSMOTE(KernelNeighbors, theirs.BorderlineSMOTE):
-    """imbalanced-learn's `BorderlineSMOTE`, with the same rows for the same `random_state`.
+    """A drop-in `BorderlineSMOTE`, with the same rows for the same `random_state`.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.BorderlineSMOTE`; what
-    :class:`SMOTE` says of equal distances, threads, sparse `X` and defects holds here, too. A class of
-    which no row is in danger gets no new rows, as there.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.BorderlineSMOTE`. What
+    :class:`SMOTE` says about equal distances, threads, sparse `X` and defects holds here, too. A class
+    without rows in danger gets no new rows, as in imbalanced-learn.
 
     Raises
     ------
     ValueError
-        As for :class:`SMOTE`; also fewer rows than `m_neighbors` asks for.
+        As for :class:`SMOTE`, or there are fewer rows than `m_neighbors` asks for.
 
     See Also
     --------
-    equipoise.borderline_weights : the same choice of parents, for a `SmoteSampler`.
+    equipoise.borderline_weights : the same choice of parents for a `SmoteSampler`.
 
     Examples
     --------
@@ -147,7 +148,7 @@ class BorderlineSMOTE(KernelNeighbors, theirs.BorderlineSMOTE):
                 found = neighbors_of(self.nn_k_, X, rows[danger])
             parents, neighbors, gaps = draw(self.random_state, found, size)
             if self.kind == "borderline-2":
-                # Toward a row of another class it goes half the way at most.
+                # Toward a row of another class, the gap is at most one half.
                 foreign = y[neighbors] != label
                 random = check_random_state(self.random_state)
                 gaps[foreign] *= random.uniform(low=0.0, high=0.5, size=np.count_nonzero(foreign))
@@ -156,32 +157,33 @@ class BorderlineSMOTE(KernelNeighbors, theirs.BorderlineSMOTE):
 
 
 def _others(table: NDArray[np.int64], y: NDArray[Any], label: Any) -> NDArray[np.int64]:
-    """How many neighbors of each row are of another class."""
+    """Count the neighbors of each row that are of another class."""
     return np.count_nonzero(y[table] != label, axis=1)
 
 
 def _in_danger(others: NDArray[np.int64], m: int) -> NDArray[np.bool_]:
+    """Tell which rows are in danger: half or more of their m neighbors, not all, are of other classes."""
     return (others >= m / 2) & (others < m)
 
 
 class SVMSMOTE(KernelNeighbors, theirs.SVMSMOTE):
-    """imbalanced-learn's `SVMSMOTE`, with the same rows for the same `random_state`.
+    """A drop-in `SVMSMOTE`, with the same rows for the same `random_state`.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.SVMSMOTE`; what :class:`SMOTE`
-    says of equal distances, threads, sparse `X` and defects holds here, too. Nearly all of its time is the
-    support vector machine's, which is scikit-learn's.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.SVMSMOTE`. What :class:`SMOTE` says
+    about equal distances, threads, sparse `X` and defects holds here, too. Nearly all of the time is spent
+    in scikit-learn's support vector machine.
 
     Raises
     ------
     ValueError
-        As for :class:`SMOTE`; also where all support vectors are noise.
+        As for :class:`SMOTE`, or all support vectors are noise.
     RuntimeError
         `svm_estimator` has no support vectors.
 
     Notes
     -----
-    A defect that is kept: when no support vector of a class is in danger, or none is safe, that share of the
-    new rows is not made, so that there are fewer than asked for.
+    This defect of imbalanced-learn is kept: if no support vector of a class is in danger, or none is safe,
+    that share of the new rows is not made, so that there are fewer than asked for.
 
     Examples
     --------
@@ -231,24 +233,24 @@ class SVMSMOTE(KernelNeighbors, theirs.SVMSMOTE):
 
 
 class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
-    """imbalanced-learn's `KMeansSMOTE`, with the same rows for the same `random_state`.
+    """A drop-in `KMeansSMOTE`, with the same rows for the same `random_state`.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.KMeansSMOTE`; what :class:`SMOTE`
-    says of equal distances, sparse `X` and defects holds here, too. `n_jobs` counts the threads of the search
-    as well. The clustering is scikit-learn's; distances within a cluster are summed in blocks, so that memory
-    does not grow with its square.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.KMeansSMOTE`. What :class:`SMOTE`
+    says about equal distances, sparse `X` and defects holds here, too. `n_jobs` is also the number of
+    threads of the search. scikit-learn does the clustering. Distances within a cluster are summed in blocks,
+    so that memory does not grow with the square of its size.
 
     Raises
     ------
     RuntimeError
-        No cluster has enough rows of a class.
+        No cluster has enough rows of some class.
     ValueError
-        As imbalanced-learn; also where all rows of a cluster are equal, which leaves its density undefined.
+        As in imbalanced-learn, or all rows of a cluster are equal, so that its density is undefined.
 
     Notes
     -----
-    A defect that is kept: each cluster's share of the new rows is rounded up, so that there may be more than
-    asked for.
+    This defect of imbalanced-learn is kept: each cluster's share of the new rows is rounded up, so that
+    there may be more than asked for.
 
     Examples
     --------
@@ -263,7 +265,7 @@ class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
         n = X.shape[0]
         total, begin = 0.0, 0
         for block in pairwise_distances_chunked(X, metric="euclidean", n_jobs=self.n_jobs, working_memory=64):
-            # Through dot products a row's distance to itself is not always 0.
+            # Computed from dot products, a row's distance to itself is not always 0.
             block[np.arange(len(block)), np.arange(begin, begin + len(block))] = 0
             total += block.sum()
             begin += len(block)
@@ -287,7 +289,7 @@ class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
                 if not len(members):
                     continue
                 share = len(rows) / len(members)
-                # A product, not len(rows): it may round below the number, there and here.
+                # The product may round to less than len(rows), as in imbalanced-learn.
                 if share >= threshold and share * len(members) >= self.nn_k_.n_neighbors:
                     chosen.append(rows)
             if not chosen:
@@ -310,16 +312,16 @@ class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
 
 
 class ADASYN(KernelNeighbors, theirs.ADASYN):
-    """imbalanced-learn's `ADASYN`, with the same rows for the same `random_state`.
+    """A drop-in `ADASYN`, with the same rows for the same `random_state`.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.ADASYN`; what :class:`SMOTE` says
-    of equal distances, threads and sparse `X` holds here, too. The number of new rows is rounded for each
-    parent, so that their sum is not always the number asked for, as there.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.ADASYN`. What :class:`SMOTE` says
+    about equal distances, threads and sparse `X` holds here, too. As in imbalanced-learn, the number of new
+    rows is rounded for each parent, so that their sum may differ from the number asked for.
 
     Raises
     ------
     ValueError
-        As for :class:`SMOTE`; also where all numbers round to 0.
+        As for :class:`SMOTE`, or all numbers of new rows round to 0.
     RuntimeError
         No row of a class has a neighbor of another class.
 

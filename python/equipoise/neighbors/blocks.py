@@ -72,7 +72,9 @@ def make_blocks(points: Points, threads: int) -> Blocks:
         split(x, threads),
         _aligned(count * BLOCK * d),
         np.empty(count * BLOCK, np.float32),
-        *np.empty((3, count * d)),
+        np.empty(count * d),
+        np.empty(count * d),
+        np.empty(count * d),
         np.empty(count),
         np.empty(count, np.int64),
     )

@@ -197,7 +197,7 @@ def _search(
             knn_search(points, blocks, asked, order, begin, end, self_join, indices, distances)
             report(end - begin)
 
-        for_chunks(m, _queries_per_call(*x.shape, k), threads, search)
+        for_chunks(m, _queries_per_call(x.shape[0], x.shape[1], k), threads, search)
     return Neighbors(indices, distances)
 
 

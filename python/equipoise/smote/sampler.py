@@ -74,6 +74,7 @@ class SyntheticRows:
     gaps: NDArray[Any]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        """Load a pickled state."""
         # Pickles of early development versions have the British spelling.
         vars(self).update({"neighbors" if key == "neighbours" else key: a for key, a in state.items()})
 
