@@ -1,4 +1,5 @@
-// The nearest so far of one query: candidates with bounds, then answers by the definition of a distance.
+// Keeps the nearest rows found so far for one query: candidates with bounds on their distances, which are
+// ranked by exact distances in the end.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +10,7 @@
 
 namespace equipoise {
 
-// The definition: four sums, each in order of its columns.
+// Return the squared distance by its definition: four partial sums, each in the order of its columns.
 template <class T>
 EQUIPOISE_INLINE double knn_distance(const T* a, const T* b, i64 d, double scale) {
     double sums[4] = {0.0, 0.0, 0.0, 0.0};
@@ -28,6 +29,7 @@ EQUIPOISE_INLINE double knn_distance(const T* a, const T* b, i64 d, double scale
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
+// Return how many of the c codes differ.
 EQUIPOISE_INLINE i64 code_mismatches(const i32* a, const i32* b, i64 c) {
     i64 count = 0;
     for (i64 j = 0; j < c; ++j) count += a[j] != b[j];
@@ -35,31 +37,33 @@ EQUIPOISE_INLINE i64 code_mismatches(const i32* a, const i32* b, i64 c) {
 }
 
 struct Candidate {
-    float low;  // its squared distance is no less
+    float low;  // a lower bound on its squared distance
     i64 row;
 };
 
-// Candidates, and the k smallest upper bounds.
+// The candidates of one query, and its k smallest upper bounds on squared distances.
 struct Nearest {
     Candidate* list;
     float* highs;
-    float* bar;  // no row farther than this is wanted; the k-th upper bound
+    float* bar;  // the k-th upper bound: rows farther than this are not wanted
     i64 size, room, k, known;
-    i64 tie;  // no row beyond is wanted: the k-th where the bar is 0, else the last there is
+    i64 tie;  // rows from here on are not wanted: the k-th row where the bar is 0, else n
 };
 
+// Round up to float32.
 inline float float_above(double value) {
-    if (0.0 < value && value < 1e-37) return 1e-37f;  // no denormal: a thread may take those for 0
+    if (0.0 < value && value < 1e-37) return 1e-37f;  // never subnormal: some threads flush those to 0
     const float rounded = static_cast<float>(value);
     return static_cast<double>(rounded) < value ? std::nextafter(rounded, kFar) : rounded;
 }
 
+// Round down to float32.
 inline float float_below(double value) {
     const float rounded = static_cast<float>(value);
     return static_cast<double>(rounded) > value ? std::nextafter(rounded, -kFar) : rounded;
 }
 
-// Place `at` of a heap whose largest is first, when all below it are in order.
+// Sift the value at place `at` of a max-heap down to where it belongs. All below it are in heap order.
 inline void sift_down(float* heap, i64 at, i64 size) {
     const float value = heap[at];
     for (i64 child = 2 * at + 1; child < size; child = 2 * at + 1) {
@@ -71,9 +75,10 @@ inline void sift_down(float* heap, i64 at, i64 size) {
     heap[at] = value;
 }
 
-// Upper bounds, while more come; what is no less than the bar changes nothing. (Bounds set by selection, now
-// and then, let more through: 1.3 times slower.) Few are kept in order, in registers and without a branch,
-// since a heap guesses wrong at each: first -infinite ones, so that they are always Few, then the k.
+// The k smallest upper bounds while more arrive; one that is not below the bar changes nothing. (Selecting
+// them only now and then lets more candidates through and was 1.3 times slower.) A few bounds are kept sorted
+// in registers and updated without branches, since the branches of a heap are mispredicted. There are always
+// exactly Few of them: bounds of -infinity come before the k real ones.
 constexpr i64 kFewer = 5, kFew = 10;
 
 template <i64 Few>
@@ -123,7 +128,7 @@ struct Ranked {
     }
 };
 
-// The squared distance of a query, its values and its codes, by the definition.
+// Return the exact squared distance between row `row` and a query with numbers x and the given codes.
 template <class T>
 EQUIPOISE_INLINE double nearest_distance(const Points<T>& points, const T* x, const i32* codes, i64 row) {
     const double distance = knn_distance(x, points.x + row * points.d, points.d, points.scale);
@@ -132,7 +137,7 @@ EQUIPOISE_INLINE double nearest_distance(const Points<T>& points, const T* x, co
     return distance + points.mismatch * static_cast<double>(differ);
 }
 
-// Exact distances of what is left of the list, at `ranked`; returns how many.
+// Write the exact distances of the remaining candidates to `ranked` and return how many there are.
 template <class T>
 inline i64 nearest_rank(const Nearest& q, const Points<T>& points, const T* x, const i32* codes,
                         Ranked* ranked) {
@@ -146,14 +151,15 @@ inline i64 nearest_rank(const Nearest& q, const Points<T>& points, const T* x, c
     return count;
 }
 
-// A squared distance in the candidates' scale; 0 only if it is.
+// Convert a squared distance to the candidates' scale. It becomes 0 only if it is 0.
 template <class T>
-inline double knn_coarse(const Points<T>& points, double distance) {
-    const double ratio = points.coarse / points.scale, coarse = distance * ratio * ratio;
-    return distance > 0.0 ? std::max(coarse, 1e-300) : 0.0;
+inline double candidate_distance(const Points<T>& points, double distance) {
+    const double ratio = points.candidate_scale / points.scale, converted = distance * ratio * ratio;
+    return distance > 0.0 ? std::max(converted, 1e-300) : 0.0;
 }
 
-// Room for `more` in a list: what is too far goes; if that is little, the k nearest stay alone.
+// Make room for `more` candidates: drop those beyond the bar, and if that frees too little, keep only the
+// k nearest.
 template <class T>
 inline void nearest_shrink(Nearest& q, i64 more, const Points<T>& points, const T* x, const i32* codes,
                            Ranked* ranked) {
@@ -166,7 +172,7 @@ inline void nearest_shrink(Nearest& q, i64 more, const Points<T>& points, const 
     std::nth_element(ranked, ranked + q.k - 1, ranked + q.size);
     q.size = q.known = q.k;
     for (i64 i = 0; i < q.k; ++i) {
-        const double distance = knn_coarse(points, ranked[i].distance);
+        const double distance = candidate_distance(points, ranked[i].distance);
         q.highs[i] = float_above(distance);
         q.list[i] = {float_below(distance), ranked[i].row};
     }
@@ -175,12 +181,12 @@ inline void nearest_shrink(Nearest& q, i64 more, const Points<T>& points, const 
         std::sort(q.highs, q.highs + q.k);
     else
         std::make_heap(q.highs, q.highs + q.k);
-    if (*q.bar > 0.0f) return;  // a distance that is not 0 has a bound that is not
+    if (*q.bar > 0.0f) return;  // the bound of a positive distance is positive
     std::sort(q.list, q.list + q.k, [](const Candidate& a, const Candidate& b) { return a.row < b.row; });
     q.tie = q.list[q.k - 1].row;
 }
 
-// Another row for a list of k at distance 0, in their order: it is one of them, or nothing.
+// Offer a row to a full list of k rows at distance 0, which is sorted by row. It enters only at distance 0.
 template <class T>
 inline void nearest_equal(Nearest& q, i64 row, const Points<T>& points, const T* x, const i32* codes) {
     if (row >= q.tie || nearest_distance(points, x, codes, row) > 0.0) return;

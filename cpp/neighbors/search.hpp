@@ -1,15 +1,15 @@
-// Exact nearest neighbours. Candidates come from float32 dot products with an error bound, answers from
-// distances computed directly in float64, ties by smaller index: no blocking, order of visits or CPU path can
-// be seen in them.
+// Exact nearest neighbors. Candidates come from float32 dot products with an error bound. Answers come from
+// distances computed directly in float64, with ties ordered by the smaller index, so that the blocking, the
+// order of visits and the CPU path cannot change them.
 //
 //   128 queries against a block:       groups of 8 queries x panels of 32 rows, 256 products in registers
 //
-// With x and y relative to the block's centre, |x - y|^2 = |x|^2 + |y|^2 - 2 x.y: the error is relative to
-// how far both are from there, not from the origin. No query is moved for that: x = u + v, from the queries'
-// centre and from there to the block's, so that x.y = u.y + v.y and |x|^2 = |u|^2 + 2 u.v + |v|^2, with one
-// product more a row and a query. The error is at most e (a + |y|)^2 <= 2 e a^2 + 2 e |y|^2, a = |u| + |v|:
-// so what the row adds is in its half norm already, and one far row of a block costs no other row its
-// precision.
+// With x and y relative to the block's center, |x - y|^2 = |x|^2 + |y|^2 - 2 x.y: the error is relative to
+// how far both are from that center, not from the origin. The queries are not moved for each block. Instead
+// x = u + v, where u is relative to the queries' own center and v leads from there to the block's, so that
+// x.y = u.y + v.y and |x|^2 = |u|^2 + 2 u.v + |v|^2: one more product a row and a query. The error is at most
+// e (a + |y|)^2 <= 2 e a^2 + 2 e |y|^2 with a = |u| + |v|. The row's share is already part of its half norm,
+// so one far row of a block does not make the bounds of the others wider.
 #pragma once
 
 #include <algorithm>
@@ -28,11 +28,11 @@
 
 namespace equipoise {
 
-constexpr i64 kQueries = 8;             // of a group
-constexpr double kMargin = 1.0 - 1e-9;  // more than float64 can be wrong by
+constexpr i64 kQueries = 8;                     // queries of a group
+constexpr double kRoundingMargin = 1.0 - 1e-9;  // covers the rounding errors of float64
 
-// dots[q][r] = x_q . y_r - halves[r] of a group and a panel, and a bit for each that reaches x_q's bar.
-// 0 if none does; then dots may be left as they were.
+// Compute dots[q][r] = x_q . y_r - halves[r] for a group of queries and a panel of rows, and set bit r of
+// reach[q] where the dot product reaches bars[q]. Return 0 if none does; then dots may be left unwritten.
 struct PlainTile {
     static u32 run(const float* group, const float* panel, const float* halves, const float* bars, i64 d,
                    float* dots, u32* reach) {
@@ -57,7 +57,7 @@ struct PlainTile {
 };
 
 #ifdef EQUIPOISE_AVX512
-// 4 x 16 products at a time, which leaves half of the 16 registers.
+// 4 x 16 products at a time take half of the 16 registers.
 struct Avx2Tile {
     EQUIPOISE_AVX2 static inline u32 run(const float* group, const float* panel, const float* halves,
                                          const float* bars, i64 d, float* dots, u32* reach) {
@@ -132,31 +132,31 @@ struct Avx512Tile {
 };
 #endif
 
-// At most 128 queries, relative to their own centre, and what a visit of a block needs.
+// One call of the search: up to 128 queries relative to their own center, and the memory that visiting blocks
+// needs.
 template <class T>
 struct Search {
     template <class U>
     using Room = std::unique_ptr<U[]>;
     template <class U>
     static Room<U> room_for(i64 size) {
-        return Room<U>(new U[static_cast<std::size_t>(size)]);  // as it comes: all of it is written first
+        return Room<U>(
+            new U[static_cast<std::size_t>(size)]);  // uninitialized: it is written before it is read
     }
 
     Search(const Points<T>& of_points, const Blocks& of_blocks, const Points<T>& of_queries, const i64* which,
-           i64 how_many, bool are_points, i64 neighbours)
+           i64 how_many, bool are_points, i64 neighbors)
         : points(of_points),
           queries(of_queries),
           blocks(of_blocks),
           rows(which),
           count(how_many),
-          k(neighbours),
-          itself(are_points) {
-        const i64 d = points.d, room = 2 * k + 64;
-        const float none = -kFar;
-        const i64 spare = std::max(kFew - k, i64{0});
+          k(neighbors),
+          self_join(are_points) {
+        const i64 room = 2 * k + 64, spare = std::max(kFew - k, i64{0});
         for (i64 i = 0; i < count; ++i) {
             float* bounds = highs.get() + i * (spare + k);
-            std::fill(bounds, bounds + spare, none);
+            std::fill(bounds, bounds + spare, -kFar);
             std::fill(bounds + spare, bounds + spare + k, kFar);
             nearest[i] = {lists.get() + i * room, bounds + spare, bars.get() + i, 0, room, k, 0, points.n};
         }
@@ -164,34 +164,9 @@ struct Search {
         std::fill(gaps.get(), gaps.get() + blocks.count, 0.0);
         std::fill(boxes.get(), boxes.get() + blocks.count, 0.0);
         double norms[kLeaf] = {};
-        for (i64 j = 0; j < d; ++j) {
-            double sum = 0.0;
-            low[j] = std::numeric_limits<double>::infinity();
-            high[j] = -low[j];
-            for (i64 i = 0; i < count; ++i) {
-                const double value = static_cast<double>(queries.x[rows[i] * d + j]) * points.coarse;
-                sum += value;
-                low[j] = std::min(low[j], value);
-                high[j] = std::max(high[j], value);
-            }
-            centre[j] = knn_middle(queries.x, d, j, rows, count, points.coarse, sum, low[j], high[j]);
-            for (i64 i = 0; i < kLeaf; ++i) {
-                const double value =
-                    i < count ? static_cast<double>(queries.x[rows[i] * d + j]) * points.coarse - centre[j]
-                              : 0.0;
-                local[j * kLeaf + i] = whole[(i / kQueries * d + j) * kQueries + i % kQueries] =
-                    static_cast<float>(value);
-                norms[i] += value * value;
-            }
-            const double c = centre[j], under = low[j], over = high[j];
-            const double *centres = blocks.centres + j * blocks.count, *lower = blocks.low + j * blocks.count,
-                         *upper = blocks.high + j * blocks.count;
-            for (i64 b = 0; b < blocks.count; ++b) {
-                const double between = c - centres[b];
-                const double apart = std::max(std::max(under - upper[b], lower[b] - over), 0.0);
-                gaps[b] += between * between;
-                boxes[b] += apart * apart;
-            }
+        for (i64 j = 0; j < points.d; ++j) {
+            center_column(j, norms);
+            measure_column(j);
         }
         for (i64 b = 0; b < blocks.count; ++b) gaps[b] = std::sqrt(gaps[b]);
         for (i64 i = 0; i < kLeaf; ++i) {
@@ -201,21 +176,59 @@ struct Search {
         radius = std::sqrt(*std::max_element(norms, norms + kLeaf));
     }
 
+    // Find the center and the bounding box of the queries in column j, and store them relative to the center.
+    void center_column(i64 j, double* norms) {
+        const i64 d = points.d;
+        double sum = 0.0;
+        low[j] = std::numeric_limits<double>::infinity();
+        high[j] = -low[j];
+        for (i64 i = 0; i < count; ++i) {
+            const double value = static_cast<double>(queries.x[rows[i] * d + j]) * points.candidate_scale;
+            sum += value;
+            low[j] = std::min(low[j], value);
+            high[j] = std::max(high[j], value);
+        }
+        center[j] = knn_middle(queries.x, d, j, rows, count, points.candidate_scale, sum, low[j], high[j]);
+        for (i64 i = 0; i < kLeaf; ++i) {
+            const double value =
+                i < count
+                    ? static_cast<double>(queries.x[rows[i] * d + j]) * points.candidate_scale - center[j]
+                    : 0.0;
+            local[j * kLeaf + i] = whole[(i / kQueries * d + j) * kQueries + i % kQueries] =
+                static_cast<float>(value);
+            norms[i] += value * value;
+        }
+    }
+
+    // Add what column j contributes to the squared distances of the blocks' centers and bounding boxes.
+    void measure_column(i64 j) {
+        const double c = center[j], under = low[j], over = high[j];
+        const double *centers = blocks.centers + j * blocks.count,
+                     *lower = blocks.box_lows + j * blocks.count,
+                     *upper = blocks.box_highs + j * blocks.count;
+        for (i64 b = 0; b < blocks.count; ++b) {
+            const double between = c - centers[b];
+            const double apart = std::max(std::max(under - upper[b], lower[b] - over), 0.0);
+            gaps[b] += between * between;
+            boxes[b] += apart * apart;
+        }
+    }
+
     const Points<T>&points, &queries;
     const Blocks& blocks;
-    const i64* rows;  // [count] of the queries
+    const i64* rows;  // [count] the queries' rows
     i64 count, k;
-    bool itself;                           // the queries are the points: none is its own neighbour
-    double radius;                         // of the queries around their centre
-    float squares[kLeaf], lengths[kLeaf];  // of each, from there
-    Room<double> centre = room_for<double>(points.d), low = room_for<double>(points.d),
-                 high = room_for<double>(points.d);          // and their box
-    Room<double> gaps = room_for<double>(blocks.count);      // of the blocks' centres from theirs
-    Room<double> boxes = room_for<double>(blocks.count);     // and squared, of their boxes
-    Room<float> local = room_for<float>(points.d * kLeaf);   // [d][128] less their centre
-    Room<float> whole = room_for<float>(points.d * kLeaf);   // [16][d][8], the same
-    Room<float> groups = room_for<float>(points.d * kLeaf);  // [16][d][8], the active ones
-    Room<float> shift = room_for<float>(points.d);           // their centre less a block's
+    bool self_join;                        // the queries are the points: no row is its own neighbor
+    double radius;                         // of the queries around their center
+    float squares[kLeaf], lengths[kLeaf];  // squared and plain distance of each query from the center
+    Room<double> center = room_for<double>(points.d), low = room_for<double>(points.d),
+                 high = room_for<double>(points.d);         // the queries' center and bounding box
+    Room<double> gaps = room_for<double>(blocks.count);     // distances from their center to the blocks'
+    Room<double> boxes = room_for<double>(blocks.count);    // squared distances from their box to the blocks'
+    Room<float> local = room_for<float>(points.d * kLeaf);  // [d][128] the queries minus their center
+    Room<float> whole = room_for<float>(points.d * kLeaf);  // [16][d][8] the same, in groups
+    Room<float> groups = room_for<float>(points.d * kLeaf);  // [16][d][8] the active queries alone
+    Room<float> shift = room_for<float>(points.d);           // their center minus the block's
     Room<float> bars = room_for<float>(kLeaf);
     Room<Candidate> lists = room_for<Candidate>(count * (2 * k + 64));
     Room<float> highs = room_for<float>(count * std::max(k, kFew));
@@ -223,7 +236,7 @@ struct Search {
     Room<Ranked> ranked = room_for<Ranked>(2 * k + 64);
 };
 
-// Rows of a panel, for loops that jump from one that is set to the next.
+// The rows of a panel whose bit is set, for loops that jump from one to the next.
 struct Reach {
     u32 bits;
 
@@ -239,26 +252,27 @@ struct Reach {
     }
 };
 
-// Can no query have a row of block b within `bar`?
+// Tell whether no query can have a row of block b within `bar`.
 template <class T>
 EQUIPOISE_INLINE bool knn_far(const Search<T>& s, i64 b, double bar) {
-    const double between = s.gaps[b] * kMargin - (s.radius + s.blocks.radii[b]);
-    // Lengths are roots of squares, which underflow long before they do.
-    return (between > 1e-140 && between * between * kMargin > bar) || s.boxes[b] * kMargin > bar;
+    const double between = s.gaps[b] * kRoundingMargin - (s.radius + s.blocks.radii[b]);
+    // A length is the root of a square, and squares underflow long before lengths do.
+    return (between > 1e-140 && between * between * kRoundingMargin > bar) ||
+           s.boxes[b] * kRoundingMargin > bar;
 }
 
-// Candidates of query i: rows at position + a bit's place, |x|^2 - 2 dots - errors away or farther, by at
-// most 2 errors and what the row adds, without codes.
+// Take the rows at `position` + each set bit as candidates of query i. Without codes, the squared distance of
+// such a row is at least |x|^2 - 2 dots - errors, and exceeds that by at most 2 errors and the row's share.
 template <class Bounds, class T>
 EQUIPOISE_INLINE void knn_take(const Search<T>& s, i64 i, Reach reach, i64 position, const float* dots,
                                float norm, float error) {
     Nearest& q = s.nearest[i];
     const Points<T>&points = s.points, &queries = s.queries;
-    const i64 own = s.rows[i], excluded = s.itself ? own : -1;
+    const i64 own = s.rows[i], excluded = s.self_join ? own : -1;
     const T* x = queries.x + own * points.d;
     const i32* codes = queries.codes + own * points.c;
     if (q.size + kPanel > q.room) nearest_shrink(q, kPanel, points, x, codes, s.ranked.get());
-    if (q.tie < points.n) {  // copies alone are wanted, of which there may be many
+    if (q.tie < points.n) {  // only copies of the query are wanted, of which there may be many
         while (reach.bits) {
             const i64 row = s.blocks.order[position + reach.take_lowest()];
             if (row != excluded) nearest_equal(q, row, points, x, codes);
@@ -271,11 +285,11 @@ EQUIPOISE_INLINE void knn_take(const Search<T>& s, i64 i, Reach reach, i64 posit
     while (reach.bits) {
         const i64 at = reach.take_lowest(), row = s.blocks.order[position + at];
         float low = norm - 2.0f * dots[at] - error;
-        float wide = 2.0f * error + of_row * s.blocks.halves[position + at];
+        float wide = 2.0f * error + of_row * s.blocks.half_sq_norms[position + at];
         if (points.c) {
             const i64 differ = code_mismatches(codes, points.codes + row * points.c, points.c);
-            const double more = knn_coarse(points, points.mismatch * static_cast<double>(differ));
-            low = float_below(static_cast<double>(low) + more * kMargin);
+            const double more = candidate_distance(points, points.mismatch * static_cast<double>(differ));
+            low = float_below(static_cast<double>(low) + more * kRoundingMargin);
             wide += static_cast<float>(more) * 4.0e-7f;
         }
         const bool other = row != excluded;
@@ -287,12 +301,12 @@ EQUIPOISE_INLINE void knn_take(const Search<T>& s, i64 i, Reach reach, i64 posit
     bounds.keep();
 }
 
-// Squared distances of the queries from the box of block b.
+// Add the squared distances of the queries from the bounding box of block b to `boxes`.
 template <class T>
 EQUIPOISE_INLINE void knn_boxes(const Search<T>& s, i64 b, float* boxes) {
     for (i64 j = 0; j < s.points.d; ++j) {
-        const float lower = static_cast<float>(s.blocks.low[j * s.blocks.count + b] - s.centre[j]);
-        const float upper = static_cast<float>(s.blocks.high[j * s.blocks.count + b] - s.centre[j]);
+        const float lower = static_cast<float>(s.blocks.box_lows[j * s.blocks.count + b] - s.center[j]);
+        const float upper = static_cast<float>(s.blocks.box_highs[j * s.blocks.count + b] - s.center[j]);
         const float* x = s.local.get() + j * kLeaf;
         for (i64 i = 0; i < kLeaf; ++i) {
             const float under = lower - x[i], over = x[i] - upper;
@@ -302,7 +316,7 @@ EQUIPOISE_INLINE void knn_boxes(const Search<T>& s, i64 b, float* boxes) {
     }
 }
 
-// The dot product from which on a row is within `bar`; finite: where there is no row, it is -infinite.
+// Return the least dot product of a row within `bar`. It is finite, since missing rows have -infinity.
 EQUIPOISE_INLINE float knn_top(float norm, float error, float bar) {
     return std::max(0.5f * (norm - error - bar), -1e38f);
 }
@@ -311,10 +325,10 @@ struct Range {
     float least, most;
 };
 
-// Of the bars of all queries.
+// Return the least and the largest bar of all queries.
 template <class T>
 EQUIPOISE_INLINE Range knn_bars(const Search<T>& s) {
-    constexpr i64 lanes = 16;  // which fill a register: one at a time waits for the one before
+    constexpr i64 lanes = 16;  // enough to fill a register; a single one would wait for the one before
     float least[lanes], most[lanes];
     for (i64 i = s.count; i < kLeaf; ++i) s.bars[i] = s.bars[0];
     for (i64 i = 0; i < lanes; ++i) least[i] = most[i] = s.bars[i];
@@ -327,35 +341,46 @@ EQUIPOISE_INLINE Range knn_bars(const Search<T>& s) {
     return {*std::min_element(least, least + lanes), *std::max_element(most, most + lanes)};
 }
 
-// All queries that may have a neighbour in block b against its rows.
-template <class Tile, class T>
-EQUIPOISE_INLINE void knn_visit(const Search<T>& s, i64 b) {
-    const i64 d = s.points.d, count = s.blocks.count;
-    // The ground covers what float32 cannot hold at all, below 1e-38, of values of which the largest is 1.
-    const float unit = static_cast<float>(knn_unit(d)), ground = static_cast<float>(d + 1) * 1e-36f;
-    const float radius = static_cast<float>(s.blocks.radii[b]), gap = static_cast<float>(s.gaps[b]);
-    const float span = static_cast<float>(s.radius + s.blocks.radii[b] + s.gaps[b]);
-    float bars[kLeaf], norms[kLeaf], boxes[kLeaf] = {}, errors[kLeaf], products[kLeaf] = {}, halves[kLeaf];
-    const float least = knn_bars(s).least;
-    for (i64 i = 0; i < kLeaf; ++i) bars[i] = i < s.count ? s.bars[i] : -kFar;
-    for (i64 i = 0; i < s.count && least == 0.0f; ++i)
-        if (s.blocks.first[b] > s.nearest[i].tie) bars[i] = -kFar;
+// What a visit knows about the queries and about one block.
+struct Visit {
+    float bars[kLeaf];           // no row farther than this is wanted; -infinity: no row of this block is
+    float boxes[kLeaf];          // squared distance of each query from the block's bounding box, or 0
+    float norms[kLeaf];          // squared distance of each query from the block's center
+    float errors[kLeaf];         // what a candidate's squared distance may be off by, but for the row's share
+    float tops[kLeaf];           // the least dot product that makes a row a candidate
+    float half_sq_norms[kLeaf];  // of the block's rows, minus their products with the shift
+    i64 active[kLeaf], actives;  // the queries that may have a neighbor in the block
+};
 
-    double farthest = 0.0;  // corner of the queries' box
-    for (i64 j = 0; j < d; ++j) {
-        const i64 at = j * count + b;
-        s.shift[j] = static_cast<float>(s.centre[j] - s.blocks.centres[at]);
-        const double under = s.blocks.low[at] - s.low[j], over = s.high[j] - s.blocks.high[at];
+// Set the bars and the boxes of a visit, and the shift from the block's center to the queries'.
+template <class T>
+EQUIPOISE_INLINE void knn_approach(const Search<T>& s, i64 b, Visit& v) {
+    const float least = knn_bars(s).least;
+    for (i64 i = 0; i < kLeaf; ++i) v.bars[i] = i < s.count ? s.bars[i] : -kFar;
+    for (i64 i = 0; i < s.count && least == 0.0f; ++i)
+        if (s.blocks.first_rows[b] > s.nearest[i].tie) v.bars[i] = -kFar;
+    double farthest = 0.0;  // squared distance of the farthest corner of the queries' box from the block's
+    for (i64 j = 0; j < s.points.d; ++j) {
+        const i64 at = j * s.blocks.count + b;
+        s.shift[j] = static_cast<float>(s.center[j] - s.blocks.centers[at]);
+        const double under = s.blocks.box_lows[at] - s.low[j], over = s.high[j] - s.blocks.box_highs[at];
         const double apart = std::max(std::max(under, over), 0.0);
         farthest += apart * apart;
     }
-    if (farthest > least) knn_boxes(s, b, boxes);
+    for (i64 i = 0; i < kLeaf; ++i) v.boxes[i] = 0.0f;
+    if (farthest > least) knn_boxes(s, b, v.boxes);
+}
 
-    for (i64 i = 0; i < kLeaf; ++i) norms[i] = 0.0f;
+// Add the shift's share: to the half norms of the block's rows, and u.v of each query to `norms`.
+template <class T>
+EQUIPOISE_INLINE void knn_shift(const Search<T>& s, i64 b, Visit& v) {
+    const i64 d = s.points.d;
+    float products[kLeaf] = {};
+    for (i64 i = 0; i < kLeaf; ++i) v.norms[i] = 0.0f;
     for (i64 j = 0; j < d; ++j) {
         const float shift = s.shift[j];
         const float* x = s.local.get() + j * kLeaf;
-        for (i64 i = 0; i < kLeaf; ++i) norms[i] += shift * x[i];
+        for (i64 i = 0; i < kLeaf; ++i) v.norms[i] += shift * x[i];
     }
     for (i64 j = 0; j < d; ++j) {
         const float shift = s.shift[j];
@@ -364,69 +389,88 @@ EQUIPOISE_INLINE void knn_visit(const Search<T>& s, i64 b) {
             for (i64 r = 0; r < kPanel; ++r) products[p + r] += shift * y[r];
         }
     }
-    for (i64 r = 0; r < kLeaf; ++r) halves[r] = s.blocks.halves[b * kLeaf + r] - products[r];
+    for (i64 r = 0; r < kLeaf; ++r) v.half_sq_norms[r] = s.blocks.half_sq_norms[b * kLeaf + r] - products[r];
+}
 
-    i32 far[kLeaf], any_far = 0;
-    float tops[kLeaf];
+// Find the queries that may have a neighbor in block b, and the least dot product that each looks for.
+template <class T>
+EQUIPOISE_INLINE void knn_activate(const Search<T>& s, i64 b, Visit& v) {
+    // The ground covers what float32 cannot hold at all, below 1e-38, when the largest value is about 1.
+    const float unit = static_cast<float>(knn_unit(s.points.d));
+    const float ground = static_cast<float>(s.points.d + 1) * 1e-36f;
+    const float radius = static_cast<float>(s.blocks.radii[b]), gap = static_cast<float>(s.gaps[b]);
+    const float span = static_cast<float>(s.radius + s.blocks.radii[b] + s.gaps[b]);
+    i32 far[kLeaf];
     for (i64 i = 0; i < kLeaf; ++i) {
-        norms[i] = std::max(s.squares[i] + gap * gap + 2.0f * norms[i], 0.0f);
-        const float length = std::sqrt(norms[i]), most = length + span;
+        v.norms[i] = std::max(s.squares[i] + gap * gap + 2.0f * v.norms[i], 0.0f);
+        const float length = std::sqrt(v.norms[i]), most = length + span;
         const float beyond = std::max(length - radius, 0.0f), sum = s.lengths[i] + gap;
-        errors[i] = 2.0f * unit * sum * sum + ground;
-        far[i] = std::max(boxes[i], beyond * beyond) - (unit * most * most + ground) > bars[i];
-        any_far |= far[i];
-        tops[i] = knn_top(norms[i], errors[i], bars[i]);
+        v.errors[i] = 2.0f * unit * sum * sum + ground;
+        far[i] = std::max(v.boxes[i], beyond * beyond) - (unit * most * most + ground) > v.bars[i];
+        v.tops[i] = knn_top(v.norms[i], v.errors[i], v.bars[i]);
     }
-    i64 active[kLeaf], actives = 0;
+    v.actives = 0;
     for (i64 i = 0; i < kLeaf; ++i) {
-        active[actives] = i;
-        actives += !far[i];
+        v.active[v.actives] = i;
+        v.actives += !far[i];
     }
-    const float* groups = s.whole.get();
-    const i64 filled = (actives + kQueries - 1) / kQueries * kQueries;
-    if (any_far) {
-        groups = s.groups.get();
-        for (i64 a = 0; a < filled; ++a) {
-            const i64 i = a < actives ? active[a] : 0;
-            const float* from = s.local.get() + i;
-            float* to = s.groups.get() + a / kQueries * kQueries * d + a % kQueries;
-            for (i64 j = 0; j < d; ++j) to[j * kQueries] = from[j * kLeaf];
-            tops[a] = a < actives ? tops[i] : kFar;
-        }
+}
+
+// Return the active queries in groups of 8, with `tops` in the same order. An incomplete group is filled up
+// with queries that nothing reaches.
+template <class T>
+EQUIPOISE_INLINE const float* knn_gather(const Search<T>& s, i64 filled, Visit& v) {
+    if (v.actives == kLeaf) return s.whole.get();
+    const i64 d = s.points.d;
+    for (i64 a = 0; a < filled; ++a) {
+        const i64 i = a < v.actives ? v.active[a] : 0;
+        const float* from = s.local.get() + i;
+        float* to = s.groups.get() + a / kQueries * kQueries * d + a % kQueries;
+        for (i64 j = 0; j < d; ++j) to[j * kQueries] = from[j * kLeaf];
+        v.tops[a] = a < v.actives ? v.tops[i] : kFar;
     }
+    return s.groups.get();
+}
+
+// Compare all queries that may have a neighbor in block b with its rows.
+template <class Tile, class T>
+EQUIPOISE_INLINE void knn_visit(const Search<T>& s, i64 b) {
+    Visit v;
+    knn_approach(s, b, v);
+    knn_shift(s, b, v);
+    knn_activate(s, b, v);
+    const i64 d = s.points.d, filled = (v.actives + kQueries - 1) / kQueries * kQueries;
+    const float* groups = knn_gather(s, filled, v);
     float dots[kQueries * kPanel];
     u32 reach[kQueries];
     for (i64 p = 0; p < std::min(kLeaf, s.points.n - b * kLeaf); p += kPanel) {
         const i64 position = b * kLeaf + p;
-        const float* panel = s.blocks.panels + position * d;
+        const float *panel = s.blocks.panels + position * d, *halves = v.half_sq_norms + p;
         for (i64 g = 0; g < filled; g += kQueries) {
-            if (!Tile::run(groups + g * d, panel, halves + p, tops + g, d, dots, reach)) continue;
+            if (!Tile::run(groups + g * d, panel, halves, v.tops + g, d, dots, reach)) continue;
             for (i64 a = 0; a < kQueries; ++a) {
                 if (!reach[a]) continue;
-                const i64 i = active[g + a];
-                const float *of_query = dots + a * kPanel, norm = norms[i], error = errors[i];
+                const i64 i = v.active[g + a];
+                const float *of_query = dots + a * kPanel, norm = v.norms[i], error = v.errors[i];
                 if (s.k <= kFewer)
                     knn_take<FewBounds<kFewer>>(s, i, Reach{reach[a]}, position, of_query, norm, error);
                 else if (s.k <= kFew)
                     knn_take<FewBounds<kFew>>(s, i, Reach{reach[a]}, position, of_query, norm, error);
                 else
                     knn_take<ManyBounds>(s, i, Reach{reach[a]}, position, of_query, norm, error);
-                tops[g + a] = knn_top(norm, error, s.bars[i]);
+                v.tops[g + a] = knn_top(norm, error, s.bars[i]);
             }
         }
     }
 }
 
-// The k nearest rows of the queries at positions begin .. end - 1 of their order, at most 128.
+// Visit the block with the nearest center, then all blocks that are not too far, nearest first.
 template <class Tile, class T>
-EQUIPOISE_INLINE void knn_search(const Points<T>& points, const Blocks& blocks, const Points<T>& queries,
-                                 const i64* query_order, i64 begin, i64 end, bool itself, i64 k, i64* indices,
-                                 T* distances) {
-    const Search<T> s(points, blocks, queries, query_order + begin, end - begin, itself, k);
-    // The block with the nearest centre first; then those that are not too far, nearest first.
-    std::vector<i64> visits{std::min_element(s.gaps.get(), s.gaps.get() + blocks.count) - s.gaps.get()};
+EQUIPOISE_INLINE void knn_visit_all(const Search<T>& s) {
+    std::vector<i64> visits{std::min_element(s.gaps.get(), s.gaps.get() + s.blocks.count) - s.gaps.get()};
     const auto nearer = [&](i64 a, i64 b) {
-        return s.gaps[a] < s.gaps[b] || (s.gaps[a] == s.gaps[b] && blocks.first[a] < blocks.first[b]);
+        return s.gaps[a] < s.gaps[b] ||
+               (s.gaps[a] == s.gaps[b] && s.blocks.first_rows[a] < s.blocks.first_rows[b]);
     };
     double bar = std::numeric_limits<double>::infinity();
     for (std::size_t v = 0; v < visits.size(); ++v) {
@@ -434,11 +478,19 @@ EQUIPOISE_INLINE void knn_search(const Points<T>& points, const Blocks& blocks, 
         knn_visit<Tile>(s, visits[v]);
         bar = knn_bars(s).most;
         if (v) continue;
-        for (i64 b = 0; b < blocks.count; ++b)
+        for (i64 b = 0; b < s.blocks.count; ++b)
             if (b != visits[0] && !knn_far(s, b, bar)) visits.push_back(b);
         std::sort(visits.begin() + 1, visits.end(), nearer);
     }
+}
 
+// Find the k nearest rows of the queries at positions begin .. end - 1 of their order, at most 128 of them.
+template <class Tile, class T>
+EQUIPOISE_INLINE void knn_search(const Points<T>& points, const Blocks& blocks, const Points<T>& queries,
+                                 const i64* query_order, i64 begin, i64 end, bool self_join, i64 k,
+                                 i64* indices, T* distances) {
+    const Search<T> s(points, blocks, queries, query_order + begin, end - begin, self_join, k);
+    knn_visit_all<Tile>(s);
     Ranked* ranked = s.ranked.get();
     for (i64 i = 0; i < s.count; ++i) {
         const i64 own = s.rows[i];

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from equipoise.negatives.exclusions import Exclusions
 from equipoise.negatives.rows import Batch
+from equipoise.neighbors.blocks import Blocks, Points
+from equipoise.smote.interpolation import Pairs
+from equipoise.smote.sampler import Neighborhood
 from equipoise.tables.base import Proposer
 
 _Real = TypeVar("_Real", np.float32, np.float64)
@@ -128,72 +131,39 @@ def class_lookup(
     known: NDArray[np.int64],
     numbers: NDArray[np.int64],
 ) -> int: ...
-def knn_split(x: NDArray[_Real], begin: int, end: int, depth: int, order: NDArray[np.int64]) -> None: ...
-def knn_pack(
-    x: NDArray[_Real],
-    coarse: float,
-    begin: int,
-    end: int,
-    order: NDArray[np.int64],
-    panels: NDArray[np.float32],
-    halves: NDArray[np.float32],
-    centres: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    radii: NDArray[np.float64],
-    first: NDArray[np.int64],
-) -> None: ...
+def knn_split(x: NDArray[_Real], begin: int, end: int, max_points: int, order: NDArray[np.int64]) -> None: ...
+def knn_pack(x: NDArray[_Real], candidate_scale: float, begin: int, end: int, blocks: Blocks) -> None: ...
 def knn_search(
-    x: NDArray[_Real],
-    codes: NDArray[np.int32],
-    scale: float,
-    coarse: float,
-    mismatch: float,
-    order: NDArray[np.int64],
-    panels: NDArray[np.float32],
-    halves: NDArray[np.float32],
-    centres: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    radii: NDArray[np.float64],
-    first: NDArray[np.int64],
-    queries: NDArray[_Real],
-    query_codes: NDArray[np.int32],
+    points: Points,
+    blocks: Blocks,
+    queries: Points,
     query_order: NDArray[np.int64],
     begin: int,
     end: int,
-    itself: bool,
+    self_join: bool,
     indices: NDArray[np.int64],
     distances: NDArray[_Real],
 ) -> None: ...
-def interpolate(
-    X: NDArray[_Real],
-    parents: NDArray[np.int64],
-    neighbours: NDArray[np.int64],
-    gaps: NDArray[_Real],
-    out: NDArray[_Real],
-) -> None: ...
+def interpolate(X: NDArray[_Real], pairs: Pairs, out: NDArray[_Real]) -> None: ...
 def interpolate_csr_count(
     indices: NDArray[np.int64],
     indptr: NDArray[np.int64],
     parents: NDArray[np.int64],
-    neighbours: NDArray[np.int64],
+    neighbors: NDArray[np.int64],
     counts: NDArray[np.int64],
 ) -> None: ...
 def interpolate_csr(
     data: NDArray[_Real],
     indices: NDArray[np.int64],
     indptr: NDArray[np.int64],
-    parents: NDArray[np.int64],
-    neighbours: NDArray[np.int64],
-    gaps: NDArray[_Real],
+    pairs: Pairs,
     out_indptr: NDArray[np.int64],
     out_data: NDArray[_Real],
     out_indices: NDArray[np.int64],
 ) -> None: ...
 def column_moments(
     X: NDArray[_Real],
-    centre: NDArray[np.float64],
+    center: NDArray[np.float64],
     sums: NDArray[np.float64],
     squares: NDArray[np.float64],
 ) -> None: ...
@@ -201,13 +171,9 @@ def smote_draw(
     key: int,
     lane: int,
     first: int,
-    X: NDArray[_Real],
-    table: NDArray[np.int32],
-    cells: NDArray[np.uint64],
-    categorical: NDArray[np.int64],
+    source: Neighborhood,
     votes: NDArray[_Real],
+    with_parents: bool,
     out: NDArray[_Real],
-    parents: NDArray[np.int64],
-    neighbours: NDArray[np.int64],
-    gaps: NDArray[_Real],
+    pairs: Pairs,
 ) -> None: ...

@@ -20,7 +20,6 @@ def test_kernels_refuse_the_same_arguments():
     """With the same class of error, and with the same text if it is ours. Users never see these."""
     i, u, f = np.zeros(3, np.int64), np.zeros(3, np.uint64), np.zeros(3)
     ids = np.zeros(2, np.uint32)
-    square, table = np.zeros((3, 3)), np.zeros((3, 2), np.int32)
     none, scratch = (i[:0], ids[:0], u[:0]), np.zeros(40, np.uint64)
     batch = (1, 1, 1, u[:0], i, np.zeros((3, 0), np.int64), False, 0)
     out = [np.zeros((3, 4), dtype) for dtype in (np.int64, np.float32, np.bool_)]
@@ -68,34 +67,6 @@ def test_kernels_refuse_the_same_arguments():
         ("shared_unique", 1, 1, 1, proposer_of(3, u, u), i, i[:2], np.zeros(4, np.uint64)),
         ("shared_unique", 1, 1, 1, proposer_of(3, u, u), np.zeros(4, np.int64), i[:2], u),
         ("shared_exact", 1, 1, 1, proposer_of(3, u, u), u, i, np.zeros(4, np.uint64)),
-        ("interpolate", square, i, i, f, square[:2]),
-        ("interpolate", square, i, i, f[:2], square),
-        ("interpolate", square, i, i[:2], f, square),
-        ("interpolate", square, i + 3, i, f, square),
-        ("interpolate", square, i, i - 1, f, square),
-        ("interpolate_csr_count", i, i, i, i, i[:2]),
-        ("interpolate_csr_count", i, i[:0], i, i, i),
-        ("interpolate_csr_count", i, np.arange(4), i + 3, i, i),
-        ("interpolate_csr_count", i, np.array([0, 4, 2, 3]), i, i, i),
-        ("interpolate_csr_count", i, np.array([0, -1, 2, 3]), i, i + 1, i),
-        ("interpolate_csr", f[:2], i, np.arange(4), i, i, f, np.arange(4), f, i),
-        ("interpolate_csr", f, i, np.arange(4), i, i, f[:2], np.arange(4), f, i),
-        ("interpolate_csr", f, i, np.arange(4), i, i, f, np.arange(3), f, i),
-        ("interpolate_csr", f, i, np.arange(4), i, i, f, np.arange(4), f[:2], i),
-        ("interpolate_csr", f, i, np.arange(4), i, i, f, np.arange(4) + 1, f, i),
-        ("interpolate_csr", f, i, np.arange(4), i, i, f, np.array([0, 2, 1, 3]), f, i),
-        ("interpolate_csr", f, i, np.arange(4), i, i - 1, f, np.arange(4), f, i),
-        ("column_moments", square, f[:2], f, f),
-        ("column_moments", square, f, f, f[:2]),
-        ("smote_draw", 1, 1, 1, square, table[:2], u[:0], i[:0], f, square, i, i, f),
-        ("smote_draw", 1, 1, 1, square, table, u[:2], i[:0], f, square, i, i, f),
-        ("smote_draw", 1, 1, 1, square, table, u[:0], i[:0], f, square[:, :2].copy(), i, i, f),
-        ("smote_draw", 1, 1, 1, square, table, u[:0], i[:0], f, square, i[:2], i[:2], f[:2]),
-        ("smote_draw", 1, 1, 1, square, table, u[:0], i[:0], f, square, i, i, f[:0]),
-        ("smote_draw", 1, 1, 1, square, table, u[:0], i + 3, f, square, i, i, f),
-        ("smote_draw", 1, 1, 1, square, table, u[:0], i[:0], f[:1], square, i, i, f),
-        ("smote_draw", 1, 1, 1, square, table[:, :0].copy(), u[:0], i[:0], f, square, i, i, f),
-        ("smote_draw", 1, 1, 1, square[:0], table[:0], u[:0], i[:0], f, square, i, i, f),
     ]
     for name, *args in calls:
         texts = set()
@@ -110,10 +81,6 @@ def test_kernels_refuse_the_same_arguments():
         ("alias_draw", 1, u, 0, frozen(i.copy())),
         ("alias_draw", 1, u, 0, np.zeros(6, np.int64)[::2]),
         ("unit_sum", f.astype(np.float32), 0),
-        ("interpolate", square, i, i, f.astype(np.float32), square),
-        ("interpolate", square, i, i, f, frozen(square.copy())),
-        ("smote_draw", 1, 1, 1, square, table.astype(np.int64), u[:0], i[:0], f, square, i, i, f),
-        ("smote_draw", 1, 1, 1, square.T, table, u[:0], i[:0], f, square, i, i, f),
         ("log", f, np.zeros(6)[::2]),
         ("shared_draw", 1, 1, 1, (3, 3 << 32, u, i, u[:0]), 0, i),
     ]

@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import equipoise
 from equipoise.imblearn import NearestNeighbors
-from equipoise.imblearn._nearest import as_estimator, neighbours_of, threads
+from equipoise.imblearn._nearest import as_estimator, neighbors_of, threads
 
 
 def points(n=200, d=4, dtype=np.float64, seed=0):
@@ -32,7 +32,7 @@ def test_what_scikit_learn_finds(d, dtype):
     X, Q = points(d=d), points(50, d=d, seed=1)
     if np.dtype(dtype).kind in "ib":
         X, Q = (np.rint(a * 1e4) for a in (X, Q))
-    # Of bools and of halves many distances tie: the distances are what both agree on.
+    # Many distances of bools and of float16 tie, so only the distances must agree.
     tied = dtype in (bool, np.float16)
     X, Q = X.astype(dtype), Q.astype(dtype)
     mine, theirs = NearestNeighbors(7).fit(X), sklearn.neighbors.NearestNeighbors(n_neighbors=7).fit(X)
@@ -41,7 +41,7 @@ def test_what_scikit_learn_finds(d, dtype):
         their_distances, their_indices = theirs.kneighbors(queries)
         assert indices.dtype == np.int64
         assert distances.dtype == np.float64
-        # Theirs come from dot products.
+        # scikit-learn computes them from dot products.
         np.testing.assert_allclose(distances, their_distances, rtol=1e-6, atol=1e-3 if tied else 0)
         if not tied:
             np.testing.assert_array_equal(indices, their_indices)
@@ -49,7 +49,7 @@ def test_what_scikit_learn_finds(d, dtype):
         np.testing.assert_array_equal(mine.kneighbors(queries, 3)[1], indices[:, :3])
 
 
-def test_it_is_the_kernel():
+def test_it_returns_what_the_kernel_finds():
     X = points()
     found = equipoise.nearest_neighbors(X, 5)
     distances, indices = NearestNeighbors().fit(X).kneighbors()
@@ -58,7 +58,7 @@ def test_it_is_the_kernel():
 
 
 def test_float32_keeps_its_digits():
-    """Distances are float64, from the float32 rows: sums of them are compared by NearMiss."""
+    """Distances of float32 rows are computed in float64, since NearMiss compares sums of them."""
     X = points(300, 5, np.float32)
     distances, indices = NearestNeighbors(3).fit(X).kneighbors()
     exact = np.sqrt(((X[indices].astype(float) - X[:, None].astype(float)) ** 2).sum(axis=2))
@@ -80,14 +80,14 @@ def test_ties_by_the_smaller_index():
 
 
 @pytest.mark.parametrize("copies", [1, 3, 8])
-def test_some_rows_are_not_their_own_neighbours(copies):
-    """By index, also where a row has more equals with smaller indices than neighbours are asked for."""
+def test_some_rows_are_not_their_own_neighbors(copies):
+    """This holds even if more copies of a row have smaller indices than neighbors are asked for."""
     X = np.repeat(points(20), copies, axis=0)
     nn = as_estimator(4).fit(X)
     table = nn.kneighbors(n_neighbors=4, return_distance=False)
     rows = np.random.default_rng(0).permutation(len(X))[: len(X) // 2]
-    np.testing.assert_array_equal(neighbours_of(nn, X, rows), table[rows])
-    np.testing.assert_array_equal(neighbours_of(nn, X, np.arange(len(X))), table)
+    np.testing.assert_array_equal(neighbors_of(nn, X, rows), table[rows])
+    np.testing.assert_array_equal(neighbors_of(nn, X, np.arange(len(X))), table)
 
 
 @pytest.mark.parametrize("mode", ["connectivity", "distance"])
@@ -222,7 +222,7 @@ def test_scikit_learns_own_checks():
         check_estimator(NearestNeighbors())
 
 
-def test_jobs_that_are_no_number():
+def test_n_jobs_that_is_no_number():
     with pytest.raises(TypeError, match="n_jobs must be an integer or None, got str"):
         NearestNeighbors(n_jobs="2").fit([[0.0], [1.0]])
     with pytest.raises(ValueError, match="n_jobs must be a positive number, a negative one or None, got 0"):

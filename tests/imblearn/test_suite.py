@@ -1,4 +1,4 @@
-"""imbalanced-learn's own suite, which its wheel ships, with equipoise's classes in the place of its own."""
+"""Run imbalanced-learn's own test suite, which its wheel ships, with equipoise's classes."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ pytest.importorskip("imblearn.tests", reason="this imbalanced-learn comes withou
 
 import equipoise.imblearn as ours
 
-# Where samplers are tested, alone and in pipelines and ensembles.
+# These test samplers alone, and in pipelines and ensembles.
 SUITE = [
     *("imblearn.over_sampling", "imblearn.under_sampling", "imblearn.combine"),
     *("imblearn.tests.test_common", "imblearn.tests.test_pipeline", "imblearn.ensemble"),
 ]
-# Its configuration does not ship; this is what it says of warnings, and what pytest 9 says of its tests.
+# Its configuration does not ship. These are its filters for warnings, and one that pytest 9 needs.
 WARNINGS = ["error::FutureWarning", "error::DeprecationWarning", "ignore:Passing a non-Collection iterable"]
 OPTIONS = ["-q", "-p", "no:cacheprovider", *(part for warning in WARNINGS for part in ("-W", warning))]
 
 
 def run(tmp_path, *options, plugin, calls=None):
-    """The suite in a fresh interpreter and an empty folder: no configuration of ours, nothing imported."""
-    environment = dict(os.environ, PYTHONPATH=str(Path(__file__).parents[1]), OMP_NUM_THREADS="1")
+    """Run the suite in a fresh interpreter and an empty folder, without our configuration."""
+    path = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path), OMP_NUM_THREADS="1")
     if calls is not None:
         environment["REBOUND_CALLS"] = str(calls)
     chosen = ["-p", "support.rebound_imblearn"] if plugin else []
@@ -45,10 +46,10 @@ def collected(tmp_path, *, plugin):
 
 @pytest.mark.slow
 def test_none_of_its_tests_is_hidden(tmp_path):
-    """A dropped tag would hide tests: the same tests are collected, one by one, with either's classes."""
+    """The same tests are collected for both sets of classes; a missing tag would hide some."""
     own, rebound = collected(tmp_path, plugin=False), collected(tmp_path, plugin=True)
     assert len(own) > 1400
-    # An id holds the estimator as it prints, which is the class's name: the same for both.
+    # Ids contain the names of the estimators, which are the same for both.
     assert rebound == own
 
 

@@ -1,19 +1,16 @@
-"""equipoise.imblearn where distances are equal: duplicates, counts, one-hot rows, categories.
+"""Rows of the drop-in classes where distances are equal: duplicates, counts, one-hot rows, categories.
 
-There imbalanced-learn's order of neighbours is an accident of its search, so the rows are rebuilt from the
-draws and from neighbours by (distance, index); with scikit-learn's estimator they are imbalanced-learn's.
+There imbalanced-learn's order of neighbors is an accident of its search. The rows are therefore rebuilt from
+the draws and from neighbors sorted by (distance, index); with scikit-learn's estimator they are
+imbalanced-learn's.
 """
 
 from __future__ import annotations
-
-import contextlib
-import tracemalloc
 
 import numpy as np
 import pytest
 
 pytest.importorskip("imblearn", reason="imbalanced-learn is not installed (extra 'imblearn')")
-
 import sklearn.neighbors
 
 import equipoise.imblearn as ours
@@ -23,7 +20,7 @@ SIZES = (70, 30, 20)
 
 
 def duplicates(rng, y):
-    """Every point ten times, under any label."""
+    """Return points that occur ten times each, with any labels."""
     return rng.normal(size=(-(-len(y) // 10), 3))[np.arange(len(y)) // 10]
 
 
@@ -53,7 +50,7 @@ def problem(make, seed):
 
 
 def nearest(X, k, rows=None, among=None):
-    """Neighbours of `rows` in `among` by (distance, index), never itself: obvious, slow."""
+    """Return the neighbors of `rows` in `among` by (distance, index), in the obvious, slow way."""
     X = X.astype(float)
     rows = np.arange(len(X)) if rows is None else rows
     among = np.arange(len(X)) if among is None else among
@@ -64,9 +61,9 @@ def nearest(X, k, rows=None, among=None):
     return np.array(found)
 
 
-def segment(X, parents, neighbours, gaps):
+def segment(X, parents, neighbors, gaps):
     base = X[parents].astype(float)
-    return (base + gaps[:, None] * (X[neighbours] - base)).astype(X.dtype)
+    return (base + gaps[:, None] * (X[neighbors] - base)).astype(X.dtype)
 
 
 def assert_rows(mine, wanted):
@@ -78,7 +75,7 @@ def assert_rows(mine, wanted):
 
 @pytest.mark.parametrize("make", PROBLEMS)
 @pytest.mark.parametrize("k", [1, 5])
-def test_smote_is_on_the_segments_of_true_neighbours(make, k):
+def test_smote_is_on_the_segments_of_true_neighbors(make, k):
     for seed in range(5):
         X, y = problem(make, seed)
         X_new, y_new = ours.SMOTE(random_state=seed, k_neighbors=k).fit_resample(X, y)
@@ -97,7 +94,7 @@ def test_smote_is_on_the_segments_of_true_neighbours(make, k):
 
 
 @pytest.mark.parametrize("make", PROBLEMS)
-def test_adasyn_is_on_the_segments_of_true_neighbours(make):
+def test_adasyn_is_on_the_segments_of_true_neighbors(make):
     for seed in range(5):
         X, y = problem(make, seed)
         X_new, y_new = ours.ADASYN(random_state=seed).fit_resample(X, y)
@@ -117,7 +114,7 @@ def test_adasyn_is_on_the_segments_of_true_neighbours(make):
 
 
 @pytest.mark.parametrize("make", PROBLEMS)
-def test_borderline_is_on_the_segments_of_true_neighbours(make):
+def test_borderline_is_on_the_segments_of_true_neighbors(make):
     for seed in range(5):
         X, y = problem(make, seed)
         sampler = ours.BorderlineSMOTE(random_state=seed)
@@ -158,7 +155,7 @@ def test_tomek_links_by_definition(make):
 
 @pytest.mark.parametrize("kind", ["all", "mode"])
 @pytest.mark.parametrize("make", PROBLEMS)
-def test_edited_nearest_neighbours_by_definition(make, kind):
+def test_edited_nearest_neighbors_by_definition(make, kind):
     for seed in range(5):
         X, y = problem(make, seed)
         for k in (1, 3, 6):
@@ -222,7 +219,7 @@ def test_an_estimator_gives_imbalanced_learns_rows(name, parameters, make):
 @pytest.mark.parametrize("make", PROBLEMS)
 @pytest.mark.parametrize("name", sorted(set(THEIRS) - {"SMOTENC", "SMOTEN"}))
 def test_counts_and_rows_that_exist(name, make):
-    """Rows that are there stay as they are, over-samplers reach the counts, new rows are among the old."""
+    """Given rows are kept, over-samplers reach the counts, and new rows lie within the old ones."""
     for seed in range(3):
         X, y = problem(make, seed)
         if name == "KMeansSMOTE":
@@ -231,7 +228,7 @@ def test_counts_and_rows_that_exist(name, make):
             sampler = vars(ours)[name](**({"random_state": seed} if name in SEEDED else {}))
         got = fit(sampler, X, y)
         if isinstance(got, Exception):
-            # All rows equal: no density of a cluster, no support vector that is not noise.
+            # If all rows are equal, a cluster has no density, and all support vectors are noise.
             assert name in ("KMeansSMOTE", "SVMSMOTE"), got
             continue
         X_new, y_new, indices = got
@@ -249,12 +246,9 @@ def test_counts_and_rows_that_exist(name, make):
             assert (X_new <= X.max(axis=0)).all()
 
 
-# ---- categories -------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("levels", [(2, 2), (3, 5), (40, 2)])
 def test_smotenc_votes_by_definition(levels):
-    """Numbers tie in pairs and triples: neighbours are by (distance, index), votes are of theirs."""
+    """Many numbers tie: neighbors are ordered by (distance, index), and they vote."""
     for seed in range(5):
         X, y = mixed(seed, levels=levels)
         X[:, 1:3] = np.rint(X[:, 1:3])
@@ -329,54 +323,3 @@ def test_smoten_with_an_estimator_on_ties():
         X, y = problem(counts, seed)
         nn = sklearn.neighbors.NearestNeighbors(n_neighbors=6)
         assert_same("SMOTEN", X, y, k_neighbors=nn, random_state=seed)
-
-
-# ---- memory -----------------------------------------------------------------------------------------------
-
-
-def peak(sampler, X, y):
-    some = np.concatenate([np.flatnonzero(y == label)[:50] for label in np.unique(y)])
-    with contextlib.suppress(ValueError):  # a count that is reached already
-        sampler.fit_resample(X[some], y[some])  # imports and compiles
-    tracemalloc.start()
-    try:
-        sampler.fit_resample(X, y)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-def test_memory_of_many_categories():
-    """SMOTENC over a column of 1500 categories: imbalanced-learn holds 5 of them a new row, 60 kB."""
-    rng = np.random.default_rng(0)
-    y = np.repeat([0, 1], [3000, 1000])
-    X = np.column_stack([rng.normal(size=(4000, 2)), rng.integers(1500, size=4000)])
-    # The table is 96 kB, the new rows 48 kB.
-    assert peak(ours.SMOTENC([2], random_state=0), X, y) < 6e6
-
-
-@pytest.mark.parametrize("classes", [2, 3])
-def test_memory_of_many_rows_of_categories(classes):
-    """SMOTEN: all distances within the class of 3000 would be 72 MB."""
-    rng = np.random.default_rng(0)
-    y = np.minimum(np.repeat([0, 1, 2], [3000, 2900, 100]), classes - 1)
-    X = rng.integers(0, 30, size=(6000, 3))
-    sampler = ours.SMOTEN(sampling_strategy={1: 3200}, random_state=0)
-    assert peak(sampler, X, y) < 35e6
-
-
-def test_memory_of_near_miss_2():
-    """All distances of 20000 rows to 2000 would be 320 MB; a block is at most 64 MB, twice."""
-    rng = np.random.default_rng(0)
-    y = np.repeat([0, 1], [20000, 2000])
-    X = rng.normal(size=(22000, 2))
-    assert peak(ours.NearMiss(version=2), X, y) < 200e6
-
-
-def test_memory_of_smote():
-    """The result, the table of neighbours, the draws; never a second copy of the result."""
-    rng = np.random.default_rng(0)
-    y = np.repeat([0, 1], [40000, 500])
-    X = rng.normal(size=(40500, 60)).astype(np.float32)
-    result = 80000 * 60 * 4
-    assert peak(ours.SMOTE(random_state=0), X, y) < 1.5 * result

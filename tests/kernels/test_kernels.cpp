@@ -162,23 +162,20 @@ void synthetic_rows() {
     const i64 n = 40, d = 3, k = 4, count = 300, cut = 77;
     std::vector<T> x(n * d), whole(count * d), parts(count * d), votes(k), gaps(count);
     std::vector<std::int32_t> table(n * k);
-    std::vector<i64> parents(count), neighbours(count), column = {1};
+    std::vector<i64> parents(count), neighbors(count), column = {1};
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<T>(eq::mix64(i) % 5);
     for (std::size_t i = 0; i < table.size(); ++i)
         table[i] = static_cast<std::int32_t>(eq::mix64(i + 999) % n);
-    const eq::Neighbourhood<T> from{x.data(), n, d, table.data(), k, nullptr, column.data(), 1};
+    const eq::Neighborhood<T> from{x.data(), n, d, table.data(), k, nullptr, column.data(), 1};
     const u64 first = ~u64{0} - 100;  // over the end of the counter
-    eq::smote_draw(from, 7, 3, first, count, votes.data(), whole.data(), parents.data(), neighbours.data(),
-                   gaps.data());
-    eq::smote_draw(from, 7, 3, first, cut, votes.data(), parts.data(), nullptr, nullptr, gaps.data());
-    eq::smote_draw(from, 7, 3, first + cut, count - cut, votes.data(), parts.data() + cut * d, nullptr,
-                   nullptr, gaps.data());
+    const eq::NewPairs<T> told{parents.data(), neighbors.data(), gaps.data()}, untold{};
+    eq::smote_draw(from, 7, 3, first, count, votes.data(), true, whole.data(), told);
+    eq::smote_draw(from, 7, 3, first, cut, votes.data(), false, parts.data(), untold);
+    eq::smote_draw(from, 7, 3, first + cut, count - cut, votes.data(), false, parts.data() + cut * d, untold);
     check(whole == parts, "synthetic rows do not depend on how they are cut");
-    eq::smote_draw(from, 7, 3, first, count, votes.data(), whole.data(), parents.data(), neighbours.data(),
-                   gaps.data());
     for (i64 i = 0; i < count; ++i) {
-        const T base = x[parents[i] * d], gap = gaps[i], neighbour = x[neighbours[i] * d];
-        const T product = gap * (neighbour - base);
+        const T base = x[parents[i] * d], gap = gaps[i], neighbor = x[neighbors[i] * d];
+        const T product = gap * (neighbor - base);
         check(whole[i * d] == base + product && gap >= 0 && gap < 1, "on the segment");
         std::vector<int> counts(5);
         for (i64 j = 0; j < k; ++j) ++counts[static_cast<int>(x[table[parents[i] * k + j] * d + 1])];
@@ -196,10 +193,10 @@ struct Prepared {
     std::vector<i64> order = std::vector<i64>(size(n)), first = std::vector<i64>(size(count));
     std::vector<float> panels = std::vector<float>(size(count * eq::kLeaf * d)),
                        halves = std::vector<float>(size(count * eq::kLeaf));
-    std::vector<double> centres = std::vector<double>(size(count * d)), low = centres, high = centres,
+    std::vector<double> centers = std::vector<double>(size(count * d)), low = centers, high = centers,
                         radii = std::vector<double>(size(count));
     eq::Points<T> points{x.data(), nullptr, n, d, 0, 1.0, 1.0, 0.0};
-    eq::Blocks blocks{order.data(), panels.data(), halves.data(), centres.data(), low.data(),
+    eq::Blocks blocks{order.data(), panels.data(), halves.data(), centers.data(), low.data(),
                       high.data(),  radii.data(),  first.data(),  count};
 
     static std::size_t size(i64 number) { return static_cast<std::size_t>(number); }
@@ -207,8 +204,8 @@ struct Prepared {
     Prepared(std::vector<T> values, i64 columns)
         : x(std::move(values)), n(static_cast<i64>(x.size()) / columns), d(columns) {
         for (i64 i = 0; i < n; ++i) order[size(i)] = i;
-        eq::knn_split(x.data(), d, 0, n, 64, order.data());
-        const eq::NewBlocks made{order.data(), panels.data(), halves.data(), centres.data(), low.data(),
+        eq::knn_split(x.data(), d, 0, n, eq::kLeaf, order.data());
+        const eq::NewBlocks made{order.data(), panels.data(), halves.data(), centers.data(), low.data(),
                                  high.data(),  radii.data(),  first.data(),  count};
         eq::knn_pack(x.data(), n, d, 1.0, 0, count, made);
     }
@@ -241,7 +238,7 @@ std::vector<T> points_of_many_scales(i64 n, i64 d) {
 
 // Candidates' bounds hold, and are as wide as they claim: the error that is left for is not nearly used up.
 template <class T>
-void neighbour_bounds(void (*visit)(const eq::Search<T>&, i64), i64 n, i64 d) {
+void neighbor_bounds(void (*visit)(const eq::Search<T>&, i64), i64 n, i64 d) {
     const Prepared<T> p(points_of_many_scales<T>(n, d), d);
     const double unit = eq::knn_unit(d);
     for (i64 begin = 0; begin < n; begin += eq::kLeaf) {
@@ -258,8 +255,8 @@ void neighbour_bounds(void (*visit)(const eq::Search<T>&, i64), i64 n, i64 d) {
                 const i64 b = position / eq::kLeaf;
                 double of_row = 0.0;
                 for (i64 j = 0; j < d; ++j) {
-                    const double centre = p.centres[p.size(j * p.count + b)];
-                    const double other = static_cast<double>(p.x[p.size(row * d + j)]) - centre;
+                    const double center = p.centers[p.size(j * p.count + b)];
+                    const double other = static_cast<double>(p.x[p.size(row * d + j)]) - center;
                     of_row += other * other;
                 }
                 const double added = static_cast<double>(s.lengths[i]) + s.gaps[b];
@@ -280,7 +277,7 @@ void neighbour_bounds(void (*visit)(const eq::Search<T>&, i64), i64 n, i64 d) {
 }
 
 template <class T>
-void neighbours(eq::KnnSearch<T> search, const char* what) {
+void neighbors(eq::KnnSearch<T> search, const char* what) {
     const i64 n = 600, d = 2;
     // As many upper bounds as there are registers for, and others.
     const std::pair<double, i64> cases[] = {{1.0, 3}, {1e-6, 3}, {1e-21, 3}, {1e-30, 3}, {1.0, 1},
@@ -320,26 +317,26 @@ EQUIPOISE_AVX512 void visit_avx512(const eq::Search<T>& s, i64 b) {
 #endif
 
 template <class T>
-void neighbours_on_every_path() {
+void neighbors_on_every_path() {
     const std::pair<i64, i64> sizes[] = {{300, 1}, {300, 7}, {200, 64}, {140, 700}};
-    for (const auto& [n, d] : sizes) neighbour_bounds<T>(visit_baseline<T>, n, d);
-    neighbours<T>(eq::real_kernels<T>(eq::baseline_path()).knn, "neighbours");
+    for (const auto& [n, d] : sizes) neighbor_bounds<T>(visit_baseline<T>, n, d);
+    neighbors<T>(eq::real_kernels<T>(eq::baseline_path()).knn, "neighbors");
 #ifdef EQUIPOISE_AVX512
     const std::string best = eq::choose_cpu_path().name;
     if (best != "baseline") {
-        for (const auto& [n, d] : sizes) neighbour_bounds<T>(visit_avx2<T>, n, d);
-        neighbours<T>(eq::real_kernels<T>(eq::avx2_path()).knn, "neighbours, AVX2");
+        for (const auto& [n, d] : sizes) neighbor_bounds<T>(visit_avx2<T>, n, d);
+        neighbors<T>(eq::real_kernels<T>(eq::avx2_path()).knn, "neighbors, AVX2");
         // As a library may have set it for this thread: denormals are 0, in and out.
         const unsigned before = _mm_getcsr();
         _mm_setcsr(before | 0x8040u);
-        neighbours<T>(eq::real_kernels<T>(eq::avx2_path()).knn,
-                      "neighbours in a thread that flushes denormals");
-        neighbours<T>(eq::real_kernels<T>(eq::baseline_path()).knn, "neighbours in such a thread, baseline");
+        neighbors<T>(eq::real_kernels<T>(eq::avx2_path()).knn,
+                     "neighbors in a thread that flushes denormals");
+        neighbors<T>(eq::real_kernels<T>(eq::baseline_path()).knn, "neighbors in such a thread, baseline");
         _mm_setcsr(before);
     }
     if (best == "avx512") {
-        for (const auto& [n, d] : sizes) neighbour_bounds<T>(visit_avx512<T>, n, d);
-        neighbours<T>(eq::real_kernels<T>(eq::avx512_path()).knn, "neighbours, AVX-512");
+        for (const auto& [n, d] : sizes) neighbor_bounds<T>(visit_avx512<T>, n, d);
+        neighbors<T>(eq::real_kernels<T>(eq::avx512_path()).knn, "neighbors, AVX-512");
     }
 #endif
 }
@@ -442,8 +439,8 @@ int main(int argc, char** argv) {
     rows_keep_out(units);
     synthetic_rows<float>();
     synthetic_rows<double>();
-    neighbours_on_every_path<float>();
-    neighbours_on_every_path<double>();
+    neighbors_on_every_path<float>();
+    neighbors_on_every_path<double>();
     blocks_on_every_path<float>();
     blocks_on_every_path<double>();
     rows_in_proportion();

@@ -1,4 +1,4 @@
-"""Bad input to SMOTE gets a clear error: right class, argument, first bad position, wanted, got."""
+"""Bad input to SMOTE raises a clear error: its class, the argument, the first bad position, wanted, got."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def frozen(a):
 
 
 class Estimator:
-    """A neighbours estimator that answers what it is told to."""
+    """A neighbors estimator that returns a given answer."""
 
     def __init__(self, found, n_neighbors=3):
         self.found, self.n_neighbors = found, n_neighbors
@@ -178,6 +178,9 @@ CASES = [
         TypeError,
         "return_parents must be True or False, got int",
     ),
+    (lambda: sampler().sample(2, n_threads=0), ValueError, "n_threads must be >= 1, got 0"),
+    (lambda: sampler().sample(2, n_threads=2.0), TypeError, "n_threads must be an integer, got float"),
+    (lambda: sampler().sample(2, n_threads=True), TypeError, "n_threads must be an integer, got bool"),
     (lambda: sampler().sample(2, out=[[0.0] * 4] * 2), TypeError, "out must be a NumPy array"),
     (
         lambda: sampler().sample(2, out=np.empty((2, 4))),
@@ -216,9 +219,9 @@ CASES = [
     ),
     # interpolate
     (lambda: interpolate(X, [30], [0], GAPS[:1]), IndexError, r"parents\[0\] must be in \[0, 30\), got 30"),
-    (lambda: interpolate(X, [0], [-1], GAPS[:1]), IndexError, r"neighbours\[0\] must be in \[0, 30\), got"),
+    (lambda: interpolate(X, [0], [-1], GAPS[:1]), IndexError, r"neighbors\[0\] must be in \[0, 30\), got"),
     (lambda: interpolate(X, [0.0], [0], GAPS[:1]), TypeError, "parents must be integers"),
-    (lambda: interpolate(X, ROWS, [0], GAPS), ValueError, "neighbours must have 3 entries, one for each row"),
+    (lambda: interpolate(X, ROWS, [0], GAPS), ValueError, "neighbors must have 3 entries, one for each row"),
     (lambda: interpolate(X, ROWS, ROWS, GAPS[:2]), ValueError, r"gaps must have shape \(3,\), one for each"),
     (
         lambda: interpolate(X, ROWS, ROWS, GAPS.astype(float)),
@@ -294,7 +297,7 @@ CASES = [
         TypeError,
         "gaps must be of dtype float32",
     ),
-    # weights of parents
+    # parent weights
     (
         lambda: borderline_weights(X[:8], Y[:8], 1),
         ValueError,
@@ -335,8 +338,8 @@ CASES = [
     (
         lambda: borderline_weights(np.arange(30.0).reshape(-1, 1), np.arange(30) < 15, True, m_neighbors=1),
         ValueError,
-        r"^class True has no row in danger: of their 1 nearest rows, 15 rows have fewer than half of other "
-        r"classes, 0 have nothing else \(m_neighbors=1\)$",
+        r"^class True has no row in danger: 15 rows are safe, since fewer than half of their 1 nearest rows "
+        r"are of other classes, and 0 rows are noise, since all of them are \(m_neighbors=1\)$",
     ),
     (
         lambda: safe_level_weights(
@@ -349,7 +352,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", range(len(CASES)))
-def test_calls(case):
+def test_bad_input(case):
     call, error, text = CASES[case]
     with pytest.raises(error, match=text) as caught:
         call()
@@ -364,7 +367,7 @@ WAYS = {
     "seed": lambda x: sampler(seed=x),
     "n": lambda x: sampler().sample(x),
     "parents": lambda x: interpolate(X, x, ROWS, GAPS),
-    "neighbours": lambda x: interpolate(X, ROWS, x, GAPS),
+    "neighbors": lambda x: interpolate(X, ROWS, x, GAPS),
     "gaps": lambda x: interpolate(X, ROWS, ROWS, x),
     "data": lambda x: interpolate_csr(x, *CSR[1:], ROWS, ROWS, GAPS),
     "indices": lambda x: interpolate_csr(CSR[0], x, CSR[2], ROWS, ROWS, GAPS),
@@ -376,15 +379,19 @@ WAYS = {
 @pytest.mark.parametrize("kind", [Raising, RaisingTensor])
 @pytest.mark.parametrize("name", WAYS)
 def test_objects_that_raise(name, kind):
-    """Anything that somebody else's code raises becomes a TypeError that names the argument."""
+    """Whatever an argument's own code raises becomes a TypeError that names the argument."""
     for error in (RuntimeError("no"), AttributeError("no"), BufferError("no")):
         with pytest.raises(TypeError, match=rf"^{name}\b.* be .* got (a )?{kind.__name__}"):
             WAYS[name](kind(error))
 
 
-def test_a_call_that_fails_leaves_the_stream_where_it_was(monkeypatch):
+def test_a_failed_call_does_not_move_the_stream(monkeypatch):
     one, two = sampler(), sampler()
-    for bad in (lambda: one.sample(-1), lambda: one.sample(5, out=X[:5])):
+    for bad in (
+        lambda: one.sample(-1),
+        lambda: one.sample(5, out=X[:5]),
+        lambda: one.sample(5, n_threads=0),
+    ):
         with pytest.raises(ValueError):
             bad()
     kernels = smote.kernels()
@@ -404,8 +411,8 @@ def test_a_call_that_fails_leaves_the_stream_where_it_was(monkeypatch):
     assert one.sample(10).tobytes() == two.sample(10).tobytes()
 
 
-def test_good_input_at_the_edge():
-    """As few rows as may be, as many neighbours, one column; values as large as their span allows."""
+def test_smallest_and_largest_valid_input():
+    """The fewest rows, the most neighbors, one column, and values with the largest span."""
     assert SmoteSampler(X[:2], k_neighbors=1).sample(9).shape == (9, 4)
     assert SmoteSampler(X, k_neighbors=29).sample(9).shape == (9, 4)
     assert SmoteSampler(X[:, :1]).sample(0).shape == (0, 1)

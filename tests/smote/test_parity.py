@@ -1,4 +1,4 @@
-"""C++ and Numba return the same bytes: synthetic rows."""
+"""Both backends make the same synthetic rows and refuse the same arguments."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 import equipoise
+from equipoise.smote.interpolation import Pairs
+from equipoise.smote.sampler import Neighborhood
 from support import cases
 from support.backends import (
     MISSING,
@@ -40,23 +42,24 @@ def test_interpolation(seed):
     )
     X, a, b = rows_of(rng, n, d, dtype), rng.integers(0, n, m), rng.integers(0, n, m)
     gaps = rng.normal(size=m).astype(dtype)
-    _, out = agree("interpolate", frozen(X), frozen(a), b, frozen(gaps), np.empty((m, d), dtype), outs=[4])
+    pairs = Pairs(frozen(a), b, frozen(gaps))
+    _, out = agree("interpolate", frozen(X), pairs, np.empty((m, d), dtype), outs=[2])
     assert out.tobytes() == (X[a] + gaps[:, np.newaxis] * (X[b] - X[a])).tobytes()
     agree("column_moments", X, rng.normal(size=d), rng.normal(size=d), rng.normal(size=d), outs=[2, 3])
     stored = rng.random((n, d)) < rng.random()
     indptr = np.concatenate([[0], np.cumsum(stored.sum(axis=1))])
-    csr = frozen(np.nonzero(stored)[1].copy()), frozen(indptr), a, b
-    _, counts = agree("interpolate_csr_count", *csr, np.empty(m, np.int64), outs=[4])
+    csr = frozen(np.nonzero(stored)[1].copy()), frozen(indptr)
+    _, counts = agree("interpolate_csr_count", *csr, a, b, np.empty(m, np.int64), outs=[4])
     assert (counts == (stored[a] | stored[b]).sum(axis=1)).all()
     ends = np.concatenate([[0], np.cumsum(counts)])
     out = np.empty(ends[-1], dtype), np.empty(ends[-1], np.int64)
-    agree("interpolate_csr", frozen(X[stored]), *csr, gaps, ends, *out, outs=[7, 8])
+    agree("interpolate_csr", frozen(X[stored]), *csr, pairs, ends, *out, outs=[5, 6])
 
 
 @given(SEEDS)
 @settings(max_examples=300)
 def test_synthetic_rows(seed):
-    """Any table, weights, categories, place in the stream; told or not."""
+    """Tables, weights, categories and places in the stream are random, with and without parents."""
     rng = np.random.default_rng(seed)
     dtype, n, d = REALS[seed % 2], int(rng.integers(1, 40)), int(rng.choice([1, 2, 5, 16, 33, 100]))
     k, count = int(rng.choice([1, 2, 5, 30])), int(rng.choice([0, 1, 63, 64, 65, 200]))
@@ -68,13 +71,12 @@ def test_synthetic_rows(seed):
         cells = equipoise.AliasTable(np.maximum(weights_of(rng, n).astype(float), 0) + rng.random(n))._cells
     key, lane, first = (int(w) for w in words(rng, 3))
     told = count if rng.random() < 0.7 else 0
-    out = [np.empty(k, dtype), np.empty((count, d), dtype), *(np.empty(told, t) for t in ("i8", "i8", dtype))]
-    given_args = key, lane, first, frozen(X), frozen(table), frozen(cells), columns
+    source = Neighborhood(frozen(X), frozen(table), frozen(cells), columns)
     answers = []
     for kernels in both():
-        mine = [np.zeros_like(a) for a in out]
-        kernels.smote_draw(*given_args, *mine)
-        answers.append(mine[1:])
+        out, pairs = np.zeros((count, d), dtype), [np.zeros(told, t) for t in ("i8", "i8", dtype)]
+        kernels.smote_draw(key, lane, first, source, np.empty(k, dtype), told == count, out, Pairs(*pairs))
+        answers.append([out, *pairs])
     assert pack(answers[0]) == pack(answers[1])
 
 
@@ -108,3 +110,63 @@ def test_synthetic_rows_of_a_sampler(dtype):
             f(X, y, c) for f in (equipoise.borderline_weights, equipoise.safe_level_weights) for c in (0, 1)
         ]
     )
+
+
+def test_calls_that_kernels_refuse():
+    """No user reaches these: they guard memory. Both backends raise the same class with the same text."""
+    i, u, f, none = np.zeros(3, np.int64), np.zeros(3, np.uint64), np.zeros(3), np.zeros(0, np.int64)
+    square, ptr, pairs = np.zeros((3, 3)), np.arange(4), Pairs(i, i, f)
+    source = Neighborhood(square, np.zeros((3, 2), np.int32), np.zeros(0, np.uint64), none)
+    outside, short = Pairs(i, i - 1, f), Pairs(i, i, f[:2])
+
+    def draw(source=source, votes=f, told=True, out=square, pairs=pairs):
+        return ("smote_draw", 1, 1, 1, source, votes, told, out, pairs)
+
+    calls = [
+        ("interpolate", square, pairs, square[:2]),
+        ("interpolate", square, short, square),
+        ("interpolate", square, Pairs(i, i[:2], f), square),
+        ("interpolate", square, Pairs(i + 3, i, f), square),
+        ("interpolate", square, outside, square),
+        ("interpolate_csr_count", i, i, i, i, i[:2]),
+        ("interpolate_csr_count", i, i[:0], i, i, i),
+        ("interpolate_csr_count", i, ptr, i + 3, i, i),
+        ("interpolate_csr_count", i, np.array([0, 4, 2, 3]), i, i, i),
+        ("interpolate_csr_count", i, np.array([0, -1, 2, 3]), i, i + 1, i),
+        ("interpolate_csr", f[:2], i, ptr, pairs, ptr, f, i),
+        ("interpolate_csr", f, i, ptr, short, ptr, f, i),
+        ("interpolate_csr", f, i, ptr, pairs, ptr[:3], f, i),
+        ("interpolate_csr", f, i, ptr, pairs, ptr, f[:2], i),
+        ("interpolate_csr", f, i, ptr, pairs, ptr + 1, f, i),
+        ("interpolate_csr", f, i, ptr, pairs, np.array([0, 2, 1, 3]), f, i),
+        ("interpolate_csr", f, i, ptr, outside, ptr, f, i),
+        ("column_moments", square, f[:2], f, f),
+        ("column_moments", square, f, f, f[:2]),
+        draw(source._replace(table=source.table[:2])),
+        draw(source._replace(cells=u[:2])),
+        draw(source._replace(categorical=i + 3)),
+        draw(source._replace(table=source.table[:, :0].copy())),
+        draw(source._replace(X=square[:0], table=source.table[:0])),
+        draw(out=square[:, :2].copy()),
+        draw(votes=f[:1]),
+        draw(pairs=Pairs(i[:2], i[:2], f[:2])),
+        draw(pairs=Pairs(i, i, f[:0])),
+    ]
+    for name, *args in calls:
+        texts = set()
+        for kernels in both():
+            with pytest.raises(ValueError) as caught:
+                getattr(kernels, name)(*args)
+            texts.add(str(caught.value))
+        assert len(texts) == 1, (name, texts)
+    wrong_types = [
+        ("interpolate", square, Pairs(i, i, f.astype(np.float32)), square),
+        ("interpolate", square, pairs, frozen(square.copy())),
+        draw(source._replace(table=source.table.astype(np.int64))),
+        draw(source._replace(X=square[:, ::-1])),
+        draw(pairs=Pairs(i.astype(np.int32), i, f)),
+    ]
+    for name, *args in wrong_types:
+        for kernels in both():
+            with pytest.raises((TypeError, ValueError)):
+                getattr(kernels, name)(*args)

@@ -1,9 +1,9 @@
-"""A pytest plugin for imbalanced-learn's own suite: equipoise's classes stand where it looks for its own.
+"""A pytest plugin that runs imbalanced-learn's own suite with equipoise's classes.
 
-Its tests, `all_estimators` and the tables of checks import samplers from three namespaces alone, so binding
-the names there anew, before anything is collected, is enough. With REBOUND_CALLS in the environment,
-a file of that name gets the number of times that each class of equipoise resampled: a suite that tests
-something else does not pass.
+Its tests, `all_estimators` and the tables of checks import samplers from three namespaces alone. It is
+therefore enough to replace the names there before anything is collected. If the environment has
+REBOUND_CALLS, a file of that name gets the number of times that each class of equipoise resampled, so that a
+suite that tests something else does not pass.
 """
 
 from __future__ import annotations

@@ -111,7 +111,9 @@ def _kernel(function: Callable[..., Any], signatures: tuple[tuple[Any, ...], ...
     """
     names = list(inspect.signature(function).parameters)
     records = {names[i]: r for i, r in enumerate(signatures[0]) if isinstance(r, Record)}
-    dispatcher = _dispatcher(_flattened(function, names, records) if records else function, _nrt=allocates)
+    dispatcher = _dispatcher(
+        _flattened(function, names, records, allocates) if records else function, _nrt=allocates
+    )
     lock, room = threading.Lock(), {"dispatcher": dispatcher, "ready": False}
 
     def prepare() -> None:
@@ -140,13 +142,16 @@ def _kernel(function: Callable[..., Any], signatures: tuple[tuple[Any, ...], ...
     return kernel
 
 
-def _flattened(function: Callable[..., Any], names: list[str], records: dict[str, Record]) -> Any:
+def _flattened(
+    function: Callable[..., Any], names: list[str], records: dict[str, Record], allocates: bool
+) -> Any:
     """Return the kernel with the fields of its records as arguments of their own."""
     fields = {name: [f"{name}_{j}" for j in range(len(r.types))] for name, r in records.items()}
     arguments = ", ".join(", ".join(fields.get(name, [name])) for name in names)
     values = (f"{name}_kind({', '.join(fields[name])})" if name in records else name for name in names)
     room: dict[str, Any] = {f"{name}_kind": r.kind for name, r in records.items()}
-    room["inlined"] = _dispatcher(function, forceinline=True, _nrt=False, no_cpython_wrapper=True)
+    room["inlined"] = _dispatcher(function, forceinline=True, _nrt=allocates, no_cpython_wrapper=True)
+    room["__name__"] = function.__module__  # without it, no entry of the disk cache could be loaded again
     exec(f"def {function.__name__}({arguments}):\n    return inlined({', '.join(values)})", room)
     return room[function.__name__]
 

@@ -57,15 +57,15 @@ from equipoise._validate.columns import (
 from equipoise._validate.files import as_file_path, as_path, check_file_size, refuse_changed_file, refuse_file
 from equipoise._validate.negatives import as_exclude, as_policy, check_enough, refuse_exhausted
 from equipoise._validate.points import (
-    Points,
+    Matrix,
     as_codes,
     as_found,
-    as_neighbour_count,
-    as_neighbours,
+    as_neighbor_count,
+    as_neighbors,
+    as_points,
     as_rows,
     check_deviations,
     check_enough_rows,
-    points,
 )
 from equipoise._validate.reservoirs import (
     as_bytes,
@@ -111,7 +111,7 @@ from equipoise._validate.wording import Int64s, first_bad, kind_of, place
 
 __all__ = [
     "Int64s",
-    "Points",
+    "Matrix",
     "Weights",
     "as_array",
     "as_bit_generator",
@@ -132,11 +132,12 @@ __all__ = [
     "as_labels",
     "as_mask",
     "as_name",
-    "as_neighbour_count",
-    "as_neighbours",
+    "as_neighbor_count",
+    "as_neighbors",
     "as_numpy",
     "as_parent_weights",
     "as_path",
+    "as_points",
     "as_policy",
     "as_positive",
     "as_progress",
@@ -184,7 +185,6 @@ __all__ = [
     "is_arrow",
     "kind_of",
     "place",
-    "points",
     "refuse_again",
     "refuse_bytes",
     "refuse_changed_file",

@@ -1,4 +1,4 @@
-"""Errors about matrices of rows to find neighbours in, and about how many; see :mod:`equipoise._validate`."""
+"""Check points to find neighbors among, and numbers of neighbors; see :mod:`equipoise._validate`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from equipoise._validate.arguments import as_count
 from equipoise._validate.arrays import as_array, as_ids
-from equipoise._validate.smote import _SCANNED
 from equipoise._validate.wording import Int64s, first_bad, kind_of
 
-Points = NDArray[np.float32] | NDArray[np.float64]
-_CHUNK = 1 << 20  # numbers that are looked at before Ctrl-C is
+Matrix = NDArray[np.float32] | NDArray[np.float64]  # two-dimensional
+_CHUNK = 1 << 20  # numbers checked between two looks at Ctrl-C
+_MOST_ROWS = 2**31 - 1  # a table of neighbors is int32
 
 
-def points(x: Any, name: str, *, columns: int | None = None, dtype: Any = None, least: int = 1) -> Points:
-    """A finite float32 or float64 matrix, C-contiguous; of as many columns and of the dtype as told."""
+def as_points(x: Any, name: str, *, columns: int | None = None, dtype: Any = None, least: int = 1) -> Matrix:
+    """Return a finite, C-contiguous float32 or float64 matrix of the given columns and dtype."""
     if hasattr(x, "tocsr") and hasattr(x, "toarray"):
         raise TypeError(f"{name} must be dense, got a sparse {type(x).__name__}: use .toarray()")
     a = as_array(x, name)
@@ -44,29 +44,26 @@ def points(x: Any, name: str, *, columns: int | None = None, dtype: Any = None, 
     return a
 
 
-def as_neighbours(k: Any, others: int, *, itself: bool) -> int:
-    """How many neighbours, of as many other rows."""
+def as_neighbors(k: Any, n: int, *, self_join: bool) -> int:
+    """Return a number of neighbors among n rows; in a self-join no row is its own neighbor."""
     count: int = as_count(k, "k", least=1)
-    if count > others:
-        rows = f"{others + itself} row{'s' * (others + itself != 1)}"
-        bound = "less than" if itself else "at most"
+    if count > n - self_join:
+        rows = f"{n} row{'s' * (n != 1)}"
+        bound = "less than" if self_join else "at most"
         raise ValueError(f"k must be {bound} the number of rows of X, got {count} for {rows}")
     return count
 
 
-_MOST_ROWS = 2**31 - 1  # the table of neighbours is int32
-
-
 def as_rows(x: Any, name: str = "X") -> NDArray[Any]:
-    """Finite points, none at all included, in memory that the kernels can read."""
-    rows = points(x, name, least=0)
+    """Return finite points, possibly none, in aligned memory."""
+    rows = as_points(x, name, least=0)
     if len(rows) > _MOST_ROWS:
         raise ValueError(f"{name} must have fewer than 2^31 rows, got {len(rows)}")
     return np.require(rows, requirements=["C", "A"])
 
 
-def as_neighbour_count(x: Any, name: str = "k_neighbors") -> tuple[int, Any]:
-    """Neighbours a row, and the estimator that finds them, or None."""
+def as_neighbor_count(x: Any, name: str = "k_neighbors") -> tuple[int, Any]:
+    """Return the number of neighbors of a row, and the estimator that finds them or None."""
     if all(hasattr(x, method) for method in ("fit", "kneighbors", "n_neighbors")):
         counted = as_count(x.n_neighbors, f"{name}.n_neighbors", least=2, most=_MOST_ROWS)
         return counted - 1, x
@@ -79,14 +76,14 @@ def as_neighbour_count(x: Any, name: str = "k_neighbors") -> tuple[int, Any]:
 
 
 def check_enough_rows(count: int, k: int, name: str, *, what: str = "rows") -> None:
-    """Each row of X has so many others."""
+    """Require more than k rows, so that each has k others."""
     if count <= k:
         rows = what if count != 1 else what.removesuffix("s")
         raise ValueError(f"X has {count} {rows}; {name}={k} needs at least {k + 1}")
 
 
 def as_found(found: Any, count: int, k: int, n: int, name: str) -> Int64s:
-    """What an estimator's kneighbors returned for some rows: k + 1 of the n rows of X for each."""
+    """Return what an estimator's kneighbors found for `count` rows: k + 1 of the n rows of X for each."""
     name = f"{name}.kneighbors(X)"
     ids = as_ids(found, name, upper=n, ndim=(2,))
     if ids.shape != (count, k + 1):
@@ -95,9 +92,9 @@ def as_found(found: Any, count: int, k: int, n: int, name: str) -> Int64s:
 
 
 def as_codes(rows: NDArray[Any], columns: Int64s) -> NDArray[np.int32]:
-    """The categorical columns as int32, which their codes are whole numbers of."""
+    """Return the categorical columns as int32."""
     codes = np.empty((len(rows), columns.size), np.int32)
-    step = max(1, _SCANNED // max(1, columns.size))
+    step = max(1, _CHUNK // max(1, columns.size))
     for begin in range(0, len(rows), step):
         part = rows[begin : begin + step, columns]
         good = (part == np.floor(part)) & (part >= -(2.0**31)) & (part < 2.0**31)
@@ -112,7 +109,7 @@ def as_codes(rows: NDArray[Any], columns: Int64s) -> NDArray[np.int32]:
 
 
 def check_deviations(deviations: NDArray[np.float64], columns: NDArray[np.intp]) -> None:
-    """Their median is a distance."""
+    """Require finite standard deviations, since their median is a distance."""
     if not np.isfinite(deviations).all():
         column = int(columns[int(np.isfinite(deviations).argmin())])
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Errors of SMOTE: rows, neighbours, categories, labels; those of any arguments are born in ``_validate``."""
+"""Check the arguments of SMOTE: rows, categories, gaps, labels; see :mod:`equipoise._validate`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from equipoise._validate.arrays import as_array, as_ids
 from equipoise._validate.weights import Weights, as_weights
 from equipoise._validate.wording import Int64s, kind_of
 
-_SCANNED = 1 << 20  # numbers looked at between two looks at Ctrl-C
-
 
 def check_span(rows: NDArray[Any], name: str = "X") -> None:
-    """neighbour - base cannot overflow."""
+    """Require that neighbor - base cannot overflow."""
     with np.errstate(over="ignore"):
         span = rows.max(axis=0, initial=-np.inf) - rows.min(axis=0, initial=np.inf)
     if len(rows) and not np.isfinite(span).all():
@@ -27,7 +25,7 @@ def check_span(rows: NDArray[Any], name: str = "X") -> None:
 
 
 def as_categorical(columns: Any, d: int) -> Int64s:
-    """Different columns, in rising order."""
+    """Return distinct columns in increasing order."""
     if columns is None:
         return np.empty(0, np.int64)
     ids = as_ids(columns, "categorical", upper=d)
@@ -39,7 +37,7 @@ def as_categorical(columns: Any, d: int) -> Int64s:
 
 
 def as_parent_weights(weights: Any, n: int) -> Weights:
-    """One for each row."""
+    """Return one weight for each row."""
     w = as_weights(weights, "parent_weights")
     if w.size != n:
         raise ValueError(f"parent_weights must have {n} entries, one for each row of X, got {w.size}")
@@ -47,7 +45,7 @@ def as_parent_weights(weights: Any, n: int) -> Weights:
 
 
 def as_gaps(gaps: Any, length: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Finite numbers of the rows' dtype, one for each synthetic row; a private copy."""
+    """Return finite numbers of the rows' dtype, one for each synthetic row, as a private copy."""
     a = as_array(gaps, "gaps")
     if a.dtype != dtype:
         raise TypeError(f"gaps must be of dtype {dtype}, as the rows, got {kind_of(a)}")
@@ -62,7 +60,10 @@ def as_gaps(gaps: Any, length: int, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def as_csr(data: Any, indices: Any, indptr: Any) -> tuple[NDArray[Any], Int64s, Int64s]:
-    """The arrays of a CSR matrix with finite entries and rising columns in each row; indices are copies."""
+    """Return the arrays of a CSR matrix with finite entries and increasing columns in each row.
+
+    The integer arrays are private copies.
+    """
     ptr = as_ids(indptr, "indptr", lower=-(2**63))
     if ptr.size == 0 or ptr[0] != 0:
         raise ValueError(f"indptr[0] must be 0, got {ptr[0] if ptr.size else 'an empty array'}")
@@ -85,7 +86,7 @@ def as_csr(data: Any, indices: Any, indptr: Any) -> tuple[NDArray[Any], Int64s, 
         raise ValueError(f"data[{at}] must be finite, got {values[at]}")
     rises = np.empty(ids.size, np.bool_)
     rises[1:] = ids[1:] > ids[:-1]
-    rises[ptr[:-1][ptr[:-1] < ids.size]] = True  # the first of a row follows none
+    rises[ptr[:-1][ptr[:-1] < ids.size]] = True  # the first entry of a row follows none
     if not rises.all():
         at = int(rises.argmin())
         row = int(np.searchsorted(ptr, at, "right")) - 1
@@ -97,7 +98,7 @@ def as_csr(data: Any, indices: Any, indptr: Any) -> tuple[NDArray[Any], Int64s, 
 
 
 def as_class_rows(y: Any, cls: Any, n: int) -> NDArray[np.bool_]:
-    """Which of the labels are ``cls``: some of them."""
+    """Return which of the labels are ``cls``, at least one of them."""
     labels = as_array(y, "y")
     if labels.ndim != 1:
         raise ValueError(f"y must be 1-D, not {labels.ndim}-D (shape {labels.shape})")
@@ -111,7 +112,7 @@ def as_class_rows(y: Any, cls: Any, n: int) -> NDArray[np.bool_]:
         mine = np.asarray(labels == cls)
     except MemoryError:
         raise
-    except Exception as failure:  # a label's own comparison
+    except Exception as failure:  # whatever a label's own comparison raises
         raise TypeError(f"cls must compare with the labels in y, got {kind_of(cls)}: {failure}") from None
     if mine.shape != labels.shape or mine.dtype != np.bool_ or not mine.any():
         raise ValueError(f"cls must be one of the labels in y, got {cls!r}")
@@ -119,13 +120,16 @@ def as_class_rows(y: Any, cls: Any, n: int) -> NDArray[np.bool_]:
 
 
 def refuse_no_danger(cls: Any, safe: int, noise: int, m: int) -> NoReturn:
+    """Raise since a class has no row in danger."""
     raise ValueError(
-        f"class {cls!r} has no row in danger: of their {m} nearest rows, {safe} rows have fewer than half of "
-        f"other classes, {noise} have nothing else (m_neighbors={m})"
+        f"class {cls!r} has no row in danger: {safe} rows are safe, since fewer than half of their {m} "
+        f"nearest rows are of other classes, and {noise} rows are noise, since all of them are "
+        f"(m_neighbors={m})"
     )
 
 
 def refuse_no_safety(cls: Any, rows: int, k: int) -> NoReturn:
+    """Raise since a class has no safe row."""
     raise ValueError(
         f"class {cls!r} has no safe row: none of its {rows} rows has another of the class among its {k} "
         f"nearest (k_neighbors={k})"

@@ -1,8 +1,8 @@
-"""Drop-in classes for imbalanced-learn, with the time going to equipoise's kernels.
+"""Drop-in classes for imbalanced-learn that run on equipoise's kernels.
 
-The same names, arguments, attributes and messages (of too few rows they say more) as imbalanced-learn's, of
-whose classes these are subclasses; the same integer `random_state` gives the same rows where no distances are
-equal, float32 ones up to their last digits. Change the import, and nothing else:
+The classes are subclasses of imbalanced-learn's, with the same names, arguments, attributes and messages
+(messages about too few rows say more). The same integer `random_state` gives the same rows where no
+distances are equal; float32 rows agree up to their last digits. Change the import and nothing else:
 
 >>> import numpy as np
 >>> from imblearn.pipeline import make_pipeline
@@ -11,9 +11,20 @@ equal, float32 ones up to their last digits. Change the import, and nothing else
 >>> X, y = np.random.default_rng(0).normal(size=(100, 4)), np.repeat([0, 1], [90, 10])
 >>> model = make_pipeline(SMOTE(random_state=0), GaussianNB()).fit(X, y)
 
-Where distances are equal (categories, counts, duplicates) imbalanced-learn's order of neighbours is an
-accident of its search, and here it is by the smaller index. imbalanced-learn's defects are kept under a
-`random_state`, and each class names its own; the stream of :class:`equipoise.SmoteSampler` is without them.
+Where distances are equal (categories, counts, duplicates), imbalanced-learn's order of neighbors is an
+accident of its search. Here it is the order of the indices. Known defects of imbalanced-learn are kept, so
+that a `random_state` gives its rows, and each class names its own; the stream of
+:class:`equipoise.SmoteSampler` is free of them.
+
+Who calls whom::
+
+    _combined.py   SMOTEENN, SMOTETomek: SMOTE, then cleaning
+        |       | |       +--> _selection.py   random over- and under-sampling, TomekLinks,
+        EditedNearestNeighbours, NearMiss |                | +--> _smote.py   |           SMOTE,
+        BorderlineSMOTE, SVMSMOTE, KMeansSMOTE, ADASYN |      |   ^     | |      |   +-----|-- _mixed.py
+        SMOTENC, SMOTEN |      v         v |    _nearest.py             NearestNeighbors, and how samplers
+        ask any estimator --> equipoise.neighbors v
+    _synthesis.py                    draws in imbalanced-learn's order, then the rows     --> equipoise.smote
 """
 
 try:

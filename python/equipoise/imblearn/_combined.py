@@ -1,4 +1,4 @@
-"""SMOTE, then cleaning."""
+"""Over-sample by SMOTE, then clean."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["SMOTEENN", "SMOTETomek"]
 
 
 class SMOTEENN(theirs.SMOTEENN):
-    """imbalanced-learn's `SMOTEENN` of this package's :class:`SMOTE` and :class:`EditedNearestNeighbours`.
+    """A drop-in `SMOTEENN` that combines this package's :class:`SMOTE` and :class:`EditedNearestNeighbours`.
 
-    Parameters and attributes are those of :class:`imblearn.combine.SMOTEENN`; what the two classes say of
-    equal distances, threads, sparse `X` and defects holds here, too. `n_jobs` counts the threads of the
-    cleaning. Samplers that are given are used as they are: imbalanced-learn's own take their own time.
+    Parameters and attributes are those of :class:`imblearn.combine.SMOTEENN`. What the two classes say about
+    equal distances, threads, sparse `X` and defects holds here, too. `n_jobs` is the number of threads of the
+    cleaning. Samplers that are passed in are used as they are; imbalanced-learn's own are not made faster.
 
     Examples
     --------
@@ -35,11 +35,12 @@ class SMOTEENN(theirs.SMOTEENN):
 
 
 class SMOTETomek(theirs.SMOTETomek):
-    """imbalanced-learn's `SMOTETomek` of this package's :class:`SMOTE` and :class:`TomekLinks`.
+    """A drop-in `SMOTETomek` that combines this package's :class:`SMOTE` and :class:`TomekLinks`.
 
-    Parameters and attributes are those of :class:`imblearn.combine.SMOTETomek`; what the two classes say of
-    equal distances, threads, sparse `X` and defects holds here, too. `n_jobs` counts the threads of the
-    cleaning. Samplers that are given are used as they are: imbalanced-learn's own take their own time.
+    Parameters and attributes are those of :class:`imblearn.combine.SMOTETomek`. What the two classes say
+    about equal distances, threads, sparse `X` and defects holds here, too. `n_jobs` is the number of threads
+    of the cleaning. Samplers that are passed in are used as they are; imbalanced-learn's own are not made
+    faster.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""SMOTE for tables with categories: SMOTENC beside numbers, SMOTEN alone."""
+"""Over-sample tables with categories: SMOTENC with numbers beside them, SMOTEN without."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from equipoise.imblearn._nearest import NearestNeighbors, as_estimator, check_enough, plain, threads
-from equipoise.imblearn._smote import KernelNeighbours
+from equipoise.imblearn._smote import KernelNeighbors
 from equipoise.imblearn._synthesis import Synthesis, draw, resampled
 from equipoise.neighbors.search import mixed_neighbors, nearest_neighbors
 
 __all__ = ["SMOTEN", "SMOTENC"]
 
 
-class SMOTENC(KernelNeighbours, theirs.SMOTENC):
-    """imbalanced-learn's `SMOTENC`, in memory that does not grow with the number of categories.
+class SMOTENC(KernelNeighbors, theirs.SMOTENC):
+    """A drop-in `SMOTENC` whose memory does not grow with the number of categories.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTENC`; what
-    :class:`equipoise.imblearn.SMOTE` says of equal distances, threads and defects holds here, too. Categories
-    are compared and counted as codes. With a number as `k_neighbors` no one-hot matrix is searched, and
-    `nn_k_` is not fitted; an estimator that is given searches the one-hot matrix, as there.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTENC`. What
+    :class:`equipoise.imblearn.SMOTE` says about equal distances, threads and defects holds here, too.
+    Categories are compared and counted as codes. If `k_neighbors` is a number, no one-hot matrix is searched
+    and `nn_k_` is not fitted; an estimator searches the one-hot matrix, as in imbalanced-learn.
 
     Raises
     ------
     ValueError
-        As for :class:`equipoise.imblearn.SMOTE`; also where the table has no number or no category.
+        As for :class:`equipoise.imblearn.SMOTE`, or the table has no number or no category.
 
     Notes
     -----
-    Defects that are kept: where all numbers are integers, so is what a differing category adds to a distance
-    (the median deviation over the square root of 2, truncated), and where that is 0, or nearly so, a new
-    row's categories are drawn from all there are. :class:`equipoise.SmoteSampler` has none of these.
+    These defects of imbalanced-learn are kept. If all numbers are integers, what a differing category adds
+    to a distance (the median deviation over the square root of 2) is truncated to an integer. If it is 0, or
+    nearly so, a new row's categories are drawn from all there are. :class:`equipoise.SmoteSampler` has
+    neither defect.
 
     Examples
     --------
@@ -87,7 +88,7 @@ class SMOTENC(KernelNeighbours, theirs.SMOTENC):
             )
         codes = _codes(onehot, sizes)
         if codes is None:
-            # A row without one of its categories, or a weighted one: an encoding of the user's own.
+            # The user's own encoding leaves out a category or weights it.
             return super()._fit_resample(X, y)
 
         self.median_std_ = {}
@@ -97,13 +98,13 @@ class SMOTENC(KernelNeighbours, theirs.SMOTENC):
             of_class = numbers[rows]
             variances = mean_variance_axis(sparse.csr_matrix(of_class), axis=0)[1]
             median = self.median_std_[label] = np.median(np.sqrt(variances))
-            # Twice this squared is what two differing ones of a one-hot row add; in integers it truncates.
+            # Two differing one-hot rows are apart by twice the square of this. An integer dtype truncates it.
             weight = numbers.dtype.type(median / np.sqrt(2))
-            found = self._neighbours(of_class, codes[rows], onehot, rows, weight)
-            parents, neighbours, gaps = draw(self.random_state, found, size)
-            plan.append(Synthesis(label, rows[parents], rows[neighbours], gaps))
+            found = self._neighbors(of_class, codes[rows], onehot, rows, weight)
+            parents, neighbors, gaps = draw(self.random_state, found, size)
+            plan.append(Synthesis(label, rows[parents], rows[neighbors], gaps))
             random = check_random_state(self.random_state)
-            # All weights are 0 where the median is: imbalanced-learn then counts ones.
+            # If the median is 0, so are all weights, and imbalanced-learn counts ones instead.
             counted = float(weight) if median else 1.0
             chosen = np.empty((size, len(sizes)), np.int32)
             for j, number in enumerate(sizes):
@@ -117,9 +118,10 @@ class SMOTENC(KernelNeighbours, theirs.SMOTENC):
             return sparse.hstack((new, decoded), format="csr")[:, order], labels
         return np.hstack((new, decoded))[:, order], labels
 
-    def _neighbours(
+    def _neighbors(
         self, numbers: Any, codes: NDArray[np.int32], onehot: Any, rows: NDArray[np.int64], weight: Any
     ) -> NDArray[np.int64]:
+        """Return the neighbors of each row of a class, numbered within it."""
         nn = self.nn_k_
         if isinstance(nn, NearestNeighbors) and nn.metric == "euclidean" and not sparse.issparse(numbers):
             if numbers.dtype.kind in "iu":
@@ -133,14 +135,14 @@ class SMOTENC(KernelNeighbours, theirs.SMOTENC):
         return np.asarray(nn.fit(encoded).kneighbors(encoded, return_distance=False)[:, 1:], dtype=np.int64)
 
     def _decoded(self, codes: NDArray[np.int32], sizes: list[int], onehot: Any) -> NDArray[Any]:
-        """The categories of codes, as the encoder's inverse gives them."""
+        """Return the categories of some codes, as the encoder's inverse does."""
         encoder = self.categorical_encoder_
         if (
             type(encoder) is OneHotEncoder
             and encoder.min_frequency is None
             and encoder.max_categories is None
         ):
-            # It would look for the largest entry of each row in a Python loop. One row tells the dtype.
+            # The encoder would search each row in a Python loop. One row tells the dtype.
             decoded = np.empty(codes.shape, encoder.inverse_transform(onehot[:1]).dtype)
             for j, values in enumerate(encoder.categories_):
                 decoded[:, j] = values[codes[:, j]]
@@ -154,11 +156,12 @@ class SMOTENC(KernelNeighbours, theirs.SMOTENC):
 
 
 def _columns(X: Any, columns: NDArray[np.int64]) -> Any:
+    """Return some columns of an array or a data frame."""
     return X.iloc[:, columns] if hasattr(X, "iloc") else X[:, columns]
 
 
 def _codes(onehot: Any, sizes: list[int]) -> NDArray[np.int32] | None:
-    """Which column of its feature's is one, for each row and feature; None where it is not exactly one."""
+    """Return the code of each row and feature, or None if a row does not have exactly one 1 per feature."""
     onehot.eliminate_zeros()
     onehot.sort_indices()
     if onehot.nnz != onehot.shape[0] * len(sizes) or not (onehot.data == 1).all():
@@ -171,10 +174,10 @@ def _codes(onehot: Any, sizes: list[int]) -> NDArray[np.int32] | None:
 
 
 def _vote(codes: NDArray[np.int32], number: int, weight: float, random: Any) -> NDArray[np.int32]:
-    """The most frequent of `number` codes in each row; of equally frequent ones as imbalanced-learn draws.
+    """Return the most frequent of `number` codes in each row, breaking ties as imbalanced-learn does.
 
-    It lists all (row, code) of the largest frequency, row by row, shuffles the list and takes the first of
-    each row. Frequencies are sums of weights, and equal where numpy.isclose calls them so.
+    It lists all (row, code) pairs of the largest frequency, row by row, shuffles the list and takes the first
+    pair of each row. Frequencies are sums of weights, which are equal if numpy.isclose says so.
     """
     codes = np.sort(codes, axis=1)
     counts = _counts(codes)
@@ -183,7 +186,7 @@ def _vote(codes: NDArray[np.int32], number: int, weight: float, random: Any) -> 
     first[:, 1:] = codes[:, 1:] != codes[:, :-1]
     rows, columns = np.nonzero(first & np.isclose(counts * weight, most * weight))
     listed = codes[rows, columns]
-    # Next to a weight of about 0 even a code that no neighbour has is as frequent as any.
+    # If the weight is about 0, even a code that no neighbor has counts as equally frequent.
     every = np.isclose(0.0, most[:, 0] * weight)
     if every.any():
         at = np.flatnonzero(every)
@@ -200,21 +203,22 @@ def _vote(codes: NDArray[np.int32], number: int, weight: float, random: Any) -> 
 
 
 def _counts(sorted_codes: NDArray[Any]) -> NDArray[np.int64]:
-    """How often each entry stands in its row."""
+    """Count how often each entry occurs in its row."""
     counts = np.zeros(sorted_codes.shape, np.int64)
     for column in range(sorted_codes.shape[1]):
         counts += sorted_codes == sorted_codes[:, column : column + 1]
     return counts
 
 
-class SMOTEN(KernelNeighbours, theirs.SMOTEN):
-    """imbalanced-learn's `SMOTEN`, without its matrix of distances between all rows of a class.
+class SMOTEN(KernelNeighbors, theirs.SMOTEN):
+    """A drop-in `SMOTEN` that needs no matrix of distances between all rows of a class.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTEN`. Distances of categories are
-    equal more often than not, and then neighbours are ordered by the smaller index here, by accident there;
-    an estimator given as `k_neighbors` searches the matrix of distances, as there. With a number, `nn_k_` is
-    not fitted. With two classes the distance is Euclidean in the categories' shares of a class, so that
-    the kernel searches it; with more it takes time as the square of a class's rows.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTEN`. Distances between
+    categories are often equal; neighbors are then ordered by index here, and arbitrarily in
+    imbalanced-learn. An estimator given as `k_neighbors` searches the matrix of distances, as in
+    imbalanced-learn. With a number, `nn_k_` is not fitted. With two classes the distance is Euclidean in the
+    categories' shares of a class, so that the kernel can search it; with more classes the time grows with
+    the square of a class's rows.
 
     Raises
     ------
@@ -264,7 +268,7 @@ class SMOTEN(KernelNeighbours, theirs.SMOTEN):
         for label, size, rows in self._targets(y):
             check_enough(self.nn_k_, len(rows), "k_neighbors", f"class {plain(label)!r}")
             of_class = encoded[rows]
-            found = _value_difference_neighbours(of_class.astype(np.intp), shares, self.nn_k_.n_neighbors)
+            found = _value_difference_neighbors(of_class.astype(np.intp), shares, self.nn_k_.n_neighbors)
             parents = check_random_state(self.random_state).choice(len(rows), size=size, replace=True)
             drawn, again = np.unique(parents, return_inverse=True)
             new = _modes(of_class, found[drawn])[again]
@@ -276,16 +280,17 @@ class SMOTEN(KernelNeighbours, theirs.SMOTEN):
         return result, np.hstack(labels)
 
 
-def _value_difference_neighbours(
+def _value_difference_neighbors(
     codes: NDArray[np.intp], shares: list[NDArray[np.float64]], k: int
 ) -> NDArray[np.int64]:
-    """Each row and its k - 1 nearest others by the value difference metric (k = 1, r = 2), in no order.
+    """Return each row and its k - 1 nearest others by the value difference metric (k = 1, r = 2), unordered.
 
     The distance is the sum over features of (sum over classes of |difference of shares|)^2.
     """
     n = len(codes)
     if shares[0].shape[1] == 2:
-        # Shares of two classes sum to 1 (to 0 for a category nobody has): it is the sum of (2 difference)^2.
+        # The shares of two classes sum to 1, or 0 for an unused category: the distance is a sum of
+        # (2 difference)^2.
         points = np.column_stack([table[codes[:, j], 0] for j, table in enumerate(shares)])
         itself = np.arange(n)[:, np.newaxis]
         return np.hstack([itself, nearest_neighbors(points, k - 1).indices]) if k > 1 else itself
@@ -304,7 +309,7 @@ def _value_difference_neighbours(
         room = k - np.count_nonzero(closer, axis=1, keepdims=True)
         chosen = closer | (equal & (np.cumsum(equal, axis=1) <= room))
         columns = np.nonzero(chosen)[1].reshape(len(block), k)
-        # The last one by (distance, index) stands last: it gives way to a row that its equals pushed out.
+        # The last by (distance, index) stands last, to give way to a row that its equals pushed out.
         sizes = np.take_along_axis(distances, columns, axis=1)
         nearest[a : a + step] = np.take_along_axis(columns, np.argsort(sizes, axis=1, kind="stable"), axis=1)
     found[:] = nearest[which]
@@ -314,7 +319,7 @@ def _value_difference_neighbours(
 
 
 def _modes(codes: NDArray[Any], tables: NDArray[np.int64]) -> NDArray[Any]:
-    """The most frequent code of each feature among the rows of each table; the smallest of equals."""
+    """Return the most frequent code of each feature among the rows of each table, the smallest of several."""
     modes = np.empty((len(tables), codes.shape[1]), codes.dtype)
     step = max(1, 2**20 // tables.shape[1])
     for j in range(codes.shape[1]):

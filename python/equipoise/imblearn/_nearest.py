@@ -1,4 +1,4 @@
-"""Exact neighbours as a scikit-learn estimator, and how the samplers ask any such estimator."""
+"""Find exact neighbors with a scikit-learn estimator, and ask any such estimator for a sampler."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ __all__ = ["NearestNeighbors"]
 
 
 class NearestNeighbors(BaseEstimator):
-    """Exact neighbours by equipoise's kernel, with scikit-learn's `kneighbors` and `kneighbors_graph`.
+    """An estimator of exact neighbors, with scikit-learn's `kneighbors` and `kneighbors_graph`.
 
-    Any sampler of imbalanced-learn takes it as ``k_neighbors`` or ``n_neighbors``. Unlike scikit-learn's, its
-    answer is the same on every machine and for any number of threads: equal distances are ordered by the
-    smaller index.
+    Any sampler of imbalanced-learn accepts it as ``k_neighbors`` or ``n_neighbors``. Unlike scikit-learn's,
+    its answer is the same on every machine and for any number of threads: equal distances are ordered by
+    index.
 
     Parameters
     ----------
     n_neighbors : int, default 5
-        Neighbours of each row where a call does not say otherwise.
+        The number of neighbors of each row, unless a call says otherwise.
     metric : str or callable, default "euclidean"
-        Any other metric is scikit-learn's work, as is sparse `X`.
+        Any other metric is left to scikit-learn, as is sparse `X`.
     n_jobs : int, default None
-        Threads: -1 is one for each processor, -2 all of these but one, and None is the environment variable
-        EQUIPOISE_NUM_THREADS, else one. The answer never depends on it.
+        The number of threads: -1 means one for each processor, -2 all but one of these, and None the
+        environment variable EQUIPOISE_NUM_THREADS, else one. The answer never depends on it.
 
     Attributes
     ----------
     n_features_in_ : int
-        Columns seen by `fit`.
+        The number of columns seen by `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where all are strings.
+        Their names, if all are strings.
     n_samples_fit_ : int
-        Rows seen by `fit`.
+        The number of rows seen by `fit`.
 
     See Also
     --------
@@ -70,10 +70,10 @@ class NearestNeighbors(BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n, d)
-            Finite numbers, float32 and float64 searched as they are, any others as float64. An array of
-            these types is not copied.
+            Finite numbers. float32 and float64 are searched as they are, and such arrays are not copied;
+            other types are converted to float64.
         y : None
-            Ignored, as in all of scikit-learn's neighbour searches.
+            Ignored, as in scikit-learn's neighbor searches.
 
         Returns
         -------
@@ -83,9 +83,9 @@ class NearestNeighbors(BaseEstimator):
         Raises
         ------
         ValueError
-            `X` is not a finite matrix, or `n_neighbors` no positive number.
+            `X` is not a finite matrix, or `n_neighbors` is not positive.
         TypeError
-            `n_neighbors` is no integer.
+            `n_neighbors` is not an integer.
 
         Examples
         --------
@@ -110,7 +110,7 @@ class NearestNeighbors(BaseEstimator):
         return self
 
     def _fit_some(self, X: NDArray[Any], rows: NDArray[np.int64]) -> NearestNeighbors:
-        """`fit` of some rows of an array that was checked, without holding a copy of them."""
+        """Fit some rows of an array that has been checked, without keeping a copy of them."""
         _as_count(self.n_neighbors)
         threads(self.n_jobs)
         self._theirs, self._rows, self._of = None, X, rows
@@ -118,38 +118,39 @@ class NearestNeighbors(BaseEstimator):
         return self
 
     def _fitted(self) -> NDArray[Any]:
+        """Return the fitted rows."""
         rows: NDArray[Any] = self._rows if self._of is None else self._rows[self._of]
         return rows
 
     def __getstate__(self) -> Any:
         state = dict(super().__getstate__())
-        if state.get("_of") is not None:  # not the whole of X
+        if state.get("_of") is not None:  # keep the fitted rows only, not all of X
             state.update(_rows=self._fitted(), _of=None)
         return state
 
     def kneighbors(self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True) -> Any:
-        """Neighbours of each row, the nearest first.
+        """Find the neighbors of each row, nearest first.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (m, d), default None
-            Where to search from. None is the fitted rows, none of which is its own neighbour.
+            The rows to find neighbors of. None means the fitted rows, none of which is its own neighbor.
         n_neighbors : int, default None
-            None is the estimator's own.
+            None means the estimator's own number.
         return_distance : bool, default True
-            False leaves the distances away.
+            Whether to return the distances, too.
 
         Returns
         -------
         distances : float64 ndarray of shape (m, n_neighbors)
-            Euclidean; only with `return_distance`.
+            Euclidean distances, with `return_distance` only.
         indices : int64 ndarray of shape (m, n_neighbors)
             Rows of the fitted `X`.
 
         Raises
         ------
         ValueError
-            There are not so many rows, or `X` does not match the fitted rows.
+            There are too few rows, or `X` does not match the fitted rows.
 
         Examples
         --------
@@ -164,7 +165,7 @@ class NearestNeighbors(BaseEstimator):
             return self._theirs.kneighbors(X, k, return_distance)
         queries = None
         if X is not None:
-            # A sparse query among dense rows: scikit-learn would search it, so densely it is searched, too.
+            # scikit-learn accepts sparse queries among dense rows.
             X = X.toarray() if sparse.issparse(X) else X
             queries = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
         n, m = self.n_samples_fit_, self.n_samples_fit_ if queries is None else queries.shape[0]
@@ -181,30 +182,30 @@ class NearestNeighbors(BaseEstimator):
             return found.indices
         if rows.dtype == np.float64:
             return found.distances, found.indices
-        # scikit-learn's distances are float64 for float32, too, and a sum of some of them needs the digits.
+        # As in scikit-learn, distances are float64 for float32 rows, too: NearMiss adds them up.
         return _distances(rows, rows if queries is None else queries, found.indices), found.indices
 
     def kneighbors_graph(
         self, X: Any = None, n_neighbors: int | None = None, mode: str = "connectivity"
     ) -> sparse.csr_matrix:
-        """The neighbours of each row as a matrix.
+        """Return the neighbors of each row as a matrix.
 
         Parameters
         ----------
         X, n_neighbors
             As for `kneighbors`.
         mode : {"connectivity", "distance"}
-            What stands in the matrix: ones or the distances.
+            Whether the matrix holds ones or distances.
 
         Returns
         -------
         graph : csr_matrix of shape (m, n)
-            `n_neighbors` entries in each row, the nearest first.
+            `n_neighbors` entries in each row, nearest first.
 
         Raises
         ------
         ValueError
-            As for `kneighbors`, or `mode` is neither.
+            As for `kneighbors`, or `mode` is something else.
 
         Examples
         --------
@@ -230,6 +231,7 @@ class NearestNeighbors(BaseEstimator):
 
 
 def _as_count(n_neighbors: Any) -> int:
+    """Return a positive number of neighbors."""
     if not isinstance(n_neighbors, Integral):
         raise TypeError(f"n_neighbors must be an integer, got {type(n_neighbors).__name__}")
     if n_neighbors < 1:
@@ -238,7 +240,7 @@ def _as_count(n_neighbors: Any) -> int:
 
 
 def threads(n_jobs: int | None) -> int | None:
-    """scikit-learn's count of jobs as a count of threads; None stays the environment's."""
+    """Convert scikit-learn's `n_jobs` to a number of threads; None stays None."""
     if n_jobs is None:
         return None
     if not isinstance(n_jobs, Integral):
@@ -251,6 +253,7 @@ def threads(n_jobs: int | None) -> int | None:
 
 
 def _distances(rows: NDArray[Any], queries: NDArray[Any], indices: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the distances between each query and the rows of its indices, in float64."""
     distances = np.empty(indices.shape)
     step = max(1, 2**20 // (max(1, rows.shape[1]) * indices.shape[1]))
     for a in range(0, len(indices), step):
@@ -260,30 +263,31 @@ def _distances(rows: NDArray[Any], queries: NDArray[Any], indices: NDArray[np.in
     return distances
 
 
-# ---- for the samplers -------------------------------------------------------------------------------------
+# ---- used by the samplers
+# -----------------------------------------------------------------------------------
 
 
 def as_estimator(n_neighbors: Any, more: int = 1, **parameters: Any) -> Any:
-    """The estimator of a sampler: the kernel's for a number, else a clone of what was given."""
+    """Return a sampler's estimator: `NearestNeighbors` for a number, else a clone of the estimator given."""
     if isinstance(n_neighbors, Integral):
         return NearestNeighbors(n_neighbors=int(n_neighbors) + more, **parameters)
     return clone(n_neighbors)
 
 
 def is_kernel(nn: Any, X: Any) -> bool:
-    """Whether `nn` searches `X` by the kernel, which knows a row by its index, not by its distance 0."""
+    """Tell whether `nn` searches `X` with the kernel, which tells a row from its copies by the index."""
     return isinstance(nn, NearestNeighbors) and nn.metric == "euclidean" and not sparse.issparse(X)
 
 
 def plain(label: Any) -> Any:
-    """A label as the user wrote it: 'b', not np.str_('b')."""
+    """Return a label as the user wrote it: 'b', not np.str_('b')."""
     return label.item() if isinstance(label, np.generic) else label
 
 
 def check_enough(nn: Any, rows: int, name: str, whose: str, more: int = 1) -> None:
-    """Refuse a class with too few rows in the sampler's own words, then in scikit-learn's.
+    """Raise if a class has too few rows, in the sampler's words and then in scikit-learn's.
 
-    A foreign estimator speaks for itself.
+    Other estimators raise their own errors.
     """
     if isinstance(nn, NearestNeighbors) and rows < nn.n_neighbors:
         raise ValueError(
@@ -293,10 +297,10 @@ def check_enough(nn: Any, rows: int, name: str, whose: str, more: int = 1) -> No
         )
 
 
-def neighbours_within(nn: Any, X: Any, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-    """Fit `nn` on `X`, or on these rows of it; all neighbours but the rows themselves, numbered among them.
+def neighbors_within(nn: Any, X: Any, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Fit `nn` to `X`, or to some rows of it, and return their neighbors, numbered among them.
 
-    One column less than nn.n_neighbors.
+    A row is not its own neighbor, so there is one column less than nn.n_neighbors.
     """
     if rows is not None and is_kernel(nn, X) and X.dtype in (np.float32, np.float64):
         nn._fit_some(X, rows)
@@ -308,32 +312,35 @@ def neighbours_within(nn: Any, X: Any, rows: NDArray[np.int64] | None = None) ->
     return _indices(nn.kneighbors(X, return_distance=False)[:, 1:])
 
 
-def neighbours_of(nn: Any, X: Any, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Neighbours of some rows of the fitted `X` but themselves: one column less than nn.n_neighbors."""
+def neighbors_of(nn: Any, X: Any, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the neighbors of some rows of the fitted `X`: one column less than nn.n_neighbors.
+
+    A row is not its own neighbor.
+    """
     if not is_kernel(nn, X):
         return _indices(nn.kneighbors(X[rows], return_distance=False)[:, 1:])
     if len(rows) == X.shape[0] and np.array_equal(rows, np.arange(len(rows))):
         return _indices(nn.kneighbors(n_neighbors=nn.n_neighbors - 1, return_distance=False))
     found = _indices(nn.kneighbors(X[rows], return_distance=False))
-    # Among many duplicates the row itself may be missing: then the last one is too many.
+    # Among many duplicates the row itself may be missing. Then the last neighbor is dropped instead.
     itself = found == rows[:, None]
     itself[:, -1] |= ~itself.any(axis=1)
     return found[~itself].reshape(len(rows), -1)
 
 
-def neighbours_of_groups(nn: Any, X: Any, groups: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-    """`neighbours_of` for several groups of rows: one search for the kernel, one each for a foreign one.
+def neighbors_of_groups(nn: Any, X: Any, groups: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    """Return `neighbors_of` several groups of rows: one search for the kernel, one a group otherwise.
 
-    scikit-learn may order equal distances otherwise when it searches for other rows at the same time.
+    scikit-learn may order equal distances differently when it searches for other rows at the same time.
     """
     if not groups:
         return []
     if not is_kernel(nn, X):
-        return [neighbours_of(nn, X, rows) for rows in groups]
+        return [neighbors_of(nn, X, rows) for rows in groups]
     together = np.concatenate(groups)
     order = np.argsort(together, kind="stable")
     found = np.empty((len(together), nn.n_neighbors - 1), np.int64)
-    found[order] = neighbours_of(nn, X, together[order])
+    found[order] = neighbors_of(nn, X, together[order])
     return np.split(found, np.cumsum([len(rows) for rows in groups])[:-1])
 
 

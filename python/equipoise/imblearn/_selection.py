@@ -1,4 +1,4 @@
-"""Samplers that choose among the rows there are: at random, by their neighbours, by their distances."""
+"""Choose among the given rows: at random, by their neighbors, or by their distances."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from equipoise.imblearn._nearest import (
     as_estimator,
     check_enough,
     is_kernel,
-    neighbours_of_groups,
-    neighbours_within,
+    neighbors_of_groups,
+    neighbors_within,
     plain,
 )
 
@@ -33,27 +33,28 @@ __all__ = [
 
 
 def _take(X: Any, rows: NDArray[np.int64]) -> Any:
+    """Return some rows of an array or a data frame."""
     return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 
 
 def _by_class(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp], list[NDArray[np.int64]]]:
-    """(labels, the place of each row's label among them, the rows of each label)."""
+    """Return the labels, the place of each row's label among them, and the rows of each label."""
     labels, codes = np.unique(y, return_inverse=True)
     order = np.argsort(codes, kind="stable")
     return labels, codes, np.split(order, np.cumsum(np.bincount(codes))[:-1])
 
 
 class RandomOverSampler(their_over.RandomOverSampler):
-    """imbalanced-learn's `RandomOverSampler`: the same rows for the same `random_state`.
+    """A drop-in `RandomOverSampler`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.RandomOverSampler`. A data frame's
-    columns keep their types on the way, so that integers above 2^53 survive beside floats. With `shrinkage`
-    the work is imbalanced-learn's own.
+    columns keep their types, so that integers above 2^53 survive beside floats. With `shrinkage`,
+    imbalanced-learn does the work.
 
     Raises
     ------
     ValueError
-        What imbalanced-learn refuses.
+        As in imbalanced-learn.
 
     Examples
     --------
@@ -67,7 +68,7 @@ class RandomOverSampler(their_over.RandomOverSampler):
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         if self.shrinkage is not None:
             return super()._fit_resample(X, y)
-        # Not checked there: rows would be paired with the labels of others.
+        # imbalanced-learn does not check this, and would pair rows with the labels of others.
         check_consistent_length(X, y)
         self.shrinkage_ = None
         random = check_random_state(self.random_state)
@@ -83,14 +84,14 @@ class RandomOverSampler(their_over.RandomOverSampler):
 
 
 class RandomUnderSampler(their_under.RandomUnderSampler):
-    """imbalanced-learn's `RandomUnderSampler`, with the same rows for the same `random_state`.
+    """A drop-in `RandomUnderSampler`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.under_sampling.RandomUnderSampler`.
 
     Raises
     ------
     ValueError
-        What imbalanced-learn refuses.
+        As in imbalanced-learn.
 
     Examples
     --------
@@ -117,21 +118,21 @@ class RandomUnderSampler(their_under.RandomUnderSampler):
 
 
 class TomekLinks(their_under.TomekLinks):
-    """imbalanced-learn's `TomekLinks`: one search of the kernel and no loop over rows.
+    """A drop-in `TomekLinks` that runs one kernel search and no loop over rows.
 
-    Parameters and attributes are those of :class:`imblearn.under_sampling.TomekLinks`; `n_jobs` counts
-    threads. Of several nearest rows the one with the smallest index counts, and a row is never its own
-    neighbour. Neighbours of sparse `X` are searched by scikit-learn.
+    Parameters and attributes are those of :class:`imblearn.under_sampling.TomekLinks`; `n_jobs` is the
+    number of threads. Of several nearest rows the one with the smallest index counts, and a row is never its
+    own neighbor. scikit-learn searches sparse `X`.
 
     Raises
     ------
     ValueError
-        What imbalanced-learn refuses.
+        As in imbalanced-learn.
 
     Notes
     -----
-    imbalanced-learn's documentation allows a callable as `sampling_strategy`; it never works, and
-    neither does it here: pass a list of the classes to clean.
+    imbalanced-learn's documentation allows a callable as `sampling_strategy`, which never works there or
+    here: pass a list of the classes to clean.
 
     Examples
     --------
@@ -147,20 +148,21 @@ class TomekLinks(their_under.TomekLinks):
 
     @staticmethod
     def is_tomek(y: NDArray[Any], nn_index: NDArray[np.int64], class_type: Any) -> NDArray[np.bool_]:
-        """Which rows of the given classes are each other's neighbour with a row of another class.
+        """Tell which rows of the given classes form a Tomek link with a row of another class.
 
         Parameters
         ----------
         y : ndarray of shape (n,)
             Labels.
         nn_index : ndarray of shape (n,)
-            The nearest neighbour of each row.
+            The nearest neighbor of each row.
         class_type : container of labels
-            The classes whose rows are asked for.
+            The classes whose rows to tell about.
 
         Returns
         -------
         is_tomek : bool ndarray of shape (n,)
+            True where the row and one of another class are each other's nearest neighbor.
 
         Examples
         --------
@@ -175,24 +177,23 @@ class TomekLinks(their_under.TomekLinks):
         return np.asarray(targeted & mutual & (codes[nn_index] != codes))
 
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
-        nearest = neighbours_within(NearestNeighbors(n_neighbors=2, n_jobs=self.n_jobs), X)[:, 0]
+        nearest = neighbors_within(NearestNeighbors(n_neighbors=2, n_jobs=self.n_jobs), X)[:, 0]
         self.sample_indices_ = np.flatnonzero(~self.is_tomek(y, nearest, self.sampling_strategy_))
         return X[self.sample_indices_], y[self.sample_indices_]
 
 
 class EditedNearestNeighbours(their_under.EditedNearestNeighbours):
-    """imbalanced-learn's `EditedNearestNeighbours`: one search of the kernel, votes counted in arrays.
+    """A drop-in `EditedNearestNeighbours` that runs one kernel search and counts votes in arrays.
 
     Parameters and attributes are those of :class:`imblearn.under_sampling.EditedNearestNeighbours`; `n_jobs`
-    counts threads. Of equal distances the smaller index comes first, and a row is never its own neighbour;
-    pass ``n_neighbors=sklearn.neighbors.NearestNeighbors(n_neighbors=4)`` for imbalanced-learn's accidents
-    there. Neighbours of sparse `X` are searched by scikit-learn. ``kind_sel="mode"`` takes text
-    as labels, too.
+    is the number of threads. Equal distances are ordered by index, and a row is never its own neighbor; pass
+    ``n_neighbors=sklearn.neighbors.NearestNeighbors(n_neighbors=4)`` for imbalanced-learn's order.
+    scikit-learn searches sparse `X`. ``kind_sel="mode"`` accepts text labels, too.
 
     Raises
     ------
     ValueError
-        What imbalanced-learn refuses, or fewer rows than `n_neighbors` asks for.
+        As in imbalanced-learn, or there are fewer rows than `n_neighbors` asks for.
 
     Examples
     --------
@@ -217,7 +218,7 @@ class EditedNearestNeighbours(their_under.EditedNearestNeighbours):
             rows for label, rows in zip(labels, groups, strict=True) if label in self.sampling_strategy_
         ]
         keep = np.ones(len(y), bool)
-        for rows, found in zip(targeted, neighbours_of_groups(self.nn_, X, targeted), strict=True):
+        for rows, found in zip(targeted, neighbors_of_groups(self.nn_, X, targeted), strict=True):
             agree = codes[found] == codes[rows[:1]]
             if self.kind_sel == "all":
                 keep[rows] = agree.all(axis=1)
@@ -228,7 +229,7 @@ class EditedNearestNeighbours(their_under.EditedNearestNeighbours):
 
 
 def _wins(around: NDArray[np.intp], agree: NDArray[np.bool_], code: np.intp) -> NDArray[np.bool_]:
-    """Whether `code` is the most frequent of its row, and the smallest of those."""
+    """Tell whether `code` is the most frequent in each row, and the smallest of several."""
     own = np.count_nonzero(agree, axis=1)
     wins = own > 0
     for column in range(around.shape[1]):
@@ -239,21 +240,21 @@ def _wins(around: NDArray[np.intp], agree: NDArray[np.bool_], code: np.intp) -> 
 
 
 class NearMiss(their_under.NearMiss):
-    """imbalanced-learn's `NearMiss`: searches of the kernel, and version 2 in blocks of rows.
+    """A drop-in `NearMiss` that runs kernel searches, and version 2 in blocks of rows.
 
-    Parameters and attributes are those of :class:`imblearn.under_sampling.NearMiss`; `n_jobs` counts threads.
-    Neighbours of sparse `X` are searched by scikit-learn. Where mean distances are equal, the smaller index
-    is taken first.
+    Parameters and attributes are those of :class:`imblearn.under_sampling.NearMiss`; `n_jobs` is the number
+    of threads. scikit-learn searches sparse `X`. Rows of equal mean distance are taken in the order of their
+    indices.
 
     Raises
     ------
     ValueError
-        What imbalanced-learn refuses, or a class with fewer rows than neighbours are asked for.
+        As in imbalanced-learn, or a class has fewer rows than neighbors are asked for.
 
     Warns
     -----
     UserWarning
-        Version 3 pre-selects fewer rows than asked for: all of them are returned.
+        Version 3 preselects fewer rows than asked for; all of them are returned.
 
     Examples
     --------
@@ -277,7 +278,7 @@ class NearMiss(their_under.NearMiss):
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         self._validate_estimator()
         labels, _, groups = _by_class(y)
-        # Of equally small classes the one that is seen first, as there.
+        # Of equally small classes imbalanced-learn takes the one that occurs first.
         minority = min(range(len(labels)), key=lambda i: (len(groups[i]), groups[i][0]))
         own = groups[minority]
         check_enough(self.nn_, len(own), "n_neighbors", f"class {plain(labels[minority])!r}", 0)
@@ -309,14 +310,14 @@ class NearMiss(their_under.NearMiss):
         return X[self.sample_indices_], y[self.sample_indices_]
 
     def _farthest(self, X: Any, rows: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Distances to the farthest n_neighbors of the minority, in blocks: never all distances at once."""
+        """Return the distances to the n_neighbors farthest rows of the minority, computed in blocks."""
         k = self.nn_.n_neighbors
         if is_kernel(self.nn_, X):
-            # Centred, since distances come from dot products; in float64, since sums of them are compared.
-            centre = X[own].mean(axis=0, dtype=np.float64)
+            # Rows are centered since distances come from dot products, in float64 since sums are compared.
+            center = X[own].mean(axis=0, dtype=np.float64)
             blocks = pairwise_distances_chunked(
-                X[rows] - centre,
-                X[own] - centre,
+                X[rows] - center,
+                X[own] - center,
                 reduce_func=lambda distances, _: _largest(distances, k),
                 working_memory=64,
             )
@@ -328,5 +329,6 @@ class NearMiss(their_under.NearMiss):
 
 
 def _largest(distances: NDArray[Any], k: int) -> NDArray[Any]:
+    """Return the k largest distances of each row, in increasing order."""
     least = distances.shape[1] - k
     return np.sort(np.partition(distances, least, axis=1)[:, least:], axis=1)

@@ -1,4 +1,4 @@
-"""SMOTE and the variants that choose other parents: imbalanced-learn's classes on equipoise's kernels."""
+"""Over-sample by SMOTE and by its variants that choose other parents."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sklearn.utils import check_random_state
 from equipoise.imblearn._nearest import (
     as_estimator,
     check_enough,
-    neighbours_of,
-    neighbours_of_groups,
-    neighbours_within,
+    neighbors_of,
+    neighbors_of_groups,
+    neighbors_within,
     plain,
 )
 from equipoise.imblearn._synthesis import Synthesis, draw, resampled
@@ -25,8 +25,8 @@ from equipoise.imblearn._synthesis import Synthesis, draw, resampled
 __all__ = ["ADASYN", "SMOTE", "SVMSMOTE", "BorderlineSMOTE", "KMeansSMOTE"]
 
 
-class KernelNeighbours:
-    """Mixed into a sampler: numbers of neighbours become estimators over the kernel; objects stay."""
+class KernelNeighbors:
+    """A mixin that replaces numbers of neighbors by kernel estimators and keeps estimators as they are."""
 
     def _validate_estimator(self) -> None:
         super()._validate_estimator()  # type: ignore[misc]
@@ -37,40 +37,41 @@ class KernelNeighbours:
                 )
 
     def _targets(self, y: NDArray[Any]) -> list[tuple[Any, int, NDArray[np.int64]]]:
-        """(label, rows to add, rows there are) of each class that gets new rows."""
+        """Return (label, number of rows to add, rows of the class) for each class that gets new rows."""
         wanted = self.sampling_strategy_.items()  # type: ignore[attr-defined]
         return [(label, size, np.flatnonzero(y == label)) for label, size in wanted if size != 0]
 
 
 def _whose(label: Any) -> str:
+    """Name a class in a message."""
     return f"class {plain(label)!r}"
 
 
-class SMOTE(KernelNeighbours, theirs.SMOTE):
-    """imbalanced-learn's `SMOTE`, in less time and memory, with the same rows for the same `random_state`.
+class SMOTE(KernelNeighbors, theirs.SMOTE):
+    """A drop-in `SMOTE` in less time and memory, with the same rows for the same `random_state`.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTE`. Where distances are equal,
-    neighbours are ordered by the smaller index, and a row is never its own neighbour; pass
-    ``k_neighbors=sklearn.neighbors.NearestNeighbors(n_neighbors=6)`` for imbalanced-learn's accidents there,
-    too. Threads: the environment variable EQUIPOISE_NUM_THREADS, or
-    ``k_neighbors=equipoise.imblearn.NearestNeighbors(n_neighbors=6, n_jobs=2)``. Neighbours of sparse `X` are
-    searched by scikit-learn.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTE`. Equal distances are ordered
+    by index, and a row is never its own neighbor; pass
+    ``k_neighbors=sklearn.neighbors.NearestNeighbors(n_neighbors=6)`` for imbalanced-learn's order. The
+    number of threads comes from the environment variable EQUIPOISE_NUM_THREADS, or from
+    ``k_neighbors=equipoise.imblearn.NearestNeighbors(n_neighbors=6, n_jobs=2)``. scikit-learn searches
+    sparse `X`.
 
     Raises
     ------
     ValueError
-        A class has too few rows for `k_neighbors`, or anything that imbalanced-learn refuses.
+        A class has too few rows for `k_neighbors`, or as in imbalanced-learn.
 
     See Also
     --------
-    equipoise.SmoteSampler : rows on the fly, from a stream of its own.
+    equipoise.SmoteSampler : synthetic rows on the fly, from a stream of its own.
 
     Notes
     -----
-    What imbalanced-learn does with a `random_state` is kept, its defects included: an integer starts the
-    draws anew for each class, so two classes of equal size get the same parents, neighbours and gaps; of
-    duplicated rows the new ones are copies; integer `X` is truncated toward zero, and unsigned wraps around.
-    :class:`equipoise.SmoteSampler` has none of these.
+    What imbalanced-learn does with a `random_state` is kept, including its defects: an integer restarts the
+    draws for each class, so that two classes of equal size get the same parents, neighbors and gaps; new
+    rows of duplicated rows are copies; integer `X` is truncated toward zero, and unsigned integers wrap
+    around. :class:`equipoise.SmoteSampler` has none of these defects.
 
     Examples
     --------
@@ -87,27 +88,27 @@ class SMOTE(KernelNeighbours, theirs.SMOTE):
         plan = []
         for label, size, rows in self._targets(y):
             check_enough(self.nn_k_, len(rows), "k_neighbors", _whose(label))
-            found = neighbours_within(self.nn_k_, X, rows)
-            parents, neighbours, gaps = draw(self.random_state, found, size)
-            plan.append(Synthesis(label, rows[parents], rows[neighbours], gaps))
+            found = neighbors_within(self.nn_k_, X, rows)
+            parents, neighbors, gaps = draw(self.random_state, found, size)
+            plan.append(Synthesis(label, rows[parents], rows[neighbors], gaps))
         return resampled(X, y, plan)
 
 
-class BorderlineSMOTE(KernelNeighbours, theirs.BorderlineSMOTE):
-    """imbalanced-learn's `BorderlineSMOTE`, with the same rows for the same `random_state`.
+class BorderlineSMOTE(KernelNeighbors, theirs.BorderlineSMOTE):
+    """A drop-in `BorderlineSMOTE`, with the same rows for the same `random_state`.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.BorderlineSMOTE`; what
-    :class:`SMOTE` says of equal distances, threads, sparse `X` and defects holds here, too. A class of
-    which no row is in danger gets no new rows, as there.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.BorderlineSMOTE`. What
+    :class:`SMOTE` says about equal distances, threads, sparse `X` and defects holds here, too. A class
+    without rows in danger gets no new rows, as in imbalanced-learn.
 
     Raises
     ------
     ValueError
-        As for :class:`SMOTE`; also fewer rows than `m_neighbors` asks for.
+        As for :class:`SMOTE`, or there are fewer rows than `m_neighbors` asks for.
 
     See Also
     --------
-    equipoise.borderline_weights : the same choice of parents, for a `SmoteSampler`.
+    equipoise.borderline_weights : the same choice of parents for a `SmoteSampler`.
 
     Examples
     --------
@@ -129,7 +130,7 @@ class BorderlineSMOTE(KernelNeighbours, theirs.BorderlineSMOTE):
         if targets:
             check_enough(self.nn_m_, len(y), "m_neighbors", "X")
             self.nn_m_.fit(X)
-        around = neighbours_of_groups(self.nn_m_, X, [rows for _, _, rows in targets])
+        around = neighbors_of_groups(self.nn_m_, X, [rows for _, _, rows in targets])
         if self.kind == "borderline-2" and targets:
             check_enough(self.nn_k_, len(y), "k_neighbors", "X")
             self.nn_k_.fit(X)
@@ -142,46 +143,47 @@ class BorderlineSMOTE(KernelNeighbours, theirs.BorderlineSMOTE):
                 check_enough(self.nn_k_, len(rows), "k_neighbors", _whose(label))
                 of_class = X[rows]
                 self.nn_k_.fit(of_class)
-                found = rows[neighbours_of(self.nn_k_, of_class, np.flatnonzero(danger))]
+                found = rows[neighbors_of(self.nn_k_, of_class, np.flatnonzero(danger))]
             else:
-                found = neighbours_of(self.nn_k_, X, rows[danger])
-            parents, neighbours, gaps = draw(self.random_state, found, size)
+                found = neighbors_of(self.nn_k_, X, rows[danger])
+            parents, neighbors, gaps = draw(self.random_state, found, size)
             if self.kind == "borderline-2":
-                # Toward a row of another class it goes half the way at most.
-                foreign = y[neighbours] != label
+                # Toward a row of another class, the gap is at most one half.
+                foreign = y[neighbors] != label
                 random = check_random_state(self.random_state)
                 gaps[foreign] *= random.uniform(low=0.0, high=0.5, size=np.count_nonzero(foreign))
-            plan.append(Synthesis(label, rows[danger][parents], neighbours, gaps))
+            plan.append(Synthesis(label, rows[danger][parents], neighbors, gaps))
         return resampled(X, y, plan)
 
 
 def _others(table: NDArray[np.int64], y: NDArray[Any], label: Any) -> NDArray[np.int64]:
-    """How many neighbours of each row are of another class."""
+    """Count the neighbors of each row that are of another class."""
     return np.count_nonzero(y[table] != label, axis=1)
 
 
 def _in_danger(others: NDArray[np.int64], m: int) -> NDArray[np.bool_]:
+    """Tell which rows are in danger: half or more of their m neighbors, not all, are of other classes."""
     return (others >= m / 2) & (others < m)
 
 
-class SVMSMOTE(KernelNeighbours, theirs.SVMSMOTE):
-    """imbalanced-learn's `SVMSMOTE`, with the same rows for the same `random_state`.
+class SVMSMOTE(KernelNeighbors, theirs.SVMSMOTE):
+    """A drop-in `SVMSMOTE`, with the same rows for the same `random_state`.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.SVMSMOTE`; what :class:`SMOTE`
-    says of equal distances, threads, sparse `X` and defects holds here, too. Nearly all of its time is the
-    support vector machine's, which is scikit-learn's.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.SVMSMOTE`. What :class:`SMOTE` says
+    about equal distances, threads, sparse `X` and defects holds here, too. Nearly all of the time is spent
+    in scikit-learn's support vector machine.
 
     Raises
     ------
     ValueError
-        As for :class:`SMOTE`; also where all support vectors are noise.
+        As for :class:`SMOTE`, or all support vectors are noise.
     RuntimeError
         `svm_estimator` has no support vectors.
 
     Notes
     -----
-    A defect that is kept: when no support vector of a class is in danger, or none is safe, that share of the
-    new rows is not made, so that there are fewer than asked for.
+    This defect of imbalanced-learn is kept: if no support vector of a class is in danger, or none is safe,
+    that share of the new rows is not made, so that there are fewer than asked for.
 
     Examples
     --------
@@ -209,13 +211,13 @@ class SVMSMOTE(KernelNeighbours, theirs.SVMSMOTE):
             self.nn_m_.fit(X)
             m = self.nn_m_.n_neighbors - 1
             if len(support):
-                support = support[_others(neighbours_of(self.nn_m_, X, support), y, label) < m]
+                support = support[_others(neighbors_of(self.nn_m_, X, support), y, label) < m]
             if not len(support):
                 raise ValueError(
                     "All support vectors are considered as noise. SVM-SMOTE is not adapted to your dataset. "
                     "Try another SMOTE variant."
                 )
-            danger = _in_danger(_others(neighbours_of(self.nn_m_, X, support), y, label), m)
+            danger = _in_danger(_others(neighbors_of(self.nn_m_, X, support), y, label), m)
 
             check_enough(self.nn_k_, len(rows), "k_neighbors", _whose(label))
             of_class = X[rows]
@@ -224,31 +226,31 @@ class SVMSMOTE(KernelNeighbours, theirs.SVMSMOTE):
             for parents_of, count, step in ((danger, inner, 1.0), (~danger, size - inner, -self.out_step)):
                 if parents_of.any():
                     chosen = support[parents_of]
-                    found = rows[neighbours_of(self.nn_k_, of_class, np.searchsorted(rows, chosen))]
-                    parents, neighbours, gaps = draw(self.random_state, found, count)
-                    plan.append(Synthesis(label, chosen[parents], neighbours, step * gaps))
+                    found = rows[neighbors_of(self.nn_k_, of_class, np.searchsorted(rows, chosen))]
+                    parents, neighbors, gaps = draw(self.random_state, found, count)
+                    plan.append(Synthesis(label, chosen[parents], neighbors, step * gaps))
         return resampled(X, y, plan)
 
 
-class KMeansSMOTE(KernelNeighbours, theirs.KMeansSMOTE):
-    """imbalanced-learn's `KMeansSMOTE`, with the same rows for the same `random_state`.
+class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
+    """A drop-in `KMeansSMOTE`, with the same rows for the same `random_state`.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.KMeansSMOTE`; what :class:`SMOTE`
-    says of equal distances, sparse `X` and defects holds here, too. `n_jobs` counts the threads of the search
-    as well. The clustering is scikit-learn's; distances within a cluster are summed in blocks, so that memory
-    does not grow with its square.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.KMeansSMOTE`. What :class:`SMOTE`
+    says about equal distances, sparse `X` and defects holds here, too. `n_jobs` is also the number of
+    threads of the search. scikit-learn does the clustering. Distances within a cluster are summed in blocks,
+    so that memory does not grow with the square of its size.
 
     Raises
     ------
     RuntimeError
-        No cluster has enough rows of a class.
+        No cluster has enough rows of some class.
     ValueError
-        As imbalanced-learn; also where all rows of a cluster are equal, which leaves its density undefined.
+        As in imbalanced-learn, or all rows of a cluster are equal, so that its density is undefined.
 
     Notes
     -----
-    A defect that is kept: each cluster's share of the new rows is rounded up, so that there may be more than
-    asked for.
+    This defect of imbalanced-learn is kept: each cluster's share of the new rows is rounded up, so that
+    there may be more than asked for.
 
     Examples
     --------
@@ -263,7 +265,7 @@ class KMeansSMOTE(KernelNeighbours, theirs.KMeansSMOTE):
         n = X.shape[0]
         total, begin = 0.0, 0
         for block in pairwise_distances_chunked(X, metric="euclidean", n_jobs=self.n_jobs, working_memory=64):
-            # Through dot products a row's distance to itself is not always 0.
+            # Computed from dot products, a row's distance to itself is not always 0.
             block[np.arange(len(block)), np.arange(begin, begin + len(block))] = 0
             total += block.sum()
             begin += len(block)
@@ -287,7 +289,7 @@ class KMeansSMOTE(KernelNeighbours, theirs.KMeansSMOTE):
                 if not len(members):
                     continue
                 share = len(rows) / len(members)
-                # A product, not len(rows): it may round below the number, there and here.
+                # The product may round to less than len(rows), as in imbalanced-learn.
                 if share >= threshold and share * len(members) >= self.nn_k_.n_neighbors:
                     chosen.append(rows)
             if not chosen:
@@ -303,25 +305,25 @@ class KMeansSMOTE(KernelNeighbours, theirs.KMeansSMOTE):
                 )
             weights = sparsities / sparsities.sum()
             for rows, weight in zip(chosen, weights, strict=True):
-                found = neighbours_within(self.nn_k_, X[rows])
-                parents, neighbours, gaps = draw(self.random_state, found, math.ceil(size * weight))
-                plan.append(Synthesis(label, rows[parents], rows[neighbours], gaps))
+                found = neighbors_within(self.nn_k_, X[rows])
+                parents, neighbors, gaps = draw(self.random_state, found, math.ceil(size * weight))
+                plan.append(Synthesis(label, rows[parents], rows[neighbors], gaps))
         return resampled(X, y, plan)
 
 
-class ADASYN(KernelNeighbours, theirs.ADASYN):
-    """imbalanced-learn's `ADASYN`, with the same rows for the same `random_state`.
+class ADASYN(KernelNeighbors, theirs.ADASYN):
+    """A drop-in `ADASYN`, with the same rows for the same `random_state`.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.ADASYN`; what :class:`SMOTE` says
-    of equal distances, threads and sparse `X` holds here, too. The number of new rows is rounded for each
-    parent, so that their sum is not always the number asked for, as there.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.ADASYN`. What :class:`SMOTE` says
+    about equal distances, threads and sparse `X` holds here, too. As in imbalanced-learn, the number of new
+    rows is rounded for each parent, so that their sum may differ from the number asked for.
 
     Raises
     ------
     ValueError
-        As for :class:`SMOTE`; also where all numbers round to 0.
+        As for :class:`SMOTE`, or all numbers of new rows round to 0.
     RuntimeError
-        No row of a class has a neighbour of another class.
+        No row of a class has a neighbor of another class.
 
     Examples
     --------
@@ -340,7 +342,7 @@ class ADASYN(KernelNeighbours, theirs.ADASYN):
         if targets:
             check_enough(self.nn_, len(y), "n_neighbors", "X")
             self.nn_.fit(X)
-        around = neighbours_of_groups(self.nn_, X, [rows for _, _, rows in targets])
+        around = neighbors_of_groups(self.nn_, X, [rows for _, _, rows in targets])
         for (label, size, rows), table in zip(targets, around, strict=True):
             k = table.shape[1]
             ratios = _others(table, y, label) / k
@@ -354,7 +356,7 @@ class ADASYN(KernelNeighbours, theirs.ADASYN):
             if not total:
                 raise ValueError("No samples will be generated with the provided ratio settings.")
             check_enough(self.nn_, len(rows), "n_neighbors", _whose(label))
-            found = neighbours_within(self.nn_, X, rows)
+            found = neighbors_within(self.nn_, X, rows)
             parents = np.repeat(np.arange(len(rows)), counts)
             columns = random.choice(k, size=total)
             gaps = random.uniform(size=(total, 1))[:, 0]

@@ -1,4 +1,4 @@
-"""From (parent, neighbour, gap) to rows: what all over-samplers of the SMOTE family do last."""
+"""Make rows from parents, neighbors and gaps, as all over-samplers of the SMOTE family do last."""
 
 from __future__ import annotations
 
@@ -18,52 +18,53 @@ __all__ = ["Synthesis", "draw", "interpolated", "resampled"]
 
 @dataclass(frozen=True)
 class Synthesis:
-    """New rows of one class, not yet made: X[parents] + gaps * (X[neighbours] - X[parents])."""
+    """A plan for new rows of one class: X[parents] + gaps * (X[neighbors] - X[parents])."""
 
     label: Any
     parents: NDArray[np.int64]
-    neighbours: NDArray[np.int64]
+    neighbors: NDArray[np.int64]
     gaps: NDArray[np.float64]
 
 
 def draw(
-    random_state: Any, neighbours: NDArray[np.int64], size: int
+    random_state: Any, neighbors: NDArray[np.int64], size: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """imbalanced-learn's draws, in its order: rows of the table of neighbours, their entries, the gaps.
+    """Draw parents, their neighbors and gaps, in imbalanced-learn's order.
 
-    An integer `random_state` starts anew with each call, as there.
+    `neighbors` is a table with a row for each parent; parents are returned as its rows. As in
+    imbalanced-learn, an integer `random_state` starts anew with each call.
     """
     random = check_random_state(random_state)
-    picks = random.randint(low=0, high=neighbours.size, size=size)
+    picks = random.randint(low=0, high=neighbors.size, size=size)
     gaps = random.uniform(size=size)
-    return picks // neighbours.shape[1], neighbours.ravel()[picks], gaps
+    return picks // neighbors.shape[1], neighbors.ravel()[picks], gaps
 
 
 def interpolated(X: Any, new: Synthesis, out: NDArray[Any] | None = None) -> Any:
-    """The rows of a synthesis, in X's dtype; CSR for CSR, else written into `out` where it is given."""
+    """Return the rows of a plan, in X's dtype: CSR for CSR, else an array, which is `out` if given."""
     real = X.dtype in (np.float32, np.float64)
     gaps = new.gaps.astype(X.dtype if real else np.float64, copy=False)
     if sparse.issparse(X):
         if not real:
             return _interpolated_as_they_do(X, new)
-        parts = interpolate_csr(X.data, X.indices, X.indptr, new.parents, new.neighbours, gaps)
+        parts = interpolate_csr(X.data, X.indices, X.indptr, new.parents, new.neighbors, gaps)
         return type(X)(parts, shape=(len(new.gaps), X.shape[1]))
     if real:
-        return interpolate(X, new.parents, new.neighbours, gaps, out=out)
+        return interpolate(X, new.parents, new.neighbors, gaps, out=out)
     if out is None:
         out = np.empty((len(new.gaps), X.shape[1]), X.dtype)
     step = max(1, 2**20 // max(1, X.shape[1]))
     for a in range(0, len(out), step):
         part = slice(a, a + step)
-        block = Synthesis(new.label, new.parents[part], new.neighbours[part], new.gaps[part])
+        block = Synthesis(new.label, new.parents[part], new.neighbors[part], new.gaps[part])
         out[part] = _interpolated_as_they_do(X, block)
     return out
 
 
 def _interpolated_as_they_do(X: Any, new: Synthesis) -> Any:
-    """imbalanced-learn's operations on integers: which side a truncation falls on depends on each of them."""
+    """Interpolate integers by imbalanced-learn's own operations, each of which affects the truncation."""
     base = X[new.parents]
-    differences = X[new.neighbours] - base
+    differences = X[new.neighbors] - base
     gaps = new.gaps[:, np.newaxis]
     if sparse.issparse(X):
         return (base + type(X)(gaps).multiply(differences)).astype(X.dtype)
@@ -71,15 +72,15 @@ def _interpolated_as_they_do(X: Any, new: Synthesis) -> Any:
 
 
 def resampled(X: Any, y: NDArray[Any], plan: Sequence[Synthesis]) -> tuple[Any, NDArray[Any]]:
-    """The rows given, then the new ones: each array is made once, at its final size."""
+    """Return the given rows and then the new ones. Each array is made once, at its final size."""
     labels = np.concatenate([y, *(np.full(len(new.gaps), new.label, dtype=y.dtype) for new in plan)])
     if sparse.issparse(X):
         rows = X.tocsr()
         if not rows.has_canonical_format:
-            rows = rows.copy()  # it may be the caller's own
+            rows = rows.copy()  # it may belong to the caller
             rows.sum_duplicates()
         parts = [rows, *(interpolated(rows, new) for new in plan)]
-        # Old versions of SciPy stack arrays to a matrix.
+        # Old versions of SciPy stack sparse arrays into a matrix.
         return type(X)(sparse.vstack(parts, format=X.format, dtype=X.dtype)), labels
     out = np.empty((len(labels), X.shape[1]), X.dtype)
     out[: len(y)] = X

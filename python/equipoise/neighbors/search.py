@@ -1,4 +1,4 @@
-"""Exact nearest neighbours: candidates from blocks of rows, answers from distances in float64."""
+"""Search for exact nearest neighbors, among numbers alone or beside category codes."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from equipoise import _validate
 from equipoise._runtime import backend
 from equipoise._runtime.chunks import for_chunks
 from equipoise._runtime.progress import reporter
+from equipoise.neighbors.blocks import BLOCK, Points, make_blocks, split
 
-__all__ = ["Neighbors", "nearest_neighbors"]
+__all__ = ["Neighbors", "mixed_neighbors", "nearest_neighbors"]
 
 
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
-_BLOCK = 128  # rows of a block, and of a call's queries at most
-_WORK = {"cpp": 1 << 30, "numba": 1 << 28}  # products of a call at most, some 50 ms
-_TINY, _HUGE = -400, 510  # exponents of values whose squares, of one column, need no scale
-_SPLIT = 1 << 23  # numbers, in rows of 64 at least, that are split in one call
+_WORK = {"cpp": 1 << 30, "numba": 1 << 28}  # the most products of one call: about 50 ms
+_TINY, _HUGE = -400, 510  # between these exponents the squares of one column need no scale
 
 
 @dataclass(frozen=True, eq=False)
 class Neighbors:
-    """The k nearest rows of each of m queries, the nearest first.
+    """The k nearest rows of each of m queries, nearest first.
 
     Attributes
     ----------
@@ -42,35 +41,38 @@ class Neighbors:
     """
 
     indices: Int64s
-    distances: _validate.Points
+    distances: _validate.Matrix
 
 
 def nearest_neighbors(
     X: Any, k: int, *, queries: Any = None, n_threads: int | None = None, progress: Any = None
 ) -> Neighbors:
-    """The k nearest rows of ``X`` of every row, exactly.
+    """Find the k nearest rows of ``X`` for every row, exactly.
 
     A squared distance is the sum of ``(x_c - y_c)^2`` over the columns c, in float64, in four partial sums
-    (column c in sum c mod 4) that are added as ``(s0 + s1) + (s2 + s3)``. Rows come in order of it, equal
-    ones by smaller index. That is the whole definition: backend, CPU, threads and the order of the search
-    cannot be seen in the answer. Where the largest value is so large that squares would overflow (some
-    10^150), or below 2^-400, all values are multiplied by one power of two first; differences 10^300 times
-    smaller than the largest value still count. A distance beyond the range of the dtype is infinite.
+    (column c goes to sum c mod 4) that are added as ``(s0 + s1) + (s2 + s3)``. Rows are returned in the
+    order of their squared distances, and equal ones in the order of their indices. This is the whole
+    definition: the answer does not depend on the backend, the CPU, the number of threads or the order of the
+    search. If the largest value is so large that squares would overflow (about 10^150), or if it is below
+    2^-400, all values are first multiplied by one power of two; differences 10^300 times smaller than the
+    largest value still count. A distance beyond the range of the dtype is infinite.
 
     Parameters
     ----------
     X : array_like of shape (n, d), float32 or float64
-        Rows. Any strides, read-only and memory-mapped arrays included.
+        The rows to search. Any strides are accepted, as are read-only and memory-mapped arrays.
     k : int
-        Neighbours of a query, ``1 <= k < n`` (``<= n`` with ``queries``).
+        The number of neighbors of each query, ``1 <= k < n`` (``<= n`` with ``queries``).
     queries : array_like of shape (m, d), optional
-        Rows to find neighbours of, in the dtype of ``X``. By default the rows of ``X`` themselves; then no
-        row is its own neighbour, by its index: another row with the same values is one, at distance 0.
+        The rows to find neighbors of, in the dtype of ``X``. By default these are the rows of ``X``
+        themselves. Then no row is its own neighbor, which is decided by index: another row with the same
+        values is a neighbor at distance 0.
     n_threads : int, optional
-        Threads, made and joined within the call. None: ``EQUIPOISE_NUM_THREADS``, else 1.
+        The number of threads, which are started and joined within the call. None means
+        ``EQUIPOISE_NUM_THREADS``, else 1.
     progress : callable or True, optional
-        A function that is called as ``progress(done, total)`` now and then, in the thread of the call, with
-        the number of queries; True: a bar of tqdm's on stderr, if that is a terminal (extra ``progress``).
+        A function that is called as ``progress(done, total)`` now and then, in the calling thread, with
+        numbers of queries. True shows a tqdm bar on stderr if that is a terminal (extra ``progress``).
 
     Returns
     -------
@@ -80,20 +82,21 @@ def nearest_neighbors(
     Raises
     ------
     TypeError
-        ``X`` or ``queries`` of another dtype, or of two.
+        ``X`` or ``queries`` have another dtype, or two different ones.
     ValueError
-        A shape that does not fit, a value that is not finite (its row and column are named), a bad ``k``.
+        A shape does not fit, a value is not finite (the message names its row and column), or ``k`` is out of
+        range.
     ImportError
         ``progress=True`` without tqdm.
 
     Notes
     -----
-    Rows are split into blocks of 128 along the columns of largest variance (Friedman, Bentley and Finkel
-    1977), each with a centre, a radius and a box, by which whole blocks and single queries are skipped. The
-    rest is float32 dot products, relative to the block's centre, with a bound on their error; rows that the
-    bound cannot exclude are ranked in float64. Memory: a float32 copy of ``X`` and some 32 bytes a row, n k
-    for the answer, never n^2. Few columns and clustered rows cost little; uniform noise in many columns costs
-    n^2 d products.
+    Rows are split into blocks of 128 along the columns of the largest variance (Friedman, Bentley and Finkel
+    1977). Each block has a center, a radius and a bounding box, which show that whole blocks or single
+    queries can be skipped. The rest are float32 dot products relative to the block's center, with a bound on
+    their error; rows that the bound cannot exclude are ranked in float64. Memory is a float32 copy of ``X``,
+    about 32 bytes a row, and n k entries for the answer, never n^2. Few columns and clustered rows are fast;
+    uniform noise in many columns takes n^2 d products.
 
     Examples
     --------
@@ -110,36 +113,54 @@ def nearest_neighbors(
     >>> equipoise.nearest_neighbors(X, 1, queries=[[2.5]]).indices
     array([[2]])
     """
-    x = _validate.points(X, "X")
-    k = _validate.as_neighbours(k, len(x) - (queries is None), itself=queries is None)
-    if queries is None:
-        others = None
-    else:
-        others = _validate.points(queries, "queries", columns=x.shape[1], dtype=x.dtype, least=0)
+    x = _validate.as_points(X, "X")
+    k = _validate.as_neighbors(k, len(x), self_join=queries is None)
+    asked, asked_codes = None, None
+    if queries is not None:
+        asked = _validate.as_points(queries, "queries", columns=x.shape[1], dtype=x.dtype, least=0)
+        asked_codes = np.zeros((len(asked), 0), np.int32)
     threads = _validate.as_threads(n_threads)
-    none = np.zeros((len(x), 0), np.int32)
-    other_none = None if others is None else np.zeros((len(others), 0), np.int32)
-    return _search(x, none, 0.0, k, others, other_none, threads, progress)
+    no_codes = np.zeros((len(x), 0), np.int32)
+    return _search(x, no_codes, 0.0, k, asked, asked_codes, threads, progress)
 
 
 def mixed_neighbors(
-    X: _validate.Points,
+    X: _validate.Matrix,
     codes: Int32s,
     mismatch: float,
     k: int,
     *,
-    queries: _validate.Points | None = None,
+    queries: _validate.Matrix | None = None,
     query_codes: Int32s | None = None,
     n_threads: int | None = None,
     progress: Any = None,
 ) -> Neighbors:
-    """:func:`nearest_neighbors` of rows that have codes, too: each that differs adds ``mismatch^2``.
+    """Find neighbors as :func:`nearest_neighbors`, with ``mismatch^2`` added for each code that differs.
 
-    Without checks of values: for callers that have made X and codes themselves.
+    This is internal: values are not checked, since the callers have made X and the codes themselves.
+
+    Parameters
+    ----------
+    X : float32 or float64 ndarray of shape (n, d)
+        Finite numbers; d may be 0.
+    codes : int32 ndarray of shape (n, c)
+        Category codes.
+    mismatch : float
+        What a differing code adds to a squared distance is the square of this.
+    k : int
+        As for :func:`nearest_neighbors`.
+    queries, query_codes : ndarrays of shape (m, d) and (m, c), optional
+        Both or neither.
+    n_threads, progress
+        As for :func:`nearest_neighbors`.
+
+    Returns
+    -------
+    Neighbors
     """
     x: Any = np.ascontiguousarray(X)
     codes = np.ascontiguousarray(codes, np.int32)
-    k = _validate.as_neighbours(k, len(x) - (queries is None), itself=queries is None)
+    k = _validate.as_neighbors(k, len(x), self_join=queries is None)
     if queries is not None:
         queries = np.ascontiguousarray(queries, x.dtype)
         query_codes = np.ascontiguousarray(query_codes, np.int32)
@@ -148,87 +169,58 @@ def mixed_neighbors(
 
 
 def _search(
-    x: _validate.Points,
+    x: _validate.Matrix,
     codes: Int32s,
     mismatch: float,
     k: int,
-    queries: _validate.Points | None,
+    queries: _validate.Matrix | None,
     query_codes: Int32s | None,
     threads: int,
     progress: Any,
 ) -> Neighbors:
-    (n, d), kernels = x.shape, backend.kernels()
-    itself = queries is None
-    others, other_codes = (x, codes) if queries is None else (queries, query_codes)
-    m = len(others)
-    largest = max(_largest(x), mismatch, 0.0 if itself else _largest(others))
-    scale, coarse = _scales(largest, d + codes.shape[1])
+    """Search among checked points; without `queries` among themselves."""
+    self_join = queries is None
+    largest = max(_largest(x), mismatch, 0.0 if queries is None else _largest(queries))
+    scale, candidate_scale = _scales(largest, x.shape[1] + codes.shape[1])
+    points = Points(x, codes, scale, candidate_scale, (mismatch * scale) ** 2)
+    blocks = make_blocks(points, threads)
+    if queries is None or query_codes is None:
+        asked, order = points, blocks.order
+    else:
+        asked, order = points._replace(x=queries, codes=query_codes), split(queries, threads)
 
-    order = _split(x, threads)
-    blocks = -(-n // _BLOCK)
-    panels = _aligned(blocks * _BLOCK * d)
-    halves = np.empty(blocks * _BLOCK, np.float32)
-    centres, low, high = np.empty((3, blocks * d))
-    radii, first = np.empty(blocks), np.empty(blocks, np.int64)
-    made = (order, panels, halves, centres, low, high, radii, first)
-
-    def pack(begin: int, end: int) -> None:
-        kernels.knn_pack(x, coarse, begin, end, *made)
-
-    for_chunks(blocks, max(1, (1 << 15) // (d + 1)), threads, pack)
-
-    query_order = order if itself else _split(others, threads)
+    m, knn_search = len(asked.x), backend.kernels().knn_search
     indices, distances = np.empty((m, k), np.int64), np.empty((m, k), x.dtype)
-    rows = min(_WORK[backend.backend()] // (n * (d + 1)), (1 << 21) // (2 * k + 64), _BLOCK)
-    rows = 1 << max(0, rows.bit_length() - 1)
     with reporter(progress, m) as report:
 
         def search(begin: int, end: int) -> None:
-            kernels.knn_search(
-                x, codes, scale, coarse, (mismatch * scale) ** 2, *made,
-                others, other_codes, query_order, begin, end, itself, indices, distances,
-            )  # fmt: skip
+            knn_search(points, blocks, asked, order, begin, end, self_join, indices, distances)
             report(end - begin)
 
-        for_chunks(m, rows, threads, search)
+        for_chunks(m, _queries_per_call(x.shape[0], x.shape[1], k), threads, search)
     return Neighbors(indices, distances)
 
 
+def _queries_per_call(n: int, d: int, k: int) -> int:
+    """Return a power of two, which bounds the time and the memory of a kernel call."""
+    rows = min(_WORK[backend.backend()] // (n * (d + 1)), (1 << 21) // (2 * k + 64), BLOCK)
+    return 1 << max(0, rows.bit_length() - 1)
+
+
 def _scales(largest: float, columns: int) -> tuple[float, float]:
-    """Powers of two: for the answer 1 where squares allow it, for candidates what makes `largest` 1."""
+    """Return the powers of two that numbers are multiplied by, for answers and for candidates.
+
+    The first is 1 where squares allow it; the second brings `largest` to about 1.
+    """
     exponent, most = math.frexp(largest)[1], _HUGE - (columns.bit_length() + 1) // 2
     scale = 1.0
-    if exponent > most:  # as little as overflow asks for: small differences are to survive beside
+    if exponent > most:  # no smaller than overflow demands, so that small differences survive
         scale = math.ldexp(1.0, most - exponent)
     elif exponent < _TINY:
         scale = math.ldexp(1.0, min(1000, -exponent))
     return scale, math.ldexp(1.0, max(-1000, min(1000, -exponent)))
 
 
-def _largest(x: _validate.Points) -> float:
+def _largest(x: _validate.Matrix) -> float:
+    """Return the largest absolute value."""
     return max(float(x.max()), -float(x.min())) if x.size else 0.0
-
-
-def _aligned(size: int) -> NDArray[np.float32]:
-    """From a cache line's start on: vectors across two of them cost 5% of a search in 32 columns."""
-    room = np.empty(size + 15, np.float32)
-    start = -room.ctypes.data % 64 // 4
-    return room[start : start + size]
-
-
-def _split(x: _validate.Points, threads: int) -> Int64s:
-    """Rows in the order of blocks of 128, near ones together. What it is changes the time alone."""
-    n, d = x.shape
-    order, split = np.arange(n), backend.kernels().knn_split
-    most = max(min(_SPLIT // max(d, 64), -(-n // threads)), _BLOCK)
-    pieces, small = [(0, n)], []
-    while pieces:
-        begin, end = pieces.pop()
-        middle = begin + (-(-(end - begin) // _BLOCK) + 1) // 2 * _BLOCK
-        if end - begin <= most or middle >= end:
-            small.append((begin, end))
-        else:
-            split(x, begin, end, 1, order)
-            pieces += [(middle, end), (begin, middle)]
-    for_chunks(len(small), 1, threads, lambda at, _: split(x, *small[at], 64, order))
-    return order

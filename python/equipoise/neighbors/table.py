@@ -1,4 +1,4 @@
-"""The table of each row's k neighbours that ``SmoteSampler`` draws from: int32, the nearest first."""
+"""Make the table of each row's k neighbors that ``SmoteSampler`` draws from: int32, nearest first."""
 
 from __future__ import annotations
 
@@ -12,16 +12,32 @@ from equipoise._runtime.backend import kernels
 from equipoise._runtime.chunks import for_chunks
 from equipoise.neighbors.search import mixed_neighbors
 
-__all__ = ["estimated", "neighbour_table", "without_self"]
+__all__ = ["estimated", "neighbor_table", "without_self"]
 
 
 Int64s = NDArray[np.int64]
 Table = NDArray[np.int32]
-_CHUNK = 1 << 20  # numbers between two looks at Ctrl-C
+_CHUNK = 1 << 20  # numbers read between two looks at Ctrl-C
 
 
-def neighbour_table(X: NDArray[Any], k: int, estimator: Any, categorical: Int64s) -> Table:
-    """The k neighbours of each row: what the estimator says, else the nearest of other values."""
+def neighbor_table(X: NDArray[Any], k: int, estimator: Any, categorical: Int64s) -> Table:
+    """Return the k neighbors of each row, as the estimator finds them, else the nearest rows of other values.
+
+    Parameters
+    ----------
+    X : float32 or float64 ndarray of shape (n, d)
+        Finite.
+    k : int
+        Less than n.
+    estimator : estimator or None
+        If given, its neighbors are taken as they are, but for the row itself.
+    categorical : int64 ndarray
+        The columns of X that hold category codes.
+
+    Returns
+    -------
+    int32 ndarray of shape (n, k)
+    """
     codes = _validate.as_codes(X, categorical)
     if estimator is not None:
         return estimated(estimator, X, np.arange(len(X)), k, "k_neighbors").astype(np.int32)
@@ -40,7 +56,7 @@ def neighbour_table(X: NDArray[Any], k: int, estimator: Any, categorical: Int64s
 
 
 def estimated(estimator: Any, X: NDArray[Any], rows: Int64s, k: int, name: str) -> Int64s:
-    """The k neighbours of some rows of X, as an estimator of scikit-learn's kind finds them."""
+    """Return the k neighbors of some rows of X, as an estimator like scikit-learn's finds them."""
     estimator.fit(X)
     asked = X if rows.size == len(X) else X[rows]
     found = estimator.kneighbors(asked, return_distance=False)
@@ -48,19 +64,19 @@ def estimated(estimator: Any, X: NDArray[Any], rows: Int64s, k: int, name: str) 
 
 
 def without_self(found: Int64s, rows: Int64s) -> Int64s:
-    """``found`` less each row's own index, or less its last where copies have crowded that out."""
+    """Return ``found`` without each row's own index, or without its last where copies crowded that out."""
     order = np.argsort(found == rows[:, np.newaxis], axis=1, kind="stable")
     return np.take_along_axis(found, order[:, :-1], axis=1)
 
 
 def _search(numbers: NDArray[Any], codes: NDArray[np.int32], mismatch: float, k: int) -> tuple[Table, Any]:
-    """The k nearest rows by index, and which rows have one at distance 0: all that can have copies."""
+    """Return the k nearest rows, and which rows have one at distance 0. Only those can have copies."""
     found = mixed_neighbors(numbers, codes, mismatch, k)
     return found.indices.astype(np.int32), found.distances[:, 0] == 0
 
 
 def _mismatch(numbers: NDArray[Any], columns: NDArray[np.intp]) -> float:
-    """The median of the columns' standard deviations, 1 where there is no column."""
+    """Return the median of the columns' standard deviations, or 1 if there is no column."""
     n, d = numbers.shape
     if d == 0:
         return 1.0
@@ -72,21 +88,21 @@ def _mismatch(numbers: NDArray[Any], columns: NDArray[np.intp]) -> float:
     return float(np.median(deviations))
 
 
-def _moments(numbers: NDArray[Any], centre: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Sums, and of squares, of what each column differs from its centre, from the first row to the last."""
-    sums, squares = np.zeros(centre.size), np.zeros(centre.size)
-    step = max(1, _CHUNK // centre.size)
+def _moments(numbers: NDArray[Any], center: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Sum each column's differences from its center, and their squares, from the first row to the last."""
+    sums, squares = np.zeros(center.size), np.zeros(center.size)
+    step = max(1, _CHUNK // center.size)
     for_chunks(
         len(numbers), step, 1,
-        lambda begin, end: kernels().column_moments(numbers[begin:end], centre, sums, squares),
+        lambda begin, end: kernels().column_moments(numbers[begin:end], center, sums, squares),
     )  # fmt: skip
     return sums, squares
 
 
 def _points(X: NDArray[Any], copies: NDArray[np.bool_]) -> tuple[Int64s, Int64s]:
-    """The first row of each point, rising, and the number of each row's point.
+    """Return the first row of each point, in increasing order, and the number of each row's point.
 
-    Only the rows in ``copies`` may equal another.
+    Copies of a row are one point. Only the rows in ``copies`` may equal another row.
     """
     some = np.flatnonzero(copies)
     values = X[some] + X.dtype.type(0)  # -0 and 0 are one value

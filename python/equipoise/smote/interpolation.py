@@ -1,8 +1,8 @@
-"""Interpolation between given rows, dense and sparse."""
+"""Interpolate between given rows, dense or sparse."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,39 +10,61 @@ from numpy.typing import NDArray
 from equipoise import _validate
 from equipoise._runtime.backend import kernels
 from equipoise._runtime.chunks import for_chunks
-from equipoise.smote.sampler import _CHUNK, Int64s
 
-__all__ = ["interpolate", "interpolate_csr"]
+__all__ = ["Pairs", "interpolate", "interpolate_csr"]
+
+
+Int64s = NDArray[np.int64]
+_CHUNK = 1 << 20  # numbers written, or read for them, between two looks at Ctrl-C: a few milliseconds
+
+
+class Pairs(NamedTuple):
+    """Which rows synthetic rows lie between, as kernels take them.
+
+    Row i is ``base + gap * (neighbor - base)`` with ``base = X[parents[i]]``, ``neighbor = X[neighbors[i]]``
+    and ``gap = gaps[i]``.
+    """
+
+    parents: Int64s
+    neighbors: Int64s
+    gaps: NDArray[Any]  # of X's dtype
+
+    def part(self, begin: int, end: int) -> Pairs:
+        """Return the pairs from ``begin`` to ``end``, as views."""
+        return Pairs(self.parents[begin:end], self.neighbors[begin:end], self.gaps[begin:end])
 
 
 def interpolate(
     X: Any,
     parents: Any,
-    neighbours: Any,
+    neighbors: Any,
     gaps: Any,
     *,
     out: NDArray[Any] | None = None,
     n_threads: int | None = None,
 ) -> NDArray[Any]:
-    """Rows on the lines from some rows of X to others: row i is
+    """Return rows on the lines from some rows of X to others.
 
-        base + gap * (neighbour - base)
+    Row i is
 
-    with base = X[parents[i]], neighbour = X[neighbours[i]] and gap = gaps[i], every operation rounded to X's
-    dtype, none fused.
+        base + gap * (neighbor - base)
+
+    with base = X[parents[i]], neighbor = X[neighbors[i]] and gap = gaps[i]. Every operation is rounded to X's
+    dtype; none is fused.
 
     Parameters
     ----------
     X : float32 or float64 array of shape (n, d)
-        Finite. Where neighbour - base overflows, so does the result.
-    parents, neighbours : integer arrays of shape (m,)
+        Finite. If neighbor - base overflows, so does the result.
+    parents, neighbors : integer arrays of shape (m,)
         Rows of X.
     gaps : array of shape (m,), of X's dtype
-        Finite; in [0, 1] for a point between the two.
+        Finite; in [0, 1] for rows between the two.
     out : ndarray of shape (m, d), optional
-        Of X's dtype, C-contiguous, writable, apart from X; filled in place and returned.
+        An array to fill and return, of X's dtype. It must be C-contiguous and writable, and must not share
+        memory with X.
     n_threads : int, optional
-        Default ``EQUIPOISE_NUM_THREADS``, else 1. The answer does not depend on it.
+        The number of threads. None means ``EQUIPOISE_NUM_THREADS``, else 1. The result does not depend on it.
 
     Returns
     -------
@@ -51,9 +73,9 @@ def interpolate(
     Raises
     ------
     IndexError
-        A parent or neighbour outside [0, n).
+        A parent or neighbor is outside [0, n).
     TypeError, ValueError
-        Arguments of the wrong type or dtype, or of the wrong value or shape.
+        An argument has the wrong type or dtype, or the wrong value or shape.
 
     Examples
     --------
@@ -65,7 +87,7 @@ def interpolate(
     """
     rows = _validate.as_rows(X)
     a = _validate.as_ids(parents, "parents", upper=len(rows))
-    b = _validate.as_ids(neighbours, "neighbours", upper=len(rows), length=a.size)
+    b = _validate.as_ids(neighbors, "neighbors", upper=len(rows), length=a.size)
     steps = _validate.as_gaps(gaps, a.size, rows.dtype)
     threads = _validate.as_threads(n_threads)
     shape = (a.size, rows.shape[1])
@@ -74,10 +96,10 @@ def interpolate(
     else:
         _validate.check_out(out, "out", rows.dtype.type, shape)
         _validate.check_apart(out, rows, "X")
-    to, kernel = out, kernels().interpolate
+    pairs, to, kernel = Pairs(a, b, steps), out, kernels().interpolate
 
-    def fill(at: int, end: int) -> None:
-        kernel(rows, a[at:end], b[at:end], steps[at:end], to[at:end])
+    def fill(begin: int, end: int) -> None:
+        kernel(rows, pairs.part(begin, end), to[begin:end])
 
     for_chunks(a.size, max(1, _CHUNK // (8 + shape[1])), threads, fill)
     return out
@@ -88,31 +110,35 @@ def interpolate_csr(
     indices: Any,
     indptr: Any,
     parents: Any,
-    neighbours: Any,
+    neighbors: Any,
     gaps: Any,
     *,
     n_threads: int | None = None,
 ) -> tuple[NDArray[Any], Int64s, Int64s]:
-    """:func:`interpolate` for the rows of a CSR matrix: row i is
+    """Interpolate as :func:`interpolate` does, between rows of a CSR matrix.
 
-        base + gap * (neighbour - base)
+    Row i is
 
-    in every column that either row stores; what a row does not store is 0. A result row stores just these
-    columns, in rising order, also where the result is 0: call ``eliminate_zeros`` if that matters.
+        base + gap * (neighbor - base)
+
+    in every column that either row stores; entries that a row does not store are 0. A result row stores
+    exactly these columns, in increasing order, even where the result is 0: call ``eliminate_zeros`` if that
+    matters.
 
     Parameters
     ----------
     data : float32 or float64 array of shape (nnz,)
         Finite.
     indices : integer array of shape (nnz,)
-        Columns, rising within each row and without repeats: a SciPy matrix after ``sum_duplicates()``.
+        The columns, increasing and without repeats within each row, as in a SciPy matrix after
+        ``sum_duplicates()``.
     indptr : integer array of shape (n + 1,)
-    parents, neighbours : integer arrays of shape (m,)
+    parents, neighbors : integer arrays of shape (m,)
         Rows of the matrix.
     gaps : array of shape (m,), of the dtype of ``data``
-        Finite; in [0, 1] for a point between the two.
+        Finite; in [0, 1] for rows between the two.
     n_threads : int, optional
-        Default ``EQUIPOISE_NUM_THREADS``, else 1. The answer does not depend on it.
+        The number of threads. None means ``EQUIPOISE_NUM_THREADS``, else 1. The result does not depend on it.
 
     Returns
     -------
@@ -123,9 +149,9 @@ def interpolate_csr(
     Raises
     ------
     IndexError
-        A parent or neighbour outside [0, n); a negative column.
+        A parent or neighbor is outside [0, n), or a column is negative.
     TypeError, ValueError
-        Arguments of the wrong type or dtype, or of the wrong value or shape.
+        An argument has the wrong type or dtype, or the wrong value or shape.
 
     Examples
     --------
@@ -137,24 +163,24 @@ def interpolate_csr(
     """
     values, columns, ptr = _validate.as_csr(data, indices, indptr)
     a = _validate.as_ids(parents, "parents", upper=ptr.size - 1)
-    b = _validate.as_ids(neighbours, "neighbours", upper=ptr.size - 1, length=a.size)
+    b = _validate.as_ids(neighbors, "neighbors", upper=ptr.size - 1, length=a.size)
     steps = _validate.as_gaps(gaps, a.size, values.dtype)
     threads = _validate.as_threads(n_threads)
-    # As long as an average row, a chunk takes some milliseconds; a stop within a row is not worth its state.
+    # Chosen for rows of average length, for which a chunk takes a few milliseconds.
     chunk = max(1, _CHUNK // (8 + 2 * (columns.size // max(1, ptr.size - 1))))
-    out_ptr = np.zeros(a.size + 1, np.int64)
+    pairs, out_ptr = Pairs(a, b, steps), np.zeros(a.size + 1, np.int64)
     count, fill = kernels().interpolate_csr_count, kernels().interpolate_csr
 
-    def count_rows(at: int, end: int) -> None:
-        count(columns, ptr, a[at:end], b[at:end], out_ptr[at + 1 : end + 1])
+    def count_rows(begin: int, end: int) -> None:
+        count(columns, ptr, a[begin:end], b[begin:end], out_ptr[begin + 1 : end + 1])
 
     for_chunks(a.size, chunk, threads, count_rows)
     np.cumsum(out_ptr, out=out_ptr)
     out_data, out_columns = np.empty(out_ptr[-1], values.dtype), np.empty(out_ptr[-1], np.int64)
 
-    def fill_rows(at: int, end: int) -> None:
-        ends = out_ptr[at : end + 1]
-        fill(values, columns, ptr, a[at:end], b[at:end], steps[at:end], ends, out_data, out_columns)
+    def fill_rows(begin: int, end: int) -> None:
+        ends = out_ptr[begin : end + 1]
+        fill(values, columns, ptr, pairs.part(begin, end), ends, out_data, out_columns)
 
     for_chunks(a.size, chunk, threads, fill_rows)
     return out_data, out_columns, out_ptr

@@ -1,4 +1,4 @@
-"""A read-only memory map as its file: what another process needs to map the same bytes again."""
+"""Describe a read-only memory map by its file, so that another process can map the same bytes again."""
 
 from __future__ import annotations
 
@@ -17,20 +17,23 @@ __all__ = ["MappedFile", "locate", "remap"]
 
 @dataclass(frozen=True)
 class MappedFile:
+    """A part of a file that holds an array."""
+
     path: str
-    offset: int  # bytes into the file
+    offset: int  # in bytes
     dtype: str
     shape: tuple[int, ...]
 
 
 def _address(array: NDArray[Any]) -> int:
+    """Return the address of an array's first byte."""
     return int(array.__array_interface__["data"][0])
 
 
 def locate(given: Any, held: NDArray[Any]) -> MappedFile | None:
-    """The file in which ``held`` lies, where it is the very memory of ``given``, a read-only np.memmap.
+    """Return the file behind ``held`` if it is the memory of ``given``, a read-only np.memmap, else None.
 
-    A part of a map is found, too: NumPy keeps for it the offset of the whole.
+    ``given`` may be a part of a map, for which NumPy keeps the offset of the whole map.
     """
     if type(given) is not np.memmap or given.mode != "r" or given.flags.writeable or not given.size:
         return None
@@ -42,7 +45,7 @@ def locate(given: Any, held: NDArray[Any]) -> MappedFile | None:
 
 
 def remap(file: MappedFile) -> NDArray[Any]:
-    """The same part of the file, mapped read-only; whether its bytes are the same is for the caller."""
+    """Map the part of the file again, read-only. The caller checks that its bytes are the same."""
     dtype = np.dtype(file.dtype)
     wanted = file.offset + dtype.itemsize * int(np.prod(file.shape, dtype=np.int64))
     _validate.check_file_size(file.path, wanted, os.stat(file.path).st_size)

@@ -1,4 +1,4 @@
-"""Which rows of a class ``SmoteSampler`` starts from: those at the border, or those that are safe."""
+"""Weigh the rows of a class as parents for ``SmoteSampler``: rows at the border, or safe rows."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ __all__ = ["borderline_weights", "safe_level_weights"]
 
 
 def borderline_weights(X: Any, y: Any, cls: Any, *, m_neighbors: Any = 10) -> NDArray[np.float64]:
-    """1 for the rows of a class that are in danger, else 0 (Borderline-SMOTE).
+    """Return 1 for each row of a class that is in danger, else 0 (Borderline-SMOTE).
 
-    Of the m rows of X nearest to a row, the row itself not counted, let q be of other classes. The row is in
-    danger if m / 2 <= q < m: with fewer it is safe, with q = m it is noise. The search for neighbours has as
-    many threads as ``EQUIPOISE_NUM_THREADS`` says, else 1.
+    Let q be the number of rows of other classes among the m rows of X that are nearest to a row, not counting
+    the row itself. The row is in danger if m / 2 <= q < m; with a smaller q it is safe, and with q = m it is
+    noise. The search for neighbors uses ``EQUIPOISE_NUM_THREADS`` threads, else 1.
 
     Parameters
     ----------
     X : float32 or float64 array of shape (n, d)
-        Rows of all classes; finite, n > m_neighbors.
+        The rows of all classes; finite, n > m_neighbors.
     y : array of shape (n,)
         Their labels.
     cls : label
         The class.
     m_neighbors : int, or estimator with ``fit``, ``kneighbors`` and ``n_neighbors``
-        m >= 1. Or what finds them, as for :class:`SmoteSampler`: its ``n_neighbors`` counts the row itself.
+        m >= 1, or an estimator that finds the neighbors, as for :class:`SmoteSampler`. The estimator's
+        ``n_neighbors`` counts the row itself.
 
     Returns
     -------
     float64 ndarray of shape (rows of the class,)
-        In the order of ``X[y == cls]``: the ``parent_weights`` of ``SmoteSampler(X[y == cls])``.
+        The weights in the order of ``X[y == cls]``, to be passed as ``parent_weights`` to
+        ``SmoteSampler(X[y == cls])``.
 
     Raises
     ------
     TypeError, ValueError
-        As :class:`SmoteSampler` for X; labels that do not fit it; a class that is not in ``y``, or that has
+        X is refused by :class:`SmoteSampler`, the labels do not fit it, or the class is not in ``y`` or has
         no row in danger, so that there would be no parent.
 
     References
@@ -64,35 +66,35 @@ def borderline_weights(X: Any, y: Any, cls: Any, *, m_neighbors: Any = 10) -> ND
 
 
 def safe_level_weights(X: Any, y: Any, cls: Any, *, k_neighbors: Any = 5) -> NDArray[np.float64]:
-    """The safe level of each row of a class: how many of its k nearest rows are of the class, too.
+    """Return the safe level of each row of a class: how many of its k nearest rows are of the class, too.
 
-    The level is that of Safe-Level-SMOTE, which skips rows of level 0 and pulls synthetic rows to the safer
-    end; as weights, levels make parents of safe rows in proportion. The search for neighbours has as many
-    threads as ``EQUIPOISE_NUM_THREADS`` says, else 1.
+    This is the level of Safe-Level-SMOTE, which skips rows of level 0 and pulls synthetic rows toward the
+    safer end. As weights, levels make rows parents in proportion to their level. The search for neighbors
+    uses ``EQUIPOISE_NUM_THREADS`` threads, else 1.
 
     Parameters
     ----------
     X : float32 or float64 array of shape (n, d)
-        Rows of all classes; finite, n > k_neighbors.
+        The rows of all classes; finite, n > k_neighbors.
     y : array of shape (n,)
         Their labels.
     cls : label
         The class.
     k_neighbors : int, or estimator with ``fit``, ``kneighbors`` and ``n_neighbors``
-        k >= 1; the row itself is not counted. Or what finds them, as for :class:`SmoteSampler`: its
-        ``n_neighbors`` does count it.
+        k >= 1, not counting the row itself, or an estimator that finds the neighbors, as for
+        :class:`SmoteSampler`. The estimator's ``n_neighbors`` counts the row itself.
 
     Returns
     -------
     float64 ndarray of shape (rows of the class,)
-        Whole numbers 0 .. k in the order of ``X[y == cls]``: the ``parent_weights`` of ``SmoteSampler(X[y ==
-        cls])``.
+        Whole numbers from 0 to k in the order of ``X[y == cls]``, to be passed as ``parent_weights`` to
+        ``SmoteSampler(X[y == cls])``.
 
     Raises
     ------
     TypeError, ValueError
-        As :class:`SmoteSampler` for X; labels that do not fit it; a class that is not in ``y``, or all of
-        whose levels are 0, so that there would be no parent.
+        X is refused by :class:`SmoteSampler`, the labels do not fit it, the class is not in ``y``, or all its
+        levels are 0, so that there would be no parent.
 
     References
     ----------
@@ -114,8 +116,11 @@ def safe_level_weights(X: Any, y: Any, cls: Any, *, k_neighbors: Any = 5) -> NDA
 
 
 def _others(X: Any, y: Any, cls: Any, neighbors: Any, name: str) -> tuple[NDArray[np.intp], int]:
-    """Of each row of the class: how many of its k nearest are of other classes; and k."""
-    k, estimator = _validate.as_neighbour_count(neighbors, name)
+    """Count the rows of other classes among the k nearest of each row of the class.
+
+    Return the counts and k.
+    """
+    k, estimator = _validate.as_neighbor_count(neighbors, name)
     rows = _validate.as_rows(X)
     mine = _validate.as_class_rows(y, cls, len(rows))
     _validate.check_enough_rows(len(rows), k, name)
@@ -123,7 +128,7 @@ def _others(X: Any, y: Any, cls: Any, neighbors: Any, name: str) -> tuple[NDArra
     if estimator is not None:
         found = estimated(estimator, rows, its, k, name)
     else:
-        # One more, since a row that is asked about finds itself, unless copies of it crowd it out.
+        # One more, since each query finds its own row, unless copies crowd it out.
         found = without_self(nearest_neighbors(rows, k + 1, queries=rows[its]).indices, its)
     others: NDArray[np.intp] = np.count_nonzero(~mine[found], axis=1)
     return others, k

@@ -1,6 +1,6 @@
-"""SMOTE on the fly: synthetic rows between a class's rows and their neighbours, and the interpolation itself.
+"""Draw synthetic rows between the rows of a class and their neighbors, on the fly (SMOTE).
 
-synthetic row = base + gap * (neighbour - base)
+synthetic row = base + gap * (neighbor - base)
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,36 +17,47 @@ from equipoise import _validate
 from equipoise._runtime.backend import kernels
 from equipoise._runtime.chunks import for_chunks
 from equipoise._runtime.state import Sampler
-from equipoise.neighbors.table import neighbour_table
+from equipoise.neighbors.table import neighbor_table
 from equipoise.rng import SMOTE, worker_lane
 from equipoise.smote import memmap
+from equipoise.smote.interpolation import Pairs
 from equipoise.tables.alias import AliasTable
 
 __all__ = ["SmoteSampler", "SyntheticRows"]
 
 
 Int64s = NDArray[np.int64]
-_CHUNK = 1 << 20  # numbers written, or read for them, between two looks at Ctrl-C: some milliseconds
-_HASHED = 1 << 24  # bytes between two looks
+_CHUNK = 1 << 20  # numbers written, or read for them, between two looks at Ctrl-C: a few milliseconds
+_HASHED = 1 << 24  # bytes hashed between two looks
 _NO_CELLS: NDArray[np.uint64] = np.empty(0, np.uint64)
+
+
+class Neighborhood(NamedTuple):
+    """The rows that synthetic rows are drawn from, and their neighbors, as the kernel takes them."""
+
+    X: NDArray[Any]  # (n, d)
+    table: NDArray[np.int32]  # (n, k) the neighbors of each row
+    cells: NDArray[np.uint64]  # (n,) of an alias table over the rows; empty if all are equally likely
+    categorical: Int64s  # the columns that hold category codes
 
 
 @dataclass(frozen=True, eq=False)
 class SyntheticRows:
-    """What :meth:`SmoteSampler.sample` returns with ``return_parents=True``.
+    """The synthetic rows that :meth:`SmoteSampler.sample` returns with ``return_parents=True``.
 
-    ``rows[i] = base + gaps[i] * (neighbour - base)`` with ``base = X[parents[i]]`` and ``neighbour =
-    X[neighbours[i]]``, bit for bit in X's dtype, but for categorical columns.
+    ``rows[i] = base + gaps[i] * (neighbor - base)`` with ``base = X[parents[i]]`` and ``neighbor =
+    X[neighbors[i]]``, bit for bit in X's dtype, except in categorical columns.
 
     Attributes
     ----------
     rows : float32 or float64 ndarray of shape (n, d)
+        The synthetic rows.
     parents : int64 ndarray of shape (n,)
-        Rows of X.
-    neighbours : int64 ndarray of shape (n,)
-        Rows of X.
+        The row of X that each starts from.
+    neighbors : int64 ndarray of shape (n,)
+        The row of X that each lies toward.
     gaps : ndarray of shape (n,), of X's dtype
-        In [0, 1).
+        How far each lies toward it, in [0, 1).
 
     Examples
     --------
@@ -59,57 +70,66 @@ class SyntheticRows:
 
     rows: NDArray[Any]
     parents: Int64s
-    neighbours: Int64s
+    neighbors: Int64s
     gaps: NDArray[Any]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Load a pickled state."""
+        # Pickles of early development versions have the British spelling.
+        vars(self).update({"neighbors" if key == "neighbours" else key: a for key, a in state.items()})
 
 
 class SmoteSampler(Sampler):
-    """Draws synthetic rows of a class on the fly (SMOTE).
+    """A stream of synthetic rows of one class, drawn on the fly (SMOTE).
 
-    A synthetic row lies between a random row of X, its parent, and a random one of the parent's k nearest:
+    A synthetic row lies between a random row of X, its parent, and one of the parent's k nearest rows,
+    chosen at random:
 
-        base + gap * (neighbour - base)
+        base + gap * (neighbor - base)
 
     with the gap uniform on [0, 1), in X's dtype. Row i is a function of (seed, epoch, i) and of what the
-    sampler was made from, not of threads, cuts or backend. X is held as it is, beside one int32 table of the
-    neighbours (4 k bytes a row) and, for ``parent_weights``, an alias table (16 bytes a row).
+    sampler was made from. It does not depend on threads, on how calls are cut or on the backend. The sampler
+    keeps X as it is, an int32 table of the neighbors (4 k bytes a row) and, for ``parent_weights``, an alias
+    table (16 bytes a row).
 
     Parameters
     ----------
     X : float32 or float64 array of shape (n, d)
-        The rows of one class; finite, n > k_neighbors. Not copied where it is C-contiguous: it must not
+        The rows of one class; finite, n > k_neighbors. A C-contiguous array is not copied, so it must not
         change while the sampler lives. A read-only ``np.memmap`` stays on disk.
     k_neighbors : int, or estimator with ``fit``, ``kneighbors`` and ``n_neighbors``
-        How many neighbours a row has, exact ones, found here. Copies of a row count as one point, so that no
-        row is its own neighbour; n must exceed k_neighbors without copies, too. Or a neighbours estimator of
-        scikit-learn's kind, whose ``n_neighbors`` counts the row itself: it is fitted to X here, and what
-        it finds is taken as it comes, less the row itself, else less the last.
+        The number of neighbors of each row. Given an int, exact neighbors are found here, and copies of a
+        row count as one point, so that no row is its own neighbor; n must exceed k_neighbors without copies,
+        too. An estimator like scikit-learn's, whose ``n_neighbors`` counts the row itself, is fitted to X
+        here. Its neighbors are taken as they come, without the row itself or, where that is missing, without
+        the last.
     categorical : sequence of int, optional
-        Columns that hold codes, whole numbers in [-2^31, 2^31). Two rows with different codes are further
-        apart by the median of the continuous columns' standard deviations, squared and added to the squared
-        distance for each such column (SMOTE-NC; without continuous columns by 1). A synthetic row has the
-        code that most of its parent's neighbours have, the smallest if several.
+        Columns that hold codes, which are whole numbers in [-2^31, 2^31). For each such column in which two
+        rows differ, the squared median of the continuous columns' standard deviations (1 without continuous
+        columns) is added to their squared distance (SMOTE-NC). A synthetic row has the code that most of its
+        parent's neighbors have, and the smallest of several.
     parent_weights : array of shape (n,), optional
-        Parents are drawn in proportion to these, as :class:`AliasTable` does; see
-        :func:`borderline_weights` and :func:`safe_level_weights`. Default: all alike.
+        Parents are drawn in proportion to these weights, as :class:`AliasTable` does; see
+        :func:`borderline_weights` and :func:`safe_level_weights`. By default all rows are equally likely.
     seed : int
-        In [0, 2^64). Two classes may have the same seed: their rows keep their draws apart.
+        In [0, 2^64). Two classes may share a seed: their rows keep their draws apart.
 
     Raises
     ------
     TypeError, ValueError, IndexError
-        X that is no such array, or has NaN or infinity (row and column are named), or too few rows; columns
-        outside X; weights as for :class:`AliasTable`.
+        X is no such array, contains NaN or infinity (the message names row and column) or has too few rows; a
+        categorical column is outside X; the weights are refused by :class:`AliasTable`.
 
     Notes
-    ----- Threads, of the search for neighbours and of `sample`, are as many as ``EQUIPOISE_NUM_THREADS``
-    says, else 1. A counter of rows since the epoch began keys the draws: consecutive calls go on in the
-    stream, and ``state_dict`` carries it. In a torch DataLoader worker ``get_worker_info().seed`` is part of
-    the address as well. A pickle holds the table, and X by value (out of band under protocol 5), or, over a
-    read-only ``np.memmap``, X as file, offset, dtype, shape and checksum, so that workers share one copy.
+    -----
+    The search for neighbors uses ``EQUIPOISE_NUM_THREADS`` threads, else 1. The draws are keyed by a counter
+    of the rows since the epoch began: consecutive calls continue the stream, and ``state_dict`` carries the
+    counter. In a torch DataLoader worker, ``get_worker_info().seed`` is part of the address as well. A
+    pickle holds the table, and X by value (out of band under protocol 5). If X is a read-only ``np.memmap``,
+    the pickle holds its file, offset, dtype, shape and checksum instead, so that workers share one copy.
 
-    Unlike imbalanced-learn's SMOTE, two classes of equal size do not get the same draws, and rows that are
-    there several times do not get themselves for neighbours, which would make all synthetic rows copies.
+    Unlike in imbalanced-learn's SMOTE, two classes of equal size do not get the same draws, and rows that
+    occur several times do not get themselves as neighbors, which would make all synthetic rows copies.
 
     References
     ----------
@@ -141,7 +161,7 @@ class SmoteSampler(Sampler):
         seed: int = 0,
     ) -> None:
         rows = _validate.as_rows(X)
-        k, estimator = _validate.as_neighbour_count(k_neighbors)
+        k, estimator = _validate.as_neighbor_count(k_neighbors)
         self._categorical = _validate.as_categorical(categorical, rows.shape[1])
         self._seed = _validate.as_count(seed, "seed", most=2**64 - 1)
         _validate.check_enough_rows(len(rows), k, "k_neighbors")
@@ -151,7 +171,7 @@ class SmoteSampler(Sampler):
             self._weights = AliasTable(_validate.as_parent_weights(parent_weights, len(rows)))
         self._X = rows
         self._file = memmap.locate(X, rows)
-        self._table = neighbour_table(rows, k, estimator, self._categorical)
+        self._table = neighbor_table(rows, k, estimator, self._categorical)
         self._rows_digest = _rows_digest(rows)
         self.set_epoch(0)
 
@@ -159,70 +179,79 @@ class SmoteSampler(Sampler):
         stream = np.uint64(int.from_bytes(self._rows_digest[:8], "little"))
         self._key = np.uint64(kernels().call_key(np.uint64(self._seed), self._epoch, SMOTE, stream))
 
-    def sample(self, n: int, *, out: NDArray[Any] | None = None, return_parents: bool = False) -> Any:
-        """The next n synthetic rows of the stream.
+    def sample(
+        self,
+        n: int,
+        *,
+        out: NDArray[Any] | None = None,
+        return_parents: bool = False,
+        n_threads: int | None = None,
+    ) -> Any:
+        """Draw the next n synthetic rows of the stream.
 
         Parameters
         ----------
         n : int
-            >= 0.
+            The number of rows, >= 0.
         out : ndarray of shape (n, d), optional
-            Of X's dtype, C-contiguous, writable, apart from X; filled in place and returned.
+            An array to fill and return, of X's dtype. It must be C-contiguous and writable, and must not
+            share memory with X.
         return_parents : bool
-            Also tell each row's parent, neighbour and gap.
+            Whether to return the parent, the neighbor and the gap of each row as well.
+        n_threads : int, optional
+            The number of threads. None means ``EQUIPOISE_NUM_THREADS``, else 1. The rows do not depend on it.
 
         Returns
         -------
         ndarray of shape (n, d), of X's dtype
-            Or :class:`SyntheticRows`, whose ``rows`` are these.
+            The rows, or with ``return_parents`` a :class:`SyntheticRows` whose ``rows`` are these.
 
         Raises
         ------
         TypeError, ValueError
-            Arguments of the wrong type, or of the wrong value or shape. The stream is then where it was.
+            An argument has the wrong type, or the wrong value or shape. The stream does not move then.
 
         Examples
         --------
         >>> import numpy as np, equipoise
         >>> X = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [5.0, 5.0]])
         >>> drawn = equipoise.SmoteSampler(X, k_neighbors=2).sample(1000, return_parents=True)
-        >>> base, neighbour = X[drawn.parents], X[drawn.neighbours]
+        >>> base, neighbor = X[drawn.parents], X[drawn.neighbors]
         >>> gap = drawn.gaps[:, np.newaxis]
-        >>> bool((drawn.rows == base + gap * (neighbour - base)).all())
+        >>> bool((drawn.rows == base + gap * (neighbor - base)).all())
         True
         """
         d, dtype = self._X.shape[1], self._X.dtype
         count = _validate.as_count(n, "n")
         _validate.check_addressable(max(count, 1) * d, "n")
-        tell = _validate.as_flag(return_parents, "return_parents")
-        threads = _validate.as_threads(None)
+        with_parents = _validate.as_flag(return_parents, "return_parents")
+        threads = _validate.as_threads(n_threads)
         if out is None:
             out = np.empty((count, d), dtype)
         else:
             _validate.check_out(out, "out", dtype.type, (count, d))
             _validate.check_apart(out, self._X, "X")
-        told = count if tell else 0
-        drawn = SyntheticRows(out, np.empty(told, np.int64), np.empty(told, np.int64), np.empty(told, dtype))
+        told = count if with_parents else 0
+        pairs = Pairs(np.empty(told, np.int64), np.empty(told, np.int64), np.empty(told, dtype))
         first = self._take("_rows_drawn", count)
         try:
-            self._fill(first, drawn, threads)
+            self._fill(first, out, pairs, with_parents, threads)
         except BaseException:
             self._give_back("_rows_drawn", first, count)
             raise
-        return drawn if tell else out
+        return SyntheticRows(out, *pairs) if with_parents else out
 
-    def _fill(self, first: int, drawn: SyntheticRows, threads: int) -> None:
+    def _fill(self, first: int, out: NDArray[Any], pairs: Pairs, with_parents: bool, threads: int) -> None:
+        """Draw row `first` of the stream and those after it into `out`."""
         draw, lane = kernels().smote_draw, np.uint64(worker_lane())
         cells = self._weights.proposer().cells if self._weights is not None else _NO_CELLS
-        count, d = drawn.rows.shape
-        k = self._table.shape[1]
+        source = Neighborhood(self._X, self._table, cells, self._categorical)
+        (count, d), k = out.shape, self._table.shape[1]
 
         def fill(begin: int, end: int) -> None:
-            draw(
-                self._key, lane, np.uint64((first + begin) % 2**64), self._X, self._table, cells,
-                self._categorical, np.empty(k, self._X.dtype), drawn.rows[begin:end],
-                drawn.parents[begin:end], drawn.neighbours[begin:end], drawn.gaps[begin:end],
-            )  # fmt: skip
+            start, votes = np.uint64((first + begin) % 2**64), np.empty(k, self._X.dtype)
+            told = pairs.part(begin, end)
+            draw(self._key, lane, start, source, votes, with_parents, out[begin:end], told)
 
         for_chunks(count, max(1, _CHUNK // (8 + d + self._categorical.size * k * k)), threads, fill)
 
@@ -253,7 +282,7 @@ class SmoteSampler(Sampler):
 
 
 def _rows_digest(X: NDArray[Any]) -> bytes:
-    """Of the shape and the rows, as the stream contract says: two classes under one seed differ by it."""
+    """Hash the shape and the rows, as the stream contract says. It tells classes under one seed apart."""
     digest = hashlib.blake2b(b"".join(size.to_bytes(8, "little") for size in X.shape), digest_size=16)
     little = X.dtype.newbyteorder("<")
     step = max(1, _HASHED // (X.itemsize * X.shape[1]))

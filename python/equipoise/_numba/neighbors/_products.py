@@ -1,6 +1,7 @@
-"""Dot products of 4 queries and 16 rows at once, in vector registers: what no loop in Numba becomes.
+"""Compute dot products of 4 queries and 16 rows at once, in vector registers.
 
-They may be fused, so their last bits differ from CPU to CPU: for candidates within an error bound alone.
+Numba makes no such code of a loop. Products and sums may be fused, so the last bits differ between CPUs: use
+them only for candidates, whose error bounds allow for that.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ _QUERIES = 4
 
 @intrinsic
 def add_products(typingctx, groups, group, panels, panel, d, dots, to):
-    """dots[to + 32 q + r] += the sum over j < d of groups[group + 8 j + q] * panels[panel + 32 j + r].
+    """Add to dots[to + 32 q + r] the sum over j < d of groups[group + 8 j + q] * panels[panel + 32 j + r].
 
-    Of flat float32 arrays, for q < 4 and r < 16.
+    The arrays are flat and float32, with q < 4 and r < 16.
     """
     signature = types.void(groups, types.uint64, panels, types.uint64, types.uint64, dots, types.uint64)
 
@@ -33,7 +34,7 @@ def add_products(typingctx, groups, group, panels, panel, d, dots, to):
         vector = ir.VectorType(real, _WIDTH)
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), _WIDTH), [0] * _WIDTH)
 
-        def of(base, offset):
+        def vector_at(base, offset):
             return builder.bitcast(builder.gep(base, [offset]), vector.as_pointer())
 
         def constant(value):
@@ -41,9 +42,9 @@ def add_products(typingctx, groups, group, panels, panel, d, dots, to):
 
         kept = [cgutils.alloca_once(builder, vector) for _ in range(_QUERIES)]
         for q, sum_q in enumerate(kept):
-            builder.store(builder.load(of(sums, constant(32 * q)), align=4), sum_q)
+            builder.store(builder.load(vector_at(sums, constant(32 * q)), align=4), sum_q)
         with cgutils.for_range(builder, args[4]) as loop:
-            row = builder.load(of(y, builder.mul(loop.index, constant(32))), align=4)
+            row = builder.load(vector_at(y, builder.mul(loop.index, constant(32))), align=4)
             first = builder.mul(loop.index, constant(8))
             for q, sum_q in enumerate(kept):
                 value = builder.load(builder.gep(x, [builder.add(first, constant(q))]))
@@ -54,7 +55,7 @@ def add_products(typingctx, groups, group, panels, panel, d, dots, to):
                 product = builder.fmul(same, row, flags=("contract",))
                 builder.store(builder.fadd(builder.load(sum_q), product, flags=("contract",)), sum_q)
         for q, sum_q in enumerate(kept):
-            builder.store(builder.load(sum_q), of(sums, constant(32 * q)), align=4)
+            builder.store(builder.load(sum_q), vector_at(sums, constant(32 * q)), align=4)
         return context.get_dummy_value()
 
     return signature, codegen

@@ -1,8 +1,8 @@
-"""The rows among which neighbours are searched, made ready: in blocks, each relative to its own centre.
+"""Prepare the points of a neighbor search, in blocks that are stored relative to their own center.
 
-rows, in the order of a kd-rule:   | block 0: 128 rows | block 1 | block 2 | ..
-of a block:                        a centre, a radius and a box
-its rows, less its centre:         | panel 0: 32 rows, column by column | panel 1 | panel 2 | panel 3 |
+rows in kd-tree order:        | block 0: 128 rows | block 1 | block 2 | ...
+each block has:               a center, a radius and a bounding box
+its rows, minus the center:   | panel 0: 32 rows, column by column | panel 1 | panel 2 | panel 3 |
 """
 
 from __future__ import annotations
@@ -12,41 +12,78 @@ from collections import namedtuple
 
 import numpy as np
 
-from equipoise._numba._jit import f32, f64, i64, jit, reads, writes
+from equipoise._numba._jit import f32, f64, i32, i64, jit, reads, record, writes
 
 LEAF, PANEL = 128, 32
 FAR = np.float32(np.inf)
 
 
-# Values times `scale`, which is 1 unless squares would leave float64's range; for candidates times `coarse`,
-# which brings the largest to 1; both are powers of two.
-Points = namedtuple("Points", "x, codes, scale, coarse, mismatch")
-Blocks = namedtuple("Blocks", "order, panels, halves, centres, low, high, radii, first")
+# Rows of numbers and of category codes. Each code that differs adds `mismatch` to a squared distance. Numbers
+# are multiplied by `scale`, which is 1 unless squares would leave the range of float64, and for candidates by
+# `candidate_scale`, which brings the largest number to about 1. Both are powers of two.
+Points = namedtuple("Points", "x, codes, scale, candidate_scale, mismatch")
+Blocks = namedtuple("Blocks", "order, panels, half_sq_norms, centers, box_lows, box_highs, radii, first_rows")
+
+
+def points_record(real):
+    return record(Points, reads(real, 2), reads(i32, 2), f64, f64, f64)
+
+
+def blocks_record(access):
+    """Declare blocks that are read or written, as `access` is `reads` or `writes`; `order` is only read."""
+    doubles = (access(f64),) * 4
+    return record(Blocks, reads(i64), access(f32), access(f32), *doubles, access(i64))
+
+
+@jit()
+def check_points(points):
+    """Require codes for each row."""
+    if points.codes.shape[0] != points.x.shape[0]:
+        raise ValueError("points: shapes differ")
+
+
+@jit()
+def check_blocks(blocks, n, d):
+    """Require blocks of n points in d columns."""
+    count = blocks.first_rows.size
+    if (
+        blocks.order.size != n
+        or count != (n + LEAF - 1) // LEAF
+        or blocks.panels.size != count * LEAF * d
+        or blocks.half_sq_norms.size != count * LEAF
+        or blocks.centers.size != count * d
+        or blocks.box_lows.size != count * d
+        or blocks.box_highs.size != count * d
+        or blocks.radii.size != count
+    ):
+        raise ValueError("blocks: shapes differ")
 
 
 @jit()
 def knn_unit(d):
-    """e: what float32 loses of a squared distance, as a part of the square of all lengths that are added.
+    """Return e, the relative rounding error of a float32 squared distance.
 
-    Of u.v, of v.y and of u.y, added to the rest, d units of the last place each are lost, so of the whole
-    less than d (|y|^2 + 2 |u| |y| + 4 |v| |y| + 2 |u| |v|); by boxes 2 sqrt(d), and by what is rounded before
-    and after some ten.
+    It is relative to the square of the sum of all the lengths involved. Each of the products u.v, v.y and
+    u.y, and adding it to the rest, loses d units in the last place, together less than
+    d (|y|^2 + 2 |u| |y| + 4 |v| |y| + 2 |u| |v|). Bounding boxes lose 2 sqrt(d), and the roundings before
+    and after about ten more.
     """
     return np.float64(2 * d + 32) * 2.0**-24
 
 
 @jit()
 def before(x, i, y, j):
+    """Tell whether (x, i) comes before (y, j)."""
     return x < y or (x == y and i < j)
 
 
 @jit()
 def nth_smallest(values, rows, begin, end, nth):
-    """Position nth gets the (value, row) that sorting would give it; nothing smaller is behind it."""
+    """Put the (value, row) at position `nth` that sorting would put there, and nothing smaller behind it."""
     low, high = begin, end - 1
     while low < high:
         middle = low + (high - low) // 2
-        # The median of three as the pivot.
+        # The pivot is the median of three.
         a, b, c = low, middle, high
         if before(values[b], rows[b], values[a], rows[a]):
             a, b = b, a
@@ -72,40 +109,51 @@ def nth_smallest(values, rows, begin, end, nth):
             return
 
 
+@jit()
+def widest_column(x, order, begin, end):
+    """Return the column of the largest variance among order[begin : end], judged by up to 64 rows."""
+    step = (end - begin + 63) // 64
+    column, largest = 0, -1.0
+    for j in range(x.shape[1]):
+        origin = np.float64(x[order[begin], j])
+        total = squares = seen = 0.0
+        for i in range(begin, end, step):
+            value = np.float64(x[order[i], j]) - origin
+            total += value
+            squares += value * value
+            seen += 1.0
+        variance = squares - total * total / seen
+        if variance > largest:
+            largest, column = variance, j
+    return column
+
+
 @jit(
     (reads(f32, 2), i64, i64, i64, writes(i64)),
     (reads(f64, 2), i64, i64, i64, writes(i64)),
     allocates=True,
 )
-def knn_split(x, begin, end, depth, order):
-    """Halves of whole blocks, along the column of the largest variance (of up to 64 rows), `depth` times;
-    equal values by row, so that equal rows come in the order of their indices."""
+def knn_split(x, begin, end, max_points, order):
+    """Reorder rows order[begin : end] as a kd-tree does.
+
+    They are halved along the column of the largest variance until no piece has more than `max_points` rows.
+    Pieces are cut at whole blocks. Equal values are ordered by row, so that equal rows keep the order of
+    their indices.
+    """
     if order.size != x.shape[0] or begin < 0 or begin > end or end > x.shape[0]:
         raise ValueError("knn_split: shapes differ")
     d = x.shape[1]
     values, rows = np.empty(end - begin, x.dtype), np.empty(end - begin, np.int64)
-    begins, ends, depths = np.empty(64, np.int64), np.empty(64, np.int64), np.empty(64, np.int64)
-    begins[0], ends[0], depths[0] = begin, end, depth
+    begins, ends = np.empty(64, np.int64), np.empty(64, np.int64)
+    begins[0], ends[0] = begin, end
     waiting = 1
     while waiting > 0:
         waiting -= 1
-        first, last, left = begins[waiting], ends[waiting], depths[waiting]
+        first, last = begins[waiting], ends[waiting]
         size = last - first
-        if size <= LEAF or left == 0:
+        if size <= max(LEAF, max_points):
             continue
-        step = (size + 63) // 64
-        column, largest = 0, -1.0
-        for j in range(d):
-            origin = np.float64(x[order[first], j])
-            total = squares = seen = 0.0
-            for i in range(first, last, step):
-                value = np.float64(x[order[i], j]) - origin
-                total += value
-                squares += value * value
-                seen += 1.0
-            variance = squares - total * total / seen
-            if variance > largest:
-                largest, column = variance, j
+        column = widest_column(x, order, first, last)
         for i in range(size):
             rows[i] = order[first + i]
             values[i] = x[rows[i], column] if d else 0.0
@@ -113,87 +161,74 @@ def knn_split(x, begin, end, depth, order):
         nth_smallest(values, rows, 0, size, half)
         for i in range(size):
             order[first + i] = rows[i]
-        begins[waiting], ends[waiting], depths[waiting] = first + half, last, left - 1
-        begins[waiting + 1], ends[waiting + 1], depths[waiting + 1] = first, first + half, left - 1
+        begins[waiting], ends[waiting] = first + half, last
+        begins[waiting + 1], ends[waiting + 1] = first, first + half
         waiting += 2
 
 
 @jit()
-def knn_middle(x, column, rows, first, size, coarse, total, low, high, values, places):
-    """Where most of a column of rows[first : first + size] is: its mean, of the total, or the median if
-    values are so far off (by what every 16th row tells) that they have moved the mean. Errors grow with the
-    distance from there."""
-    least = most = np.float64(x[rows[first], column]) * coarse
+def knn_middle(x, column, rows, first, size, candidate_scale, total, low, high, values, places):
+    """Return a center for one column of rows[first : first + size].
+
+    It is the mean, computed from `total`, or the median if outliers have moved the mean. Every 16th row tells
+    whether they have. Rounding errors grow with the distance from here.
+    """
+    least = most = np.float64(x[rows[first], column]) * candidate_scale
     for i in range(16, size, 16):
-        value = np.float64(x[rows[first + i], column]) * coarse
+        value = np.float64(x[rows[first + i], column]) * candidate_scale
         least, most = min(least, value), max(most, value)
     if high - low <= 4.0 * (most - least):
         return total / size
     for i in range(size):
-        values[i], places[i] = np.float64(x[rows[first + i], column]) * coarse, i
+        values[i], places[i] = np.float64(x[rows[first + i], column]) * candidate_scale, i
     nth_smallest(values, places, 0, size, size // 2)
     return values[size // 2]
 
 
-def _pack_arguments(real):
-    return (
-        reads(real, 2), f64, i64, i64, reads(i64), writes(f32), writes(f32), writes(f64), writes(f64),
-        writes(f64), writes(f64), writes(i64),
-    )  # fmt: skip
-
-
-@jit(_pack_arguments(f32), _pack_arguments(f64), allocates=True)
-def knn_pack(x, coarse, begin, end, order, panels, halves, centres, low, high, radii, first):
-    """What the search reads of blocks begin .. end - 1."""
-    n, d = x.shape
-    count = first.size
-    if (
-        order.size != n
-        or count != (n + LEAF - 1) // LEAF
-        or begin < 0
-        or begin > end
-        or end > count
-        or panels.size != count * LEAF * d
-        or halves.size != count * LEAF
-        or centres.size != count * d
-        or low.size != count * d
-        or high.size != count * d
-        or radii.size != count
-    ):
-        raise ValueError("knn_pack: shapes differ")
-    centre, under, over = np.empty(d), np.empty(d), np.empty(d)
+@jit(
+    (reads(f32, 2), f64, i64, i64, blocks_record(writes)),
+    (reads(f64, 2), f64, i64, i64, blocks_record(writes)),
+    allocates=True,
+)
+def knn_pack(x, candidate_scale, begin, end, blocks):
+    """Fill blocks begin .. end - 1 with what the search reads of them."""
+    (n, d), count, order = x.shape, blocks.first_rows.size, blocks.order
+    check_blocks(blocks, n, d)
+    if begin < 0 or begin > end or end > count:
+        raise ValueError("knn_pack: no such blocks")
+    center, low, high = np.empty(d), np.empty(d), np.empty(d)
     values, places = np.empty(LEAF), np.empty(LEAF, np.int64)
     for b in range(begin, end):
         size = min(LEAF, n - b * LEAF)
         smallest = order[b * LEAF]
         for j in range(d):
-            centre[j] = 0.0
+            center[j] = 0.0
         for i in range(size):
             row = order[b * LEAF + i]
             smallest = min(smallest, row)
             for j in range(d):
-                value = np.float64(x[row, j]) * coarse
-                centre[j] += value
-                under[j] = min(under[j], value) if i else value
-                over[j] = max(over[j], value) if i else value
+                value = np.float64(x[row, j]) * candidate_scale
+                center[j] += value
+                low[j] = min(low[j], value) if i else value
+                high[j] = max(high[j], value) if i else value
         for i in range(b * LEAF * d, (b + 1) * LEAF * d):
-            panels[i] = 0.0
+            blocks.panels[i] = 0.0
         for j in range(d):
-            centre[j] = knn_middle(
-                x, j, order, b * LEAF, size, coarse, centre[j], under[j], over[j], values, places
+            center[j] = knn_middle(
+                x, j, order, b * LEAF, size, candidate_scale, center[j], low[j], high[j], values, places
             )
-            centres[j * count + b] = centre[j]
-            low[j * count + b], high[j * count + b] = under[j], over[j]
-        first[b] = smallest
+            blocks.centers[j * count + b] = center[j]
+            blocks.box_lows[j * count + b], blocks.box_highs[j * count + b] = low[j], high[j]
+        blocks.first_rows[b] = smallest
         radius = 0.0
         for i in range(LEAF):
             norm = 0.0
             if i < size:
                 row = order[b * LEAF + i]
                 for j in range(d):
-                    value = np.float64(x[row, j]) * coarse - centre[j]
+                    value = np.float64(x[row, j]) * candidate_scale - center[j]
                     norm += value * value
-                    panels[b * LEAF * d + (i // PANEL * d + j) * PANEL + i % PANEL] = value
+                    blocks.panels[b * LEAF * d + (i // PANEL * d + j) * PANEL + i % PANEL] = value
             radius = max(radius, norm)
-            halves[b * LEAF + i] = norm * (0.5 - knn_unit(d)) if i < size else np.inf
-        radii[b] = math.sqrt(radius)
+            blocks.half_sq_norms[b * LEAF + i] = norm * (0.5 - knn_unit(d)) if i < size else np.inf
+        blocks.radii[b] = math.sqrt(radius)

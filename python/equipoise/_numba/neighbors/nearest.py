@@ -1,4 +1,7 @@
-"""The nearest so far of each query: candidates with bounds, then answers by the definition of a distance."""
+"""Keep the nearest rows found so far for each query.
+
+They are candidates with bounds on their distances, which are ranked by exact distances in the end.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,18 @@ from equipoise._numba._jit import jit
 from equipoise._numba.neighbors.blocks import FAR, nth_smallest
 
 ZERO = np.float32(0.0)
-FEW = 10  # upper bounds are in order, up to this k; more are a heap
+FEW = 10  # up to this k the upper bounds are sorted; more are a heap
 
 
-# The candidates of each query, its k smallest upper bounds, and where it stands: size of the list, bounds
-# that are known, the bar (no row farther than this is wanted: the k-th bound), and the last row that is
-# wanted (the k-th where the bar is 0, else the last there is).
+# The candidates of each query and its k smallest upper bounds on squared distances. `sizes` counts the
+# candidates and `known` the bounds. A bar is the k-th bound: rows farther than this are not wanted. Rows from
+# a tie on are not wanted either: it is the k-th row where the bar is 0, else n.
 Nearest = namedtuple("Nearest", "lows, rows, bounds, sizes, known, bars, ties")
 
 
 @jit()
 def knn_distance(a, i, b, j, d, scale):
-    """The definition: four sums, each in order of its columns."""
+    """Return the squared distance by its definition: four partial sums, each in the order of its columns."""
     s0 = s1 = s2 = s3 = 0.0
     whole = d - d % 4
     for c in range(0, whole, 4):
@@ -47,6 +50,7 @@ def knn_distance(a, i, b, j, d, scale):
 
 @jit()
 def code_mismatches(a, i, b, j):
+    """Return how many codes differ."""
     count = 0
     for c in range(a.shape[1]):
         count += a[i, c] != b[j, c]
@@ -55,7 +59,8 @@ def code_mismatches(a, i, b, j):
 
 @jit()
 def float_above(value):
-    if 0.0 < value < 1e-37:  # no denormal: a thread may take those for 0
+    """Round up to float32."""
+    if 0.0 < value < 1e-37:  # never subnormal: some threads flush those to 0
         return np.float32(1e-37)
     rounded = np.float32(value)
     return np.nextafter(rounded, FAR) if np.float64(rounded) < value else rounded
@@ -63,13 +68,14 @@ def float_above(value):
 
 @jit()
 def float_below(value):
+    """Round down to float32."""
     rounded = np.float32(value)
     return np.nextafter(rounded, -FAR) if np.float64(rounded) > value else rounded
 
 
 @jit()
 def sift_down(heap, i, at, size):
-    """Row i of `heap`: the largest is first."""
+    """Sift the value at place `at` of the max-heap in row i of `heap` down to where it belongs."""
     value = heap[i, at]
     while True:
         child = 2 * at + 1
@@ -86,7 +92,7 @@ def sift_down(heap, i, at, size):
 
 @jit()
 def nearest_bound(nearest, i, k, high):
-    """An upper bound more of query i; what is no less than the bar changes nothing."""
+    """Add an upper bound to those of query i. One that is not below the bar changes nothing."""
     bounds, known = nearest.bounds, nearest.known[i]
     if not high < nearest.bars[i]:
         return
@@ -115,7 +121,7 @@ def nearest_bound(nearest, i, k, high):
 
 @jit()
 def nearest_distance(s, i, row):
-    """The squared distance of query i, its values and its codes, by the definition."""
+    """Return the exact squared distance between row `row` and query i."""
     distance = knn_distance(s.queries.x, s.own[i], s.points.x, row, s.points.x.shape[1], s.points.scale)
     if s.points.codes.shape[1] == 0:
         return distance
@@ -125,7 +131,7 @@ def nearest_distance(s, i, row):
 
 @jit()
 def nearest_rank(s, i):
-    """Exact distances of what is left of query i's list; returns how many."""
+    """Compute the exact distances of the remaining candidates of query i, and return how many there are."""
     nearest, count = s.nearest, 0
     for c in range(nearest.sizes[i]):
         s.ranked[count] = nearest.rows[i, c]
@@ -136,15 +142,15 @@ def nearest_rank(s, i):
 
 
 @jit()
-def knn_coarse(points, distance):
-    """A squared distance in the candidates' scale; 0 only if it is."""
-    ratio = points.coarse / points.scale
+def candidate_distance(points, distance):
+    """Convert a squared distance to the candidates' scale. It becomes 0 only if it is 0."""
+    ratio = points.candidate_scale / points.scale
     return max(distance * ratio * ratio, 1e-300) if distance > 0.0 else 0.0
 
 
 @jit()
 def nearest_place(nearest, i, at, row):
-    """Row `row` among the first `at` of query i's list, which are in order, and one moves to place `at`."""
+    """Insert `row` among the first `at` candidates of query i, which are sorted by row."""
     while at > 0 and nearest.rows[i, at - 1] > row:
         nearest.rows[i, at] = nearest.rows[i, at - 1]
         at -= 1
@@ -153,7 +159,10 @@ def nearest_place(nearest, i, at, row):
 
 @jit()
 def nearest_shrink(s, i, more):
-    """Room for `more` in a list: what is too far goes; if that is little, the k nearest stay alone."""
+    """Make room for `more` candidates of query i.
+
+    Those beyond the bar are dropped, and if that frees too little, only the k nearest are kept.
+    """
     nearest, kept = s.nearest, 0
     for c in range(nearest.sizes[i]):
         if nearest.lows[i, c] <= nearest.bars[i]:
@@ -169,10 +178,10 @@ def nearest_shrink(s, i, more):
     for c in range(s.k):
         nearest.bounds[i, c] = FAR
     for c in range(s.k):
-        distance = knn_coarse(s.points, s.ranks[c])
+        distance = candidate_distance(s.points, s.ranks[c])
         nearest.lows[i, c], nearest.rows[i, c] = float_below(distance), s.ranked[c]
         nearest_bound(nearest, i, s.k, float_above(distance))
-    if nearest.bars[i] > ZERO:  # a distance that is not 0 has a bound that is not
+    if nearest.bars[i] > ZERO:  # the bound of a positive distance is positive
         return
     for c in range(1, s.k):
         nearest_place(nearest, i, c, nearest.rows[i, c])
@@ -181,7 +190,10 @@ def nearest_shrink(s, i, more):
 
 @jit()
 def nearest_equal(s, i, row):
-    """Another row for a list of k at distance 0, in their order: it is one of them, or nothing."""
+    """Offer a row to a full list of k rows at distance 0, which is sorted by row.
+
+    It enters only at distance 0.
+    """
     nearest = s.nearest
     if row < nearest.ties[i] and not nearest_distance(s, i, row) > 0.0:
         nearest_place(nearest, i, s.k - 1, row)

@@ -1,14 +1,17 @@
-"""Exact nearest neighbours. Candidates come from float32 dot products with an error bound, answers from
-distances computed directly in float64, ties by smaller index: no blocking, order of visits or backend can be
-seen in them.
+"""Exact nearest neighbors.
+
+Candidates come from float32 dot products with an error bound. Answers come from distances computed directly
+in float64, with ties ordered by the smaller index, so that the blocking, the order of visits and the backend
+cannot change them.
 
 128 queries against a block:       groups of 8 queries x panels of 32 rows, 256 dot products
 
-With x and y relative to the block's centre, |x - y|^2 = |x|^2 + |y|^2 - 2 x.y: the error is relative to
-how far both are from there, not from the origin. No query is moved for that: x = u + v, from the queries'
-centre and from there to the block's, so that x.y = u.y + v.y and |x|^2 = |u|^2 + 2 u.v + |v|^2, with one
-product more a row and a query. The error is at most e (a + |y|)^2 <= 2 e a^2 + 2 e |y|^2, a = |u| + |v|: so
-what the row adds is in its half norm already, and one far row of a block costs no other row its precision.
+With x and y relative to the block's center, |x - y|^2 = |x|^2 + |y|^2 - 2 x.y: the error is relative to how
+far both are from that center, not from the origin. The queries are not moved for each block. Instead
+x = u + v, where u is relative to the queries' own center and v leads from there to the block's, so that
+x.y = u.y + v.y and |x|^2 = |u|^2 + 2 u.v + |v|^2: one more product a row and a query. The error is at most
+e (a + |y|)^2 <= 2 e a^2 + 2 e |y|^2 with a = |u| + |v|. The row's share is already part of its half norm, so
+one far row of a block does not make the bounds of the others wider.
 """
 
 from __future__ import annotations
@@ -18,45 +21,55 @@ from collections import namedtuple
 
 import numpy as np
 
-from equipoise._numba._jit import b1, f32, f64, i32, i64, jit, reads, writes
+from equipoise._numba._jit import b1, f32, f64, i64, jit, reads, writes
 from equipoise._numba.neighbors._products import add_products
 from equipoise._numba.neighbors.blocks import (
     FAR,
     LEAF,
     PANEL,
-    Blocks,
-    Points,
+    blocks_record,
+    check_blocks,
+    check_points,
     knn_middle,
     knn_unit,
     nth_smallest,
+    points_record,
 )
 from equipoise._numba.neighbors.nearest import (
     ZERO,
     Nearest,
+    candidate_distance,
     code_mismatches,
     float_below,
-    knn_coarse,
     nearest_bound,
     nearest_equal,
     nearest_rank,
     nearest_shrink,
 )
 
-QUERIES = 8  # of a group
-MARGIN = 1.0 - 1e-9  # more than float64 can be wrong by
+QUERIES = 8  # queries of a group
+ROUNDING_MARGIN = 1.0 - 1e-9  # covers the rounding errors of float64
 HALF, TWO = np.float32(0.5), np.float32(2.0)
 
 
+# One call of the search: up to 128 queries relative to their own center, and the memory that visiting blocks
+# needs. The fields are those of the C++ struct of this name.
 Search = namedtuple(
     "Search",
-    "points, queries, blocks, own, count, k, itself, radius, squares, lengths, centre, low, high, gaps, "
+    "points, queries, blocks, own, count, k, self_join, radius, squares, lengths, center, low, high, gaps, "
     "boxes, local, whole, groups, shift, nearest, ranks, ranked",
 )
+
+# What a visit knows about the queries and about one block, as in C++.
+Visit = namedtuple("Visit", "boxes, norms, errors, tops, half_sq_norms, active, dots, reach")
 
 
 @jit()
 def plain_tile(groups, group, panels, panel, halves, half, bars, bar, d, dots, reach):
-    """dots[q][r] = x_q . y_r - halves[r] of a group and a panel; which queries have one up to their bar."""
+    """Compute dots[q][r] = x_q . y_r - halves[r] for a group of queries and a panel of rows.
+
+    Set reach[q] where a dot product reaches the query's bar, and tell whether there is any.
+    """
     for q in range(np.uint64(QUERIES)):
         for r in range(np.uint64(PANEL)):
             dots[q * np.uint64(PANEL) + r] = -halves[half + r]
@@ -75,16 +88,21 @@ def plain_tile(groups, group, panels, panel, halves, half, bars, bar, d, dots, r
 
 @jit()
 def knn_far(s, b, bar):
-    """Can no query have a row of block b within `bar`?"""
-    between = s.gaps[b] * MARGIN - (s.radius + s.blocks.radii[b])
-    # Lengths are roots of squares, which underflow long before they do.
-    return (between > 1e-140 and between * between * MARGIN > bar) or s.boxes[b] * MARGIN > bar
+    """Tell whether no query can have a row of block b within `bar`."""
+    between = s.gaps[b] * ROUNDING_MARGIN - (s.radius + s.blocks.radii[b])
+    # A length is the root of a square, and squares underflow long before lengths do.
+    return (between > 1e-140 and between * between * ROUNDING_MARGIN > bar) or s.boxes[
+        b
+    ] * ROUNDING_MARGIN > bar
 
 
 @jit()
 def knn_take(s, i, bar, position, dots, a, norm, error):
-    """Candidates of query i: rows from `position` on whose dots reach its bar, |x|^2 - 2 dots - errors away
-    or farther, by at most 2 errors and what the row adds, without codes."""
+    """Take the rows from `position` on whose dot products reach `bar` as candidates of query i.
+
+    Without codes, the squared distance of such a row is at least |x|^2 - 2 dots - errors, and exceeds that by
+    at most 2 errors and the row's share.
+    """
     nearest, own = s.nearest, s.own[i]
     if nearest.sizes[i] + PANEL > nearest.lows.shape[1]:
         nearest_shrink(s, i, PANEL)
@@ -94,16 +112,17 @@ def knn_take(s, i, bar, position, dots, a, norm, error):
         if not dot >= bar:
             continue
         row = s.blocks.order[position + r]
-        if s.itself and row == own:
+        if s.self_join and row == own:
             continue
-        if nearest.ties[i] < s.points.x.shape[0]:  # copies alone are wanted, of which there may be many
+        if nearest.ties[i] < s.points.x.shape[0]:  # only copies of the query are wanted
             nearest_equal(s, i, row)
             continue
-        low, wide = norm - TWO * dot - error, TWO * error + of_row * s.blocks.halves[position + r]
+        low = norm - TWO * dot - error
+        wide = TWO * error + of_row * s.blocks.half_sq_norms[position + r]
         if s.points.codes.shape[1] > 0:
             differ = code_mismatches(s.queries.codes, own, s.points.codes, row)
-            more = knn_coarse(s.points, s.points.mismatch * np.float64(differ))
-            low = float_below(np.float64(low) + more * MARGIN)
+            more = candidate_distance(s.points, s.points.mismatch * np.float64(differ))
+            low = float_below(np.float64(low) + more * ROUNDING_MARGIN)
             wide += np.float32(more) * np.float32(4.0e-7)
         if low > nearest.bars[i]:
             continue
@@ -115,11 +134,11 @@ def knn_take(s, i, bar, position, dots, a, norm, error):
 
 @jit()
 def knn_boxes(s, b, boxes):
-    """Squared distances of the queries from the box of block b."""
-    count = s.blocks.first.size
+    """Add the squared distances of the queries from the bounding box of block b to `boxes`."""
+    count = s.blocks.first_rows.size
     for j in range(np.uint64(s.points.x.shape[1])):
-        lower = np.float32(s.blocks.low[j * np.uint64(count) + np.uint64(b)] - s.centre[j])
-        upper = np.float32(s.blocks.high[j * np.uint64(count) + np.uint64(b)] - s.centre[j])
+        lower = np.float32(s.blocks.box_lows[j * np.uint64(count) + np.uint64(b)] - s.center[j])
+        upper = np.float32(s.blocks.box_highs[j * np.uint64(count) + np.uint64(b)] - s.center[j])
         for i in range(np.uint64(LEAF)):
             under, over = lower - s.local[j, i], s.local[j, i] - upper
             apart = under if under > over else over
@@ -129,7 +148,7 @@ def knn_boxes(s, b, boxes):
 
 @jit()
 def knn_bars(s):
-    """The least and the most of the bars of all queries."""
+    """Return the least and the largest bar of all queries."""
     least = most = s.nearest.bars[0]
     for i in range(1, s.count):
         bar = s.nearest.bars[i]
@@ -139,30 +158,35 @@ def knn_bars(s):
 
 @jit()
 def knn_top(norm, error, bar):
-    """The dot product from which on a row is within `bar`; finite: where there is no row, it is -infinite."""
+    """Return the least dot product of a row within `bar`.
+
+    It is finite, since missing rows have -infinity.
+    """
     return max(HALF * (norm - error - bar), np.float32(-1e38))
 
 
 @jit()
-def knn_visit(s, b, norms, boxes, errors, halves, tops, active, dots, reach):
-    """All queries that may have a neighbour in block b against its rows."""
-    n, d = s.points.x.shape
-    blocks, nearest = s.blocks, s.nearest
-    count = blocks.first.size
-    # The ground covers what float32 cannot hold at all, below 1e-38, of values of which the largest is 1.
-    unit, ground = np.float32(knn_unit(d)), np.float32(d + 1) * np.float32(1e-36)
-    radius, gap = np.float32(blocks.radii[b]), np.float32(s.gaps[b])
-    span = np.float32(s.radius + blocks.radii[b] + s.gaps[b])
-    farthest = 0.0  # corner of the queries' box
-    for j in range(d):
+def knn_approach(s, b, v):
+    """Set the boxes of a visit, and the shift from the block's center to the queries'."""
+    blocks, count = s.blocks, s.blocks.first_rows.size
+    farthest = 0.0  # squared distance of the farthest corner of the queries' box from the block's
+    for j in range(s.points.x.shape[1]):
         at = j * count + b
-        s.shift[j] = s.centre[j] - blocks.centres[at]
-        apart = max(blocks.low[at] - s.low[j], s.high[j] - blocks.high[at], 0.0)
+        s.shift[j] = s.center[j] - blocks.centers[at]
+        apart = max(blocks.box_lows[at] - s.low[j], s.high[j] - blocks.box_highs[at], 0.0)
         farthest += apart * apart
     for i in range(np.uint64(LEAF)):
-        norms[i] = boxes[i] = halves[i] = ZERO
+        v.boxes[i] = ZERO
     if farthest > knn_bars(s)[0]:
-        knn_boxes(s, b, boxes)
+        knn_boxes(s, b, v.boxes)
+
+
+@jit()
+def knn_shift(s, b, v):
+    """Add the shift's share: to the half norms of the block's rows, and u.v of each query to `norms`."""
+    d, blocks, norms, halves = s.points.x.shape[1], s.blocks, v.norms, v.half_sq_norms
+    for i in range(np.uint64(LEAF)):
+        norms[i] = halves[i] = ZERO
     for j in range(np.uint64(d)):
         shift = s.shift[j]
         for i in range(np.uint64(LEAF)):
@@ -174,51 +198,163 @@ def knn_visit(s, b, norms, boxes, errors, halves, tops, active, dots, reach):
             for r in range(np.uint64(PANEL)):
                 halves[p + r] += shift * blocks.panels[at + r]
     for r in range(LEAF):
-        halves[r] = blocks.halves[b * LEAF + r] - halves[r]
+        halves[r] = blocks.half_sq_norms[b * LEAF + r] - halves[r]
+
+
+@jit()
+def knn_activate(s, b, v):
+    """Find the queries that may have a neighbor in block b, and the least dot product that each looks for.
+
+    Return how many they are.
+    """
+    d, nearest = s.points.x.shape[1], s.nearest
+    # The ground covers what float32 cannot hold at all, below 1e-38, when the largest value is about 1.
+    unit, ground = np.float32(knn_unit(d)), np.float32(d + 1) * np.float32(1e-36)
+    radius, gap = np.float32(s.blocks.radii[b]), np.float32(s.gaps[b])
+    span = np.float32(s.radius + s.blocks.radii[b] + s.gaps[b])
     actives = 0
     for i in range(s.count):
-        norms[i] = max(s.squares[i] + gap * gap + TWO * norms[i], ZERO)
-        length = np.sqrt(norms[i])
+        v.norms[i] = max(s.squares[i] + gap * gap + TWO * v.norms[i], ZERO)
+        length = np.sqrt(v.norms[i])
         most, beyond, total = length + span, max(length - radius, ZERO), s.lengths[i] + gap
-        errors[i] = TWO * unit * total * total + ground
-        tops[i] = knn_top(norms[i], errors[i], nearest.bars[i])
-        far = max(boxes[i], beyond * beyond) - (unit * most * most + ground) > nearest.bars[i]
-        active[actives] = i
-        actives += not far and blocks.first[b] <= nearest.ties[i]
-    groups, filled = s.whole, (actives + QUERIES - 1) // QUERIES * QUERIES
+        v.errors[i] = TWO * unit * total * total + ground
+        v.tops[i] = knn_top(v.norms[i], v.errors[i], nearest.bars[i])
+        far = max(v.boxes[i], beyond * beyond) - (unit * most * most + ground) > nearest.bars[i]
+        v.active[actives] = i
+        actives += not far and s.blocks.first_rows[b] <= nearest.ties[i]
+    return actives
+
+
+@jit()
+def knn_gather(s, actives, filled, v):
+    """Put the active queries in groups of 8, with `tops` in the same order.
+
+    An incomplete group is filled up with queries that nothing reaches.
+    """
+    d = s.points.x.shape[1]
+    for a in range(filled):
+        i = v.active[a] if a < actives else 0
+        to = a // QUERIES * QUERIES * d + a % QUERIES
+        for j in range(d):
+            s.groups[to + j * QUERIES] = s.local[j, i]
+        v.tops[a] = v.tops[i] if a < actives else FAR
+
+
+@jit()
+def knn_visit(s, b, v):
+    """Compare all queries that may have a neighbor in block b with its rows."""
+    n, d = s.points.x.shape
+    knn_approach(s, b, v)
+    knn_shift(s, b, v)
+    actives = knn_activate(s, b, v)
+    filled = (actives + QUERIES - 1) // QUERIES * QUERIES
+    groups = s.whole
     if actives < LEAF:
         groups = s.groups
-        for a in range(filled):
-            i = active[a] if a < actives else 0
-            to = a // QUERIES * QUERIES * d + a % QUERIES
-            for j in range(d):
-                groups[to + j * QUERIES] = s.local[j, i]
-            tops[a] = tops[i] if a < actives else FAR
+        knn_gather(s, actives, filled, v)
     for p in range(0, min(LEAF, n - b * LEAF), PANEL):
         position = b * LEAF + p
         for g in range(0, filled, QUERIES):
             if not plain_tile(
-                groups, np.uint64(g * d), blocks.panels, np.uint64(position * d), halves, np.uint64(p),
-                tops, np.uint64(g), np.uint64(d), dots, reach,
+                groups, np.uint64(g * d), s.blocks.panels, np.uint64(position * d), v.half_sq_norms,
+                np.uint64(p), v.tops, np.uint64(g), np.uint64(d), v.dots, v.reach,
             ):  # fmt: skip
                 continue
             for a in range(QUERIES):
-                if reach[a]:
-                    i = active[g + a]
-                    knn_take(s, i, tops[g + a], position, dots, a, norms[i], errors[i])
-                    tops[g + a] = knn_top(norms[i], errors[i], nearest.bars[i])
+                if v.reach[a]:
+                    i = v.active[g + a]
+                    knn_take(s, i, v.tops[g + a], position, v.dots, a, v.norms[i], v.errors[i])
+                    v.tops[g + a] = knn_top(v.norms[i], v.errors[i], s.nearest.bars[i])
+
+
+@jit(allocates=True)
+def knn_visit_all(s):
+    """Visit the block with the nearest center, then all blocks that are not too far, nearest first."""
+    boxes, norms, errors = np.empty((3, LEAF), np.float32)
+    tops, half_sq_norms = np.empty((2, LEAF), np.float32)
+    dots, reach = np.empty(QUERIES * PANEL, np.float32), np.empty(QUERIES, np.uint32)
+    v = Visit(boxes, norms, errors, tops, half_sq_norms, np.empty(LEAF, np.int64), dots, reach)
+    first_rows = s.blocks.first_rows
+    home = np.argmin(s.gaps)
+    knn_visit(s, home, v)
+    bar = np.float64(knn_bars(s)[1])
+    visits, waiting = np.empty(first_rows.size, np.int64), 0
+    for b in range(first_rows.size):
+        if b != home and not knn_far(s, b, bar):
+            visits[waiting] = b
+            waiting += 1
+    by_first = visits[:waiting][np.argsort(first_rows[visits[:waiting]])]
+    for b in by_first[np.argsort(s.gaps[by_first], kind="mergesort")]:
+        if not knn_far(s, b, bar):
+            knn_visit(s, b, v)
+            bar = np.float64(knn_bars(s)[1])
+
+
+@jit(allocates=True)
+def open_search(points, blocks, queries, own, k, self_join):
+    """Make the `Search` of some queries: find their center, and measure the blocks from there."""
+    (n, d), count, room = points.x.shape, own.size, 2 * k + 64
+    scale, blocks_count = points.candidate_scale, blocks.first_rows.size
+    nearest = Nearest(
+        np.empty((count, room), np.float32), np.empty((count, room), np.int64),
+        np.full((count, k), FAR), np.zeros(count, np.int64), np.zeros(count, np.int64),
+        np.full(count, FAR), np.full(count, n),
+    )  # fmt: skip
+    center, low, high = np.empty(d), np.empty(d), np.empty(d)
+    local, whole = np.zeros((d, LEAF), np.float32), np.zeros(d * LEAF, np.float32)
+    values, places = np.empty(LEAF), np.empty(LEAF, np.int64)
+    gaps, boxes, squares = np.zeros(blocks_count), np.zeros(blocks_count), np.zeros(LEAF)
+    for j in range(d):
+        total = 0.0
+        low[j], high[j] = np.inf, -np.inf
+        for i in range(count):
+            value = np.float64(queries.x[own[i], j]) * scale
+            total += value
+            low[j], high[j] = min(low[j], value), max(high[j], value)
+        center[j] = knn_middle(queries.x, j, own, 0, count, scale, total, low[j], high[j], values, places)
+        for i in range(count):
+            value = np.float64(queries.x[own[i], j]) * scale - center[j]
+            local[j, i] = whole[(i // QUERIES * d + j) * QUERIES + i % QUERIES] = value
+            squares[i] += value * value
+        for b in range(blocks_count):
+            at = j * blocks_count + b
+            between = center[j] - blocks.centers[at]
+            apart = max(low[j] - blocks.box_highs[at], blocks.box_lows[at] - high[j], 0.0)
+            gaps[b] += between * between
+            boxes[b] += apart * apart
+    return Search(
+        points, queries, blocks, own, count, k, self_join, math.sqrt(squares.max()),
+        squares.astype(np.float32), np.sqrt(squares).astype(np.float32), center, low, high, np.sqrt(gaps),
+        boxes, local, whole, np.empty(d * LEAF, np.float32), np.empty(d, np.float32), nearest,
+        np.empty(room), np.empty(room, np.int64),
+    )  # fmt: skip
+
+
+@jit()
+def check_search(points, queries, query_order, begin, end, self_join, indices, distances):
+    """Require arrays of shapes that fit."""
+    (n, d), (m, k), codes = points.x.shape, indices.shape, points.codes.shape[1]
+    if (
+        queries.x.shape != (m, d)
+        or queries.codes.shape[1] != codes
+        or query_order.size != m
+        or begin < 0
+        or begin > end
+        or end > m
+        or end - begin > LEAF
+        or distances.shape != (m, k)
+        or k < 1
+        or k > n - self_join
+        or (self_join and m != n)
+    ):
+        raise ValueError("knn_search: shapes differ")
 
 
 def _search_arguments(real):
-    points = (reads(real, 2), reads(i32, 2))
-    blocks = (reads(i64), reads(f32), reads(f32), reads(f64), reads(f64), reads(f64), reads(f64), reads(i64))
     return (
-        *points,
-        f64,
-        f64,
-        f64,
-        *blocks,
-        *points,
+        points_record(real),
+        blocks_record(reads),
+        points_record(real),
         reads(i64),
         i64,
         i64,
@@ -229,111 +365,24 @@ def _search_arguments(real):
 
 
 @jit(_search_arguments(f32), _search_arguments(f64), allocates=True)
-def knn_search(
-    x, codes, scale, coarse, mismatch, order, panels, halves, centres, low, high, radii, first, queries,
-    query_codes, query_order, begin, end, itself, indices, distances,
-):  # fmt: skip
-    """The k nearest rows of the queries at positions begin .. end - 1 of their order, at most 128."""
-    n, d = x.shape
-    m, k, blocks_count = queries.shape[0], indices.shape[1], first.size
-    if (
-        codes.shape[0] != n
-        or order.size != n
-        or blocks_count != (n + LEAF - 1) // LEAF
-        or panels.size != blocks_count * LEAF * d
-        or halves.size != blocks_count * LEAF
-        or centres.size != blocks_count * d
-        or low.size != blocks_count * d
-        or high.size != blocks_count * d
-        or radii.size != blocks_count
-        or queries.shape[1] != d
-        or query_codes.shape[0] != m
-        or query_codes.shape[1] != codes.shape[1]
-        or query_order.size != m
-        or begin < 0
-        or begin > end
-        or end > m
-        or end - begin > LEAF
-        or indices.shape[0] != m
-        or distances.shape[0] != m
-        or distances.shape[1] != k
-        or k < 1
-        or k > n - itself
-        or (itself and m != n)
-    ):
-        raise ValueError("knn_search: shapes differ")
-    count, room = end - begin, 2 * k + 64
-    if count == 0:
+def knn_search(points, blocks, queries, query_order, begin, end, self_join, indices, distances):
+    """Find the k nearest rows of the queries at positions begin .. end - 1 of their order, at most 128."""
+    check_points(points)
+    check_points(queries)
+    check_blocks(blocks, *points.x.shape)
+    check_search(points, queries, query_order, begin, end, self_join, indices, distances)
+    k, own = indices.shape[1], query_order[begin:end]
+    if own.size == 0:
         return
-    nearest = Nearest(
-        np.empty((count, room), np.float32), np.empty((count, room), np.int64),
-        np.full((count, k), FAR), np.zeros(count, np.int64), np.zeros(count, np.int64),
-        np.full(count, FAR), np.full(count, n),
-    )  # fmt: skip
-    own = query_order[begin:end]
-    centre, mine_low, mine_high = np.empty(d), np.empty(d), np.empty(d)
-    local, whole = np.zeros((d, LEAF), np.float32), np.zeros(d * LEAF, np.float32)
-    values, places = np.empty(LEAF), np.empty(LEAF, np.int64)
-    gaps, boxes, squares = np.zeros(blocks_count), np.zeros(blocks_count), np.zeros(LEAF)
-    # The queries, relative to their own centre, a column after the other.
-    for j in range(d):
-        total = 0.0
-        mine_low[j], mine_high[j] = np.inf, -np.inf
-        for i in range(count):
-            value = np.float64(queries[own[i], j]) * coarse
-            total += value
-            mine_low[j] = min(mine_low[j], value)
-            mine_high[j] = max(mine_high[j], value)
-        centre[j] = knn_middle(
-            queries, j, own, 0, count, coarse, total, mine_low[j], mine_high[j], values, places
-        )
-        for i in range(count):
-            value = np.float64(queries[own[i], j]) * coarse - centre[j]
-            local[j, i] = whole[(i // QUERIES * d + j) * QUERIES + i % QUERIES] = value
-            squares[i] += value * value
-        for b in range(blocks_count):
-            at = j * blocks_count + b
-            between = centre[j] - centres[at]
-            apart = max(mine_low[j] - high[at], low[at] - mine_high[j], 0.0)
-            gaps[b] += between * between
-            boxes[b] += apart * apart
-    gaps = np.sqrt(gaps)
-    s = Search(
-        Points(x, codes, scale, coarse, mismatch), Points(queries, query_codes, scale, coarse, mismatch),
-        Blocks(order, panels, halves, centres, low, high, radii, first),
-        own, count, k, itself, math.sqrt(squares.max()), squares.astype(np.float32),
-        np.sqrt(squares).astype(np.float32), centre, mine_low, mine_high, gaps, boxes, local, whole,
-        np.empty(d * LEAF, np.float32), np.empty(d, np.float32), nearest, np.empty(room),
-        np.empty(room, np.int64),
-    )  # fmt: skip
-    norms, far_boxes, errors = np.empty((3, LEAF), np.float32)
-    halves, tops = np.empty((2, LEAF), np.float32)
-    active = np.empty(LEAF, np.int64)
-    dots, reach = np.empty(QUERIES * PANEL, np.float32), np.empty(QUERIES, np.uint32)
-    work = (norms, far_boxes, errors, halves, tops, active, dots, reach)
-
-    # The block with the nearest centre first; then those that are not too far, nearest first.
-    home = np.argmin(gaps)
-    knn_visit(s, home, *work)
-    bar = np.float64(knn_bars(s)[1])
-    visits, waiting = np.empty(blocks_count, np.int64), 0
-    for b in range(blocks_count):
-        if b != home and not knn_far(s, b, bar):
-            visits[waiting] = b
-            waiting += 1
-    by_first = visits[:waiting][np.argsort(first[visits[:waiting]])]
-    for b in by_first[np.argsort(gaps[by_first], kind="mergesort")]:
-        if not knn_far(s, b, bar):
-            knn_visit(s, b, *work)
-            bar = np.float64(knn_bars(s)[1])
-
-    for i in range(count):
+    s = open_search(points, blocks, queries, own, k, self_join)
+    knn_visit_all(s)
+    for i in range(own.size):
         found = nearest_rank(s, i)
         nth_smallest(s.ranks, s.ranked, 0, found, k - 1)
-        # By distance, equal ones by row: two sorts, the second one stable.
+        # Sort by distance and then by row: two sorts, the second one stable.
         by_row = np.argsort(s.ranked[:k])
         sorted_rows = by_row[np.argsort(s.ranks[:k][by_row], kind="mergesort")]
         for j in range(k):
             at = sorted_rows[j]
             indices[own[i], j] = s.ranked[at]
-            distances[own[i], j] = math.sqrt(s.ranks[at]) / scale
+            distances[own[i], j] = math.sqrt(s.ranks[at]) / points.scale

@@ -1,6 +1,8 @@
-"""Synthetic rows on the segment from a row to one of its neighbours (Chawla et al. 2002). Searches nothing.
+"""Make synthetic rows on the segment from a row to one of its neighbors (Chawla et al. 2002).
 
-base o------------x----------------------o neighbour        x = base + gap * (neighbour - base)
+The neighbors are given.
+
+base o------------x----------------------o neighbor        x = base + gap * (neighbor - base)
   gap = 0                             gap = 1
 """
 
@@ -10,69 +12,104 @@ from collections import namedtuple
 
 import numpy as np
 
-from equipoise._numba._jit import f32, f64, i32, i64, jit, reads, stack, u64, writes
+from equipoise._numba._jit import b1, f32, f64, i32, i64, jit, reads, record, stack, u64, writes
 from equipoise._numba.stream.rng import S32, fraction, open_run, prefetch, word
 from equipoise._numba.tables.alias import column_and_coin, resolve
 
-SYNTHETIC_ROWS = 64  # synthetic rows that share one start
-ROWS_AHEAD = 16  # rows between asking for one and reading it
-LINE_BYTES, ASKED_BYTES = 64, 256  # that come from memory at once; after which hardware goes on alone
+SYNTHETIC_ROWS = 64  # synthetic rows of a group, which share one start of the stream
+ROWS_AHEAD = 16  # how many rows ahead a row is prefetched
+LINE_BYTES = 64  # bytes of a cache line
+PREFETCH_BYTES = 256  # from there on the hardware prefetches the row by itself
 BITS32, BITS64 = np.uint64(24), np.uint64(53)
 
+# Which rows synthetic rows lie between: row i is base + gap * (neighbor - base) with base = X[parents[i]],
+# neighbor = X[neighbors[i]] and gap = gaps[i].
+Pairs = namedtuple("Pairs", "parents, neighbors, gaps")
+
+# What synthetic rows are drawn from: rows, a table of the k neighbors of each, an alias table's cells over
+# the rows (empty if all rows are equally likely), and the columns that hold category codes.
+Neighborhood = namedtuple("Neighborhood", "X, table, cells, categorical")
+
+# The draws of one group: first its parents are known, then their neighbors. The arrays hold three groups, one
+# after the other. `places` are places in the table of neighbors, then the neighbors themselves; `gaps` are
+# words whose top bits make the gaps.
+Drawn = namedtuple("Drawn", "parents, places, gaps")
+stack_ring = stack(u64, 3 * SYNTHETIC_ROWS)
+
+
+def pairs_record(access, real):
+    return record(Pairs, access(i64), access(i64), access(real))
+
+
+def neighborhood_record(real):
+    return record(Neighborhood, reads(real, 2), reads(i32, 2), reads(u64), reads(i64))
+
 
 @jit()
-def between(base, neighbour, gap):
-    return base + gap * (neighbour - base)
+def between(base, neighbor, gap):
+    return base + gap * (neighbor - base)
 
 
 @jit()
-def blend(X, base, neighbour, gap, out, i):
+def blend(X, base, neighbor, gap, out, i):
     for j in range(out.shape[1]):
-        out[i, j] = between(X[base, j], X[neighbour, j], gap)
+        out[i, j] = between(X[base, j], X[neighbor, j], gap)
 
 
 @jit()
-def ask(X, row):
-    """Ask for a row, which need not be there."""
+def prefetch_row(X, row):
+    """Prefetch a row. The index may be invalid."""
     d = X.shape[1]
-    for at in range(0, min(d * X.itemsize, ASKED_BYTES), LINE_BYTES):
+    for at in range(0, min(d * X.itemsize, PREFETCH_BYTES), LINE_BYTES):
         prefetch(X, row * d + at // X.itemsize)
 
 
 @jit()
 def all_below(numbers, limit):
+    """Tell whether all numbers are in [0, limit)."""
     good = True
     for i in range(numbers.size):
         good &= 0 <= numbers[i] < limit
     return good
 
 
+@jit()
+def check_pairs(pairs):
+    """Require arrays of one length."""
+    count = pairs.parents.size
+    if pairs.neighbors.size != count or pairs.gaps.size != count:
+        raise ValueError("pairs: shapes differ")
+
+
 @jit(
-    (reads(f32, 2), reads(i64), reads(i64), reads(f32), writes(f32, 2)),
-    (reads(f64, 2), reads(i64), reads(i64), reads(f64), writes(f64, 2)),
+    (reads(f32, 2), pairs_record(reads, f32), writes(f32, 2)),
+    (reads(f64, 2), pairs_record(reads, f64), writes(f64, 2)),
 )
-def interpolate(X, parents, neighbours, gaps, out):
+def interpolate(X, pairs, out):
+    """Write the row between each pair to `out`."""
+    parents, neighbors, gaps = pairs
     n, count = X.shape[0], parents.size
-    if X.shape[1] != out.shape[1] or count != out.shape[0] or neighbours.size != count or gaps.size != count:
+    check_pairs(pairs)
+    if X.shape[1] != out.shape[1] or count != out.shape[0]:
         raise ValueError("interpolate: shapes differ")
-    if not (all_below(parents, n) and all_below(neighbours, n)):
+    if not (all_below(parents, n) and all_below(neighbors, n)):
         raise ValueError("interpolate: a row outside X")
     for i in range(count):
         if i + ROWS_AHEAD < count:
-            ask(X, parents[i + ROWS_AHEAD])
-            ask(X, neighbours[i + ROWS_AHEAD])
-        blend(X, np.uint64(parents[i]), np.uint64(neighbours[i]), gaps[i], out, i)
+            prefetch_row(X, parents[i + ROWS_AHEAD])
+            prefetch_row(X, neighbors[i + ROWS_AHEAD])
+        blend(X, np.uint64(parents[i]), np.uint64(neighbors[i]), gaps[i], out, i)
 
 
 @jit()
-def require_csr(indices, indptr, parents, neighbours):
-    """What both CSR kernels read: rows that are there, whose entries are there."""
+def require_csr(indices, indptr, parents, neighbors):
+    """Require what both CSR kernels read: rows inside the matrix, with entries inside its arrays."""
     rows, count = indptr.size - 1, parents.size
-    if rows < 0 or neighbours.size != count or not (all_below(parents, rows) and all_below(neighbours, rows)):
+    if rows < 0 or neighbors.size != count or not (all_below(parents, rows) and all_below(neighbors, rows)):
         raise ValueError("interpolate_csr: a row outside the matrix")
     good = True
     for i in range(count):
-        a, b = parents[i], neighbours[i]
+        a, b = parents[i], neighbors[i]
         good &= 0 <= indptr[a] <= indptr[a + 1] <= indices.size
         good &= 0 <= indptr[b] <= indptr[b + 1] <= indices.size
     if not good:
@@ -80,14 +117,14 @@ def require_csr(indices, indptr, parents, neighbours):
 
 
 @jit((reads(i64), reads(i64), reads(i64), reads(i64), writes(i64)))
-def interpolate_csr_count(indices, indptr, parents, neighbours, counts):
-    """Entries of each result row: the columns that either row stores."""
+def interpolate_csr_count(indices, indptr, parents, neighbors, counts):
+    """Count the entries of each result row: the columns that either row stores."""
     if counts.size != parents.size:
         raise ValueError("interpolate_csr_count: shapes differ")
-    require_csr(indices, indptr, parents, neighbours)
+    require_csr(indices, indptr, parents, neighbors)
     for i in range(counts.size):
-        a, b = indptr[parents[i]], indptr[neighbours[i]]
-        a_end, b_end = indptr[parents[i] + 1], indptr[neighbours[i] + 1]
+        a, b = indptr[parents[i]], indptr[neighbors[i]]
+        a_end, b_end = indptr[parents[i] + 1], indptr[neighbors[i] + 1]
         entries = 0
         while a < a_end and b < b_end:
             left, right = indices[a], indices[b]
@@ -97,27 +134,24 @@ def interpolate_csr_count(indices, indptr, parents, neighbours, counts):
         counts[i] = entries + (a_end - a) + (b_end - b)
 
 
-def _csr(f):
+def _csr(real):
     return (
-        reads(f), reads(i64), reads(i64), reads(i64), reads(i64), reads(f), reads(i64), writes(f), writes(i64)
+        reads(real), reads(i64), reads(i64), pairs_record(reads, real), reads(i64), writes(real), writes(i64)
     )  # fmt: skip
 
 
 @jit(_csr(f32), _csr(f64))
-def interpolate_csr(data, indices, indptr, parents, neighbours, gaps, out_indptr, out_data, out_indices):
-    """Result row i goes to out_indptr[i] .. out_indptr[i + 1].
+def interpolate_csr(data, indices, indptr, pairs, out_indptr, out_data, out_indices):
+    """Write result row i to places out_indptr[i] .. out_indptr[i + 1] - 1.
 
-    What is not stored is 0; a result of 0 is stored.
+    Entries that are not stored are 0, but a result of 0 is stored.
     """
+    parents, neighbors, gaps = pairs
     count = parents.size
-    if (
-        data.size != indices.size
-        or gaps.size != count
-        or out_indptr.size != count + 1
-        or out_data.size != out_indices.size
-    ):
+    check_pairs(pairs)
+    if data.size != indices.size or out_indptr.size != count + 1 or out_data.size != out_indices.size:
         raise ValueError("interpolate_csr: shapes differ")
-    require_csr(indices, indptr, parents, neighbours)
+    require_csr(indices, indptr, parents, neighbors)
     good = out_indptr[0] >= 0 and out_indptr[count] <= out_data.size
     for i in range(count):
         good &= out_indptr[i] <= out_indptr[i + 1]
@@ -125,8 +159,8 @@ def interpolate_csr(data, indices, indptr, parents, neighbours, gaps, out_indptr
         raise ValueError("interpolate_csr: out_indptr does not fit")
     zero = data.dtype.type(0)
     for i in range(count):
-        a, b = indptr[parents[i]], indptr[neighbours[i]]
-        a_end, b_end = indptr[parents[i] + 1], indptr[neighbours[i] + 1]
+        a, b = indptr[parents[i]], indptr[neighbors[i]]
+        a_end, b_end = indptr[parents[i] + 1], indptr[neighbors[i] + 1]
         to = out_indptr[i]
         while to < out_indptr[i + 1] and (a < a_end or b < b_end):
             has_a = a < a_end and (b == b_end or indices[a] <= indices[b])
@@ -142,36 +176,24 @@ def interpolate_csr(data, indices, indptr, parents, neighbours, gaps, out_indptr
     (reads(f32, 2), reads(f64), writes(f64), writes(f64)),
     (reads(f64, 2), reads(f64), writes(f64), writes(f64)),
 )
-def column_moments(X, centre, sums, squares):
-    """Adds to sums[j] what column j differs from centre[j], to squares[j] the squares of it.
+def column_moments(X, center, sums, squares):
+    """Add the differences of column j from center[j] to sums[j], and their squares to squares[j].
 
-    From the first row to the last.
+    Rows are added from the first to the last.
     """
     n, d = X.shape
-    if centre.size != d or sums.size != d or squares.size != d:
+    if center.size != d or sums.size != d or squares.size != d:
         raise ValueError("column_moments: shapes differ")
     for i in range(n):
         for j in range(d):
-            off = np.float64(X[i, j]) - centre[j]
+            off = np.float64(X[i, j]) - center[j]
             sums[j] += off
             squares[j] += off * off
 
 
-# What is drawn from: rows, the k neighbours of each, an alias table's cells over the rows (none: all rows
-# alike), and the columns that hold codes.
-Neighbourhood = namedtuple("Neighbourhood", "X, table, cells, categorical")
-
-
-# Rows of one group on their way: parents are known, then neighbours, then the rows themselves. Three groups
-# stand one after the other. places: in the table of neighbours, then rows; gaps: words of which a gap takes
-# the top bits.
-Drawn = namedtuple("Drawn", "parents, places, gaps")
-stack_ring = stack(u64, 3 * SYNTHETIC_ROWS)
-
-
 @jit()
 def vote(source, parent, column, votes):
-    """The code that most of the parent's neighbours have in a column, the smallest of those."""
+    """Return the code that most of the parent's neighbors have in a column, and the smallest of several."""
     X, table, _, _ = source
     k = table.shape[1]
     for i in range(k):
@@ -188,6 +210,7 @@ def vote(source, parent, column, votes):
 
 @jit()
 def draw_group(source, run, begin, end, drawn, at):
+    """Draw the parents of a group and where their neighbors stand in the table."""
     X, table, cells, _ = source
     parents, places, gaps = drawn
     n, k = np.uint64(X.shape[0]), np.uint64(table.shape[1])
@@ -204,52 +227,67 @@ def draw_group(source, run, begin, end, drawn, at):
     for j in range(at + begin, at + end):
         places[j] += parents[j] * k
         prefetch(table, places[j])
-        ask(X, np.int64(parents[j]))
+        prefetch_row(X, np.int64(parents[j]))
 
 
 @jit()
-def find_neighbours(source, begin, end, drawn, at):
+def find_neighbors(source, begin, end, drawn, at):
+    """Look the neighbors of a group up in the table."""
     X, table, _, categorical = source
     places, k, d = drawn.places, np.uint64(table.shape[1]), X.shape[1]
     for j in range(at + begin, at + end):
         parent = drawn.parents[j]
         places[j] = np.uint64(table[parent, places[j] - parent * k])
-        ask(X, np.int64(places[j]))
+        prefetch_row(X, np.int64(places[j]))
         for c in range(categorical.size):
             for i in range(table.shape[1]):
                 prefetch(X, table[parent, i] * d + categorical[c])
 
 
-def _draw(f):
+@jit()
+def make_row(source, drawn, at, votes, out, i):
+    """Write the synthetic row of one draw to row i of `out`, and return its gap."""
+    X, _, _, categorical = source
+    parent = drawn.parents[at]
+    gap = X.dtype.type(fraction(drawn.gaps[at], BITS32 if X.itemsize == 4 else BITS64))
+    blend(X, parent, drawn.places[at], gap, out, i)
+    for c in range(categorical.size):
+        column = categorical[c]
+        out[i, column] = vote(source, parent, column, votes)
+    return gap
+
+
+@jit()
+def check_draw(source, votes, with_parents, out, pairs):
+    """Require arrays of shapes that fit, and columns inside X."""
+    (n, d), k = source.X.shape, source.table.shape[1]
+    check_pairs(pairs)
+    if source.table.shape[0] != n or source.cells.size not in (0, n):
+        raise ValueError("source: shapes differ")
+    if n == 0 or n >> 31 or k == 0 or k >> 31 or not all_below(source.categorical, d):
+        raise ValueError("source: no rows, too many, no neighbors, or a column outside X")
+    if out.shape[1] != d or votes.size < k or (with_parents and pairs.parents.size != out.shape[0]):
+        raise ValueError("smote_draw: shapes differ")
+
+
+def _draw(real):
     return (
-        u64, u64, u64, reads(f, 2), reads(i32, 2), reads(u64), reads(i64), writes(f), writes(f, 2),
-        writes(i64), writes(i64), writes(f),
+        u64, u64, u64, neighborhood_record(real), writes(real), b1, writes(real, 2),
+        pairs_record(writes, real),
     )  # fmt: skip
 
 
 @jit(_draw(f32), _draw(f64))
-def smote_draw(key, lane, first, X, table, cells, categorical, votes, out, parents, neighbours, gaps):
-    """Rows first .. first + len(out) - 1 of the stream.
+def smote_draw(key, lane, first, source, votes, with_parents, out, pairs):
+    """Draw rows first .. first + len(out) - 1 of the stream into `out`.
 
-    Where parents is empty, none but the rows are told. While the rows of one group are made, memory brings
-    what the next two need.
+    With `with_parents`, what they are made from goes to `pairs`. Three groups are on their way at a time:
+    while the rows of one are made, memory fetches what the next two need.
     """
-    (n, d), k, count = X.shape, table.shape[1], out.shape[0]
-    if (
-        table.shape[0] != n
-        or out.shape[1] != d
-        or cells.size not in (0, n)
-        or parents.size != neighbours.size
-        or parents.size != gaps.size
-        or parents.size not in (0, count)
-    ):
-        raise ValueError("smote_draw: shapes differ")
-    if n == 0 or n >> 31 or k == 0 or k >> 31 or votes.size < k or not all_below(categorical, d):
-        raise ValueError("smote_draw: no rows, too many, no neighbours, no room, or a column outside X")
-    source = Neighbourhood(X, table, cells, categorical)
+    check_draw(source, votes, with_parents, out, pairs)
+    count = out.shape[0]
     drawn = Drawn(stack_ring(), stack_ring(), stack_ring())
-    bits = BITS32 if X.itemsize == 4 else BITS64
-    lead = np.int64(first % np.uint64(SYNTHETIC_ROWS))  # rows of the first group that are not asked for
+    lead = np.int64(first % np.uint64(SYNTHETIC_ROWS))  # rows of the first group that come before
     groups = (lead + count + SYNTHETIC_ROWS - 1) // SYNTHETIC_ROWS
     for step in range(groups + 2):
         if step < groups:
@@ -259,18 +297,14 @@ def smote_draw(key, lane, first, X, table, cells, categorical, votes, out, paren
         if 1 <= step <= groups:
             group = step - 1
             begin, end = lead if group == 0 else 0, min(SYNTHETIC_ROWS, lead + count - group * SYNTHETIC_ROWS)
-            find_neighbours(source, begin, end, drawn, group % 3 * SYNTHETIC_ROWS)
+            find_neighbors(source, begin, end, drawn, group % 3 * SYNTHETIC_ROWS)
         if step < 2:
             continue
         group = step - 2
         begin, end = lead if group == 0 else 0, min(SYNTHETIC_ROWS, lead + count - group * SYNTHETIC_ROWS)
         for j in range(begin, end):
             i, at = group * SYNTHETIC_ROWS + j - lead, group % 3 * SYNTHETIC_ROWS + j
-            parent, neighbour = drawn.parents[at], drawn.places[at]
-            gap = X.dtype.type(fraction(drawn.gaps[at], bits))
-            blend(X, parent, neighbour, gap, out, i)
-            for c in range(categorical.size):
-                column = categorical[c]
-                out[i, column] = vote(source, parent, column, votes)
-            if parents.size:
-                parents[i], neighbours[i], gaps[i] = np.int64(parent), np.int64(neighbour), gap
+            gap = make_row(source, drawn, at, votes, out, i)
+            if with_parents:
+                pairs.parents[i], pairs.gaps[i] = np.int64(drawn.parents[at]), gap
+                pairs.neighbors[i] = np.int64(drawn.places[at])

@@ -1,0 +1,141 @@
+"""Bad input is refused as by imbalanced-learn; too few rows are explained better."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("imblearn", reason="imbalanced-learn is not installed (extra 'imblearn')")
+import imblearn.over_sampling
+from sklearn.preprocessing import OneHotEncoder
+
+import equipoise.imblearn as ours
+from support.imblearn_cases import (
+    NUMERIC,
+    OVER,
+    THEIRS,
+    blobs,
+    fit,
+    kind_of,
+    mixed,
+)
+
+
+def fewer(y):
+    return {0: 50, 1: 30}
+
+
+REFUSED = {
+    "over": ["majority", [1], {1: 5}, {9: 100}, {1: -1}, 1.5, 0.0, 0.1, "some"],
+    "under": ["minority", [0], {0: 500}, {9: 1}, 1.5, "some"],
+    "clean": ["minority", {0: 5}, [9], "some", fewer],
+}
+
+
+@pytest.mark.parametrize("name", NUMERIC)
+def test_what_imbalanced_learn_refuses(name):
+    """The type and the text of the error are the same."""
+    X, y = blobs(10)
+    cases = [(X, y, {"sampling_strategy": strategy}) for strategy in REFUSED[kind_of(name)]]
+    bad = X.copy()
+    bad[4, 2] = np.nan
+    infinite = X.copy()
+    infinite[9, 0] = -np.inf
+    if name not in ("RandomOverSampler", "RandomUnderSampler"):
+        cases += [(bad, y, {}), (infinite, y, {}), (X[:, 0], y, {}), (X[None], y, {}), (X + 1j, y, {})]
+        cases += [(np.array([["a"] * 5] * len(y)), y, {}), (X[:-1], y, {})]
+    cases += [
+        (X[:0], y[:0], {}),
+        (X, np.zeros(len(y), int), {}),
+        (X, np.linspace(0, 1, len(y)), {}),
+        (X, np.ones((len(y), 2), int), {}),
+    ]
+    for X_bad, y_bad, parameters in cases:
+        mine, theirs = (fit(c(**parameters), X_bad, y_bad) for c in (vars(ours)[name], THEIRS[name]))
+        assert isinstance(theirs, Exception), parameters
+        assert type(mine) is type(theirs)
+        assert str(mine) == str(theirs)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        *((name, {"k_neighbors": value}) for name in OVER[:4] for value in (0, -1, 1.5, "5", None)),
+        *((name, {"m_neighbors": 0}) for name in ("BorderlineSMOTE", "SVMSMOTE")),
+        ("ADASYN", {"n_neighbors": 0}),
+        ("BorderlineSMOTE", {"kind": "borderline-3"}),
+        ("EditedNearestNeighbours", {"kind_sel": "any"}),
+        ("EditedNearestNeighbours", {"n_jobs": 1.5}),
+        ("NearMiss", {"version": 4}),
+        ("SMOTEENN", {"smote": imblearn.over_sampling.ADASYN()}),
+    ],
+)
+def test_parameters_that_imbalanced_learn_refuses(name, parameters):
+    X, y = blobs(10)
+    mine, theirs = (fit(c(**parameters), X, y) for c in (vars(ours)[name], THEIRS[name]))
+    assert isinstance(theirs, ValueError)
+    assert type(mine) is type(theirs)
+    assert str(mine) == str(theirs)
+
+
+@pytest.mark.parametrize("name", ["RandomOverSampler", "RandomUnderSampler"])
+def test_different_numbers_of_rows_and_labels(name):
+    """imbalanced-learn's random samplers would pair rows with wrong labels, or raise IndexError."""
+    X, y = blobs(10)
+    for rows in (X[:-1], X.tolist()[:-1]):
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            vars(ours)[name]().fit_resample(rows, y)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "text"),
+    [
+        ("SMOTE", {}, "class 'b' has 3 rows; k_neighbors=5 needs at least 6"),
+        ("SMOTE", {"k_neighbors": 3}, "class 'b' has 3 rows; k_neighbors=3 needs at least 4"),
+        ("SVMSMOTE", {}, "class 'b' has 3 rows; k_neighbors=5 needs at least 6"),
+        ("BorderlineSMOTE", {"m_neighbors": 43}, "X has 43 rows; m_neighbors=43 needs at least 44"),
+        (
+            "BorderlineSMOTE",
+            {"kind": "borderline-2", "k_neighbors": 43},
+            "X has 43 rows; k_neighbors=43 needs at least 44",
+        ),
+        ("ADASYN", {}, "class 'b' has 3 rows; n_neighbors=5 needs at least 6"),
+        ("ADASYN", {"n_neighbors": 50}, "X has 43 rows; n_neighbors=50 needs at least 51"),
+        ("SMOTEENN", {}, "class 'b' has 3 rows; k_neighbors=5 needs at least 6"),
+        ("EditedNearestNeighbours", {"n_neighbors": 43}, "X has 43 rows; n_neighbors=43 needs at least 44"),
+        ("NearMiss", {"n_neighbors": 4}, "class 'b' has 3 rows; n_neighbors=4 needs at least 4"),
+        (
+            "NearMiss",
+            {"version": 3, "n_neighbors_ver3": 41},
+            "class 'a' has 40 rows; n_neighbors_ver3=41 needs at least 41",
+        ),
+    ],
+)
+def test_too_few_rows(name, parameters, text):
+    """The message is in the user's words, then in scikit-learn's, as in imbalanced-learn."""
+    X, codes = blobs(12, sizes=(40, 3))
+    y = np.array(["a", "b"])[codes]
+    mine, theirs = (fit(c(**parameters), X, y) for c in (vars(ours)[name], THEIRS[name]))
+    assert isinstance(theirs, ValueError)
+    assert isinstance(mine, ValueError)
+    assert str(mine).startswith(text)
+    assert str(theirs).partition(", n_samples = ")[0] in str(mine)
+
+
+def test_a_class_of_one_row():
+    X, y = blobs(12, sizes=(40, 1))
+    with pytest.raises(ValueError, match=r"class 1 has 1 row; k_neighbors=5 needs at least 6\. Expected"):
+        ours.SMOTE().fit_resample(X, y)
+
+
+def test_smotenc_that_drops_a_category():
+    X, y = mixed(3)
+    sampler = ours.SMOTENC([0, 3], categorical_encoder=OneHotEncoder(drop="first"))
+    with pytest.raises(ValueError, match="requires a one-hot encoding with one column per category"):
+        sampler.fit_resample(X, y)
+
+
+def test_n_jobs_of_zero():
+    X, y = blobs(18)
+    with pytest.raises(ValueError, match="n_jobs must be a positive number, a negative one or None, got 0"):
+        ours.TomekLinks(n_jobs=0).fit_resample(X, y)
