@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equipoise._cli.demo import interactions, recommender
+from equipoise._cli.demo import bpr, interactions, recommender
 from equipoise._cli.demo.bpr import Adam, Recipe, pair_gradients, train
 from equipoise._cli.demo.interactions import Positives, Split
 from equipoise._cli.demo.recommender import RECIPES, evaluate, most_popular
@@ -187,7 +187,7 @@ def test_the_same_arguments_give_the_same_model(planted_split):
 
 
 def test_recipes_of_one_run_start_alike(monkeypatch, planted_split):
-    monkeypatch.setattr(recommender, "LEARNING_RATE", 0.0)
+    monkeypatch.setattr(bpr, "LEARNING_RATE", 0.0)
     models = [train(planted_split, recipe, epochs=1) for recipe in RECIPES]
     assert all(np.array_equal(models[0].items, model.items) for model in models)
 
@@ -196,13 +196,13 @@ def test_recipes_of_one_run_start_alike(monkeypatch, planted_split):
 def test_what_is_asked_of_the_sampler(monkeypatch, planted_split, recipe):
     drawn = []
 
-    class Listening(recommender.NegativeSampler):
+    class Listening(bpr.NegativeSampler):
         def sample(self, rows, num_negatives, **kwargs):
             answer = super().sample(rows, num_negatives, **kwargs)
             drawn.append((rows, answer.ids[:, 0]))
             return answer
 
-    monkeypatch.setattr(recommender, "NegativeSampler", Listening)
+    monkeypatch.setattr(bpr, "NegativeSampler", Listening)
     train(planted_split, recipe, epochs=20, dim=2)
     users, ids = map(np.concatenate, zip(*drawn, strict=True))
     pairs = users.size // 20
@@ -474,8 +474,8 @@ def test_settings_that_are_refused(planted_split, wrong, error, told):
 def test_the_defaults_that_the_help_names(capsys):
     assert main(["demo", "--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert f"over the pairs; default {recommender.EPOCHS}" in text
-    assert f"of the vectors; default {recommender.DIM}" in text
+    assert f"over the pairs; default {bpr.EPOCHS}" in text
+    assert f"of the vectors; default {bpr.DIM}" in text
 
 
 # ---- real logs -------------------------------------------------------------------------------------------

@@ -609,26 +609,26 @@ def test_a_disk_without_room(tmp_path, monkeypatch, capsys, out):
 SLOW = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in jobs in the background
-from equipoise import _row_files
+from equipoise._cli.sample import files, output
 from equipoise._cli.main import main
 where = {where!r}
 if where == "reading":
-    batches = _row_files.ParquetRows.batches
+    batches = files.ParquetRows.batches
     def slow(self, kinds):
         for batch in batches(self, kinds):
             print("now", flush=True)
             time.sleep(0.2)
             yield batch
-    _row_files.ParquetRows.batches = slow
+    files.ParquetRows.batches = slow
 else:
-    write = _row_files.Output.write
+    write = output.Output.write
     def slow(self, table):
         write(self, table)
         self._flush()
         print("now", flush=True)
         time.sleep(0.2)
-    _row_files.Output.write = slow
-_row_files._BATCH_ROWS = 100
+    output.Output.write = slow
+files._BATCH_ROWS = 100
 sys.exit(main({argv!r}))
 """
 
@@ -833,7 +833,6 @@ def test_the_scripts_folder_has_the_command():
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "usage: equipoise sample" in done.stdout
-    assert Path(equipoise.__file__).parent.joinpath("sample_command.py").exists()
 
 
 # ---- memory ----------------------------------------------------------------------------------------------
