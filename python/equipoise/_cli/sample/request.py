@@ -1,19 +1,16 @@
-"""A request to ``equipoise sample``."""
+"""What ``equipoise sample`` is asked to do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = ["Request"]
 
 
-Progress = Callable[[str, int, "int | None"], object]
-
-
 @dataclass(frozen=True)
 class Request:
-    """The arguments of the command.
+    """The options of the command, by their names.
 
     Examples
     --------
