@@ -20,12 +20,12 @@ def show(result: Row, render: Callable[[Row], str], *, as_json: bool) -> None:
 
 
 def table(rows: list[Row], *columns: Column) -> list[str]:
-    """Return the lines of a table. Strings are aligned to the left, numbers to the right; None becomes "-".
+    r"""Return the lines of a table. Strings are aligned to the left, numbers to the right; None becomes "-".
 
     Examples
     --------
     >>> rows = [{"name": "click", "share": 0.005}, {"name": "no click", "share": None}]
-    >>> print("\\n".join(table(rows, ("name", "class", "s"), ("share", "share", ".1%"))))
+    >>> print("\n".join(table(rows, ("name", "class", "s"), ("share", "share", ".1%"))))
       class     share
       --------  -----
       click      0.5%

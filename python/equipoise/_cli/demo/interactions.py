@@ -55,7 +55,7 @@ class Interactions:
 def read(
     path: str | os.PathLike[str], *, user: str = "user_id", item: str = "item_id", time: str = "timestamp"
 ) -> Interactions:
-    """Read three columns of a Parquet file (extra ``arrow``) or a CSV file (UTF-8, commas, a header).
+    r"""Read three columns of a Parquet file (extra ``arrow``) or a CSV file (UTF-8, commas, a header).
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def read(
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "log.csv")
-    ...     _ = path.write_text("who,what,when\\nann,7,2011-11-02\\nbob,9,2011-11-01\\nann,7,2011-11-03\\n")
+    ...     _ = path.write_text("who,what,when\nann,7,2011-11-02\nbob,9,2011-11-01\nann,7,2011-11-03\n")
     ...     log = read(path, user="who", item="what", time="when")
     >>> log.users, log.items, log.user_ids, log.rows
     (array([1, 0]), array([1, 0]), array(['ann', 'bob'], dtype=object), 3)

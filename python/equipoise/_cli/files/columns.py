@@ -28,7 +28,7 @@ short = _repr.repr  # the text of a cell or a column's name, which may be very l
 
 
 def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[Columns, Where]:
-    """Read columns of a Parquet file (extra ``arrow``) or a CSV file (UTF-8, commas, a header).
+    r"""Read columns of a Parquet file (extra ``arrow``) or a CSV file (UTF-8, commas, a header).
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[Co
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "log.csv")
-    ...     _ = path.write_text("who,what\\nann,7\\nbob,9\\n")
+    ...     _ = path.write_text("who,what\nann,7\nbob,9\n")
     ...     (what,), where = read_columns(path, ["what"])
     >>> what, where(1)
     (array(['7', '9'], dtype=object), 'line 3')
