@@ -74,7 +74,7 @@ class Columns:
             role = _ROLES[argument]
             where = "" if at is None else f", {row_name(first + int(at))}"
             if role == "weight" and at is not None:
-                rest += "; no row is dropped unasked: correct the column first, 0 keeps a row out"
+                rest += "; rows are never dropped silently: correct the column, or give the row weight 0"
             raise BadInput(f"{path}: --{role} {self.roles.get(role)}{where}: {rest}") from failure
 
     def _weights(self, column: Any) -> Any:

@@ -89,7 +89,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write the sample and print the summary."""
     if (options.half_life is None) != (options.time is None):
-        raise BadInput("--half-life and --time come together")
+        raise BadInput("--half-life and --time must be given together")
     request = Request(**{name: getattr(options, name) for name in Request.__dataclass_fields__})
     try:
         with _terminable(), progress.steps() as steps:
@@ -158,5 +158,5 @@ def render(summary: dict[str, Any]) -> str:
         cells.insert(1, ["-" * width for width in widths])
         lines += ["", *(f"{n:<{widths[0]}}  {a:>{widths[1]}}  {b:>{widths[2]}}" for n, a, b in cells)]
         if len(classes) > _SHOWN:
-            lines.append(f".. and {len(classes) - _SHOWN:,} more: --json has them all")
+            lines.append(f".. and {len(classes) - _SHOWN:,} more: --json shows all")
     return "\n".join([*lines, "", f"{summary['output']} is written"])

@@ -51,7 +51,7 @@ def run(request: Request, progress: Progress) -> dict[str, Any]:
     if request.inclusion_column in schema.names:
         raise BadInput(
             f"{inputs[0].path}: has a column {request.inclusion_column!r} already: "
-            f"--inclusion-column gives what is added another name"
+            f"--inclusion-column can give the added column another name"
         )
     output.check(schema)
     columns = Columns(request, schema, inputs[0].path)
@@ -87,7 +87,7 @@ def _common_schema(inputs: Sequence[Rows]) -> Any:
     for other in inputs[1:]:
         for field in other.schema:
             if field.name not in fields:
-                raise BadInput(f"{other.path}: has a column {field.name!r}, which {first.path} has not")
+                raise BadInput(f"{other.path}: has a column {field.name!r}, which {first.path} does not have")
             mine = fields[field.name]
             if field.type != mine.type:
                 raise BadInput(
@@ -170,6 +170,6 @@ def _write(
         done = end
         progress("fetching", done, inclusion.size)
     if done != inclusion.size:
-        raise BadInput(f"{output.path}: {done} of {inclusion.size} rows were found again")
+        raise BadInput(f"{output.path}: only {done} of {inclusion.size} sampled rows were found in the second pass")
     if not done:
         output.write(schema.empty_table().append_column(field, [column_of(inclusion)]))
