@@ -170,6 +170,8 @@ def _write(
         done = end
         progress("fetching", done, inclusion.size)
     if done != inclusion.size:
-        raise BadInput(f"{output.path}: only {done} of {inclusion.size} sampled rows were found in the second pass")
+        raise BadInput(
+            f"{output.path}: only {done} of {inclusion.size} sampled rows were found in the second pass"
+        )
     if not done:
         output.write(schema.empty_table().append_column(field, [column_of(inclusion)]))
