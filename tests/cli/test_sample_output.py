@@ -1,4 +1,4 @@
-"""What ``equipoise sample`` writes and prints: the output file, the summary and the progress bar."""
+"""The output of ``equipoise sample``: the file, the summary and the progress bar."""
 
 from __future__ import annotations
 

@@ -213,7 +213,6 @@ def write_wheel(path, members):
 
 def test_packing_the_log_again_gives_the_same_bytes(members, embedded, tmp_path, capsys):
     wheel = write_wheel(tmp_path / "obp.whl", members)
-    assert pack(wheel) == embedded
     assert main([wheel, "-o", str(tmp_path / FILE)]) == 0
     assert (tmp_path / FILE).read_bytes() == embedded
     assert capsys.readouterr().err == ""

@@ -1,4 +1,4 @@
-"""What readers and writers share of pyarrow: its failures, types and conversions."""
+"""Failures, types and conversions of pyarrow, shared by readers and writers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``equipoise sample`` is asked to do."""
+"""The options of ``equipoise sample`` as one record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Request"]
 
 @dataclass(frozen=True)
 class Request:
-    """The options of the command, by their names.
+    """A request to ``equipoise sample``, with the options by their names.
 
     Examples
     --------
