@@ -1,4 +1,4 @@
-"""``python -m equipoise``: the command line."""
+"""The command line, run as ``python -m equipoise``."""
 
 import sys
 

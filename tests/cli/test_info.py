@@ -1,4 +1,4 @@
-"""What a bug report shows: the versions, kernels, CPU path and threads, each with its reason."""
+"""The report for bug reports: versions, kernels, CPU path and threads, each with its reason."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def reject(constant):
 
 
 def run(*args, **variables):
-    """stdout of `python -m equipoise info`, with these variables of ours and no others."""
+    """Return the output of `python -m equipoise info`, with these of our environment variables alone."""
     env = {k: v for k, v in os.environ.items() if k not in VARIABLES} | variables
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "equipoise", "info", *args],
@@ -41,13 +41,14 @@ def run(*args, **variables):
 
 
 def info(**variables):
+    """Return the report as a dict."""
     return json.loads(run("--json", **variables), parse_constant=reject)
 
 
-# ---- what it says ----------------------------------------------------------------------------------------
+# ---- contents -------------------------------------------------------------------------------------------
 
 
-def test_json():
+def test_json_has_the_versions_and_the_backend():
     said = info()
     assert said["equipoise"] == equipoise.__version__
     assert said["python"] == f"{platform.python_version()} ({platform.python_implementation()})"
@@ -61,7 +62,7 @@ def test_json():
             assert version is None
 
 
-def test_text_says_the_same():
+def test_text_and_json_agree():
     said = versions.collect()
     lines = dict(
         line.split(maxsplit=1) for line in versions.render(said).replace("CPU path", "CPU").splitlines()
@@ -76,37 +77,37 @@ def test_text_says_the_same():
     )
 
 
-def test_show_versions_prints_it(capsys):
+def test_show_versions_prints_the_text(capsys):
     assert equipoise.show_versions() is None
     assert capsys.readouterr().out == versions.render(versions.collect()) + "\n"
 
 
-def test_the_command_line_prints_it(capsys):
+def test_the_command_prints_text_or_json(capsys):
     assert main(["info"]) == 0
     assert capsys.readouterr().out == versions.render(versions.collect()) + "\n"
     assert main(["info", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == versions.collect()
 
 
-def test_what_is_not_there(monkeypatch):
+def test_a_package_that_is_not_installed(monkeypatch):
     monkeypatch.setattr(versions, "PACKAGES", ("numpy", "no-such-package"))
     said = versions.collect()
     assert said["packages"]["no-such-package"] is None
     assert "no-such-package not installed" in versions.render(said)
 
 
-# ---- and why ---------------------------------------------------------------------------------------------
+# ---- reasons --------------------------------------------------------------------------------------------
 
 
 @needs_core
-def test_compiled_kernels():
+def test_the_reason_for_compiled_kernels():
     assert info()["backend"] == {"name": "cpp", "reason": "compiled kernels are installed"}
     assert info(EQUIPOISE_BACKEND="cpp")["backend"] == {"name": "cpp", "reason": "EQUIPOISE_BACKEND=cpp"}
     assert info(EQUIPOISE_BACKEND="auto")["backend"]["reason"] == "compiled kernels are installed"
 
 
 @needs_numba
-def test_numba():
+def test_the_reason_for_numba():
     said = info(EQUIPOISE_BACKEND="numba")
     assert said["backend"] == {"name": "numba", "reason": "EQUIPOISE_BACKEND=numba"}
     assert said["cpu"]["path"] == "numba"
@@ -115,7 +116,7 @@ def test_numba():
 
 
 @needs_core
-def test_cpu_path():
+def test_disabled_cpu_features_change_the_path():
     found = info(EQUIPOISE_BACKEND="cpp")["cpu"]
     assert found["path"] in ("baseline", "avx2", "avx512")
     assert found["disabled"] is None
@@ -135,8 +136,8 @@ def test_cpu_path():
             assert f"EQUIPOISE_DISABLE_CPU_FEATURES={value}" in said["reason"]
 
 
-def test_kernels_that_do_not_load(monkeypatch):
-    """As on a system that is older than the wheel: the report still comes."""
+def test_the_report_works_if_the_kernels_do_not_load(monkeypatch):
+    """This happens on a system that is older than the wheel."""
 
     def fail():
         raise ImportError("GLIBC_2.99 not found")
@@ -149,7 +150,7 @@ def test_kernels_that_do_not_load(monkeypatch):
 
 
 @pytest.mark.parametrize(("value", "default"), [("", 1), ("7", 7), ("0", None), ("two", None)])
-def test_threads(value, default, monkeypatch):
+def test_the_number_of_threads_and_its_reason(value, default, monkeypatch):
     monkeypatch.setenv("EQUIPOISE_NUM_THREADS", value)
     threads = versions.collect()["threads"]
     assert threads["default"] == default
@@ -157,8 +158,8 @@ def test_threads(value, default, monkeypatch):
     assert value in threads["reason"]
 
 
-def test_it_imports_nothing_that_it_names():
-    """Not even Numba where Numba is the backend."""
+def test_the_report_imports_none_of_the_packages_it_names():
+    """This includes Numba, even if Numba is the backend."""
     program = "import sys, equipoise; equipoise.show_versions(); print(*sys.modules)"
     for chosen in ["cpp"] * HAS_CORE + ["numba"] * HAS_NUMBA:
         env = os.environ | {"EQUIPOISE_BACKEND": chosen}
@@ -169,7 +170,7 @@ def test_it_imports_nothing_that_it_names():
         assert not (set(versions.PACKAGES) - {"numpy"}) & loaded
 
 
-def test_it_costs_the_import_nothing():
+def test_importing_equipoise_does_not_load_the_report():
     program = (
         "import sys, numpy\nbefore = set(sys.modules)\nimport equipoise\nprint(*set(sys.modules) - before)"
     )

@@ -293,10 +293,8 @@ ALLOWED = {
     "_numba": {"numba", "llvmlite"},
     "imblearn": {"imblearn", "scipy", "sklearn"},
     "_validate/columns.py": {"pyarrow"},
+    "_cli/files": {"pyarrow"},
     "_cli/sample": {"pyarrow"},
-    "_cli/progress.py": {"tqdm"},
-    "_cli/main.py": {"tqdm"},
-    "_cli/demo/interactions.py": {"pyarrow"},
     "dask.py": {"dask", "pandas"},
     "ray.py": {"pandas", "pyarrow", "ray"},
     "_validate/arguments.py": {"tqdm"},
@@ -392,7 +390,7 @@ def importable(path):
         return None
     if parts[0] == "_numba" and importlib.util.find_spec("numba") is None:
         return None
-    if parts[:2] == ("_cli", "sample") and importlib.util.find_spec("pyarrow") is None:
+    if parts[:2] in {("_cli", "files"), ("_cli", "sample")} and importlib.util.find_spec("pyarrow") is None:
         return None
     return ".".join(("equipoise", *(part for part in parts if part != "__init__")))
 

@@ -15,15 +15,16 @@ import equipoise
 NOT_IMPORTED = {"_core", "dask", "imblearn", "ray"}
 if importlib.util.find_spec("numba") is None:  # a compiled wheel is also tested where Numba is not installed
     NOT_IMPORTED.add("_numba")
-if importlib.util.find_spec("pyarrow") is None:
-    NOT_IMPORTED.add("sample")
+NEED_PYARROW = ("equipoise._cli.files.", "equipoise._cli.sample.")
+HAS_PYARROW = importlib.util.find_spec("pyarrow") is not None
 
 
 def modules():
     """Yield the names of all modules of the package but those whose extra is not installed."""
     yield "equipoise"
     for found in pkgutil.walk_packages(equipoise.__path__, "equipoise.", onerror=lambda name: None):
-        if not NOT_IMPORTED & set(found.name.split(".")) and not found.name.endswith("__main__"):
+        absent = NOT_IMPORTED & set(found.name.split(".")) or found.name.endswith("__main__")
+        if not absent and (HAS_PYARROW or not found.name.startswith(NEED_PYARROW)):
             yield found.name
 
 

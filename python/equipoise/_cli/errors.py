@@ -1,7 +1,14 @@
-"""What the command line answers with exit status 2."""
+"""The error class and the exit statuses of the command line."""
 
-__all__ = ["BadInput"]
+__all__ = ["BAD_INPUT", "BROKEN_PIPE", "DONE", "INTERRUPTED", "TERMINATED", "BadInput"]
+
+
+DONE, BAD_INPUT = 0, 2
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 128 + 2, 128 + 13, 128 + 15  # a shell's numbers for these signals
 
 
 class BadInput(Exception):
-    """What the user gave cannot be worked with: one line, that names it."""
+    """The user's input cannot be used. The message is one line that names the file, column or option.
+
+    The command line prints it to standard error and ends with status 2.
+    """

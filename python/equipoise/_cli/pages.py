@@ -1,15 +1,36 @@
-"""Text tables and notes of the command line's pages."""
+"""Results on standard output: text tables and notes, or JSON."""
 
 from __future__ import annotations
 
+import json
 import textwrap
+from collections.abc import Callable
 from typing import Any
 
+__all__ = ["Column", "Row", "note", "show", "table"]
+
+
 Row = dict[str, Any]
+Column = tuple[str, str, str]  # key in a row, heading, format
 
 
-def _table(rows: list[Row], *columns: tuple[str, str, str]) -> list[str]:
-    """Lines of a table, its columns (key, heading, format): text to the left, numbers to the right."""
+def show(result: Row, render: Callable[[Row], str], *, as_json: bool) -> None:
+    """Print a result as one JSON object, or as the page that ``render`` makes of it."""
+    print(json.dumps(result, indent=2, allow_nan=False) if as_json else render(result))
+
+
+def table(rows: list[Row], *columns: Column) -> list[str]:
+    r"""Return the lines of a table. Strings are aligned to the left, numbers to the right; None becomes "-".
+
+    Examples
+    --------
+    >>> rows = [{"name": "click", "share": 0.005}, {"name": "no click", "share": None}]
+    >>> print("\n".join(table(rows, ("name", "class", "s"), ("share", "share", ".1%"))))
+      class     share
+      --------  -----
+      click      0.5%
+      no click      -
+    """
     cells = [[heading for _, heading, _ in columns]]
     for row in rows:
         cells.append(["-" if row[key] is None else format(row[key], form) for key, _, form in columns])
@@ -22,5 +43,6 @@ def _table(rows: list[Row], *columns: tuple[str, str, str]) -> list[str]:
     ]
 
 
-def _note(text: str) -> list[str]:
+def note(text: str) -> list[str]:
+    """Return the lines of a paragraph, indented like a table and at most 98 characters wide."""
     return textwrap.wrap(text, width=98, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)

@@ -1,25 +1,30 @@
-"""Progress of the command line, as bars on a terminal."""
+"""Progress of the commands on standard error: bars on a terminal, drawn by tqdm if it is installed."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+
+from equipoise import _validate
+from equipoise._runtime.progress import Bar
+
+__all__ = ["Progress", "steps", "trainings"]
+
+
+Progress = Callable[[str, int, "int | None"], object]  # name of the step, amount done, total if known
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on a terminal (extra ``progress``: tqdm); else, or without tqdm, a line a training."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        tqdm = None
-    if tqdm is None or not sys.stderr.isatty():
+def trainings() -> Iterator[Progress]:
+    """Yield a progress function for the demo's trainings, which share one bar.
+
+    Without a terminal or tqdm it prints a line at the start of each training instead.
+    """
+    if not sys.stderr.isatty() or not _has_tqdm():
         told = ""
 
-        def tell(name: str, done: int, total: int) -> None:
+        def tell(name: str, done: int, total: int | None) -> None:
             nonlocal told
             if name != told:
                 print(f"equipoise demo: {name}, epoch {done} of {total}", file=sys.stderr, flush=True)
@@ -27,46 +32,40 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 
         yield tell
         return
-    with tqdm(unit="epoch") as bar:
+    with contextlib.closing(Bar(_validate.as_progress(True), unit="epoch", scaled=False)) as bar:
+        yield lambda name, done, total: bar.show(done, total, name)
 
-        def move(name: str, done: int, total: int) -> None:
-            bar.total = total
-            bar.set_description(name, refresh=False)
-            bar.update(done - bar.n)
+
+@contextlib.contextmanager
+def steps() -> Iterator[Progress]:
+    """Yield a progress function for ``equipoise sample``, which draws a bar for each step.
+
+    It is silent without a terminal. On a terminal without tqdm one line names the extra to install.
+    """
+    if not sys.stderr.isatty():
+        yield lambda step, done, total: None
+        return
+    if not _has_tqdm():
+        hint = "equipoise sample: no progress bar: python -m pip install 'equipoise[progress]'"
+        print(hint, file=sys.stderr)
+        yield lambda step, done, total: None
+        return
+    bars: dict[str, Bar] = {}
+    with contextlib.ExitStack() as stack:
+
+        def move(step: str, done: int, total: int | None) -> None:
+            if step not in bars:
+                stack.close()  # ends the bar of the step before
+                bars[step] = Bar(_validate.as_progress(True), total=total)
+                stack.callback(bars[step].close)
+            bars[step].show(done, total, step)
 
         yield move
 
 
-@contextlib.contextmanager
-def _bars() -> Iterator[Callable[[str, int, int | None], None]]:
-    """A bar for each step on stderr, if that is a terminal and tqdm is there."""
-    bar: Any = None
-    shown = ""
-    tqdm: Any = None
-    if sys.stderr.isatty():
-        try:
-            tqdm = importlib.import_module("tqdm")
-        except ImportError:
-            print(
-                "equipoise sample: no progress bar: python -m pip install 'equipoise[progress]'",
-                file=sys.stderr,
-            )
-
-    def progress(step: str, done: int, total: int | None) -> None:
-        nonlocal bar, shown
-        if tqdm is None:
-            return
-        if step != shown:
-            if bar is not None:
-                bar.close()
-            bar, shown = (
-                tqdm.tqdm(desc=step, total=total, unit=" rows", unit_scale=True, file=sys.stderr),
-                step,
-            )
-        bar.update(done - bar.n)
-
+def _has_tqdm() -> bool:
     try:
-        yield progress
-    finally:
-        if bar is not None:
-            bar.close()
+        _validate.as_progress(True)
+    except ImportError:
+        return False
+    return True

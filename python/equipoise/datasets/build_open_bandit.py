@@ -1,10 +1,10 @@
-"""Rebuild the embedded Open Bandit log, byte for byte, from the wheel that carries the original.
+"""Rebuild the embedded Open Bandit log, byte for byte, from the wheel that contains the original.
 
     pip download --no-deps obp==0.4.1
     python -m equipoise.datasets.build_open_bandit obp-0.4.1-py3-none-any.whl            # compare
     python -m equipoise.datasets.build_open_bandit obp-0.4.1-py3-none-any.whl -o FILE    # write
 
-Exit status: 0 done or equal, 1 not equal, 2 bad input.
+Exit status: 0 if the file was written or is equal, 1 if it differs, 2 for bad input.
 """
 
 from __future__ import annotations
@@ -27,7 +27,15 @@ __all__ = ["main", "pack"]
 
 
 def pack(wheel: str | Path) -> bytes:
-    """The embedded file's bytes, from the path of the wheel obp 0.4.1.
+    """Return the bytes of the embedded file, made from the wheel of obp 0.4.1.
+
+    Parameters
+    ----------
+    wheel : str or Path
+
+    Returns
+    -------
+    bytes
 
     Raises
     ------
@@ -64,7 +72,7 @@ def pack(wheel: str | Path) -> bytes:
 
 
 def _columns(rows: list[dict[str, str]]) -> dict[str, NDArray[np.int64]]:
-    """One array of digits for each of FIELDS."""
+    """Return an array of integers for each of FIELDS."""
     arm = np.arange(len(rows)) // ROWS_PER_ARM
     columns = {
         "is_bts": arm // len(CAMPAIGNS),
@@ -81,7 +89,7 @@ def _columns(rows: list[dict[str, str]]) -> dict[str, NDArray[np.int64]]:
     propensity = np.array([float(row["propensity_score"]) for row in rows])
     uniform = 1 / np.array([NUM_ITEMS[name] for name in CAMPAIGNS])[columns["campaign"]]
     millionths = np.rint(propensity * 1e6)
-    # Relative frequencies in simulations of the policy, some with a float's noise in their last digits.
+    # They are relative frequencies in simulations of the policy; the last digits of some are rounding noise.
     off = np.abs(millionths / 1e6 - propensity) > 2e-16
     if np.any(off & (propensity != uniform)):
         raise ValueError("propensity_score must be a multiple of 1e-6 or one over the number of items")
@@ -109,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("wheel", help="path of obp-0.4.1-py3-none-any.whl")
-    parser.add_argument("-o", "--output", help="file to write; without it, compare with the embedded file")
+    parser.add_argument("-o", "--output", help="file to write (default: compare with the embedded file)")
     options = parser.parse_args(argv)
     try:
         built = pack(options.wheel)

@@ -1,8 +1,8 @@
-"""The log that ships with the package: 60,000 fashion e-commerce impressions with known propensities.
+"""The Open Bandit log, which ships with the package: 60,000 shop impressions with known propensities.
 
-The small version of the Open Bandit Dataset: Saito, Aihara, Matsutani and Narita, "Open Bandit Dataset and
-Pipeline: Towards Realistic and Reproducible Off-Policy Evaluation", 2020, arXiv:2008.07146. Apache-2.0; see
-NOTICE in this folder. ``build_open_bandit`` makes the file from its source.
+It is the small version of the Open Bandit Dataset: Saito, Aihara, Matsutani and Narita, "Open Bandit Dataset
+and Pipeline: Towards Realistic and Reproducible Off-Policy Evaluation", 2020, arXiv:2008.07146. The license
+is Apache-2.0; see NOTICE in this folder. ``build_open_bandit`` rebuilds the file from its source.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ CAMPAIGNS = ("all", "men", "women")
 NUM_ITEMS = {"all": 80, "men": 34, "women": 46}
 
 
-# Bit planes: of each field in turn, from the lowest bit on, that bit of every row, eight rows a byte, the
-# first the highest. No compressor, so that a rebuild gives the same bytes whatever zlib is installed; the
-# wheel has one, and makes half of it.
+# The file holds bit planes. For each field in turn, and each of its bits from the lowest on, it has that bit
+# of every row: eight rows to a byte, the first row in the highest bit. It is not compressed, so that a
+# rebuild has the same bytes with any version of zlib; the wheel, which is compressed, halves its size.
 FILE = "open_bandit_small.bits"
 START = np.datetime64("2019-11-24T00:00:00", "s")
 ROWS_PER_ARM = 10_000
@@ -32,11 +32,11 @@ ROWS_PER_ARM = 10_000
 FIELDS = (
     ("is_bts", 2),
     ("campaign", 3),
-    ("seconds", 3_600),  # since the arm's row before, or START
+    ("seconds", 3_600),  # since the previous row of the arm, or since START
     ("item_id", 80),
-    ("position", 3),  # less 1
+    ("position", 3),  # minus 1
     ("click", 2),
-    ("propensity", 1_000_000),  # in millionths; 0 = one over the number of items
+    ("propensity", 1_000_000),  # in millionths; 0 stands for one over the number of items
     ("user_feature_0", 3),
     ("user_feature_1", 5),
     ("user_feature_2", 9),
@@ -48,28 +48,30 @@ FIELDS = (
 
 @dataclass(frozen=True, eq=False)
 class OpenBandit:
-    """Logged impressions, one row each, in time order within an arm (policy and campaign).
+    """Logged impressions, one in each row, ordered by time within an arm (a policy and a campaign).
 
     Attributes
     ----------
     is_bts : bool ndarray of shape (n,)
-        True: the item was chosen by Bernoulli Thompson sampling; False: uniformly at random.
+        Whether the item was chosen by Bernoulli Thompson sampling ("bts") instead of uniformly at random.
     campaign : int8 ndarray of shape (n,)
         Index into CAMPAIGNS. Each campaign has its own items and its own users.
     timestamp : datetime64[s] ndarray of shape (n,)
         UTC, 2019-11-24 to 2019-11-30.
     item_id : int64 ndarray of shape (n,)
-        In [0, NUM_ITEMS[campaign]): the same number in two campaigns is not the same item.
+        In [0, NUM_ITEMS[campaign]). The same number in two campaigns means two different items.
     position : int8 ndarray of shape (n,)
-        Where on the page the item was shown: 1 left, 2 centre, 3 right.
+        Where on the page the item was shown: 1 left, 2 center, 3 right.
     click : int8 ndarray of shape (n,)
         1 if clicked, else 0.
     propensity : float64 ndarray of shape (n,)
-        Probability in (0, 1) with which the policy showed this item at this position.
+        Probability, in (0, 1), that the policy showed this item at this position.
     user_features : int8 ndarray of shape (n, 4)
-        Anonymised categories, coded from 0; 3, 5, 9 and 10 values.
-    affinity_shown, affinity_sum : int8 ndarray of shape (n,)
-        The user's past clicks on the item shown, and on all items of the campaign.
+        Anonymized categories, coded from 0, with 3, 5, 9 and 10 values.
+    affinity_shown : int8 ndarray of shape (n,)
+        The user's past clicks on the item shown.
+    affinity_sum : int8 ndarray of shape (n,)
+        The user's past clicks on all items of the campaign.
     """
 
     is_bts: NDArray[np.bool_]
@@ -84,15 +86,26 @@ class OpenBandit:
     affinity_sum: NDArray[np.int8]
 
     def __len__(self) -> int:
+        """Return the number of rows."""
         return self.item_id.size
 
     def where(self, *, policy: str | None = None, campaign: str | None = None) -> OpenBandit:
-        """The rows of one policy, one campaign, or both (one arm).
+        """Return the rows of one policy, one campaign, or both (one arm).
+
+        Parameters
+        ----------
+        policy : {"random", "bts"}, optional
+        campaign : {"all", "men", "women"}, optional
+
+        Returns
+        -------
+        OpenBandit
+            A copy of the rows, in the same order.
 
         Raises
         ------
         ValueError
-            If policy is not in POLICIES or campaign not in CAMPAIGNS.
+            If policy is not in POLICIES, or campaign is not in CAMPAIGNS.
 
         Examples
         --------
@@ -109,15 +122,16 @@ class OpenBandit:
 
 
 def load_open_bandit() -> OpenBandit:
-    """Load the embedded log: 60,000 impressions, 287 of them clicked, 10,000 for each policy and campaign.
+    """Load the embedded log: 60,000 impressions with 287 clicks, 10,000 for each policy and campaign.
 
-    Real impressions of a fashion shop's front page in one week of November 2019. Times are cut to whole
-    seconds. A propensity is the source's number to within one unit in the last place of a float64.
+    They are real impressions from a fashion shop's front page in one week of November 2019. Times are
+    truncated to whole seconds. A propensity equals the source's number to within one unit in the last place
+    of a float64.
 
     Returns
     -------
     OpenBandit
-        New arrays, the caller's to change.
+        New arrays, which the caller may change.
 
     Examples
     --------
@@ -151,6 +165,7 @@ def load_open_bandit() -> OpenBandit:
 
 
 def _index(argument: str, name: str, names: tuple[str, ...]) -> int:
+    """Return the position of a name, or refuse it."""
     if name not in names:
         raise ValueError(f"{argument} must be one of {', '.join(names)}, got {name!r}")
     return names.index(name)

@@ -1,1 +1,1 @@
-"""``equipoise demo``: the main jobs, on the embedded log or on the user's own."""
+"""The command ``equipoise demo``: the library's main jobs, on the embedded log or on the user's own log."""

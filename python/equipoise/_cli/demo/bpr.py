@@ -1,4 +1,8 @@
-"""Matrix factorization trained by BPR, in NumPy."""
+"""Matrix factorization trained with BPR, in NumPy.
+
+S. Rendle, C. Freudenthaler, Z. Gantner and L. Schmidt-Thieme, "BPR: Bayesian personalized ranking from
+implicit feedback", UAI 2009.
+"""
 
 from __future__ import annotations
 
@@ -11,39 +15,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise import AliasTable, NegativeSampler, _validate
-from equipoise._cli.demo.interactions import Split
+from equipoise._cli.demo.splits import Split
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.floating[Any]]
 __all__ = ["Adam", "Model", "Recipe", "pair_gradients", "train"]
 
 
+Ints = NDArray[np.int64]
+Floats = NDArray[np.floating[Any]]
 EPOCHS, DIM = 30, 64
 BATCH = 1024  # pairs
 LEARNING_RATE, REGULARIZATION = 0.005, 0.02
-INITIAL_NORM = 0.1  # of a vector, about
-POWER = 0.75  # of the popularity, after word2vec (Mikolov et al., 2013)
-
-
-# ---- the model -------------------------------------------------------------------------------------------
+INITIAL_NORM = 0.1  # the approximate norm of a vector before training
+POWER = 0.75  # exponent of the popularity, after word2vec (Mikolov et al., 2013)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How negatives are drawn, one for each positive pair, and used.
+    """How negatives are drawn, one for each positive pair, and how the loss uses them.
 
     Attributes
     ----------
     name : str
     popular : bool
-        In proportion to popularity^POWER, the number of training users of an item; else uniformly.
+        Whether items are drawn in proportion to popularity^POWER, where the popularity is the number of
+        training users, instead of uniformly.
     exclude : bool
-        Never a training positive of the user.
+        Whether the user's training positives are excluded.
     correct : bool
-        Give the loss s - log q for the score s of an item, q the probability that it is proposed. The loss
-        makes what it is given log p(item | user) - log q, up to a constant, so that s becomes
-        log p(item | user); uncorrected, s itself has the popularity taken out. (X. Yi et al.,
-        "Sampling-bias-corrected neural modeling for large corpus item recommendations", RecSys 2019.)
+        Whether the loss gets s - log q instead of the score s of an item, where q is the probability that
+        the item is proposed. The loss drives its argument to log p(item | user) - log q, up to a constant.
+        With the correction, s becomes log p(item | user); without it, s has the popularity divided out.
+        (X. Yi et al., "Sampling-bias-corrected neural modeling for large corpus item recommendations",
+        RecSys 2019.)
     """
 
     name: str
@@ -54,14 +57,18 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Scores are users @ items.T: inner product and, by the last column (1 for a user), the item's bias.
+    """A trained model, whose scores are users @ items.T.
+
+    The last column of ``users`` is 1, and that of ``items`` is the item's bias.
 
     Attributes
     ----------
     users : float32 ndarray of shape (num_users, dim + 1)
     items : float32 ndarray of shape (num_items, dim + 1)
-    seconds, sampling_seconds : float
-        Training took, and of these the sampler's construction and its draws.
+    seconds : float
+        The time that the training took.
+    sampling_seconds : float
+        The part of it that the sampler's construction and its draws took.
     """
 
     users: NDArray[np.float32]
@@ -70,27 +77,29 @@ class Model:
     sampling_seconds: float
 
     def scores(self, users: Ints) -> Floats:
-        """Of all items, for users of shape (b,): float32 of shape (b, num_items)."""
+        """Return the scores of all items for users of shape (b,), as float32 of shape (b, num_items)."""
         return self.users[users] @ self.items.T
 
 
 def pair_gradients(
     user: Floats, positive: Floats, negative: Floats, log_q: Floats | float, regularization: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Gradients of BPR's loss of each pair: -log sigmoid(m) + regularization / 2 (|u|^2 + |i|^2 + |j|^2).
+    """Return the gradients of BPR's loss for each pair.
+
+    The loss is -log sigmoid(m) + regularization / 2 (|u|^2 + |i|^2 + |j|^2).
 
     Parameters
     ----------
     user, positive, negative : ndarray of shape (b, d)
         Vectors u, i and j; the margin is m = u . (i - j) - log_q.
     log_q : ndarray of shape (b,), or 0
-        log(q_i / q_j) for proposals q; 0 leaves q in what the scores mean.
+        log(q_i / q_j) for proposal probabilities q, or 0 for no correction.
     regularization : float
 
     Returns
     -------
     tuple of three ndarrays of shape (b, d)
-        For u, i and j.
+        The gradients of u, i and j.
 
     Examples
     --------
@@ -110,12 +119,12 @@ def pair_gradients(
 
 
 class Adam:
-    """Adam (D. P. Kingma and J. Ba, ICLR 2015) on the rows that a batch touches; the others stay as they are.
+    """Adam (D. P. Kingma and J. Ba, ICLR 2015), applied to the rows that a batch touches and to no others.
 
     Parameters
     ----------
     values : float ndarray of shape (n, d)
-        Changed in place.
+        The parameters, which each step changes in place.
     learning_rate : float
 
     Examples
@@ -136,7 +145,7 @@ class Adam:
         self._mean, self._square, self._steps = np.zeros_like(values), np.zeros_like(values), 0
 
     def step(self, rows: Ints, gradients: NDArray[Any]) -> None:
-        """Descend by gradients of shape (b, d), each of one of ``rows``; those of one row are added up."""
+        """Descend along gradients of shape (b, d), one for each of ``rows``. Those of one row are added."""
         row, gradient = _sum_by_row(rows, gradients)
         self._steps += 1
         mean = self.MEAN_DECAY * self._mean[row] + (1 - self.MEAN_DECAY) * gradient
@@ -147,13 +156,15 @@ class Adam:
 
 
 def _sum_by_row(rows: Ints, gradients: NDArray[Any]) -> tuple[Ints, NDArray[Any]]:
-    """The distinct rows, ascending, and the sum of each one's gradients: its first, its second, and so on."""
+    """Return the distinct rows in ascending order, and the sum of each one's gradients in their order."""
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     begins = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     times = np.diff(begins, append=rows.size)
     total = gradients[order[begins]]
-    for k in range(1, times.max()):  # rows rarely meet in a batch: a sixth of the time of np.add.reduceat
+    for k in range(
+        1, times.max()
+    ):  # few rows repeat in a batch, so this takes a sixth of np.add.reduceat's time
         again = np.flatnonzero(times > k)
         total[again] += gradients[order[begins[again] + k]]
     return ordered[begins], total
@@ -176,14 +187,14 @@ def train(
     split : Split
     recipe : Recipe
     epochs : int
-        >= 1, passes over the positives, each in a new order.
+        Passes over the positives, each in a new order; at least 1.
     dim : int
-        >= 1, of the vectors.
+        Dimensions of the vectors; at least 1.
     seed, run : int
-        In [0, 2^64). Runs of one seed differ; recipes of one seed and run start from the same vectors and see
-        the positives in the same order.
+        In [0, 2^64). Runs of one seed differ. All recipes of one seed and run start from the same vectors
+        and see the positives in the same order.
     progress : callable
-        Called after each epoch.
+        A function without arguments that is called after each epoch.
 
     Returns
     -------
@@ -193,15 +204,15 @@ def train(
     Raises
     ------
     TypeError, ValueError
-        epochs, dim, seed or run no integer, or out of range.
+        If epochs, dim, seed or run is not an integer, or is out of range.
 
     Examples
     --------
-    >>> from equipoise._cli.demo.interactions import Positives, Split
+    >>> from equipoise._cli.demo.splits import Positives, Split
     >>> six_of_twelve = Positives(np.arange(0, 25, 6), np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] * 2))
     >>> split = Split(six_of_twelve, six_of_twelve, num_users=4, num_items=12, unknown=0, rule="")
     >>> model = train(split, Recipe("uniform", popular=False), epochs=60, dim=4)
-    >>> np.sort(model.scores(np.array([0])).argsort()[0, -6:])  # what user 0 has
+    >>> np.sort(model.scores(np.array([0])).argsort()[0, -6:])  # the items of user 0
     array([0, 1, 2, 3, 4, 5])
     """
     epochs, dim = (_validate.as_count(epochs, "epochs", least=1), _validate.as_count(dim, "dim", least=1))
@@ -211,10 +222,12 @@ def train(
     items = _vectors(rng, split.num_items, dim, bias=0)
     steps_of_users, steps_of_items = Adam(users, LEARNING_RATE), Adam(items, LEARNING_RATE)
     row = np.repeat(np.arange(split.num_users), np.diff(split.train.indptr))
-    trainable = np.flatnonzero(np.diff(split.train.indptr)[row] < split.num_items)  # has some negative
+    trainable = np.flatnonzero(
+        np.diff(split.train.indptr)[row] < split.num_items
+    )  # some item is left as a negative
 
     start = time.perf_counter()
-    table = AliasTable(_popularity(split), power=POWER) if recipe.popular else split.num_items
+    table = AliasTable(split.popularity(), power=POWER) if recipe.popular else split.num_items
     exclude = split.train if recipe.exclude else None
     sampler = NegativeSampler(table, exclude=exclude, seed=seed, stream=run)
     sampling = time.perf_counter() - start
@@ -231,7 +244,7 @@ def train(
             of_u, of_i, of_j = pair_gradients(
                 users[u], items[i], items[j], log_q[i] - log_q[j] if recipe.correct else 0.0, REGULARIZATION
             )
-            of_u[:, -1] = 0  # the 1 that an item's bias is multiplied by
+            of_u[:, -1] = 0  # keeps the 1 that multiplies an item's bias
             steps_of_users.step(u, of_u)
             steps_of_items.step(np.concatenate((i, j)), np.concatenate((of_i, of_j)))
         progress()
@@ -239,9 +252,6 @@ def train(
 
 
 def _vectors(rng: np.random.Generator, n: int, dim: int, bias: float) -> NDArray[np.float32]:
+    """Return n random vectors, with ``bias`` as their last column."""
     vectors = rng.normal(0, INITIAL_NORM / dim**0.5, (n, dim)).astype(np.float32)
     return np.hstack((vectors, np.full((n, 1), bias, np.float32)))
-
-
-def _popularity(split: Split) -> Ints:
-    return np.bincount(split.train.indices, minlength=split.num_items)

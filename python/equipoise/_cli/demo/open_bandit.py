@@ -1,6 +1,6 @@
-"""The main job on real data: measure an unbalanced log, draw negatives, weight it back, keep a sample.
+"""The library's main jobs on real data: measure a log, draw negatives, weight it back, keep a sample.
 
-``run`` computes and returns plain numbers, ``render`` makes a page of them; ``equipoise demo`` is the two.
+``run`` computes plain numbers; ``open_bandit_page.render`` makes a page of them.
 """
 
 from __future__ import annotations
@@ -15,24 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise import AliasTable, ClassReservoir, NegativeSampler, __version__, backend
-from equipoise._cli.pages import Row, _note, _table
+from equipoise._cli.pages import Row
 from equipoise.datasets.open_bandit import CAMPAIGNS, NUM_ITEMS, POLICIES, OpenBandit, load_open_bandit
 
-__all__ = ["effective_sample_size", "gini", "render", "run"]
+__all__ = ["effective_sample_size", "gini", "run"]
 
 
-POWER = 0.75  # of the popularity, after word2vec (Mikolov et al., 2013)
+POWER = 0.75  # exponent of the popularity, after word2vec (Mikolov et al., 2013)
 NEGATIVES_PER_CLICK = 10_000
 DRAWS = 1_000_000
-BATCH = (8192, 16)  # rows, negatives a row
-KEPT, CHUNKS = 1000, 24  # rows of each class; parts in which the log is read
+BATCH = (8192, 16)  # rows, negatives for each row
+KEPT, CHUNKS = 1000, 24  # rows kept of each class; parts in which the log is read
 REPEATS = 7
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 def gini(x: Iterable[float]) -> float:
-    """Gini coefficient of n non-negative numbers: 0 if all are equal, (n - 1) / n if one has everything.
+    """Return the Gini coefficient of n non-negative numbers.
+
+    It is 0 if all are equal, and (n - 1) / n if all but one are 0.
 
     Examples
     --------
@@ -46,7 +48,9 @@ def gini(x: Iterable[float]) -> float:
 
 
 def effective_sample_size(weights: Floats) -> float:
-    """Kish's (sum w)^2 / sum w^2: the number of equally weighted rows that are worth as much.
+    """Return Kish's effective sample size, (sum w)^2 / sum w^2.
+
+    It is the number of equally weighted rows that carry as much information.
 
     Examples
     --------
@@ -57,9 +61,20 @@ def effective_sample_size(weights: Floats) -> float:
 
 
 def run(seed: int = 0, progress: Callable[[str], object] = lambda line: None) -> dict[str, Any]:
-    """Everything that the demo shows, as numbers, strings, lists and dicts that JSON can hold.
+    """Compute everything that the demo shows.
 
-    All but ``throughput`` is a function of the seed, an int in [0, 2^64). ``progress`` is told each step.
+    Parameters
+    ----------
+    seed : int
+        In [0, 2^64).
+    progress : callable
+        Called with a line of text before each step.
+
+    Returns
+    -------
+    dict
+        Numbers, strings, lists and dicts that JSON can hold. Everything but ``throughput`` is a function of
+        the seed.
     """
     rng = np.random.default_rng(seed)
     progress("1/5 how unbalanced the log is")
@@ -71,7 +86,7 @@ def run(seed: int = 0, progress: Callable[[str], object] = lambda line: None) ->
         "last": str(log.timestamp.max()),
     }
     classes, exposure = class_balance(log, rng), item_exposure(log)
-    progress("2/5 negatives that are none of the segment's clicks")
+    progress("2/5 negatives that the user segment has not clicked")
     checks, shares = negatives(log, seed)
     progress("3/5 weighting by inverse propensity")
     reweighting = inverse_propensity(log, rng)
@@ -93,7 +108,7 @@ def run(seed: int = 0, progress: Callable[[str], object] = lambda line: None) ->
 
 
 def class_balance(log: OpenBandit, rng: np.random.Generator) -> dict[str, Any]:
-    """The two classes, and rows drawn with the balanced weight n / (2 n_class)."""
+    """Count the two classes, and draw rows with the balanced weight n / (2 n_class)."""
     counts = np.bincount(log.click, minlength=2)
     balanced = len(log) / (2 * counts)
     weights = balanced[log.click]
@@ -117,7 +132,7 @@ def class_balance(log: OpenBandit, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def item_exposure(log: OpenBandit) -> list[Row]:
-    """For each arm: how unevenly its items were shown, and popularity^POWER would propose them."""
+    """Measure how unevenly each arm's items were shown, and how unevenly popularity^POWER proposes them."""
     rows: list[Row] = []
     for policy in POLICIES:
         for campaign in CAMPAIGNS:
@@ -140,11 +155,18 @@ def item_exposure(log: OpenBandit) -> list[Row]:
 
 
 def negatives(log: OpenBandit, seed: int) -> tuple[list[Row], list[Row]]:
-    """Negatives for every click: by popularity^POWER, never an item that the click's user segment clicked.
+    """Draw negatives for every click by popularity^POWER, and check them.
 
-    Returns one row of checks for each campaign, and the shares of the items shown most and least. ``log_q``
-    is checked twice: against NumPy's log(p_i / (1 - q)), and against what was drawn, by Pearson's chi-square
-    over every segment and item that it can draw.
+    An item that the click's user segment has clicked is never drawn. ``log_q`` is checked twice: against
+    NumPy's log(p_i / (1 - q)), and against the draws, with Pearson's chi-square over every segment and item
+    that can be drawn.
+
+    Returns
+    -------
+    checks : list of dict
+        One row for each campaign.
+    shares : list of dict
+        The shares of the items that were shown most and least.
     """
     checks: list[Row] = []
     shares: list[Row] = []
@@ -159,7 +181,9 @@ def negatives(log: OpenBandit, seed: int) -> tuple[list[Row], list[Row]]:
         draws = drawn.sum(axis=1)
         reference = _log_q(shown, clicked)
         log_q = reference.copy()
-        log_q.flat[cell] = answer.log_q.ravel()  # an item that a segment never drew has no log_q to check
+        log_q.flat[cell] = (
+            answer.log_q.ravel()
+        )  # items that were never drawn for a segment keep the reference
         error = np.abs(answer.log_q.ravel() - reference.flat[cell])
 
         allowed = ~clicked
@@ -178,7 +202,7 @@ def negatives(log: OpenBandit, seed: int) -> tuple[list[Row], list[Row]]:
                 "least_expected": float(expected[allowed].min()),
                 "chi_square": chi_square,
                 "degrees_of_freedom": degrees,
-                "z": _standardized(chi_square, degrees),
+                "z": standardized(chi_square, degrees),
             }
         )
         order = np.argsort(-shown, kind="stable")
@@ -199,10 +223,10 @@ def negatives(log: OpenBandit, seed: int) -> tuple[list[Row], list[Row]]:
 
 
 def inverse_propensity(log: OpenBandit, rng: np.random.Generator) -> list[Row]:
-    """Rows of the Thompson sampling arms drawn by (1 / items) / propensity, as if items were shown uniformly.
+    """Draw rows of the Thompson sampling arms as if their items had been shown uniformly.
 
-    Each arm twice: with its weights as they are, and cut at sqrt(rows) (Ionides, "Truncated importance
-    sampling", 2008).
+    A row has the weight (1 / items) / propensity. Each arm is drawn twice: with its weights as they are, and
+    with weights cut at sqrt(rows) (Ionides, "Truncated importance sampling", 2008).
     """
     rows: list[Row] = []
     for campaign in CAMPAIGNS:
@@ -233,10 +257,11 @@ def inverse_propensity(log: OpenBandit, rng: np.random.Generator) -> list[Row]:
 
 
 def class_reservoir(log: OpenBandit, seed: int) -> dict[str, Any]:
-    """At most KEPT rows of each class in one pass, seldom shown items first, and what they say of all.
+    """Keep at most KEPT rows of each class in one pass, and estimate figures of the whole log from them.
 
-    Clicks and rows of a campaign are estimated by Horvitz and Thompson; their ratio, the click rate, has the
-    standard error of its linear approximation.
+    Rows of rarely shown items are more likely to be kept. The numbers of rows and clicks of a campaign are
+    Horvitz-Thompson estimates. Their ratio, the click rate, has the standard error of its linear
+    approximation.
     """
     weights = np.empty(len(log))
     for c, campaign in enumerate(CAMPAIGNS):
@@ -282,7 +307,7 @@ def class_reservoir(log: OpenBandit, seed: int) -> dict[str, Any]:
 
 
 def throughput(log: OpenBandit, seed: int) -> list[Row]:
-    """Draws per second beside NumPy's: medians of REPEATS calls, the two taking turns, one thread each."""
+    """Time draws against NumPy's: medians of REPEATS calls that take turns, on one thread each."""
     rng, numpy_rng = np.random.default_rng(seed), np.random.default_rng(seed)
     shown, segments, clicked = _training_pairs(log, "all")
     weights = _inverse_propensities(log.where(policy="bts", campaign="all"), "all")
@@ -294,7 +319,7 @@ def throughput(log: OpenBandit, seed: int) -> list[Row]:
     log_q = _log_q(shown, clicked).astype(np.float32)
 
     def choice_with_exclusion() -> tuple[Ints, NDArray[np.float32]]:
-        # On a catalogue this small nothing in NumPy answers "is it clicked?" faster than a dense matrix.
+        # For so few items, nothing in NumPy looks up clicks faster than a dense matrix.
         row = np.repeat(batch, BATCH[1])
         ids = numpy_rng.choice(proposal.size, size=row.size, p=proposal)
         redo = np.flatnonzero(clicked[row, ids])
@@ -339,47 +364,60 @@ def throughput(log: OpenBandit, seed: int) -> list[Row]:
 
 
 def _times_shown(arm: OpenBandit, campaign: str) -> Ints:
+    """Return how often each item was shown."""
     return np.bincount(arm.item_id, minlength=NUM_ITEMS[campaign])
 
 
 def _inverse_propensities(arm: OpenBandit, campaign: str) -> Floats:
+    """Return the weights of rows that make all items equally frequent."""
     return 1 / NUM_ITEMS[campaign] / arm.propensity
 
 
 def _training_pairs(log: OpenBandit, campaign: str) -> tuple[Ints, Ints, NDArray[np.bool_]]:
-    """How often bts showed each item [n], the segment of each click [b], what each segment clicked [s, n].
+    """Return the popularity of the items, the user segment of each click, and what each segment clicked.
 
-    A segment is a combination of the four user features; only segments that clicked are numbered.
+    A segment is a combination of the four user features; only segments with clicks are numbered.
+
+    Returns
+    -------
+    shown : int64 ndarray of shape (n,)
+        How often the policy bts showed each item.
+    segments : int64 ndarray of shape (b,)
+    clicked : bool ndarray of shape (s, n)
     """
     rows = log.where(campaign=campaign)
     clicks = rows.click == 1
     _, inverse = np.unique(rows.user_features[clicks], axis=0, return_inverse=True)
-    segments = inverse.ravel().astype(np.int64)  # NumPy 2.0 alone gives shape (b, 1)
+    segments = inverse.ravel().astype(np.int64)  # NumPy 2.0.0 returns the shape (b, 1)
     clicked = np.zeros((segments.max() + 1, NUM_ITEMS[campaign]), dtype=np.bool_)
     clicked[segments, rows.item_id[clicks]] = True
     return _times_shown(rows.where(policy="bts"), campaign), segments, clicked
 
 
 def _csr(pattern: NDArray[np.bool_]) -> tuple[Ints, Ints]:
-    """(indptr, indices) of a dense pattern."""
+    """Return (indptr, indices) of a dense pattern."""
     return np.concatenate(([0], pattern.sum(axis=1).cumsum())), np.nonzero(pattern)[1]
 
 
 def _log_q(shown: Ints, clicked: NDArray[np.bool_]) -> Floats:
-    """log(p_i / (1 - q)) for each segment and item [s, n], q what it clicked of p; -inf where clicked."""
+    """Return log(p_i / (1 - q)) for each segment and item, where q is the probability of its clicked items.
+
+    Clicked items have -inf.
+    """
     left = np.where(clicked, 0.0, shown**POWER)
     log_q: Floats = np.full(clicked.shape, -np.inf)
     np.log(left / left.sum(axis=1, keepdims=True), out=log_q, where=~clicked)
     return log_q
 
 
-def _standardized(chi_square: float, degrees: int) -> float:
-    """A chi-square as a standard normal number, by Wilson and Hilferty (1931)."""
+def standardized(chi_square: float, degrees: int) -> float:
+    """Transform a chi-square into a standard normal number (Wilson and Hilferty, 1931)."""
     spread = 2 / (9 * degrees)
     return float(((chi_square / degrees) ** (1 / 3) - (1 - spread)) / math.sqrt(spread))
 
 
 def _median_seconds(*calls: Callable[[], object]) -> list[float]:
+    """Return the median time of each call, after one untimed call of each."""
     seconds: list[list[float]] = [[] for _ in calls]
     for call in calls:
         call()
@@ -389,159 +427,3 @@ def _median_seconds(*calls: Callable[[], object]) -> list[float]:
             call()
             times.append(time.perf_counter() - start)
     return [median(times) for times in seconds]
-
-
-def render(result: dict[str, Any]) -> str:
-    """The result of ``run`` as a page of ASCII text, lines of at most 100 characters."""
-    log, classes, drawn = result["log"], result["classes"], result["negatives"]
-    weighted, kept, speed = result["inverse_propensity"], result["reservoir"], result["throughput"]
-    worst = max(abs(check["z"]) for check in drawn["checks"])
-    outweighing = [arm for arm in weighted["arms"] if arm["heaviest_row_share"] > 0.5]
-    lines = [
-        f"equipoise {result['version']} demo, backend {result['backend']}, seed {result['seed']}",
-        f"Open Bandit log, {log['first'][:10]} to {log['last'][:10]}: {log['rows']:,} impressions "
-        f"in a fashion shop, {log['clicks']} clicked",
-        "",
-        "1. HOW UNBALANCED THE LOG IS",
-        "",
-        *_table(
-            classes["rows"],
-            ("class", "class", "s"),
-            ("rows", "rows", ",d"),
-            ("share", "share", ".2%"),
-            ("balanced_weight", "balanced weight", ".3f"),
-            ("drawn_share", "share drawn", ".2%"),
-        ),
-        *_note(
-            f"{classes['ratio']:.0f} to 1. Of {classes['draws']:,} rows drawn by the balanced "
-            f"weight half are clicks. They are worth {classes['effective_sample_size']:,.0f} equally "
-            f"weighted rows: the same {log['clicks']} clicks come again and again."
-        ),
-        "",
-        *_table(
-            result["exposure"],
-            ("campaign", "campaign", "s"),
-            ("policy", "policy", "s"),
-            ("clicks", "clicks", "d"),
-            ("click_rate", "rate", ".2%"),
-            ("items", "items", "d"),
-            ("top_tenth_share", "top tenth's share", ".1%"),
-            ("gini", "Gini of exposure", ".3f"),
-            ("proposal_gini", f"of exposure^{drawn['power']}", ".3f"),
-        ),
-        *_note(
-            "Policy random shows items uniformly, bts by Thompson sampling. Last column: negatives drawn by "
-            f"popularity to the power {drawn['power']} are flatter than the log, and still led by what was "
-            "shown most."
-        ),
-        "",
-        f"2. NEGATIVES BY POPULARITY^{drawn['power']}, NEVER WHAT THE USER SEGMENT CLICKED",
-        "",
-        *_table(
-            drawn["items"],
-            ("campaign", "campaign", "s"),
-            ("item", "item", "d"),
-            ("logged_share", "logged", ".2%"),
-            ("proposal_share", "proposed", ".2%"),
-            ("excluded_for", "excluded for", ".1%"),
-            ("expected_share", "expected", ".3%"),
-            ("drawn_share", "drawn", ".3%"),
-        ),
-        *_note(
-            "The three items shown most and the two shown least. Excluded for: the share of draws whose "
-            f"segment clicked the item. Expected: the mean of exp(log_q). {drawn['per_click']:,} negatives a "
-            "click."
-        ),
-        "",
-        *_table(
-            drawn["checks"],
-            ("campaign", "campaign", "s"),
-            ("segments", "segments", "d"),
-            ("excluded_pairs", "excluded", "d"),
-            ("draws", "draws", ",d"),
-            ("excluded_drawn", "excluded drawn", "d"),
-            ("log_q_error", "error of log_q", ".1e"),
-            ("chi_square", "chi-square", ",.0f"),
-            ("degrees_of_freedom", "d.f.", ",d"),
-            ("z", "z", "+.2f"),
-        ),
-        *_note(
-            "Error: the largest difference from NumPy's log(p / (1 - q)); rounding to float32 makes 2.4e-07. "
-            "Chi-square: how often each segment drew each item, against exp(log_q); z is standard normal if "
-            f"the two agree. Largest |z|: {worst:.2f}; above 4 by chance in one run of 5,000."
-        ),
-        "",
-        "3. THE LOG WEIGHTED BACK: ROWS DRAWN BY (1 / ITEMS) / PROPENSITY",
-        "",
-        *_table(
-            weighted["arms"],
-            ("campaign", "campaign", "s"),
-            ("clip", "cut at", ".0f"),
-            ("rows_clipped", "rows cut", "d"),
-            ("gini_logged", "Gini logged", ".3f"),
-            ("gini_by_weight", "by weight", ".3f"),
-            ("gini_drawn", "drawn", ".3f"),
-            ("gini_random_arm", "random arm", ".3f"),
-            ("heaviest_row_share", "heaviest row", ".1%"),
-            ("effective_sample_size", "worth rows", ",.0f"),
-        ),
-        *_note(
-            f"{weighted['draws']:,} draws from the {weighted['arms'][0]['rows']:,} bts rows of "
-            "each campaign, with the weights as they are and cut at sqrt(rows). Random arm: the rows that "
-            "were logged uniformly, the Gini to reach. Worth rows: the effective sample size."
-        ),
-        *(
-            line
-            for arm in outweighing
-            for line in _note(
-                f"Campaign {arm['campaign']}: one row, of propensity {arm['least_propensity']:.0e}, "
-                "outweighs all the others together."
-            )
-        ),
-        "",
-        "4. A CLASS-BALANCED RESERVOIR, IN ONE PASS",
-        "",
-        *_table(
-            kept["classes"],
-            ("class", "class", "s"),
-            ("seen", "seen", ",d"),
-            ("kept", "kept", ",d"),
-            ("least_inclusion", "least inclusion", ".4f"),
-            ("greatest_inclusion", "greatest", ".4f"),
-        ),
-        *_note(
-            f"At most {kept['k']:,} rows of each class, read in {kept['chunks']} parts. Weights as in 3, "
-            "cut, so what was seldom shown is kept more often. Inclusion is the probability of being kept."
-        ),
-        "",
-        *_table(
-            kept["click_rates"],
-            ("campaign", "campaign", "s"),
-            ("kept", "kept", ",d"),
-            ("rows_estimated", "rows estimated", ",.0f"),
-            ("rows_error", "error", ",.0f"),
-            ("rows", "true", ",d"),
-            ("click_rate_estimated", "click rate estimated", ".3%"),
-            ("click_rate_error", "error", ".3%"),
-            ("click_rate", "true", ".3%"),
-        ),
-        *_note(
-            "The log's own figures from the kept rows, each counted 1 / inclusion times; standard errors."
-        ),
-        "",
-        "5. MILLIONS OF DRAWS PER SECOND, ONE THREAD",
-        "",
-        *_table(
-            speed["cases"],
-            ("case", "one call", "s"),
-            ("draws", "draws", ",d"),
-            ("million_per_second", "equipoise", ".1f"),
-            ("numpy_million_per_second", "NumPy", ".1f"),
-            ("ratio", "ratio", ".1f"),
-        ),
-        *_note(
-            f"Medians of {speed['repeats']} calls, taking turns. NumPy: Generator.choice with p; for "
-            "negatives also rejection by a dense matrix of what each segment clicked, and a table of log_q."
-        ),
-    ]
-    return "\n".join(lines)

@@ -1,1 +1,1 @@
-"""``equipoise sample``: a weighted sample of files."""
+"""The command ``equipoise sample``: a weighted sample of the rows of files."""

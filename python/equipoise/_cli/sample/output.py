@@ -1,4 +1,4 @@
-"""The output file of ``equipoise sample``, visible under its name once it is whole."""
+"""The output file of ``equipoise sample``, which gets its name only once it is complete."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from equipoise._cli.errors import BadInput
-from equipoise._cli.sample.files import _PENDING_BYTES, _PENDING_ROWS, _write_texts, about, is_text, suffix
+from equipoise._cli.files.arrow import failures_of, is_text
+from equipoise._cli.files.formats import required_format
+from equipoise._cli.files.texts import write_texts
 
 __all__ = ["Output"]
 
 
-# ---- writing
+_PENDING_ROWS, _PENDING_BYTES = 1 << 20, 1 << 26  # collected before a row group is written
 
 
 class Output:
-    """A file that is there when it is whole, under a temporary name beside it until then.
+    """A file that is written under a temporary name in the same folder and renamed at the end.
 
-    Used as a context manager, at whose end the name is given; after an error nothing is left.
+    Use it as a context manager: leaving the context renames the file, or removes it after an error.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._csv = suffix(path) == ".csv"
-        with about(path):
-            self._target = Path(os.path.realpath(path))  # a link stays one
+        self._csv = required_format(path) == ".csv"
+        with failures_of(path):
+            self._target = Path(os.path.realpath(path))  # a symbolic link stays, its target is replaced
             if self._target.is_dir():
                 raise BadInput(f"{path}: is a directory")
             if not self._target.parent.is_dir():
@@ -47,11 +49,12 @@ class Output:
         self._rows = self._size = 0
 
     def is_one_of(self, paths: Sequence[str]) -> bool:
+        """Return whether the output is one of these existing files."""
         return self._target.exists() and any(os.path.samefile(self._target, path) for path in paths)
 
     def check(self, schema: pa.Schema) -> None:
-        """Such columns can be written."""
-        with about(self.path):
+        """Refuse columns that the format of the output cannot hold."""
+        with failures_of(self.path):
             for field in schema if self._csv else ():
                 try:
                     pa_csv.write_csv(pa.schema([field]).empty_table(), io.BytesIO())
@@ -65,7 +68,7 @@ class Output:
         return self
 
     def write(self, table: pa.Table) -> None:
-        """More rows, of the same columns as before."""
+        """Write more rows, with the same columns as before."""
         self._pending.append(table)
         self._rows, self._size = self._rows + table.num_rows, self._size + table.nbytes
         if self._rows >= _PENDING_ROWS or self._size >= _PENDING_BYTES:
@@ -76,11 +79,11 @@ class Output:
             return
         table = pa.concat_tables(self._pending)
         self._pending, self._rows, self._size = [], 0, 0
-        with about(self.path):
+        with failures_of(self.path):
             if self._file is None:
                 self._file = self._temporary.open("xb")
             if self._csv and all(is_text(field.type) for field in list(table.schema)[:-1]):
-                _write_texts(self._file, table)
+                write_texts(self._file, table)
             else:
                 if self._writer is None:
                     make = pa_csv.CSVWriter if self._csv else pq.ParquetWriter
@@ -91,7 +94,7 @@ class Output:
         try:
             if kind is None:
                 self._flush()
-                with about(self.path):
+                with failures_of(self.path):
                     self._finish()
         finally:
             with suppress(Exception):
@@ -110,6 +113,6 @@ class Output:
         if self._file is None:
             raise BadInput(f"{self.path}: nothing was written")
         self._file.flush()
-        os.fsync(self._file.fileno())  # a full disk may show as late as here
+        os.fsync(self._file.fileno())  # the first sign of a full disk may come only here
         self._file.close()
         os.replace(self._temporary, self._target)

@@ -1,19 +1,16 @@
-"""A request to ``equipoise sample``."""
+"""The options of ``equipoise sample`` as one record."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = ["Request"]
 
 
-Progress = Callable[[str, int, "int | None"], object]
-
-
 @dataclass(frozen=True)
 class Request:
-    """The arguments of the command.
+    """A request to ``equipoise sample``, with the options by their names.
 
     Examples
     --------

@@ -45,7 +45,7 @@ class _PlacedClasses(_Placed, ClassReservoir):
     pass
 
 
-class _Sampler:
+class Sampler:
     """A reservoir for rows that have ids, or else one for each file; in the end the numbers of the chosen."""
 
     def __init__(self, request: Request) -> None:

@@ -1,19 +1,15 @@
-"""Parquet and CSV files as numbered rows: some columns of all, or all columns of some; and files to write.
+"""Parquet and CSV files as streams of numbered rows. Needs pyarrow (extra ``arrow``).
 
-Every failure is a :class:`BadInput` of one line that names the file. Needs pyarrow (extra ``arrow``).
+Each failure is a :class:`BadInput` that names the file.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,38 +18,19 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from equipoise._cli.errors import BadInput
+from equipoise._cli.files.ahead import in_turn
+from equipoise._cli.files.arrow import column_of, failures_of, is_text
+from equipoise._cli.files.formats import required_format
 
-__all__ = ["CsvRows", "ParquetRows", "Rows", "ahead", "is_text", "open_rows", "suffix", "texts_typed"]
+__all__ = ["CsvRows", "ParquetRows", "Rows", "open_rows"]
 
 
-_BATCH_ROWS, _BATCH_BYTES = 1 << 17, 1 << 24  # of a batch, at most about
-_READ_BYTES = 1 << 18  # of a column chunk at a time, however large it is
-_CSV_BLOCK = 1 << 22
-_PENDING_ROWS, _PENDING_BYTES = 1 << 20, 1 << 26  # of a row group that is written
+_BATCH_ROWS, _BATCH_BYTES = 1 << 17, 1 << 24  # the approximate limits of a batch
+_READ_BYTES = 1 << 18  # read from a column chunk at a time, however large it is
+_CSV_BLOCK = 1 << 22  # bytes parsed at a time
 _WORKERS = min(4, os.cpu_count() or 1)
 _CSV_TYPES = {"number": pa.float64(), "integer": pa.int64(), "label": pa.dictionary(pa.int32(), pa.string())}
 Int64s = NDArray[np.int64]
-T = TypeVar("T")
-
-
-@contextmanager
-def about(path: str | Path) -> Iterator[None]:
-    """Failures of a file, of whatever kind, as :class:`BadInput`."""
-    try:
-        yield
-    except OSError as failure:
-        raise BadInput(
-            f"{path}: {os.strerror(failure.errno) if failure.errno else _line(failure)}"
-        ) from failure
-    except MemoryError as failure:
-        raise BadInput(f"{path}: not enough memory: {_line(failure)}") from failure
-    except (ValueError, pa.ArrowException) as failure:
-        raise BadInput(f"{path}: {_line(failure)}") from failure
-
-
-def _line(failure: BaseException) -> str:
-    text = " ".join(str(failure).split()) or type(failure).__name__
-    return text if len(text) <= 300 else text[:300] + " .."
 
 
 class Rows:
@@ -62,9 +39,9 @@ class Rows:
     Attributes
     ----------
     schema : pyarrow.Schema
-        Of what :meth:`take` gives.
-    count : int, or None
-        Rows, where the file says so.
+        The schema of the tables that :meth:`take` yields.
+    count : int or None
+        The number of rows, if the file states it.
     """
 
     schema: pa.Schema
@@ -72,7 +49,7 @@ class Rows:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        with about(path):
+        with failures_of(path):
             if os.path.isdir(path):
                 raise BadInput(f"{path}: is a directory: name the files in it")
             self._before = self._state()
@@ -83,23 +60,25 @@ class Rows:
                 raise BadInput(f"{path}: has more than one column {name!r}")
 
     def _open(self) -> None:
+        """Set ``schema`` and ``count``."""
         raise NotImplementedError
 
     def batches(self, kinds: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
-        """All rows of some columns, given by name with what they are wanted as.
+        """Yield all rows of some columns.
 
-        A "number" or "integer" of a CSV file is parsed as one, a "label" that is a string comes as a
-        dictionary, anything else as it is. Without any column the batches tell the number of rows alone.
+        ``kinds`` maps the name of each column to what it holds. A "number" or an "integer" of a CSV file is
+        parsed, a "label" that is a string becomes a dictionary, and anything else stays as it is. Without
+        any column, only the number of rows in each batch has a meaning.
         """
         raise NotImplementedError
 
     def take(self, rows: Int64s) -> Generator[pa.Table, None, None]:
-        """All columns of some rows, given by number in ascending order."""
+        """Yield all columns of the rows with these numbers, which are in ascending order."""
         raise NotImplementedError
 
     def check_same(self) -> None:
-        """Nobody has written to the file in the meantime."""
-        with about(self.path):
+        """Refuse a file that was written to since it was opened."""
+        with failures_of(self.path):
             if self._state() != self._before:
                 raise BadInput(f"{self.path}: was changed while it was read")
 
@@ -112,20 +91,23 @@ class Rows:
 
 
 class ParquetRows(Rows):
-    """Columns are decoded piece by piece, so that even a row group larger than memory can be read."""
+    """The rows of a Parquet file.
+
+    Columns are decoded piece by piece, so that a row group may be larger than memory.
+    """
 
     def _open(self) -> None:
-        with about(self.path), self._file() as file:
+        with failures_of(self.path), self._file() as file:
             self.schema = file.schema_arrow
             groups = [file.metadata.row_group(g) for g in range(file.metadata.num_row_groups)]
             self._sizes = np.array([group.num_rows for group in groups], np.int64)
             self._bytes = [group.total_byte_size for group in groups]
         self.count = int(self._sizes.sum())
         if self._sizes.min(initial=0) < 0:
-            raise BadInput(f"{self.path}: has a row group of less than no rows")
+            raise BadInput(f"{self.path}: has a row group with a negative number of rows")
 
     def _file(self, **more: Any) -> Any:
-        # With pre_buffer pyarrow would hold every column chunk that it has read until the last.
+        # With pre_buffer, pyarrow would keep every column chunk until it has read the last one.
         return pq.ParquetFile(
             self.path, pre_buffer=False, buffer_size=_READ_BYTES, page_checksum_verification=True, **more
         )
@@ -136,7 +118,7 @@ class ParquetRows(Rows):
             return
         labels = [n for n, kind in kinds.items() if kind == "label" and is_text(self.schema.field(n).type)]
         found = 0
-        with about(self.path), self._file(read_dictionary=labels) as file:
+        with failures_of(self.path), self._file(read_dictionary=labels) as file:
             size = _batch_rows(_bytes_of(file, labels), self.count or 0)
             for batch in file.iter_batches(size, columns=list(kinds)):
                 found += batch.num_rows
@@ -155,20 +137,20 @@ class ParquetRows(Rows):
         ends = np.cumsum(self._sizes)
         cuts = np.concatenate(([0], np.searchsorted(rows, ends)))
         groups = [g for g in range(ends.size) if cuts[g] < cuts[g + 1]]
-        with about(self.path), self._file() as file:
+        with failures_of(self.path), self._file() as file:
             metadata = file.metadata
 
         def one(group: int, stop: threading.Event) -> pa.Table:
             wanted = rows[cuts[group] : cuts[group + 1]] - (ends[group] - self._sizes[group])
             size = _batch_rows(self._bytes[group], int(self._sizes[group]))
-            with about(self.path), self._file(metadata=metadata) as file:
+            with failures_of(self.path), self._file(metadata=metadata) as file:
                 return self._chosen(file.iter_batches(size, row_groups=[group]), wanted, stop)
 
         with closing(in_turn(one, groups, _WORKERS)) as tables:
             yield from tables
 
     def _chosen(self, batches: Iterator[pa.RecordBatch], wanted: Int64s, stop: threading.Event) -> pa.Table:
-        """The rows ``wanted``, ascending, of batches that need not be read beyond the last of them."""
+        """Return the rows ``wanted``, in ascending order; batches after the last of them are not read."""
         tables, start, done = [], 0, 0
         for batch in batches:
             end = int(np.searchsorted(wanted, start + batch.num_rows))
@@ -184,10 +166,13 @@ class ParquetRows(Rows):
 
 
 class CsvRows(Rows):
-    """UTF-8, a header, commas; line breaks within quotes. Cells are taken as texts, as they stand."""
+    """The rows of a CSV file in UTF-8, with a header and commas. Each cell is text, exactly as written.
+
+    A quoted cell may contain line breaks.
+    """
 
     def _open(self) -> None:
-        with about(self.path):
+        with failures_of(self.path):
             try:
                 names = self._reader().schema.names
             except pa.ArrowInvalid:
@@ -196,9 +181,9 @@ class CsvRows(Rows):
         self.count = None
 
     def _read(self, types: dict[str, Any]) -> Iterator[pa.RecordBatch]:
-        """Columns of these types; a cell that is none is told with its row.
+        """Yield columns of these types. The error about a cell of another type names its row.
 
-        pyarrow's threads do not know their rows: what they refuse is read again by one, which does.
+        Several threads do not know the row, so a file that they refuse is read again by a single one.
         """
         try:
             yield from self._reader(types)
@@ -224,14 +209,14 @@ class CsvRows(Rows):
         names = list(kinds) or self.schema.names[:1]
         types = {name: _CSV_TYPES.get(kinds.get(name, ""), pa.string()) for name in names}
         found = 0
-        with about(self.path):
+        with failures_of(self.path):
             for batch in self._read(types):
                 found += batch.num_rows
                 yield batch
             self._check_quotes(found)
 
     def _check_quotes(self, found: int) -> None:
-        """A quote that is never closed makes one cell of all lines that follow; pyarrow does not mind."""
+        """Refuse a quote that is never closed, since pyarrow would read all lines after it as one cell."""
         quotes = lines = 0
         with open(self.path, "rb") as file:
             while part := file.read(_CSV_BLOCK):
@@ -240,7 +225,7 @@ class CsvRows(Rows):
         if not quotes % 2 or lines <= found + 1:
             return
         last = pa.concat_tables(self.take(np.array([found - 1]))).to_pylist()[0]
-        if any("\n" in cell for cell in last.values()):  # else it is a quote in the middle of a cell
+        if any("\n" in cell for cell in last.values()):  # otherwise the odd quote is inside a cell
             raise BadInput(
                 f"{self.path}: has an odd number of quotes, and {lines} lines where {found} rows were read: "
                 f"a quoted cell is not closed"
@@ -250,7 +235,7 @@ class CsvRows(Rows):
         if not rows.size:
             return
         start = done = 0
-        with about(self.path):
+        with failures_of(self.path):
             for batch in self._read(dict.fromkeys(self.schema.names, pa.string())):
                 end = int(np.searchsorted(rows, start + batch.num_rows))
                 if end > done:
@@ -262,58 +247,12 @@ class CsvRows(Rows):
 
 
 def open_rows(path: str) -> Rows:
-    """By the name's suffix."""
-    return ParquetRows(path) if suffix(path) == ".parquet" else CsvRows(path)
-
-
-def suffix(path: str) -> str:
-    """.parquet or .csv, of which a name must have one."""
-    found = os.path.splitext(path)[1].lower()
-    if found not in (".parquet", ".csv"):
-        raise BadInput(f"{path}: must be named .parquet or .csv")
-    return found
-
-
-def texts_typed(table: pa.Table, labels: Sequence[str] = ()) -> pa.Table:
-    """Columns of texts as pyarrow reads them from a CSV file: numbers, times, booleans, or texts.
-
-    Labels stay texts where that would make one of two, as of 01 and 1.
-    """
-    if not table.num_rows:
-        return table
-    file = io.BytesIO()
-    _write_texts(file, table)
-    typed = pa_csv.read_csv(
-        io.BytesIO(file.getvalue()),
-        read_options=pa_csv.ReadOptions(block_size=min(file.tell() + 1, 2**30)),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
-    )
-    for name in labels:
-        if len(typed[name].unique()) < len(table[name].unique()):
-            typed = typed.set_column(typed.schema.get_field_index(name), name, table[name])
-    return typed
-
-
-def _write_texts(file: BinaryIO, table: pa.Table) -> None:
-    """Quotes where they are needed, alone: pyarrow's would stand around everything."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    if not file.tell():
-        writer.writerow(table.column_names)
-    for batch in table.to_batches(max_chunksize=1 << 14):
-        writer.writerows(zip(*(column.to_pylist() for column in batch), strict=True))
-        file.write(text.getvalue().encode())
-        text.seek(0)
-        text.truncate()
-    file.write(text.getvalue().encode())
-
-
-def is_text(kind: Any) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+    """Open a file in the format that its name stands for."""
+    return ParquetRows(path) if required_format(path) == ".parquet" else CsvRows(path)
 
 
 def _bytes_of(file: Any, names: Sequence[str]) -> int:
-    """Of some columns, decompressed."""
+    """Return the uncompressed size of some columns."""
     metadata = file.metadata
     columns = [c for c in range(metadata.num_columns) if file.schema.column(c).path in names]
     groups = range(metadata.num_row_groups)
@@ -321,44 +260,5 @@ def _bytes_of(file: Any, names: Sequence[str]) -> int:
 
 
 def _batch_rows(size: int, rows: int) -> int:
-    """Rows that are about _BATCH_BYTES."""
+    """Return how many rows of ``size`` bytes in all make a batch of about _BATCH_BYTES."""
     return max(1, min(_BATCH_ROWS, _BATCH_BYTES * max(rows, 1) // max(size, 1)))
-
-
-def column_of(values: NDArray[Any]) -> pa.Array:
-    """int64 or float64 for Arrow, not copied; ``pa.array`` would import pandas where there is one."""
-    values = np.ascontiguousarray(values)
-    kind = pa.int64() if values.dtype == np.int64 else pa.float64()
-    return pa.Array.from_buffers(kind, values.size, [None, pa.py_buffer(values)])
-
-
-# ---- reading ahead
-
-
-def ahead(items: Iterator[T]) -> Generator[T, None, None]:
-    """The same, the next one being made on a thread meanwhile."""
-    end = object()
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, end)
-        while (item := coming.result()) is not end:
-            coming = pool.submit(next, items, end)
-            yield item  # type: ignore[misc]
-
-
-def in_turn(
-    make: Callable[[Any, threading.Event], T], keys: Sequence[Any], workers: int
-) -> Generator[T, None, None]:
-    """``make(key, stop)`` of each, in order, some at the same time; ``stop`` is set once none is wanted."""
-    stop = threading.Event()
-    with ThreadPoolExecutor(workers) as pool:
-        coming = [pool.submit(make, key, stop) for key in keys[:workers]]
-        try:
-            for at in range(len(keys)):
-                made = coming.pop(0).result()
-                if at + workers < len(keys):
-                    coming.append(pool.submit(make, keys[at + workers], stop))
-                yield made
-        finally:
-            stop.set()
-            for one in coming:
-                one.cancel()

@@ -1,0 +1,156 @@
+"""A few whole columns of a CSV or Parquet file, in memory."""
+
+from __future__ import annotations
+
+import csv
+import os
+import reprlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, SupportsIndex
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise import _validate
+from equipoise._cli.errors import BadInput
+from equipoise._cli.files.formats import format_of, row_name
+
+__all__ = ["Columns", "Where", "read_columns", "short"]
+
+
+Columns = list[NDArray[Any]]
+Where = Callable[[SupportsIndex], str]  # what a message calls a row
+_NAMES_SHOWN = 20  # column names in a message
+_repr = reprlib.Repr()
+_repr.maxstring = 60
+short = _repr.repr  # the text of a cell or a column's name, which may be very long, for a message
+
+
+def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[Columns, Where]:
+    r"""Read columns of a Parquet file (extra ``arrow``) or a CSV file (UTF-8, commas, a header).
+
+    Parameters
+    ----------
+    path : path
+        Its name ends with ``.parquet`` or ``.csv``.
+    names : sequence of str
+        The columns.
+
+    Returns
+    -------
+    columns : list of ndarray
+        Cells of a CSV file, and strings, as objects. Integers, floats and dates have their own dtypes.
+    where : callable
+        Takes the number of a row and returns what a message should call it: the line of a CSV file, or the
+        row of a Parquet file.
+
+    Raises
+    ------
+    BadInput
+        If the file does not exist, is in another format, or lacks a column; if a column is of another type
+        or has nulls.
+    TypeError
+        If ``path`` is not a path.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "log.csv")
+    ...     _ = path.write_text("who,what\nann,7\nbob,9\n")
+    ...     (what,), where = read_columns(path, ["what"])
+    >>> what, where(1)
+    (array(['7', '9'], dtype=object), 'line 3')
+    """
+    if path != "":  # which has no suffix, and so is refused below
+        _validate.as_path(path)
+    given, path = path, Path(os.fsdecode(path))
+    form = format_of(path)
+    if form is None:
+        raise BadInput(f"a log must be a file named *.parquet or *.csv, got {os.fsdecode(given)!r}")
+    try:
+        columns, where = _read_parquet(path, names) if form == ".parquet" else _read_csv(path, names)
+    except OSError as failure:
+        raise BadInput(f"{path} cannot be read: {failure.strerror or failure}") from None
+    if not columns[0].size:
+        raise BadInput(f"{path} must have rows, got none")
+    return columns, where
+
+
+def _check_names(path: Path, names: Sequence[str], there: list[str]) -> None:
+    """Refuse a file that does not have each of the columns exactly once."""
+    for name in names:
+        if there.count(name) != 1:
+            found = ", ".join(map(short, there[:_NAMES_SHOWN])) or "none"
+            if name in there:
+                found = f"{there.count(name)} of that name"
+            elif len(there) > _NAMES_SHOWN:
+                found += f" and {len(there) - _NAMES_SHOWN} more"
+            raise BadInput(f"{path} must have a column {name!r}, got {found}")
+
+
+def _read_csv(path: Path, names: Sequence[str]) -> tuple[Columns, Where]:
+    """Read columns of a CSV file by Python's own strict rules. Empty lines are skipped."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.reader(file, strict=True)
+        try:
+            header = next(lines, [])
+            _check_names(path, names, header)
+            places = [header.index(name) for name in names]
+            cells: list[list[str]] = [[] for _ in names]
+            line_of: list[int] = []
+            for line in lines:
+                if len(line) != len(header):
+                    if not line:
+                        continue
+                    raise BadInput(
+                        f"{path}, line {lines.line_num}, must have {len(header)} cells, got {len(line)}"
+                    )
+                line_of.append(lines.line_num)
+                for place, column in zip(places, cells, strict=True):
+                    column.append(line[place])
+        except UnicodeDecodeError as failure:
+            raise BadInput(f"{path} must be a CSV file in UTF-8: {failure}") from None
+        except csv.Error as failure:
+            raise BadInput(f"{path} must be a CSV file: {failure} in line {lines.line_num}") from None
+    return [np.array(column, dtype=np.object_) for column in cells], lambda row: f"line {line_of[row]}"
+
+
+def _read_parquet(path: Path, names: Sequence[str]) -> tuple[Columns, Where]:
+    """Read columns of a Parquet file."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise BadInput("a Parquet file needs pyarrow: pip install 'equipoise[arrow]'") from None
+    with path.open("rb") as source:
+        try:
+            file = pyarrow.parquet.ParquetFile(source)
+            _check_names(path, names, file.schema_arrow.names)
+            table = file.read(columns=list(names))
+            return [from_arrow(table.column(name), name) for name in names], row_name
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as failure:
+            raise BadInput(f"{path} must be a Parquet file: {failure}") from None
+
+
+def from_arrow(column: Any, name: str) -> NDArray[Any]:
+    """Return an Arrow column of numbers, strings or times as a NumPy array, or refuse it by its name."""
+    from pyarrow import types
+
+    from equipoise._cli.files.arrow import is_text, value_type
+
+    kind = value_type(column.type)
+    if types.is_dictionary(column.type):
+        column = column.cast(kind)
+    if column.null_count:
+        row = column.is_null().to_numpy().argmax()
+        raise BadInput(f"column {name!r} must have no nulls, got one in {row_name(row)}")
+    if is_text(kind):
+        return np.array(column.to_pylist(), dtype=np.object_)
+    if not any(
+        right(kind) for right in (types.is_integer, types.is_floating, types.is_timestamp, types.is_date)
+    ):
+        raise BadInput(f"column {name!r} must hold integers, strings or times, got {kind}")
+    values: NDArray[Any] = column.to_numpy()
+    return values

@@ -1,0 +1,157 @@
+"""The columns of a file that decide which rows are sampled, turned into what a reservoir takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from equipoise._cli.errors import BadInput
+from equipoise._cli.files.arrow import decoded, is_text, value_type
+from equipoise._cli.files.formats import format_of, row_name
+from equipoise._cli.sample.request import Request
+
+__all__ = ["Columns"]
+
+
+_ROLES = {"weights": "weight", "ids": "id", "times": "time", "classes": "by"}  # argument: option
+_KINDS = {"weight": "number", "by": "label", "id": "integer", "time": "time"}  # option: kind of column
+
+
+class Columns:
+    """The columns that the options of a request name.
+
+    Attributes
+    ----------
+    roles : dict
+        Option ("weight", "by", "id", "time") to name of the column, for the options that were given.
+    kinds : dict
+        Name of the column to what it holds, as :meth:`Rows.batches` takes it.
+    """
+
+    def __init__(self, request: Request, schema: Any, path: str) -> None:
+        roles = {"weight": request.weight, "by": request.by, "id": request.id, "time": request.time}
+        self.roles = {role: name for role, name in roles.items() if name is not None}
+        self.kinds: dict[str, str] = {}
+        self._schema = schema
+        self._labels: dict[str, int] = {}  # string to class number, in the order in which they appear
+        self._time: Any = None
+        for role, name in self.roles.items():
+            self.kinds[name] = "text" if name in self.kinds else _KINDS[role]
+            if name not in schema.names:
+                listed = ", ".join(schema.names[:20]) + (", .." if len(schema.names) > 20 else "")
+                raise BadInput(f"{path}: there is no column {name!r} for --{role}, there are: {listed}")
+            if format_of(path) == ".parquet":  # the columns of a CSV file are text, which is parsed later
+                _check_type(path, role, name, schema.field(name).type)
+
+    def arrays(self, batch: Any) -> dict[str, Any]:
+        """Return the columns of a batch by role.
+
+        Errors name them by the reservoir's arguments; :meth:`naming` translates that.
+        """
+        parse = {"weight": self._weights, "id": self._ids, "by": self._classes, "time": self._times}
+        return {role: parse[role](batch.column(name)) for role, name in self.roles.items()}
+
+    @contextmanager
+    def naming(self, path: str, first: int) -> Iterator[None]:
+        """Turn what a reservoir refuses into :class:`BadInput` with the file, option, column and row.
+
+        ``first`` is the number, in the file, of the row that the reservoir calls 0.
+        """
+        try:
+            yield
+        except (TypeError, ValueError, IndexError) as failure:
+            text = " ".join(str(failure).split())
+            match = re.match(r"(weights|ids|times|classes)(?:\[(\d+)\])? (.*)", text)
+            if match is None:
+                raise BadInput(f"{path}: {text}") from failure
+            argument, at, rest = match.groups()
+            role = _ROLES[argument]
+            where = "" if at is None else f", {row_name(first + int(at))}"
+            if role == "weight" and at is not None:
+                rest += "; rows are never dropped silently: correct the column, or give the row weight 0"
+            raise BadInput(f"{path}: --{role} {self.roles.get(role)}{where}: {rest}") from failure
+
+    def _weights(self, column: Any) -> Any:
+        column = decoded(column)
+        number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        return column if number else column.cast(pa.float64())
+
+    def _ids(self, column: Any) -> Any:
+        column = decoded(column)
+        return column if pa.types.is_integer(column.type) else column.cast(pa.int64())
+
+    def _classes(self, column: Any) -> Any:
+        """Return class numbers. Strings are numbered as they first appear, which no sample depends on."""
+        if not (pa.types.is_dictionary(column.type) and is_text(column.type.value_type)):
+            column = decoded(column)
+        if column.null_count or (pa.types.is_dictionary(column.type) and column.dictionary.null_count):
+            nulls = pc.is_null(decoded(column))
+            if pc.any(nulls).as_py():
+                raise ValueError(f"classes[{pc.index(nulls, True).as_py()}] must not be null")
+            column = decoded(column)
+        if pa.types.is_boolean(column.type):
+            return column.cast(pa.int8())
+        if pa.types.is_integer(column.type):
+            return column
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        labels = column.dictionary.to_pylist()
+        numbers = [self._labels.setdefault(label, len(self._labels)) for label in labels]
+        return np.array(numbers, np.int64)[np.from_dlpack(column.indices)]
+
+    def _times(self, column: Any) -> Any:
+        """Return times. Text (from a CSV file) is parsed as the first batch allows, then always that way."""
+        column = decoded(column)
+        if not is_text(column.type):
+            return column
+        choices = [pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC")]
+        for kind in choices if self._time is None else [self._time]:
+            try:
+                parsed = column.cast(kind)
+            except pa.ArrowInvalid as refused:
+                failure = refused
+                continue
+            self._time = kind
+            return parsed
+        raise ValueError(f"times must be all numbers or all ISO 8601: {failure}")
+
+    def classes(self, seen: dict[int, int], sampled: Any) -> list[dict[str, Any]]:
+        """Return each class as the files spell it, with the number of its rows seen and kept.
+
+        Parameters
+        ----------
+        seen : dict
+            Class number to number of rows.
+        sampled : int64 ndarray
+            The class numbers of the rows in the sample.
+        """
+        kind = value_type(self._schema.field(self.roles["by"]).type)
+        labels = list(self._labels)
+        numbers, counts = np.unique(sampled, return_counts=True)
+        kept = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+        spelled = labels.__getitem__ if is_text(kind) else bool if pa.types.is_boolean(kind) else int
+        rows = [{"class": spelled(c), "seen": n, "kept": kept.get(c, 0)} for c, n in seen.items()]
+        return sorted(rows, key=lambda row: row["class"])
+
+
+def _check_type(path: str, role: str, name: str, kind: Any) -> None:
+    """Refuse a Parquet column of a type that does not suit its option."""
+    is_, value = pa.types, value_type(kind)
+    number = is_.is_integer(value) or is_.is_floating(value)
+    suits, wanted = {
+        "weight": (number or is_.is_decimal(value), "numbers"),
+        "id": (is_.is_integer(value), "integers"),
+        "by": (
+            is_.is_integer(value) or is_.is_boolean(value) or is_text(value),
+            "integers, booleans or strings",
+        ),
+        "time": (number or is_.is_timestamp(value) or is_.is_date(value), "numbers, timestamps or dates"),
+    }[role]
+    if not suits:
+        raise BadInput(f"{path}: column {name!r} must hold {wanted} for --{role}, got {kind}")
