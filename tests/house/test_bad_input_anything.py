@@ -17,7 +17,7 @@ from support.anything import calls, outcome
 NAMES = (
     *("weights", "power", "smoothing", "size", "ids", "items", "exclude", "seed", "stream", "rows", "rng"),
     *("num_negatives", "unique", "on_exhausted", "row_keys", "num_samples", "candidate_ids", "keep", "state"),
-    *("X", "k_neighbors", "m_neighbors", "categorical", "parent_weights", "parents", "neighbours", "gaps"),
+    *("X", "k_neighbors", "m_neighbors", "categorical", "parent_weights", "parents", "neighbors", "gaps"),
     *("return_parents", "y", "cls", "class "),
     *("n must", "out must", "out.", "n_threads", "epoch", "path", "mmap", "FOLDER"),
 )

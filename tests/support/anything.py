@@ -232,7 +232,7 @@ def outcome(call) -> str:
             how = {"k_neighbors": a[1], "categorical": a[2], "parent_weights": a[3], "seed": a[4]}
             got = equipoise.SmoteSampler(a[0], **how).sample(n, out=out, return_parents=a[7])
             if isinstance(got, equipoise.SyntheticRows):
-                return repr([x.tolist() for x in (got.rows, got.parents, got.neighbours, got.gaps)])
+                return repr([x.tolist() for x in (got.rows, got.parents, got.neighbors, got.gaps)])
             assert out is None or got is out
             return repr(got.tolist())
         if kind == "interpolate":

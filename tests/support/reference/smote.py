@@ -65,7 +65,7 @@ def fraction(word, dtype):
 
 
 def synthetic_rows(X, table, count, *, parents=None, categorical=(), seed=0, epoch=0, first=0, lane=0):
-    """SmoteSampler.sample(return_parents=True): (rows, parents, neighbours, gaps). `parents`: a Table."""
+    """SmoteSampler.sample(return_parents=True): (rows, parents, neighbors, gaps). `parents`: a Table."""
     key, k = call_key(seed, epoch, SMOTE, smote_stream(X)), len(table[0])
     parents = parents or uniform_table(len(X))
     told = []
@@ -73,11 +73,11 @@ def synthetic_rows(X, table, count, *, parents=None, categorical=(), seed=0, epo
         run = Run(key, i // 64, lane)
         parent = parents.draw(run.word(i % 64))
         word = run.word(64 + i % 64)
-        neighbour, gap = table[parent][below(word, k)], fraction(word * k & M64, X.dtype)
-        row = [base + gap * (other - base) for base, other in zip(X[parent], X[neighbour], strict=True)]
+        neighbor, gap = table[parent][below(word, k)], fraction(word * k & M64, X.dtype)
+        row = [base + gap * (other - base) for base, other in zip(X[parent], X[neighbor], strict=True)]
         for j in categorical:
             codes = [X[other][j] for other in table[parent]]
             row[j] = min(codes, key=lambda code: (-codes.count(code), code))
-        told.append((row, parent, neighbour, gap))
+        told.append((row, parent, neighbor, gap))
     rows = np.array([row for row, *_ in told], X.dtype).reshape(count, X.shape[1])
     return rows, *(np.array([one[at] for one in told], t) for at, t in ((1, "i8"), (2, "i8"), (3, X.dtype)))
