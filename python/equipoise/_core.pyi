@@ -5,6 +5,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.reservoirs.bottom_k import RankedRows
+from equipoise.reservoirs.labels import Slots
+from equipoise.reservoirs.scan import Candidates, Stream
 from equipoise.tables.base import Proposer
 
 _Real = TypeVar("_Real", np.float32, np.float64)
@@ -92,34 +95,23 @@ def reservoir_blocks(
     start: int,
     weights: NDArray[_Real],
     threshold: float,
-    most: int,
+    max_points: int,
     total: float,
-    rows: NDArray[np.int64],
-    ranks: NDArray[np.float64],
-    row_weights: NDArray[np.float64],
+    candidates: Candidates,
 ) -> tuple[int, int, int, float]: ...
 def reservoir_rows(
-    key: int,
-    start: int,
-    ids: NDArray[np.int64],
-    classes: NDArray[np.int64],
-    slot_labels: NDArray[np.int64],
-    slot_numbers: NDArray[np.int64],
+    stream: Stream,
     weights: NDArray[_Real],
-    shifts: NDArray[np.float64],
+    classes: NDArray[np.int64],
+    slots: Slots,
     thresholds: NDArray[np.float64],
     counts: NDArray[np.int64],
-    most: int,
+    max_points: int,
     total: float,
-    rows: NDArray[np.int64],
-    ranks: NDArray[np.float64],
-    row_weights: NDArray[np.float64],
-    row_ids: NDArray[np.int64],
+    candidates: Candidates,
 ) -> tuple[int, int, int, float]: ...
 def reservoir_select(
-    classes: NDArray[np.int64],
-    ranks: NDArray[np.float64],
-    ids: NDArray[np.int64],
+    rows: RankedRows,
     quotas: NDArray[np.int64],
     thresholds: NDArray[np.float64],
     scratch: NDArray[np.int64],
@@ -134,8 +126,7 @@ def reservoir_equal(
 ) -> bool: ...
 def class_lookup(
     labels: NDArray[np.int64],
-    slot_labels: NDArray[np.int64],
-    slot_numbers: NDArray[np.int64],
+    slots: Slots,
     known: NDArray[np.int64],
     numbers: NDArray[np.int64],
 ) -> int: ...
