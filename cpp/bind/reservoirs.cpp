@@ -88,7 +88,8 @@ py::tuple reservoir_rows(const py::tuple& stream, const Array<Weight>& weights, 
     eq::Scan scan{};
     {
         Release release;
-        scan = eq::reservoir_path<Weight>(cpu_path()).rows(rows, count, max_points, total, room.out, room.ids);
+        scan =
+            eq::reservoir_path<Weight>(cpu_path()).rows(rows, count, max_points, total, room.out, room.ids);
     }
     return as_tuple(scan);
 }

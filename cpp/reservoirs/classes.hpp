@@ -22,8 +22,8 @@ EQUIPOISE_INLINE u64 class_slot(i64 label, const Slots& slots) {
     return at;
 }
 
-// Look up the numbers of labels, and give new labels the next numbers, of which `known` are taken. Stops before
-// a new label that would fill the table more than half. Returns how many labels are done.
+// Look up the numbers of labels, and give new labels the next numbers, of which `known` are taken. Stops
+// before a new label that would fill the table more than half. Returns how many labels are done.
 inline i64 class_lookup(const i64* labels, i64 count, const Slots& slots, i64* known, i64* numbers) {
     for (i64 i = 0; i < count; ++i) {
         const u64 at = class_slot(labels[i], slots);
@@ -37,9 +37,9 @@ inline i64 class_lookup(const i64* labels, i64 count, const Slots& slots, i64* k
     return count;
 }
 
-// Look up the thresholds of rows by their labels, and count the rows of each class. Returns false if a label has
-// no number, or a number without a threshold; the counts are then meaningless. Not inlined, since the caller
-// would have too few registers left for it.
+// Look up the thresholds of rows by their labels, and count the rows of each class. Returns false if a label
+// has no number, or a number without a threshold; the counts are then meaningless. Not inlined, since the
+// caller would have too few registers left for it.
 EQUIPOISE_NOINLINE bool class_bounds(const i64* labels, i64 count, const Slots& slots,
                                      const double* thresholds, u64 num_thresholds, double* bounds,
                                      i64* counts) {

@@ -3,12 +3,13 @@
 // rng.py, "Weighted reservoirs").
 //
 //   [....][....][....][..    Rows keyed by position come in blocks of 64. The first rank of a block is E / W,
-//    E / W > threshold:      where W is the block's weight; its row is drawn in proportion to weight. The ranks
-//    next block              of the others are E / W + E_i / w_i, since exponentials have no memory. A block
+//    E / W > threshold:      where W is the block's weight; its row is drawn in proportion to weight. The
+//    ranks next block              of the others are E / W + E_i / w_i, since exponentials have no memory. A
+//    block
 //                            that begins above the threshold costs one word and one comparison.
 //
-// Kernels report candidates: rows whose ranks are at most the threshold. If the threshold is out of date, there
-// are more of them than necessary, which never changes an answer.
+// Kernels report candidates: rows whose ranks are at most the threshold. If the threshold is out of date,
+// there are more of them than necessary, which never changes an answer.
 #pragma once
 
 #include <algorithm>
@@ -54,32 +55,54 @@ EQUIPOISE_INLINE double exponential(u64 word) {
     return 0.0 - log_normal(unit_real(word));
 }
 
-// Report the rows of a block whose ranks are at most the threshold, and return how many there are. `start` is
-// the block's first rank, and the first of its rows is row `first`. `run` is that of the block's group, in
-// which it has number `b`.
+// The rows of a batch of blocks that may be candidates. Their logarithms are taken in one loop.
+struct Pending {
+    i64 size = 0, rows[kBatch * kRows];
+    u64 words[kBatch * kRows];
+    double starts[kBatch * kRows], weights[kBatch * kRows];
+
+    Pending() {}  // leaves the arrays uninitialized
+    EQUIPOISE_INLINE void add(i64 row, u64 word, double start, double weight) {
+        rows[size] = row;
+        words[size] = word;
+        starts[size] = start;
+        weights[size] = weight;
+        size += weight > 0.0;
+    }
+    // Report the rows whose ranks, start + E / w, are at most the threshold, and return how many there are.
+    EQUIPOISE_INLINE i64 settle(double threshold, const Candidates& out) {
+        for (i64 i = 0; i < size; ++i) starts[i] += exponential(words[i]) / weights[i];
+        i64 filled = 0;
+        for (i64 i = 0; i < size; ++i) {
+            out.put(filled, rows[i], starts[i], weights[i]);
+            filled += starts[i] <= threshold;
+        }
+        size = 0;
+        return filled;
+    }
+};
+
+// Return the row of a block's first rank, `start`, and add the rows whose ranks may be at most the threshold
+// to `others`. Rows are counted from `first` on. `run` is that of the block's group, in which it has number
+// `b`.
 template <class Path, class Weight>
 EQUIPOISE_INLINE i64 block_ranks(const Run& run, u64 b, const Weight* w, double sum, double start,
-                                 double threshold, i64 first, const Candidates& out) {
+                                 double threshold, i64 first, Pending& others) {
     const u64 at = kBlock + (kRows + 1) * b;
     const i64 picked = block_pick(w, sum, run.word(at + kRows));
-    out.put(0, first + picked, start, static_cast<double>(w[picked]));
-    i64 filled = 1;
     // A rank is rounded as a sum. Ranks beyond float64 are all infinite, and none of them is left out.
     const double bound =
         threshold < kInfinity ? (threshold - start) * kSlack + threshold * 0x1p-52 : kInfinity;
     Mask mask{Path::within(run, at, w, bound) & ~(u64{1} << picked)};
     while (mask.bits) {
         const i64 i = mask.take_lowest();
-        const double x = static_cast<double>(w[i]);
-        const double rank = start + exponential(run.word(at + static_cast<u64>(i))) / x;
-        out.put(filled, first + i, rank, x);
-        filled += (x > 0.0) & (rank <= threshold);
+        others.add(first + i, run.word(at + static_cast<u64>(i)), start, static_cast<double>(w[i]));
     }
-    return filled;
+    return first + picked;
 }
 
-// With replacement: report the points of the block's Poisson process up to the threshold, at most `max_points`.
-// `group` is the run of the block's group, and `run` is the block's own.
+// With replacement: report the points of the block's Poisson process up to the threshold, at most
+// `max_points`. `group` is the run of the block's group, and `run` is the block's own.
 template <class Weight>
 EQUIPOISE_INLINE i64 block_points(const Run& group, u64 b, const Run& run, const Weight* w, double sum,
                                   double start, double threshold, i64 first, i64 max_points,
@@ -108,8 +131,8 @@ EQUIPOISE_NOINLINE bool any_bad(const Weight* w, i64 count, i64 first, bool fini
     return !finite;
 }
 
-// Scan whole blocks of a stream, from block `start` on. `max_points` is 0 without replacement, else the largest
-// number of points of a block.
+// Scan whole blocks of a stream, from block `start` on. `max_points` is 0 without replacement, else the
+// largest number of points of a block.
 template <class Path, class Weight>
 EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights, i64 count, double threshold,
                                        i64 max_points, double total, const Candidates& out) {
@@ -117,6 +140,7 @@ EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights
     const i64 blocks = count / kRows, need = max_points ? max_points : kRows;
     Scan scan{0, 0, kAllSeen, total};
     Run run{};
+    Pending others;
     double sums[kBatch], starts[kBatch];
     u64 words[kBatch];
     for (i64 at = 0, size = 0; at < blocks; at += size) {
@@ -144,13 +168,17 @@ EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights
         while (mask.bits) {
             const i64 b = mask.take_lowest(), first = (at + b) * kRows;
             const u64 number = offset + static_cast<u64>(b);
-            const Candidates here = out.behind(scan.filled);
-            scan.filled +=
-                max_points
-                    ? block_points(run, number, Run(key, block + static_cast<u64>(b), 1), weights + first,
-                                   sums[b], starts[b], threshold, first, max_points, here)
-                    : block_ranks<Path>(run, number, weights + first, sums[b], starts[b], threshold, first, here);
+            if (max_points) {
+                scan.filled +=
+                    block_points(run, number, Run(key, block + static_cast<u64>(b), 1), weights + first,
+                                 sums[b], starts[b], threshold, first, max_points, out.behind(scan.filled));
+            } else {
+                const i64 row = block_ranks<Path>(run, number, weights + first, sums[b], starts[b], threshold,
+                                                  first, others);
+                out.put(scan.filled++, row, starts[b], static_cast<double>(weights[row]));
+            }
         }
+        if (some) scan.filled += others.settle(threshold, out.behind(scan.filled));
         for (i64 b = 0; b < size; ++b) scan.total += sums[b];
     }
     scan.next = blocks * kRows;
@@ -163,8 +191,8 @@ EQUIPOISE_INLINE double decay_bound(double threshold, double shift) {
     return exp(most > -708.0 ? most : -708.0);
 }
 
-// Rows that are scanned one by one: those keyed by id, and those keyed by position whose classes have thresholds
-// of their own or whose weights decay.
+// Rows that are scanned one by one: those keyed by id, and those keyed by position whose classes have
+// thresholds of their own or whose weights decay.
 template <class Weight>
 struct Stream {
     u64 key;
@@ -201,39 +229,40 @@ EQUIPOISE_INLINE i64 row_points(const Stream<Weight>& rows, i64 i, double w, u64
 
 // At most 128 rows, which are looked at side by side.
 struct Piece {
-    i64 size;
     u64 words[kBlock];
-    double weights[kBlock], limits[kBlock], bounds[kBlock];  // of ranks or their logarithms; of exponentials / w
+    double weights[kBlock], limits[kBlock],
+        bounds[kBlock];  // of ranks or their logarithms; of exponentials / w
     double sum;
     bool doubtful;  // a weight is minus zero or bad
 };
 
-// Take the next rows and draw their words.
+// Draw the words of the next rows, and return how many rows they are.
 template <class Weight>
-EQUIPOISE_INLINE void piece_words(const Stream<Weight>& rows, i64 at, i64 count, Run& run, Piece& piece) {
-    piece.size = std::min(kBlock, count - at);
-    if (rows.ids) {
-        for (i64 j = 0; j < piece.size; j += 8) EQUIPOISE_PREFETCH_FAR(rows.ids + at + kAhead + j);
-        for (i64 j = 0; j < piece.size; ++j)
-            piece.words[j] = mix64(run.word(static_cast<u64>(rows.ids[at + j])));
+EQUIPOISE_INLINE i64 piece_words(const Stream<Weight>& rows, i64 at, i64 count, Run& run, Piece& piece) {
+    i64 size = std::min(kBlock, count - at);
+    const i64* ids = rows.ids;
+    if (ids) {
+        for (i64 j = 0; j < size; j += 8) EQUIPOISE_PREFETCH_FAR(ids + at + kAhead + j);
+        for (i64 j = 0; j < size; ++j) piece.words[j] = mix64(run.word(static_cast<u64>(ids[at + j])));
     } else {
         const i64 position = rows.start + at, offset = position % kBlock;
-        piece.size = std::min(piece.size, kBlock - offset);
+        size = std::min(size, kBlock - offset);
         run = Run(rows.key, static_cast<u64>(position / kBlock), 0);
-        for (i64 j = 0; j < piece.size; ++j) piece.words[j] = run.word(static_cast<u64>(offset + j));
+        for (i64 j = 0; j < size; ++j) piece.words[j] = run.word(static_cast<u64>(offset + j));
     }
+    return size;
 }
 
 template <class Weight>
-EQUIPOISE_INLINE void piece_weights(const Stream<Weight>& rows, i64 at, Piece& piece) {
-    const i64 padded = (piece.size + 7) & ~i64{7};
+EQUIPOISE_INLINE void piece_weights(const Stream<Weight>& rows, i64 at, i64 size, Piece& piece) {
+    const i64 padded = (size + 7) & ~i64{7};
+    const Weight* weights = rows.weights;
     typename Columns<double>::Signs signs = {};
     Columns<double> columns;
-    for (i64 j = 0; rows.weights && j < piece.size; j += 64 / static_cast<i64>(sizeof(Weight)))
-        EQUIPOISE_PREFETCH_FAR(rows.weights + at + kAhead + j);
-    for (i64 j = 0; j < piece.size; ++j)
-        piece.weights[j] = rows.weights ? static_cast<double>(rows.weights[at + j]) : 1.0;
-    for (i64 j = piece.size; j < padded; ++j) piece.weights[j] = 0.0;
+    for (i64 j = 0; weights && j < size; j += 64 / static_cast<i64>(sizeof(Weight)))
+        EQUIPOISE_PREFETCH_FAR(weights + at + kAhead + j);
+    for (i64 j = 0; j < size; ++j) piece.weights[j] = weights ? static_cast<double>(weights[at + j]) : 1.0;
+    for (i64 j = size; j < padded; ++j) piece.weights[j] = 0.0;
     for (i64 j = 0; j < padded; j += 8) columns.add(piece.weights + j, signs);
     piece.sum = columns.sum();
     piece.doubtful = Columns<double>::any(signs);
@@ -241,30 +270,31 @@ EQUIPOISE_INLINE void piece_weights(const Stream<Weight>& rows, i64 at, Piece& p
 
 // Look up the rows' thresholds, and count the rows by class. Return false if a class is unknown.
 template <class Weight>
-EQUIPOISE_INLINE bool piece_limits(const Stream<Weight>& rows, i64 at, Piece& piece) {
-    if (rows.classes) {
+EQUIPOISE_INLINE bool piece_limits(const Stream<Weight>& rows, i64 at, i64 size, Piece& piece) {
+    const i64* classes = rows.classes;
+    const double* shifts = rows.shifts;
+    if (classes) {
         // The hardware prefetches no further than to the end of a page.
-        for (i64 j = 0; j < piece.size; j += 8) EQUIPOISE_PREFETCH_FAR(rows.classes + at + kAhead + j);
-        if (!class_bounds(rows.classes + at, piece.size, rows.slots, rows.thresholds, rows.num_thresholds,
-                          piece.limits, rows.counts))
+        for (i64 j = 0; j < size; j += 8) EQUIPOISE_PREFETCH_FAR(classes + at + kAhead + j);
+        if (!class_bounds(classes + at, size, rows.slots, rows.thresholds, rows.num_thresholds, piece.limits,
+                          rows.counts))
             return false;
     } else {
-        for (i64 j = 0; j < piece.size; ++j) piece.limits[j] = rows.thresholds[0];
+        const double threshold = rows.thresholds[0];
+        for (i64 j = 0; j < size; ++j) piece.limits[j] = threshold;
     }
-    if (rows.shifts)
-        for (i64 j = 0; j < piece.size; ++j)
-            piece.bounds[j] = decay_bound(piece.limits[j], rows.shifts[at + j]);
+    for (i64 j = 0; shifts && j < size; ++j) piece.bounds[j] = decay_bound(piece.limits[j], shifts[at + j]);
     return true;
 }
 
 // Report the candidates of a piece. Return the first row for which there was no room, or the piece's size.
 template <class Weight>
-EQUIPOISE_INLINE i64 piece_points(const Stream<Weight>& rows, i64 at, const Piece& piece, i64 max_points,
-                                  const Candidates& out, i64* row_ids, i64* filled) {
+EQUIPOISE_INLINE i64 piece_points(const Stream<Weight>& rows, i64 at, i64 size, const Piece& piece,
+                                  i64 max_points, const Candidates& out, i64* row_ids, i64* filled) {
     const double* bounds = rows.shifts ? piece.bounds : piece.limits;
-    bool may[kBlock] = {};
-    for (i64 j = 0; j < piece.size; ++j)
-        may[j] = gap(piece.words[j]) <= bounds[j] * kSlack * piece.weights[j];
+    bool may[kBlock];
+    for (i64 j = size & ~i64{7}; j < kBlock; ++j) may[j] = false;
+    for (i64 j = 0; j < size; ++j) may[j] = gap(piece.words[j]) <= bounds[j] * kSlack * piece.weights[j];
     for (i64 group = 0; group < kBlock; group += 64) {
         Mask mask;
         for (i64 j = 0; j < 64; j += 8) mask.set_eight(j, may + group + j);
@@ -276,7 +306,7 @@ EQUIPOISE_INLINE i64 piece_points(const Stream<Weight>& rows, i64 at, const Piec
                                   out.behind(*filled), row_ids + *filled);
         }
     }
-    return piece.size;
+    return size;
 }
 
 // Scan rows one by one. `row_ids` receives the ids of the candidates, or their positions.
@@ -286,22 +316,22 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
     Scan scan{0, 0, kAllSeen, total};
     Run run(rows.key, 0, 0);
     Piece piece;
-    for (i64 at = 0; at < count; at += piece.size) {
+    for (i64 at = 0, size = 0; at < count; at += size) {
         // Without replacement a piece is done whole or not at all, so that its sum is added in one order.
         if (max_points == 1 && out.room - scan.filled < kBlock) return {at, scan.filled, kFull, scan.total};
-        piece_words(rows, at, count, run, piece);
-        piece_weights(rows, at, piece);
+        size = piece_words(rows, at, count, run, piece);
+        piece_weights(rows, at, size, piece);
         const bool finite = piece.sum < kInfinity;
-        if ((!finite || piece.doubtful) && any_bad(piece.weights, piece.size, at, finite, &scan)) return scan;
-        if (!piece_limits(rows, at, piece)) return {at, scan.filled, kNewClass, scan.total};
-        const i64 done = piece_points(rows, at, piece, max_points, out, row_ids, &scan.filled);
+        if ((!finite || piece.doubtful) && any_bad(piece.weights, size, at, finite, &scan)) return scan;
+        if (!piece_limits(rows, at, size, piece)) return {at, scan.filled, kNewClass, scan.total};
+        const i64 done = piece_points(rows, at, size, piece, max_points, out, row_ids, &scan.filled);
         if (max_points == 1) {
             scan.total += piece.sum;
             continue;
         }
         // With replacement a piece may be left in the middle, so its weights are added row by row.
         for (i64 j = 0; j < done; ++j) scan.total += piece.weights[j];
-        if (done < piece.size) return {at + done, scan.filled, kFull, scan.total};
+        if (done < size) return {at + done, scan.filled, kFull, scan.total};
     }
     scan.next = count;
     return scan.total < kInfinity ? scan : Scan{0, scan.filled, kBadSum, scan.total};

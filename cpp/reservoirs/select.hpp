@@ -1,4 +1,5 @@
-// The rows of smallest rank of each class, with their threshold: what a bottom-k sketch keeps of its candidates.
+// The rows of smallest rank of each class, with their threshold: what a bottom-k sketch keeps of its
+// candidates.
 #pragma once
 
 #include <algorithm>
@@ -19,8 +20,8 @@ struct RankedRows {
 
 // Return the value that a[nth] would have if a were sorted. The values of a are left in another order.
 inline double nth_smallest(double* a, i64 count, i64 nth) {
-    // Move the values that `first` accepts to the front, and return their number. Random ranks would make each
-    // branch a guess, so there are none.
+    // Move the values that `first` accepts to the front, and return their number. Random ranks would make
+    // each branch a guess, so there are none.
     const auto partition = [](double* from, i64 size, auto first) {
         i64 kept = 0;
         for (i64 i = 0; i < size; ++i) {
@@ -51,8 +52,8 @@ inline double nth_smallest(double* a, i64 count, i64 nth) {
     return a[nth];
 }
 
-// Return the same value for values that stay as they are; `room` has room for all of them. A sample shows about
-// where the value lies, and only the values near there are partitioned (Floyd and Rivest 1975).
+// Return the same value for values that stay as they are; `room` has room for all of them. A sample shows
+// about where the value lies, and only the values near there are partitioned (Floyd and Rivest 1975).
 inline double nth_of(const double* a, i64 count, i64 nth, double* room) {
     constexpr i64 kSample = 1024, kAround = 64;
     if (count >= 16 * kSample) {
@@ -78,7 +79,8 @@ inline double nth_of(const double* a, i64 count, i64 nth, double* room) {
 // For rows without classes: lower the threshold to the rank of the quota's last, and keep the rows up to it.
 // Returns their number, which is above the quota if ranks are equal.
 inline i64 select_ranks(const RankedRows& rows, i64 quota, double* threshold, double* room, i64* keep) {
-    if (rows.count >= quota) *threshold = std::min(*threshold, nth_of(rows.ranks, rows.count, quota - 1, room));
+    if (rows.count >= quota)
+        *threshold = std::min(*threshold, nth_of(rows.ranks, rows.count, quota - 1, room));
     const double last = *threshold;
     i64 kept = 0;
     for (i64 i = 0; i < rows.count; ++i) {
@@ -88,7 +90,8 @@ inline i64 select_ranks(const RankedRows& rows, i64 quota, double* threshold, do
     return kept;
 }
 
-// Call put(place, row) for all rows, with places in order of class, and set begins[c] to the first of class c.
+// Call put(place, row) for all rows, with places in order of class, and set begins[c] to the first of class
+// c.
 template <class Put>
 inline void group_rows(const RankedRows& rows, i64 num_classes, i64* begins, Put put) {
     std::fill(begins, begins + num_classes, 0);
@@ -150,8 +153,9 @@ inline i64 reservoir_select(const RankedRows& rows, const i64* quotas, i64 num_c
     return kept;
 }
 
-// Return whether two of the ranks are equal, or whether so many may be that a closer look pays. `seen` has room
-// for `words` words, a power of two of at least two and at least half the number of ranks; `room` for all ranks.
+// Return whether two of the ranks are equal, or whether so many may be that a closer look pays. `seen` has
+// room for `words` words, a power of two of at least two and at least half the number of ranks; `room` for
+// all ranks.
 inline bool reservoir_equal(const double* ranks, const i64* rows, i64 count, u64* seen, u64 words,
                             double* room) {
     int shift = 64;

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equipoise._runtime.backend import kernels
-from equipoise.reservoirs.bottom_k import ascending
+from equipoise.reservoirs.bottom_k import RankedRows, ascending
 
 NO_CLASSES = np.empty(0, np.int64)
 
@@ -17,8 +17,9 @@ def select(classes, ranks, ids, quotas, thresholds):
     n = ranks.size
     thresholds, keep = thresholds.copy(), np.empty(n, np.int64)
     kept = kernels().reservoir_select(
-        classes, ranks, ids, quotas, thresholds, np.empty(n + 2 * quotas.size, np.int64), np.empty(n), keep
-    )
+        RankedRows(classes, ranks, ids), quotas, thresholds, np.empty(n + 2 * quotas.size, np.int64),
+        np.empty(n), keep,
+    )  # fmt: skip
     return keep[:kept], thresholds
 
 

@@ -210,8 +210,8 @@ def test_fewer_rows_are_candidates(monkeypatch, guesses):
     def candidates():
         found = []
         with monkeypatch.context() as patch:
-            add = bottom_k.Smallest.add
-            patch.setattr(bottom_k.Smallest, "add", lambda self, n, _: (found.append(n), add(self, n, _)))
+            add = bottom_k.BottomK.add
+            patch.setattr(bottom_k.BottomK, "add", lambda self, n, _: (found.append(n), add(self, n, _)))
             read(WEIGHTS["uniform"], 2000)
         return sum(found)
 

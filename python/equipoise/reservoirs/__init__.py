@@ -23,8 +23,10 @@ together are among the smallest of each, so samples merge exactly.
             BottomK  ------> kernels                    candidates in, the smallest ranks of each class out:
                              (bottom_k)                 reservoir_select, reservoir_equal
 
-    labels   numbers of class labels (kernel class_lookup)     quotas   rows of a sample, divided among classes
-    sample   what a reservoir returns, and estimates           hooks    for the command line and for clusters
+    labels   numbers of class labels (kernel class_lookup)
+    quotas   rows of a sample, divided among classes
+    sample   what a reservoir returns, and estimates from it
+    hooks    what the command line and the adapters for clusters need
 
 One call of ``update`` works on a copy of the sketch that shares its memory, and commits in one assignment: an
 error or an interrupt leaves the reservoir as it was.

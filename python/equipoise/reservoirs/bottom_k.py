@@ -22,6 +22,7 @@ _DTYPES: dict[str, type[np.generic]] = {
     "classes": np.int64,  # class numbers
 }
 _NO_CLASSES = np.empty(0, np.int64)
+_MARGIN = (1 << 14) + (1 << 10)  # candidates that are usually added at a time
 _DIGIT_SORT_SIZE = 1 << 12  # fewer values are sorted as they are
 
 
@@ -128,14 +129,15 @@ class BottomK:
             return
         end, capacity = self.size + count, self._columns.capacity
         if capacity < end:
-            self._reserve(max(end, 2 * capacity, self._enough(end)))
+            self._reserve(max(end, self._enough(end)))
         for name, column in self.columns.items():
             column[self.size : end] = columns[name]
         self.size = end
 
     def _enough(self, size: int) -> int:
         """Return the capacity that `size` rows need until the next selection."""
-        return max(min(16 * size, 3 * self._largest_quota + 2048), 256)
+        most = 2 * max(size, self._largest_quota, self.quotas.size) + _MARGIN
+        return max(min(16 * size, most), 256)
 
     def _reserve(self, capacity: int) -> None:
         """Move the rows to columns of this capacity."""
@@ -163,7 +165,7 @@ class BottomK:
             return
         wanted = 3 * self.size + 2 * self.quotas.size
         if self._scratch.size < wanted:
-            self._scratch = np.empty(max(wanted, 3 * self._columns.capacity), np.int64)
+            self._scratch = np.empty(wanted + wanted // 4, np.int64)
         keep, thresholds = self._smallest()
         if self.distinct and self._any_equal(keep) and self._drop_equal():
             keep, thresholds = self._smallest()
@@ -214,9 +216,9 @@ class BottomK:
 
     def _retain(self, rows: NDArray[np.int64], thresholds: NDArray[np.float64], selected: int) -> None:
         """Keep these rows alone. One assignment: an interrupt finds the sketch before or after."""
-        old, columns, self._spare = self._columns, self._spare, None
-        if columns is None or columns.capacity < self._enough(rows.size):
-            columns = _Columns(self.columns, max(2 * rows.size, self._enough(rows.size)))
+        old, columns, capacity = self._columns, self._spare, self._enough(rows.size)
+        if columns is None or columns.capacity < capacity:
+            columns = _Columns(self.columns, capacity)
         for name, column in columns.views.items():
             np.take(self[name], rows, out=column[: rows.size], mode="clip")
         vars(self).update(

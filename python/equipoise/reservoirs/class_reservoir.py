@@ -26,8 +26,8 @@ class ClassReservoir(BaseReservoir):
     """A weighted sample of k rows of each class of a stream, in one pass, mergeable.
 
     Each class has the sample of a :class:`Reservoir`: with ids the very same rows, and without ids other rows
-    of the same law (here each row has a random word of its own). Classes may be known beforehand or be learned
-    as they come. A smaller sample, with another quota for each class, can be taken later, and is exact.
+    of the same law (here each row has a random word of its own). Classes may be known beforehand or be
+    learned as they come. A smaller sample with another quota for each class can be taken later, exactly.
 
     Parameters
     ----------
@@ -89,9 +89,6 @@ class ClassReservoir(BaseReservoir):
     def _quotas(self, classes: int) -> Int64s:
         """Return k + 1 for each class: the rank of the last row is the threshold."""
         return np.array(self._k) + 1 if isinstance(self._k, list) else np.full(classes, self._k + 1)
-
-    def _capacity(self) -> int:
-        return 1 << 16
 
     def _extend(self, classes: int) -> None:
         """Make room for classes up to this number."""

@@ -83,7 +83,10 @@ def weighted_sample(
 
 
 def _unordered(rows: BottomK, k: int) -> tuple[BottomK, NDArray[np.int64], float]:
-    """Return the sample of one stream and its threshold without sorting: drop the row of largest (rank, id)."""
+    """Return the sample of one stream and its threshold without sorting.
+
+    There is at most one row too many, that of largest (rank, id).
+    """
     order, threshold = np.arange(rows.size), math.inf
     if rows.size > k:
         threshold = float(rows["ranks"].max())

@@ -1,4 +1,4 @@
-"""What the command line and the adapters for clusters need to know about a reservoir, beyond its public methods."""
+"""Internal access to reservoirs for the command line and for the adapters to clusters."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ __all__ = ["StreamReader", "added", "sum_of"]
 
 
 LN2 = float.fromhex("0x1.62e42fefa39efp-1")
-_MIN_CAPACITY, _MAX_CAPACITY = 1 << 12, 1 << 18  # room for a thread's candidates
+_MIN_CAPACITY, _MAX_CAPACITY = 1 << 12, 1 << 14  # room for a thread's candidates
 _NO_INTEGERS = np.empty(0, np.int64)
 _NO_REALS = np.empty(0)
 _NO_WEIGHTS = np.empty(0, np.float32)
@@ -76,7 +76,7 @@ class StreamReader:
         classes: Int64s | None,
         threads: int,
     ) -> bool:
-        """Read rows whose arguments are checked. Return False if a class is unknown; nothing has changed then.
+        """Read rows whose arguments are checked. Return False, and change nothing, if a class is unknown.
 
         `given` holds the weights, or is None if all of them are 1.
         """
@@ -206,7 +206,10 @@ class StreamReader:
         return max(min(retained, _MAX_CAPACITY), self._max_points) + 16 * BLOCK
 
     def _distinct(self, keyed: str | None) -> tuple[str, ...]:
-        """Return the columns in which equal rows are one: a row that came twice, or points made equal by rounding."""
+        """Return the columns in which rows must differ, or else they are one.
+
+        These are a row that came twice, and points of a row that rounding has made equal.
+        """
         if keyed == "ids":
             return ("ids", "ranks", "classes")
         return ("streams", "ids", "ranks", "classes") if self._max_points else ()

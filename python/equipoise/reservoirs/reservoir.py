@@ -22,14 +22,14 @@ class Reservoir(BaseReservoir):
 
     Each row has a rank, an exponential random number divided by its weight, and the k rows of smallest rank
     are the sample. It is that of successive draws without replacement in proportion to weight (the law of
-    Plackett and Luce; Efraimidis and Spirakis). The rank is a pure function of the seed, the row's key and its
-    weight, so the sample depends on the set of rows alone: chunks, order, threads, partitions, merges and
+    Plackett and Luce; Efraimidis and Spirakis). The rank is a pure function of the seed, the row's key and
+    its weight, so the sample depends on the set of rows alone: chunks, order, threads, partitions, merges and
     retries cannot change it. The caller chooses the key:
 
     - **With ids** the key is the id, and only the seed matters besides: the same rows give the same sample in
       any order and on any number of machines. An id names one row, and a row that comes twice is kept once.
-    - **Without ids** the key is (stream, position in the stream): the sample depends on the order of the rows,
-      but not on how they are cut into chunks. Parts that are read separately need different ``stream``
+    - **Without ids** the key is (stream, position in the stream): the sample depends on the order of the
+      rows, but not on how they are cut into chunks. Parts that are read separately need different ``stream``
       numbers. This is several times faster: 64 rows cost one random word and one comparison unless one of
       them has a small rank.
 

@@ -18,7 +18,17 @@ from equipoise.reservoirs.bottom_k import BottomK
 from equipoise.reservoirs.labels import Slots
 from equipoise.reservoirs.threshold import likely_threshold
 
-__all__ = ["BAD_SUM", "BLOCK", "Gather", "Kernel", "Reading", "Stream", "Workspace", "block_kernel", "row_kernel"]
+__all__ = [
+    "BAD_SUM",
+    "BLOCK",
+    "Gather",
+    "Kernel",
+    "Reading",
+    "Stream",
+    "Workspace",
+    "block_kernel",
+    "row_kernel",
+]
 
 
 BLOCK = 64  # rows of a block
@@ -47,8 +57,8 @@ class Candidates(NamedTuple):
 class Stream(NamedTuple):
     """Rows that are scanned one by one, from position ``start`` on.
 
-    Rows are keyed by position if ``ids`` is empty. ``shifts`` are added to the logarithms of the weights; it is
-    empty if weights do not decay.
+    Rows are keyed by position if ``ids`` is empty. ``shifts`` are added to the logarithms of the weights, and
+    are empty if weights do not decay.
     """
 
     key: np.uint64
@@ -75,7 +85,11 @@ class Workspace:
         found = self.candidates
         rows = found.rows[:filled]
         rows += begin
-        columns = {"ids": found.ids[:filled], "ranks": found.ranks[:filled], "weights": found.weights[:filled]}
+        columns = {
+            "ids": found.ids[:filled],
+            "ranks": found.ranks[:filled],
+            "weights": found.weights[:filled],
+        }
         return columns | gather(rows)
 
 

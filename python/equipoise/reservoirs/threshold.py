@@ -34,7 +34,7 @@ def pays(quota: int, count: int, seen: int) -> bool:
 def likely_threshold(
     weights: NDArray[Any], quota: int, *, replacement: bool, known: int = 0, threshold: float = math.inf
 ) -> float:
-    """Return a threshold that a few more than ``quota`` ranks of these and earlier rows are likely to be below.
+    """Return a threshold that a few more than ``quota`` ranks of all rows are likely to be below.
 
     Without a guess, all of the first rows are candidates, and so are many later ones until the threshold has
     fallen: about quota * log(rows / quota) in all. With it, the candidates exceed the quota by six standard

@@ -12,6 +12,7 @@ from equipoise._validate import Int64s
 from equipoise.reservoirs import ClassReservoir, Reservoir, ReservoirSample
 from equipoise.reservoirs.hooks import PlacedClassReservoir, PlacedReservoir, unfinished_rows
 
+
 class _Sampler:
     """A reservoir for rows that have ids, or else one for each file; in the end the numbers of the chosen."""
 

@@ -9,7 +9,8 @@ import numpy as np
 from equipoise._numba._jit import i64, jit, reads, record, writes
 from equipoise._numba.stream.rng import ONE, S32, ZERO, mix64
 
-# A hash table with open addressing, at most half full. Number -1 marks a free slot. No slots: labels are numbers.
+# A hash table with open addressing, at most half full. Number -1 marks a free slot. Without slots, labels are
+# numbers.
 Slots = namedtuple("Slots", "labels, numbers")
 
 

@@ -5,10 +5,10 @@ nothing else (Efraimidis and Spirakis 2006; see ``rng.py``, "Weighted reservoirs
 
 ::
 
-    [....][....][....][..    Rows keyed by position come in blocks of 64. The first rank of a block is E / W,
-     E / W > threshold:      where W is the block's weight; its row is drawn in proportion to weight. The ranks
-     next block              of the others are E / W + E_i / w_i, since exponentials have no memory. A block
-                             that begins above the threshold costs one word and one comparison.
+    [....][....][....][..   Rows keyed by position come in blocks of 64. The first rank of a block is E / W,
+     E / W > threshold:     where W is the block's weight; its row is drawn in proportion to weight. The ranks
+     next block             of the others are E / W + E_i / w_i, since exponentials have no memory. A block
+                            that begins above the threshold costs one word and one comparison.
 
 Kernels report candidates: rows whose ranks are at most the threshold. If the threshold is out of date, there
 are more of them than necessary, which never changes an answer.
@@ -37,9 +37,9 @@ stack_words, stack_reals, stack_flags = stack(u64, 128), stack(f64, 128), stack(
 Candidates = namedtuple("Candidates", "rows, ids, ranks, weights")
 CANDIDATES = record(Candidates, writes(i64), writes(i64), writes(f64), writes(f64))
 
-# Rows that are scanned one by one, from position `start` on: those keyed by id, and those keyed by position whose
-# classes have thresholds of their own or whose weights decay. No ids: keyed by position. Shifts are added to the
-# logarithms of the weights; without them nothing decays.
+# Rows that are scanned one by one, from position `start` on: those keyed by id, and those keyed by position
+# whose classes have thresholds of their own or whose weights decay. Without ids, rows are keyed by position.
+# Shifts are added to the logarithms of the weights; without them nothing decays.
 Stream = namedtuple("Stream", "key, start, ids, shifts")
 STREAM = record(Stream, u64, i64, reads(i64), reads(f64))
 
@@ -47,7 +47,12 @@ STREAM = record(Stream, u64, i64, reads(i64), reads(f64))
 @jit()
 def check_candidates(out, max_points):
     size = out.rows.size
-    if out.ranks.size != size or out.weights.size != size or out.ids.size != size or size < max(max_points, 128):
+    if (
+        out.ranks.size != size
+        or out.weights.size != size
+        or out.ids.size != size
+        or size < max(max_points, 128)
+    ):
         raise ValueError("candidates: too little room")
 
 
@@ -129,7 +134,11 @@ def reservoir_blocks(key, start, weights, threshold, max_points, total, candidat
         raise ValueError("reservoir_blocks: whole blocks only")
     check_candidates(candidates, max_points)
     bound, filled = threshold * SLACK, ZERO
-    blocks, room, limit = np.uint64(weights.size) // ROWS, np.uint64(candidates.rows.size), np.uint64(max_points)
+    blocks, room, limit = (
+        np.uint64(weights.size) // ROWS,
+        np.uint64(candidates.rows.size),
+        np.uint64(max_points),
+    )
     need = limit if max_points else ROWS
     run = open_run(key, np.uint64(start) // BLOCK, ZERO)
     for at in range(blocks):
@@ -151,8 +160,8 @@ def reservoir_blocks(key, start, weights, threshold, max_points, total, candidat
                 return np.int64(first), np.int64(filled), FULL, total
             if max_points:
                 filled = block_points(
-                    run, number, open_run(key, block, ONE), weights, first, block_sum, threshold, limit, filled,
-                    candidates,
+                    run, number, open_run(key, block, ONE), weights, first, block_sum, threshold, limit,
+                    filled, candidates,
                 )  # fmt: skip
             else:
                 filled = block_ranks(run, number, weights, first, block_sum, threshold, filled, candidates)

@@ -1,4 +1,4 @@
-"""The rows of smallest rank of each class, with their threshold: what a bottom-k sketch keeps of its candidates."""
+"""The rows of smallest rank of each class, and their threshold: what a bottom-k sketch keeps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ RANKED_ROWS = record(RankedRows, reads(i64), reads(f64), reads(i64))
 
 @jit()
 def nth_smallest(a, begin, end, nth):
-    """Put at a[nth] the value that it would have if a[begin:end] were sorted, and no smaller one behind it."""
+    """Put at a[nth] the value that it would have if a[begin:end] were sorted.
+
+    No smaller value is left behind it.
+    """
     low, high = begin, end - 1
     while low < high:
         middle = low + (high - low) // 2
@@ -54,7 +57,7 @@ def nth_of(a, nth, room):
 
 @jit()
 def select_ranks(ranks, quota, thresholds, room, keep):
-    """For rows without classes: lower the threshold to the rank of the quota's last, and keep the rows up to it.
+    """Lower the threshold of rows without classes to the rank of the quota's last, and keep rows up to it.
 
     Returns their number, which is above the quota if ranks are equal.
     """
@@ -120,10 +123,10 @@ def check_select(rows, quotas, thresholds, scratch, sorted, keep):
 
 @jit((RANKED_ROWS, reads(i64), writes(f64), writes(i64), writes(f64), writes(i64)))
 def reservoir_select(rows, quotas, thresholds, scratch, sorted, keep):
-    """Keep the ``quotas[c]`` smallest (rank, id) of each class c, in their order here, and lower its threshold.
+    """Keep the ``quotas[c]`` smallest (rank, id) of each class c, in their order here.
 
-    The threshold becomes the rank of the last of them. A class that has fewer rows is left as it is. Returns
-    how many rows are kept.
+    The class's threshold is lowered to the rank of the last of them. A class that has fewer rows is left as
+    it is. Returns how many rows are kept.
     """
     check_select(rows, quotas, thresholds, scratch, sorted, keep)
     count, num_classes = rows.ids.size, quotas.size
