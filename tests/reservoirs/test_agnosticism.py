@@ -31,8 +31,8 @@ from support.reservoirs import (
 # ---- chunks, threads, order -------------------------------------------------------------------------------
 
 
-def test_the_kinds_differ():
-    """Nothing below holds because all is one: other keys, other seeds, other streams."""
+def test_kinds_of_reservoirs_differ():
+    """Guard the tests below against comparing reservoirs that are all alike."""
     assert len({str(whole(name)[0][2:4]) for name in KINDS if "decay" not in name}) == 6
     other = Reservoir(500, seed=3, stream=9)
     other.update(WEIGHTS)
@@ -42,13 +42,13 @@ def test_the_kinds_differ():
 @kinds
 @pytest.mark.parametrize("count", [1, 2, 7, 64])
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_chunks_and_threads(name, count, threads):
+def test_chunks_and_threads_do_not_matter(name, count, threads):
     same(read(name, cut(count), threads), whole(name))
 
 
 @kinds
-def test_rows_one_by_one(name):
-    """Also empty chunks, and a look in between."""
+def test_rows_may_come_one_by_one(name):
+    """Read single rows and empty chunks, and sample in between."""
     pieces = [slice(i, i + 1) for i in range(150)] + [slice(150, 150), slice(150, 191), slice(191, 1000)]
     reservoir = read(name, [])
     for i, piece in enumerate(pieces):
@@ -59,14 +59,14 @@ def test_rows_one_by_one(name):
 
 
 @kinds
-def test_bytes_are_those_of_the_same_calls(name):
-    """With threads, too, whichever of them comes first."""
+def test_equal_calls_give_equal_bytes(name):
+    """Whichever thread finishes first."""
     one = read(name, cut(3), 3).to_bytes()
     assert all(read(name, cut(3), 3).to_bytes() == one for _ in range(3))
 
 
 @kinds
-def test_pieces_in_reverse_order(name, monkeypatch):
+def test_pieces_may_be_read_in_reverse_order(name, monkeypatch):
     def reversed_chunks(count, size, n_threads, work):
         pieces = range(0, count, 6400)
         visited.append(len(pieces))
@@ -86,14 +86,14 @@ def test_pieces_in_reverse_order(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", WITH_IDS)
-def test_order_of_rows_with_ids(name):
+def test_order_does_not_matter_with_ids(name):
     same(read(name, cut(9)[::-1]), whole(name))
     shuffled = np.random.default_rng(5).permutation(N)
     same(read(name, np.array_split(shuffled, 5)), whole(name))
 
 
 @pytest.mark.parametrize("name", WITH_IDS)
-def test_a_row_that_comes_ten_times_is_one(name):
+def test_a_row_seen_ten_times_is_kept_once(name):
     once, again = read(name, [slice(0, 5000)]), read(name, [slice(0, 5000)] * 10)
     many = read(name, [np.tile(np.arange(5000), 10)])
     for reservoir in (again, many):
@@ -109,7 +109,7 @@ def test_a_row_that_comes_ten_times_is_one(name):
 
 
 def trees(parts):
-    """Every way to merge these parts into the first of a pair, and so on: nested pairs."""
+    """Yield every order of merging these parts, as nested pairs."""
     if len(parts) == 1:
         yield from parts
     for size in range(1, len(parts)):
@@ -126,23 +126,23 @@ def merged(tree, parts):
     return mine
 
 
-def test_there_are_as_many_trees_as_there_should_be():
+def test_number_of_merge_trees():
     assert [len(list(trees(list(range(n))))) for n in (1, 2, 3, 4)] == [1, 2, 12, 120]
 
 
 @pytest.mark.parametrize("name", WITH_IDS)
-def test_all_merge_trees_of_uneven_parts(name):
+def test_merge_order_does_not_matter_with_ids(name):
     at = [0, 3, 90, 3000, 5000]
     parts = [read(name, [slice(b, e)]) for b, e in itertools.pairwise(at)]
     before = [part.to_bytes() for part in parts]
     wanted = answers(read(name, [slice(0, 5000)]))
     for tree in trees([0, 1, 2, 3]):
         same(merged(tree, parts), wanted)
-    assert [part.to_bytes() for part in parts] == before  # what is merged stays as it is
+    assert [part.to_bytes() for part in parts] == before  # merging leaves the other reservoir unchanged
 
 
 @pytest.mark.parametrize("name", [n for n in KINDS if n not in WITH_IDS])
-def test_all_merge_trees_of_streams(name):
+def test_merge_order_does_not_matter_for_streams(name):
     make, names = KINDS[name]
     at, parts = [0, 3, 90, 3000, 5000], []
     for stream, (begin, end) in enumerate(itertools.pairwise(at)):
@@ -158,7 +158,7 @@ def test_all_merge_trees_of_streams(name):
 
 
 @pytest.mark.parametrize("name", WITH_IDS)
-def test_merging_a_part_twice(name):
+def test_merging_a_part_twice_adds_no_rows(name):
     parts = [read(name, [slice(0, 2000)]), read(name, [slice(1500, 5000)])]
     parts[0].merge(parts[1])
     once = copy.copy(parts[0])
@@ -174,8 +174,8 @@ def test_merging_a_part_twice(name):
 
 
 @kinds
-def test_merging_goes_on(name):
-    """Rows after a merge, on both sides, in the middle of a block; and merging nothing."""
+def test_rows_may_follow_a_merge(name):
+    """Read rows after a merge, in the middle of a block, on both sides; and merge empty reservoirs."""
     make, names = KINDS[name]
     rows = lambda b, e: {c: COLUMNS[c][b:e] for c in names}  # noqa: E731
     other = make(stream=11)
@@ -195,7 +195,7 @@ def test_merging_goes_on(name):
     same(empty, answers(other))
 
 
-def test_the_stream_is_nothing_to_ids():
+def test_the_stream_does_not_matter_with_ids():
     parts = [Reservoir(50, seed=1, stream=s) for s in (0, 7)]
     for part in parts:
         part.update(WEIGHTS[:900], ids=IDS[:900])
@@ -210,8 +210,8 @@ def test_the_stream_is_nothing_to_ids():
 
 @pytest.mark.parametrize("replacement", [False, True])
 @pytest.mark.parametrize("ids", [False, True])
-def test_ranks_beyond_float64(ids, replacement):
-    """All ranks of such weights are inf: the smaller ids, none lost, however they come."""
+def test_ranks_that_overflow(ids, replacement):
+    """All ranks of tiny weights are infinite. The smaller ids are kept, in whatever order rows come."""
     w = np.full(1000, 5e-324)
     w[[3, 70, 400]] = 1.0
     keys = np.arange(1000)[::-1].copy() if ids else None
@@ -221,7 +221,7 @@ def test_ranks_beyond_float64(ids, replacement):
         for begin, end in itertools.pairwise(at):
             reservoir.update(w[begin:end], ids=keys[begin:end] if ids else None)
         samples.append(reservoir.sample())
-        assert len(reservoir.to_bytes()) < 4000  # no more than are wanted are kept
+        assert len(reservoir.to_bytes()) < 4000  # no more rows are kept than asked for
     for other in samples[1:]:
         assert other.ids.tobytes() == samples[0].ids.tobytes()
     if not replacement:
@@ -235,12 +235,12 @@ def test_ranks_beyond_float64(ids, replacement):
     several = Reservoir(2000, stream=1)
     several.update(w)
     several.merge(everything)
-    assert several.sample().ids.size == 2000  # equal positions of two streams are two rows
+    assert several.sample().ids.size == 2000  # equal positions in two streams are two rows
 
 
 @pytest.mark.parametrize("half_life", [1e-6, 3e-7, 1e-7])
-def test_ranks_that_are_equal_by_decay(half_life):
-    """A half-life so short that logarithms of ranks are coarse: many ties, of which the smaller ids come."""
+def test_ranks_that_decay_makes_equal(half_life):
+    """A very short half-life makes ranks coarse. Of the many tied rows, the smaller ids are kept."""
     rng = np.random.default_rng(0)
     n, k = 12_000, 200
     times, w = 1.7e9 + rng.integers(0, 2, n), rng.random(n) ** 3
@@ -256,11 +256,11 @@ def test_ranks_that_are_equal_by_decay(half_life):
             assert reservoir.sample().inclusion.tobytes() == wanted[2].tobytes()
 
 
-# ---- layout of what goes in -------------------------------------------------------------------------------
+# ---- layout of the input -------------------------------------------------------------------------------
 
 
 def layouts(a):
-    """The same numbers: strided, reversed, big-endian, not aligned, read-only, a list."""
+    """Yield the same numbers strided, reversed, big-endian, unaligned, read-only and as a list."""
     yield np.repeat(a, 2)[::2]
     yield a[::-1].copy()[::-1]
     yield a.astype(a.dtype.newbyteorder(">"))
@@ -274,7 +274,7 @@ def layouts(a):
 
 
 @kinds
-def test_layout_of_what_goes_in(name):
+def test_memory_layout_does_not_matter(name):
     make, names = KINDS[name]
     wanted = answers(read(name, [slice(0, 1000)]))
     for columns in zip(*(layouts(COLUMNS[c][:1000]) for c in names), strict=True):
@@ -283,8 +283,8 @@ def test_layout_of_what_goes_in(name):
         same(reservoir, wanted)
 
 
-def test_dtypes_of_weights():
-    """Small whole numbers are the same in every dtype."""
+def test_dtype_of_weights_does_not_matter():
+    """Small whole numbers are exact in every dtype."""
     w = RNG.integers(0, 100, 1000)
     samples = []
     for dtype in ("f2", "f4", "f8", "i1", "u1", "i2", "i4", "u4", "i8", "u8"):
@@ -299,14 +299,14 @@ def test_dtypes_of_weights():
 
 @pytest.mark.parametrize("replacement", [False, True])
 @pytest.mark.parametrize("k", [1, 300, 5000, 150_000])
-def test_weighted_sample_is_a_reservoir(k, replacement):
-    """A guessed threshold spares work, and changes nothing: even weights that it cannot guess from."""
+def test_weighted_sample_equals_a_reservoir(k, replacement):
+    """The guessed threshold changes nothing, not even for weights that mislead it."""
     if replacement and k > 1000:
-        return  # points of each block: nothing of its own to show
+        return  # each block would have that many points
     skewed = np.zeros(N)
     skewed[1:2000:3] = 1.0
     heavy = np.ones(N)
-    heavy[:: N >> 14] = 1000.0  # all that a glance at every so many rows would see
+    heavy[:: N >> 14] = 1000.0  # all that a regular sample of the rows would see
     for w in (WEIGHTS, np.sort(WEIGHTS), skewed, heavy, np.ones(N, np.float32)):
         seed = equipoise.rng.key_from_rng(4)
         reservoir = Reservoir(k, replacement=replacement, seed=seed)

@@ -22,7 +22,7 @@ SIGNED = 16
 
 
 def read_or_refuse(cls, data):
-    """A ValueError, or a reservoir that works."""
+    """Return the reservoir, which must work, or None if the bytes are refused."""
     try:
         reservoir = cls.from_bytes(data)
     except ValueError as error:
@@ -57,7 +57,7 @@ def works(reservoir):
 
 @given(which, st.data())
 @settings(max_examples=300)
-def test_any_prefix_is_refused(i, data):
+def test_truncated_bytes_are_refused(i, data):
     whole = BYTES[i]
     size = data.draw(st.integers(0, len(whole) - 1))
     with pytest.raises(ValueError, match="data must be"):
@@ -67,7 +67,7 @@ def test_any_prefix_is_refused(i, data):
 
 
 @pytest.mark.parametrize("i", range(len(SOME)))
-def test_any_flipped_byte_is_refused(i):
+def test_a_changed_byte_is_refused(i):
     whole = BYTES[i]
     for at in range(len(whole)):
         for mask in (1, 0x80, 0xFF):
@@ -100,15 +100,15 @@ def built(header, columns):
     return signed(BYTES[0][:20] + struct.pack("<I", len(text)) + text + columns)
 
 
-def test_the_forgers_tools_work():
+def test_forging_reproduces_the_bytes_when_nothing_is_changed():
     for reservoir, data in zip(SOME, BYTES, strict=True):
         assert type(reservoir).from_bytes(built(*parts(data))).to_bytes() == data
 
 
 @given(which, st.data())
 @settings(max_examples=600)
-def test_any_bytes_with_a_checksum_that_holds(i, data):
-    """Flipped where it hurts: numbers in the columns, letters in the header, lengths, the end cut off."""
+def test_random_changes_with_a_valid_checksum(i, data):
+    """Change bytes of the header, the lengths and the columns, and cut off the end."""
     body = bytearray(BYTES[i][:-SIGNED])
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(16, len(body) - 1))
@@ -144,8 +144,8 @@ def paths(value, path=()):
 
 @given(which, st.data())
 @settings(max_examples=800)
-def test_any_header_with_a_checksum_that_holds(i, data):
-    """A value of the header is another one, or is not there."""
+def test_random_headers_with_a_valid_checksum(i, data):
+    """Change or remove values of the header."""
     header, columns = parts(BYTES[i])
     for _ in range(data.draw(st.integers(1, 2))):
         path = data.draw(st.sampled_from(list(paths(header))))
@@ -160,7 +160,7 @@ def test_any_header_with_a_checksum_that_holds(i, data):
         else:
             value = data.draw(json_values)
             if path[-2:] == ("settings", "k") and isinstance(value, int) and value > 1000:
-                value = 1000  # room for so many, with replacement, is asked for and may be had
+                value = 1000  # with replacement, memory for that many is allocated
             inner[path[-1]] = value
     read_or_refuse(type(SOME[i]), built(header, columns))
 
@@ -175,7 +175,7 @@ def changed(i, path, value):
 
 
 def with_column(i, name, values):
-    """Numbers of a column from its beginning on."""
+    """Return bytes in which the first values of a column are replaced."""
     header, columns = parts(BYTES[i])
     at = 0
     for other, (dtype, size) in header["columns"].items():
@@ -253,8 +253,8 @@ def test_forged_bytes_are_refused(i):
             cls.from_bytes(FORGED[i])
 
 
-def test_other_forgeries_are_refused_or_work():
-    """Rows in another order, of equal ranks, thresholds that nothing reaches: an error, or a reservoir."""
+def test_plausible_forgeries_are_refused_or_work():
+    """Rows in another order, equal ranks and unreachable thresholds give an error or a working reservoir."""
     for data in (
         with_column(IDS, "ranks", [5.0, 4.0, 3.0, 2.0, 1.0]),
         with_column(IDS, "ranks", [0.0] * 6),

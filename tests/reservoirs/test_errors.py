@@ -30,7 +30,7 @@ def unchanged(reservoir, error, text, call):
     [(1, 0), (10, 9), (64, 63), (200, 5), (200, 57), (200, 58), (200, 199), (300_000, 150_001)],
 )
 def test_the_first_bad_weight_is_named(bad, dtype, n, at):
-    """In the rest of a waiting block, in a whole one, in the tail, in another thread's piece."""
+    """Wherever it is: in the rest of an incomplete block, a whole block, the tail, another thread's piece."""
     if np.dtype(dtype).type(bad) == 0:
         return
     w = np.ones(n, dtype)
@@ -45,7 +45,7 @@ def test_the_first_bad_weight_is_named(bad, dtype, n, at):
             )  # fmt: skip
     with pytest.raises(ValueError, match=rf"weights\[{at}\] must be finite and >= 0"):
         weighted_sample(w, 3, rng=0)
-    for n_seen, reservoir, more in small_reservoirs():  # a second chunk, counted by itself
+    for n_seen, reservoir, more in small_reservoirs():  # rows are counted from the start of the chunk
         reservoir.update(weights=np.ones(10), **more(10))
         unchanged(
             reservoir, ValueError, rf"weights\[{at}\] must", lambda r, m=more: r.update(weights=w, **m(n))
@@ -53,7 +53,7 @@ def test_the_first_bad_weight_is_named(bad, dtype, n, at):
         assert n_seen
 
 
-def test_a_bad_weight_is_named_before_a_bad_sum():
+def test_a_bad_weight_is_reported_before_an_infinite_sum():
     w = np.full(2000, 1e307)
     w[1500] = NAN
     for _, reservoir, more in small_reservoirs():
@@ -63,7 +63,7 @@ def test_a_bad_weight_is_named_before_a_bad_sum():
 
 
 @pytest.mark.parametrize("n", [2, 10, 64, 100, 1000, 200_000])
-def test_sums_that_overflow(n):
+def test_infinite_sums_are_refused(n):
     w = np.full(n, 1.7e308)
     text = r"weights must have a finite sum, got more than 1\.8e\+308"
     for name, reservoir, more in small_reservoirs():
@@ -77,7 +77,7 @@ def test_sums_that_overflow(n):
         weighted_sample(w, 3, rng=0)
 
 
-def test_sums_of_several_chunks_overflow():
+def test_infinite_sums_over_several_chunks_are_refused():
     text = "weights must have a finite sum"
     for more in ({}, {"replacement": True}):
         for count in (1, 64):
@@ -114,7 +114,7 @@ WEIGHTS = [
 
 
 @pytest.mark.parametrize(("weights", "error", "text"), WEIGHTS)
-def test_weights(weights, error, text):
+def test_bad_weights(weights, error, text):
     for _, reservoir, more in small_reservoirs():
         unchanged(reservoir, error, text, lambda r, m=more: r.update(weights=weights, **m(2)))
     with pytest.raises(error, match=text):
@@ -196,7 +196,7 @@ UPDATES = [
 
 
 @pytest.mark.parametrize(("kind", "columns", "error", "text"), UPDATES)
-def test_updates(kind, columns, error, text):
+def test_bad_updates(kind, columns, error, text):
     reservoir = {name: r for name, r, _ in small_reservoirs()}[kind]
     unchanged(reservoir, error, text, lambda r: r.update(weights=[1.0, 2.0], **columns))
 
@@ -275,12 +275,12 @@ CALLS = [
 
 
 @pytest.mark.parametrize(("call", "error", "text"), CALLS)
-def test_calls(call, error, text):
+def test_bad_calls(call, error, text):
     with pytest.raises(error, match=text):
         call()
 
 
-def test_k_beyond_the_rows():
+def test_k_may_exceed_the_rows():
     for _, reservoir, more in small_reservoirs():
         for weights in ([0.0, 3.0, 0.0, 1.0], [0.0, 0.0]):
             large = type(reservoir).from_bytes(type(reservoir)(
@@ -355,7 +355,7 @@ MERGES = [
 
 
 @pytest.mark.parametrize(("mine", "other", "error", "text"), MERGES)
-def test_merges(mine, other, error, text):
+def test_bad_merges(mine, other, error, text):
     other = other()
     before = other.to_bytes() if hasattr(other, "to_bytes") else None
     unchanged(mine(), error, text, lambda r: r.merge(other))
@@ -363,8 +363,8 @@ def test_merges(mine, other, error, text):
         assert other.to_bytes() == before
 
 
-def test_one_stream_is_read_once():
-    """By itself, by way of others, and continued after it was merged; empty reservoirs have read none."""
+def test_a_stream_is_counted_once():
+    """Refuse a stream that is merged twice, or continued after a merge. Empty reservoirs have read none."""
     a, b, c = filled(stream=1), filled(stream=2), filled(stream=3)
     unchanged(a, ValueError, "got stream=1 in both", lambda r: r.merge(r))
     a.merge(b)
@@ -387,8 +387,8 @@ def arrow():
     return pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra 'arrow')")
 
 
-def test_arrow_columns():
-    """Arrays, chunked ones, slices, dictionaries, timestamps: the numbers that they hold."""
+def test_arrow_columns_give_the_same_rows():
+    """Arrays, chunked arrays, slices, dictionaries and timestamps."""
     pa = arrow()
     rng = np.random.default_rng(0)
     w, ids, labels = rng.random(500), rng.permutation(500), rng.integers(0, 5, 500)
@@ -436,7 +436,7 @@ def test_arrow_columns():
     assert single.to_bytes() == half.to_bytes()
 
 
-def test_arrow_columns_that_are_refused():
+def test_bad_arrow_columns():
     pa = arrow()
     nulls = pa.chunked_array([pa.array([1.0, 2.0]), pa.array([3.0, None, None])])
     batch = pa.record_batch({"a": [1.0, 2.0]})
@@ -512,7 +512,7 @@ NAMES = ("weights", "ids", "times", "classes", "n_threads", "k", "half_life", "s
 
 @given(st.integers(1, 4), st.sampled_from([None, 2.0]), st.booleans(), updates, numbers)
 @settings(max_examples=500)
-def test_nothing_but_the_documented_errors(k, half_life, by_class, chunks, odd):
+def test_random_arguments_raise_documented_errors_only(k, half_life, by_class, chunks, odd):
     made = ClassReservoir(k, half_life=half_life) if by_class else Reservoir(k, half_life=half_life)
     for columns in chunks:
         if by_class:

@@ -23,8 +23,8 @@ both = pytest.mark.skipif(bool(MISSING), reason=f"needs both backends; missing h
 
 @both
 @kinds
-def test_backends(name):
-    """Bytes, too, and with threads; the last third only after a merge."""
+def test_backends_agree(name):
+    """On bytes, too, with threads, and after a merge."""
 
     def run():
         make, names = KINDS[name]
@@ -42,7 +42,7 @@ def test_backends(name):
 @both
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=300)
-def test_backends_on_any_stream(seed):
+def test_backends_agree_on_random_streams(seed):
     rng = np.random.default_rng(seed)
     n, k = int(rng.choice([0, 1, 63, 64, 65, 300, 3000])), int(rng.choice([1, 2, 7, 64, 300]))
     w, keys = cases.row_weights(rng, n), rng.integers(-n, n + 1, n)
@@ -85,7 +85,7 @@ print(kernels().cpu_path()[0], d.hexdigest())
 """
 
 
-def test_cpu_path():
+def test_cpu_paths_agree():
     outputs = []
     for environment in ({}, {"EQUIPOISE_DISABLE_CPU_FEATURES": "AVX512"}):
         done = subprocess.run(
