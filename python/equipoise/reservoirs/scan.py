@@ -21,6 +21,7 @@ from equipoise.reservoirs.threshold import likely_threshold
 __all__ = [
     "BAD_SUM",
     "BLOCK",
+    "Candidates",
     "Gather",
     "Kernel",
     "Reading",
