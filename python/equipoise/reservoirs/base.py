@@ -72,7 +72,6 @@ class BaseReservoir(StreamReader):
         """Replace the sketch by one that holds no candidates that can be dropped, and return it."""
         sketch = self._sketch.copy()
         sketch.select()
-        sketch.replaces(self._sketch)
         self._sketch = sketch
         return sketch
 
@@ -135,7 +134,6 @@ class BaseReservoir(StreamReader):
         sketch = self._sketch.joined([their_sketch, other._tail_sketch()], numbers)
         sketch.distinct = self._distinct(self._keyed or other._keyed)
         sketch.select_if_many()
-        sketch.replaces(self._sketch)
         vars(self).update(
             _sketch=sketch, _total=total, _lost=lost, _latest=latest, _keyed=self._keyed or other._keyed,
             _n_seen=self._n_seen + other._n_seen, _merged=merged, **more,

@@ -60,9 +60,6 @@ class BottomK:
         self, names: tuple[str, ...], quotas: NDArray[np.int64], distinct: tuple[str, ...] = ()
     ) -> None:
         self._columns = _Columns(names, 0)
-        self._spare: _Columns | None = None  # where the next selection may write
-        self._shared = False  # whether the original of this copy still needs the columns
-        self._scratch = np.empty(0, np.int64)
         self.size = 0
         self.thresholds = np.empty(0)
         self.set_quotas(quotas)
@@ -90,14 +87,8 @@ class BottomK:
     def copy(self) -> BottomK:
         """Return a copy that shares the spare capacity; only one of the two may append."""
         other = object.__new__(BottomK)
-        vars(other).update(vars(self), thresholds=self.thresholds.copy(), _shared=True)
+        vars(other).update(vars(self), thresholds=self.thresholds.copy())
         return other
-
-    def replaces(self, original: BottomK) -> None:
-        """Take over the memory of the original of this copy, which nobody uses any more."""
-        if self._spare is None and self._columns is not original._columns:
-            self._spare = original._columns
-        self._shared = False
 
     def joined(
         self, others: list[BottomK], numbers: NDArray[np.int64] | None = None, *, share: bool = True
@@ -144,7 +135,7 @@ class BottomK:
         wider = _Columns(self.columns, capacity)
         for name, column in wider.views.items():
             column[: self.size] = self[name]
-        vars(self).update(_columns=wider, _shared=False)
+        self._columns = wider
 
     def empty(self) -> BottomK:
         """Return a sketch with the same columns, quotas and thresholds, and no rows."""
@@ -163,12 +154,10 @@ class BottomK:
         """Drop the rows that are not among the smallest of their class, and lower the thresholds."""
         if self.size == self._selected:
             return
-        wanted = 3 * self.size + 2 * self.quotas.size
-        if self._scratch.size < wanted:
-            self._scratch = np.empty(wanted + wanted // 4, np.int64)
-        keep, thresholds = self._smallest()
-        if self.distinct and self._any_equal(keep) and self._drop_equal():
-            keep, thresholds = self._smallest()
+        scratch = np.empty(3 * self.size + 2 * self.quotas.size, np.int64)
+        keep, thresholds = self._smallest(scratch)
+        if self.distinct and self._any_equal(keep, scratch) and self._drop_equal():
+            keep, thresholds = self._smallest(scratch)
         self._retain(keep, thresholds, keep.size)
 
     def order(self, places: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
@@ -184,21 +173,21 @@ class BottomK:
         names = [name for name in ("streams", "ids", "ranks") if name in self.columns]
         return np.lexsort([self[name] for name in names] + ([] if classes is None else [classes]))
 
-    def _smallest(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _smallest(self, scratch: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the rows to keep, which lie in the scratch memory, and the thresholds."""
-        size, thresholds, scratch = self.size, self.thresholds.copy(), self._scratch
+        size, thresholds = self.size, self.thresholds.copy()
         keep, ranks, rest = scratch[:size], scratch[size : 2 * size].view(np.float64), scratch[2 * size :]
         rows = RankedRows(self.columns.get("classes", _NO_CLASSES)[:size], self["ranks"], self["ids"])
         kept = kernels().reservoir_select(rows, self.quotas, thresholds, rest, ranks, keep)
         return keep[:kept], thresholds
 
-    def _any_equal(self, rows: NDArray[np.int64]) -> bool:
+    def _any_equal(self, rows: NDArray[np.int64], scratch: NDArray[np.int64]) -> bool:
         """Return whether two of the rows have the same rank, or whether that is likely.
 
         Equal ranks are those of a row that came twice.
         """
         size, words = self.size, 2 << (rows.size // 4).bit_length()
-        room, seen = self._scratch[size : 2 * size].view(np.float64), self._scratch[2 * size :][:words]
+        room, seen = scratch[size : 2 * size].view(np.float64), scratch[2 * size :][:words]
         return bool(kernels().reservoir_equal(self["ranks"], rows, seen.view(np.uint64), room))
 
     def _drop_equal(self) -> bool:
@@ -216,15 +205,10 @@ class BottomK:
 
     def _retain(self, rows: NDArray[np.int64], thresholds: NDArray[np.float64], selected: int) -> None:
         """Keep these rows alone. One assignment: an interrupt finds the sketch before or after."""
-        old, columns, capacity = self._columns, self._spare, self._enough(rows.size)
-        if columns is None or columns.capacity < capacity:
-            columns = _Columns(self.columns, capacity)
+        columns = _Columns(self.columns, self._enough(rows.size))
         for name, column in columns.views.items():
             np.take(self[name], rows, out=column[: rows.size], mode="clip")
-        vars(self).update(
-            _columns=columns, _spare=None if self._shared else old, _shared=False,
-            size=rows.size, thresholds=thresholds, _selected=selected,
-        )  # fmt: skip
+        vars(self).update(_columns=columns, size=rows.size, thresholds=thresholds, _selected=selected)
 
 
 def ascending(values: NDArray[np.float64]) -> NDArray[np.int64]:

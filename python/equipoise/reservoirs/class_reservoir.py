@@ -102,7 +102,6 @@ class ClassReservoir(BaseReservoir):
         if self._numbers is not None:
             sketch = self._sketch.copy()
             sketch.set_quotas(self._quotas(classes))
-            sketch.replaces(self._sketch)
             numbers = ClassNumbers(self._numbers.labels()[:classes])
             vars(self).update(_numbers=numbers, _counts=self._counts[:classes], _sketch=sketch)
 

@@ -114,7 +114,6 @@ class StreamReader:
         counts = self._counts
         if classes is not None:
             counts = sum((workspace.counts for workspace in reading.workspaces), start=counts)
-        reading.found.replaces(self._sketch)
         vars(self).update(
             _sketch=reading.found, _total=total, _lost=lost, _latest=latest, _tail=tail, _keyed=keyed,
             _n_seen=self._n_seen + count, _position=self._position + (count if ids is None else 0),
