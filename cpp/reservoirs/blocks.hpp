@@ -1,4 +1,4 @@
-// Blocks of 64 rows: their sums, a row in proportion to weight, the rows whose ranks may be small.
+// Blocks of 64 rows: their sums, a row in proportion to weight, and the rows whose ranks may be small.
 #pragma once
 
 #include <cstring>
@@ -11,12 +11,12 @@
 
 namespace equipoise {
 
-constexpr i64 kRows = 64;     // of a block
-constexpr i64 kBatch = 16;    // blocks
-constexpr i64 kAhead = 4096;  // rows, which are asked for so long before they are read
+constexpr i64 kRows = 64;     // rows of a block
+constexpr i64 kBatch = 16;    // blocks that are looked at side by side
+constexpr i64 kAhead = 4096;  // rows between the one that is read and the one that is prefetched
 
-// 1 - u for the real u in (0, 1] of a word, exactly: no more than -log(u), so it rejects before any
-// logarithm.
+// Return 1 - u for the word's real u in (0, 1], exactly. It is at most -log(u), so it can reject a row before
+// any logarithm is taken.
 EQUIPOISE_INLINE double gap(u64 word) {
     return static_cast<double>(static_cast<i64>(0x1FFFFFFFFFFFFFu - (word >> 11))) * 0x1p-53;
 }
@@ -26,15 +26,15 @@ EQUIPOISE_INLINE bool is_weight(Weight w) {
     return w >= 0 && static_cast<double>(w) < kInfinity;
 }
 
-// Whether blocks are asked for ahead. What Intel fetches by itself ends with a page; Zen 4 is only hindered
-// (5e7 weights: 8.4 ms when asked, 6.4 when not).
+// Whether blocks are prefetched. Intel's own prefetcher stops at the end of a page. On Zen 4, prefetching
+// only gets in the way (5e7 weights: 8.4 ms with it, 6.4 ms without).
 #if defined(__x86_64__) && defined(__GNUC__)
 inline const bool kAsks = (__builtin_cpu_init(), __builtin_cpu_is("intel") != 0);
 #else
 constexpr bool kAsks = true;
 #endif
 
-#if defined(__GNUC__)  // eight side by side in a vector, which compilers do not find by themselves
+#if defined(__GNUC__)  // vectors of eight, which compilers do not find by themselves
 template <class Weight>
 struct Lanes;
 template <>
@@ -51,7 +51,8 @@ struct Lanes<double> {
 };
 #endif
 
-// Row i of a block is in column i mod 8, summed from the top; minus zeros and bad weights raise `signs`.
+// Sums of columns: row i of a block belongs to column i mod 8, which is added from the top down. Minus zeros
+// and bad weights set bits of `signs`.
 template <class Weight>
 struct Columns {
 #if defined(__GNUC__)
@@ -88,21 +89,22 @@ struct Columns {
     EQUIPOISE_INLINE void add_block(const Weight* w, Signs& signs) {
         for (i64 i = 0; i < kRows; i += 8) add(w + i, signs);
     }
-    // The whole, by halves.
+    // Return the sum of all columns, in the order that the stream contract states.
     EQUIPOISE_INLINE double sum() const {
         return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
     }
 };
 
-// Of two parts, is the target in the second? Rounding may put it there when that part is empty. No branches
-// here and below, which nobody could guess.
+// Return whether the target lies in the second of two parts, and make it relative to that part. Rounding may
+// put the target beyond the first part although the second is empty. There are no branches here and below,
+// since each would be a guess.
 EQUIPOISE_INLINE i64 beyond(double& target, double first, double second) {
     const bool is = (second > 0.0) & (target >= first);
     target -= from_bits(bits_of(first) & (0 - static_cast<u64>(is)));
     return is;
 }
 
-// A row in proportion to weight: by halves to a column, then down the column.
+// Draw a row in proportion to weight: halve the columns down to one, then walk down that column.
 template <class Weight>
 EQUIPOISE_INLINE i64 block_pick(const Weight* w, double sum, u64 word) {
     typename Columns<Weight>::Signs signs = {};
@@ -115,18 +117,18 @@ EQUIPOISE_INLINE i64 block_pick(const Weight* w, double sum, u64 word) {
     j += 2 * beyond(target, c[j] + c[j + 4], c[j + 2] + c[j + 6]);
     j += 4 * beyond(target, c[j], c[j + 4]);
     i64 passed = 0;
-    for (i64 i = j; i < kRows; i += 8) {  // below zero, nothing more is passed
+    for (i64 i = j; i < kRows; i += 8) {  // once the target is negative, no more rows are passed
         const double x = static_cast<double>(w[i]);
         passed += target >= x;
         target -= x;
     }
     i64 row = j + 8 * passed;
-    if (row >= kRows)  // by rounding: the last that has a weight
+    if (row >= kRows)  // by rounding: take the last row that has a weight
         for (row -= 8; row > j && !(w[row] > 0);) row -= 8;
     return row;
 }
 
-// Flags as the bits of a word, for loops that jump from one that is set to the next.
+// Flags as the bits of a word, for loops over those that are set.
 struct Mask {
     u64 bits = 0;
 
@@ -150,8 +152,9 @@ struct Mask {
     }
 };
 
-// What a path does with blocks. `sums`: of up to kBatch; true where a weight is a minus zero or a bad one.
-// `within`: of the 64 rows whose words begin at `at`, as bits, those whose gaps are up to bound * weight.
+// What differs between CPU paths. `sums` adds up to kBatch blocks, and returns whether a weight is minus zero
+// or bad. `within` returns, as bits, which of the 64 rows whose words begin at `at` have gaps of at most
+// bound * weight.
 struct PlainBlocks {
     template <class Weight>
     static EQUIPOISE_INLINE void ask_ahead(const Weight* block) {
@@ -183,7 +186,7 @@ struct PlainBlocks {
 };
 
 #ifdef EQUIPOISE_AVX512
-// maskz: GCC 12 takes the forms without a mask for uses of what nobody has set.
+// The maskz forms are used because GCC 12 warns of uninitialized values in those without a mask.
 struct Avx512Blocks {
     using Reals = double __attribute__((vector_size(64)));
     using Words = u64 __attribute__((vector_size(64)));
@@ -194,7 +197,7 @@ struct Avx512Blocks {
         for (i64 b = 0; b < count; b += 8) {
             Reals c[8];
             for (i64 j = 0; j < 8; ++j) c[j] = b + j < count ? columns(w + (b + j) * kRows, signs) : Reals{};
-            // Columns 0 to 3 and 4 to 7 first, then 0 and 2, 1 and 3, then both, of two blocks each time.
+            // Add columns 0 to 3 and 4 to 7, then 0 and 2, 1 and 3, then both, of two blocks at a time.
             const Reals low = pairs(halves(c[0], c[1]), halves(c[2], c[3]));
             const Reals high = pairs(halves(c[4], c[5]), halves(c[6], c[7]));
             const Reals sums =

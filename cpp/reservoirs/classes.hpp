@@ -1,43 +1,52 @@
-// Classes by number, 0, 1, .. in order of first sight, found by their labels in an open-addressing table.
+// Class labels and their numbers 0, 1, 2, ..., in order of first appearance.
 #pragma once
 
 #include "stream/rng.hpp"
 
 namespace equipoise {
 
-// Where a label is, or would be (number -1 = free). A label that is itself a place stands there, so that few
-// small labels share few cache lines; the others step as far as their hash says, not along these.
-EQUIPOISE_INLINE u64 class_slot(i64 label, const i64* slot_labels, const i64* slot_numbers, u64 mask) {
+// A hash table with open addressing, at most half full. Null labels: there is none, and labels are numbers.
+struct Slots {
+    i64* labels;
+    i64* numbers;  // -1: the slot is free
+    u64 mask;      // number of slots, a power of two, less one
+};
+
+// Return the slot of a label, or the free slot where it would go. A label that is itself a slot number goes
+// there, so that a few small labels share a few cache lines. The others step by their hash, so as not to walk
+// along these.
+EQUIPOISE_INLINE u64 class_slot(i64 label, const Slots& slots) {
     const u64 mixed = mix64(static_cast<u64>(label)), step = (mixed >> 32) | 1;
-    u64 at = (static_cast<u64>(label) <= mask ? static_cast<u64>(label) : mixed) & mask;
-    while (slot_numbers[at] >= 0 && slot_labels[at] != label) at = (at + step) & mask;
+    u64 at = (static_cast<u64>(label) <= slots.mask ? static_cast<u64>(label) : mixed) & slots.mask;
+    while (slots.numbers[at] >= 0 && slots.labels[at] != label) at = (at + step) & slots.mask;
     return at;
 }
 
-// The caller keeps the table at most half full: stops before a new label when there is no room. Returns how
-// many labels are done.
-inline i64 class_lookup(const i64* labels, i64 count, i64* slot_labels, i64* slot_numbers, u64 mask,
-                        i64* known, i64* numbers) {
+// Look up the numbers of labels, and give new labels the next numbers, of which `known` are taken. Stops
+// before a new label that would fill the table more than half. Returns how many labels are done.
+inline i64 class_lookup(const i64* labels, i64 count, const Slots& slots, i64* known, i64* numbers) {
     for (i64 i = 0; i < count; ++i) {
-        const u64 at = class_slot(labels[i], slot_labels, slot_numbers, mask);
-        if (slot_numbers[at] < 0) {
-            if (2 * (static_cast<u64>(*known) + 1) > mask + 1) return i;
-            slot_labels[at] = labels[i];
-            slot_numbers[at] = (*known)++;
+        const u64 at = class_slot(labels[i], slots);
+        if (slots.numbers[at] < 0) {
+            if (2 * (static_cast<u64>(*known) + 1) > slots.mask + 1) return i;
+            slots.labels[at] = labels[i];
+            slots.numbers[at] = (*known)++;
         }
-        numbers[i] = slot_numbers[at];
+        numbers[i] = slots.numbers[at];
     }
     return count;
 }
 
-// Thresholds of rows by their labels, and how many rows each class has; false if a label has no number, or
-// one without a threshold: the counts are then of no use. No table: labels are numbers. Not inlined, where
-// there would be too few registers left for it.
-EQUIPOISE_NOINLINE bool class_bounds(const i64* labels, i64 count, const i64* slot_labels,
-                                     const i64* slot_numbers, u64 mask, const double* thresholds,
-                                     u64 num_thresholds, double* bounds, i64* counts) {
+// Look up the thresholds of rows by their labels, and count the rows of each class. Returns false if a label
+// has no number, or a number without a threshold; the counts are then meaningless. Not inlined, since the
+// caller would have too few registers left for it.
+EQUIPOISE_NOINLINE bool class_bounds(const i64* labels, i64 count, const Slots& slots,
+                                     const double* thresholds, u64 num_thresholds, double* bounds,
+                                     i64* counts) {
     if (num_thresholds == 0) return false;
-    const auto first_place = [=](u64 label, u64* missed) {
+    const i64 *slot_labels = slots.labels, *slot_numbers = slots.numbers;
+    const u64 mask = slots.mask;
+    const auto first_slot = [=](u64 label, u64* missed) {
         const u64 there = static_cast<u64>(slot_numbers[label & mask]);
         const u64 number = there < num_thresholds ? there : 0;
         *missed |= (static_cast<u64>(slot_labels[label & mask]) ^ label) | (there ^ number);
@@ -48,16 +57,15 @@ EQUIPOISE_NOINLINE bool class_bounds(const i64* labels, i64 count, const i64* sl
         const u64 label = static_cast<u64>(labels[i]);
         u64 number = label;
         if (slot_labels)
-            number = first_place(label, &missed);
+            number = first_slot(label, &missed);
         else if (number >= num_thresholds)
             return false;
         bounds[i] = thresholds[number];
         ++counts[number];
     }
-    for (i64 i = 0; missed && i < count; ++i) {  // some label is not in its first place, or not there
-        --counts[first_place(static_cast<u64>(labels[i]), &missed)];
-        const u64 at = class_slot(labels[i], slot_labels, slot_numbers, mask);
-        const u64 number = static_cast<u64>(slot_numbers[at]);
+    for (i64 i = 0; missed && i < count; ++i) {  // some label is not in its first slot, or not in the table
+        --counts[first_slot(static_cast<u64>(labels[i]), &missed)];
+        const u64 number = static_cast<u64>(slot_numbers[class_slot(labels[i], slots)]);
         if (number >= num_thresholds) return false;
         bounds[i] = thresholds[number];
         ++counts[number];

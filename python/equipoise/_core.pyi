@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from equipoise.negatives.exclusions import Exclusions
 from equipoise.negatives.rows import Batch
 from equipoise.neighbors.blocks import Blocks, Points
+from equipoise.reservoirs.bottom_k import RankedRows
+from equipoise.reservoirs.labels import Slots
+from equipoise.reservoirs.scan import Candidates, Stream
 from equipoise.smote.interpolation import Pairs
 from equipoise.smote.sampler import Neighborhood
 from equipoise.tables.base import Proposer
@@ -84,34 +87,23 @@ def reservoir_blocks(
     start: int,
     weights: NDArray[_Real],
     threshold: float,
-    most: int,
+    max_points: int,
     total: float,
-    rows: NDArray[np.int64],
-    ranks: NDArray[np.float64],
-    row_weights: NDArray[np.float64],
+    candidates: Candidates,
 ) -> tuple[int, int, int, float]: ...
 def reservoir_rows(
-    key: int,
-    start: int,
-    ids: NDArray[np.int64],
-    classes: NDArray[np.int64],
-    slot_labels: NDArray[np.int64],
-    slot_numbers: NDArray[np.int64],
+    stream: Stream,
     weights: NDArray[_Real],
-    shifts: NDArray[np.float64],
+    classes: NDArray[np.int64],
+    slots: Slots,
     thresholds: NDArray[np.float64],
     counts: NDArray[np.int64],
-    most: int,
+    max_points: int,
     total: float,
-    rows: NDArray[np.int64],
-    ranks: NDArray[np.float64],
-    row_weights: NDArray[np.float64],
-    row_ids: NDArray[np.int64],
+    candidates: Candidates,
 ) -> tuple[int, int, int, float]: ...
 def reservoir_select(
-    classes: NDArray[np.int64],
-    ranks: NDArray[np.float64],
-    ids: NDArray[np.int64],
+    rows: RankedRows,
     quotas: NDArray[np.int64],
     thresholds: NDArray[np.float64],
     scratch: NDArray[np.int64],
@@ -126,8 +118,7 @@ def reservoir_equal(
 ) -> bool: ...
 def class_lookup(
     labels: NDArray[np.int64],
-    slot_labels: NDArray[np.int64],
-    slot_numbers: NDArray[np.int64],
+    slots: Slots,
     known: NDArray[np.int64],
     numbers: NDArray[np.int64],
 ) -> int: ...

@@ -20,9 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise import _validate
-from equipoise.reservoirs import serialize
-from equipoise.reservoirs.class_reservoir import ClassReservoir
-from equipoise.reservoirs.reservoir import Reservoir
+from equipoise.reservoirs import ClassReservoir, Reservoir, serialize
+from equipoise.reservoirs.hooks import retained_rows
 
 __all__ = ["INCLUSION", "Limits", "Plan", "finalize", "merge", "refusal"]
 
@@ -120,6 +119,7 @@ class _Rows:
         _validate.check_weights(self._weights, 0, weight)
         self._ids = _validate.as_keys(column(plan.key), key, self._weights.size)
         self._reservoir: Reservoir | ClassReservoir
+        words = None
         if plan.by is None:
             self._reservoir = Reservoir(plan.k, seed=plan.seed)
             self._reservoir.update(self._weights, ids=self._ids)
@@ -128,15 +128,10 @@ class _Rows:
             words, self._classes = _classes(column(plan.by), f"by column {plan.by!r}")
             self._reservoir = ClassReservoir(plan.k, seed=plan.seed)
             self._reservoir.update(self._classes, self._weights, ids=self._ids)
-        kept = self._reservoir._everything()
-        self.ranks, self._kept_ids, self._kept_weights = (kept[n].copy() for n in ("ranks", "ids", "weights"))
-        if isinstance(self._reservoir, Reservoir):
-            self.labels, self.numbers = [0], np.zeros(self.ranks.size, np.int64)
-            self._kept_classes = self.numbers
-        else:
-            labels, self.numbers = self._reservoir._labels(), kept["classes"].copy()
-            self.labels = [words[c] for c in labels] if words else labels.tolist()
-            self._kept_classes = labels[self.numbers]
+        kept = retained_rows(self._reservoir)
+        self.ranks, self._kept_ids, self._kept_weights = kept.ranks, kept.ids, kept.weights
+        self.labels, self.numbers = [words[c] if words else c for c in kept.labels.tolist()], kept.numbers
+        self._kept_classes = kept.labels[kept.numbers]
 
     def kept(self) -> Int64s:
         """Return their positions in the part."""

@@ -1,4 +1,4 @@
-"""A reservoir for each class: the very rows of a Reservoir of the class, smaller quotas, many classes."""
+"""ClassReservoir: each class is sampled as by a Reservoir, quotas can be lowered, classes can be many."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POLICIES = ("equal", "sqrt", "proportional")
 
 
 def log_of(n, classes, seed=0):
-    """(labels, weights, ids) with classes of all sizes."""
+    """Return (labels, weights, ids) with classes of all sizes."""
     rng = np.random.default_rng(seed)
     labels = np.minimum(rng.integers(0, classes, n), rng.integers(0, classes, n)) * 7 - 3
     return labels, rng.pareto(1.3, n) * (rng.random(n) < 0.8), rng.permutation(n) * 31
@@ -30,7 +30,7 @@ def of_class(sample, c):
 
 
 @pytest.mark.parametrize("half_life", [None, 40.0])
-def test_with_ids_each_class_is_a_reservoir_of_its_own(half_life):
+def test_with_ids_each_class_equals_a_reservoir(half_life):
     labels, w, ids = log_of(20_000, 12)
     times = None if half_life is None else np.arange(20_000) % 997 * 1.0
     many = ClassReservoir(25, half_life=half_life, seed=5)
@@ -48,14 +48,14 @@ def test_with_ids_each_class_is_a_reservoir_of_its_own(half_life):
         weights = sample.weights[sample.classes == c]
         if half_life is None:
             assert weights.tobytes() == alone.weights.tobytes()
-        else:  # as of another newest row
+        else:  # relative to another newest row
             np.testing.assert_allclose(weights / weights.max(), alone.weights / alone.weights.max())
 
 
 @given(SEEDS)
 @settings(max_examples=300)
-def test_a_smaller_sample_is_that_of_a_smaller_quota(seed):
-    """Ids, weights and inclusion, of any quotas that sample(total=) comes to."""
+def test_a_smaller_sample_equals_that_of_a_smaller_quota(seed):
+    """For any quotas that sample(total=) chooses."""
     rng = np.random.default_rng(seed)
     n, classes = int(rng.choice([5, 60, 400])), int(rng.integers(1, 9))
     labels = np.minimum(rng.integers(-classes, classes, n), rng.integers(-classes, classes, n))
@@ -102,7 +102,7 @@ def test_policies_by_hand():
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_the_whole_is_what_was_asked_for(policy):
+def test_quotas_add_up_to_the_total(policy):
     labels, w, ids = log_of(30_000, 70)
     reservoir = ClassReservoir(30)
     reservoir.update(labels, w, ids)
@@ -116,7 +116,7 @@ def test_the_whole_is_what_was_asked_for(policy):
         assert (np.diff(sample.classes) >= 0).all()
 
 
-def test_estimates_are_of_the_whole_sample():
+def test_estimates_use_the_whole_sample():
     labels, w, ids = log_of(5000, 5)
     reservoir = ClassReservoir(10_000)
     reservoir.update(labels, w, ids)
@@ -137,7 +137,7 @@ def test_estimates_are_of_the_whole_sample():
 # ---- classes as they come --------------------------------------------------------------------------------
 
 
-def test_any_label():
+def test_labels_may_be_any_int64():
     labels = np.array([2**63 - 1, -(2**63), 0, -1, 5, -(2**63), 2**63 - 1, 2**62, -1])
     reservoir = ClassReservoir(3)
     reservoir.update(labels[:4])
@@ -153,7 +153,7 @@ def test_any_label():
 
 
 def test_labels_that_share_slots():
-    """Multiples of large powers of two, many of them, one by one and at once."""
+    """Many multiples of large powers of two, in small chunks and all at once."""
     labels = np.concatenate([np.arange(3000) << s for s in (0, 20, 40, 51)])
     one, other = ClassReservoir(1), ClassReservoir(1)
     one.update(labels)
@@ -165,7 +165,7 @@ def test_labels_that_share_slots():
     assert one.sample().ids.tolist() == other.sample().ids.tolist()
 
 
-def test_known_classes():
+def test_classes_that_are_known_beforehand():
     reservoir = ClassReservoir([2, 1, 3])
     reservoir.update(np.repeat([0, 2], 10))
     assert reservoir.counts == {0: 10, 2: 10}
@@ -178,7 +178,7 @@ def test_known_classes():
     assert ClassReservoir([1, 2], num_classes=2).sample().ids.size == 0
 
 
-def test_merging_different_classes():
+def test_merging_reservoirs_with_different_classes():
     labels, w, ids = log_of(4000, 40)
     whole = ClassReservoir(6, seed=1)
     whole.update(labels, w, ids)
@@ -197,7 +197,7 @@ def test_merging_different_classes():
             assert got.classes.tobytes() == wanted.classes.tobytes()
 
 
-def test_nothing_at_all():
+def test_empty_reservoirs():
     reservoir = ClassReservoir(3)
     for _ in range(2):
         assert reservoir.counts == {}

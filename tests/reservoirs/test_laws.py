@@ -1,4 +1,4 @@
-"""Laws of reservoirs, by test: what is drawn how often, and that its inclusion makes unbiased estimates.
+"""The distribution of samples: how often rows are drawn, and that their inclusion gives unbiased estimates.
 
 False alarms. Counts are tested at a level of at most 1e-8 by the bound at the top of ``support/laws.py``,
 at most 60 times in a run. Means are tested against 7 standard errors of at least 4,000 independent copies,
@@ -32,7 +32,7 @@ def check_counts(counts, law, seed):
 
 
 def check_mean(values, truth, seed):
-    """The mean of independent copies, 7 standard errors wide."""
+    """Assert that the mean of independent copies is within 7 standard errors of the truth."""
     means[seed] += 1
     assert means[seed] <= MAX_MEANS, "more checks than the budget at the top of this file pays for"
     assert len(values) >= 4_000
@@ -42,20 +42,20 @@ def check_mean(values, truth, seed):
 
 
 def seeds(any_seed, count=COPIES):
-    """Neighbours, so that a seed's law is not borrowed from the distance to the next."""
+    """Return consecutive seeds, whose samples must be independent all the same."""
     return range(any_seed * 1_000_000, any_seed * 1_000_000 + count)
 
 
 # ---- which rows, in which order ----------------------------------------------------------------------------
 #
-# Every way to key the same four rows: (k, seed, w) -> the rows in their order.
+# Every way to key the same four rows: (k, seed, w) -> the sampled rows in order.
 
 TIMES = np.array(["2019-03-01T12", "2024-02-29T00", "2021-07-04T01", "2022-12-31T23"], "M8[s]")
 DAYS = 250.0 * 86_400
 
 
 def spread(w, places):
-    """The rows at these places of a longer stream, and the way back."""
+    """Return a longer stream with the rows at these places, and a map from places to rows."""
     wide = np.zeros(max(places) + 1)
     wide[list(places)] = w
     return wide, {place: i for i, place in enumerate(places)}
@@ -79,7 +79,7 @@ def by_position(places):
 
 
 def by_stream(k, seed, w):
-    """Each row alone in a stream of its own, merged."""
+    """Merge streams of one row each."""
     whole = Reservoir(k, seed=seed, stream=0)
     for i, x in enumerate(w):
         part = Reservoir(k, seed=seed, stream=i + 1)
@@ -99,7 +99,7 @@ def by_class(ids):
 
 
 def by_decay(ids):
-    """Weights that time has made w."""
+    """Read weights that have decayed to w."""
 
     def rows(k, seed, w):
         times = TIMES[: len(w)]
@@ -125,8 +125,8 @@ KEYINGS = {
 }
 
 
-def test_the_laws_that_are_tested_against():
-    """Weights 100, 1, 1 and k = 2, by enumeration."""
+def test_expected_inclusion_by_enumeration():
+    """Check the law that the tests below expect, for weights 100, 1, 1 and k = 2."""
     law = without_replacement([100.0, 1.0, 1.0], 2)
     included = [math.fsum(p for rows, p in law.items() if i in rows) for i in range(3)]
     assert [round(p, 4) for p in included] == [0.9998, 0.5001, 0.5001]
@@ -144,14 +144,14 @@ def test_frequencies_of_inclusion(name, any_seed):
 
 @pytest.mark.parametrize("name", KEYINGS)
 def test_order_is_that_of_successive_draws(name, any_seed):
-    """Plackett and Luce's law, of whole orders and of their beginnings."""
+    """The law of Plackett and Luce."""
     w = np.array([5.0, 1.0, 2.0, 0.5])
     orders = Counter(tuple(KEYINGS[name](3, seed, w)) for seed in seeds(any_seed))
     check_counts(orders, without_replacement(w.tolist(), 3), any_seed)
 
 
-def test_every_row_of_a_block(any_seed):
-    """The first of 64 rows of different weight, of 100,000 blocks in 100 calls: the walk to a row."""
+def test_rows_of_a_block_are_picked_by_weight(any_seed):
+    """Pick the first of 64 rows of different weights, in 10,000 blocks."""
     w = np.concatenate([np.arange(1.0, 41.0), np.zeros(4), np.full(20, 7.0)])
     counts = Counter()
     for seed in seeds(any_seed, 100):
@@ -163,7 +163,7 @@ def test_every_row_of_a_block(any_seed):
 
 
 def test_rows_of_many_blocks(any_seed):
-    """k = 2 of 192 equal rows: pairs of blocks of origin, in order."""
+    """Count from which blocks the two rows come, for k = 2 of 192 equal rows."""
     reservoirs = [Reservoir(2, seed=seed) for seed in seeds(any_seed)]
     for reservoir in reservoirs:
         reservoir.update(np.ones(192, np.float32))
@@ -175,7 +175,7 @@ def test_rows_of_many_blocks(any_seed):
 
 @pytest.mark.parametrize("ids", [True, False])
 def test_many_classes_are_independent(ids, any_seed):
-    """Neighbouring classes of one call: the pair of their firsts."""
+    """Count pairs of the first rows of neighboring classes of one call."""
     classes = 50_000
     reservoir = ClassReservoir(1, seed=any_seed)
     w = np.tile([4.0, 2.0, 1.0], classes)
@@ -185,8 +185,8 @@ def test_many_classes_are_independent(ids, any_seed):
     check_counts(counted(first.reshape(-1, 2)), independent(normalized([4.0, 2.0, 1.0]), 2), any_seed)
 
 
-def test_neighbours_are_independent(any_seed):
-    """Pairs of samples of neighbouring seeds and streams, of ids and positions."""
+def test_neighboring_seeds_and_streams_are_independent(any_seed):
+    """Count pairs of samples, of ids and of positions."""
     w = np.array([2.0, 1.0, 1.0])
     law = independent(normalized(w.tolist()), 2)
 
@@ -206,8 +206,8 @@ def test_neighbours_are_independent(any_seed):
 # ---- decay -------------------------------------------------------------------------------------------------
 
 
-def test_decay_is_that_of_the_weights(any_seed):
-    """Years of timestamps, some rows old and heavy: as if the weights had been halved by hand."""
+def test_decay_halves_the_weights(any_seed):
+    """Sample rows years apart, some of them old and heavy, as if the weights had been halved beforehand."""
     w = np.array([1000.0, 1.0, 30.0, 2.0])
     then = w * 2.0 ** ((TIMES - TIMES.max()) / np.timedelta64(1, "s") / DAYS)
     law = without_replacement(then.tolist(), 2)
@@ -224,7 +224,7 @@ def test_decay_is_that_of_the_weights(any_seed):
 
 
 def test_times_may_be_numbers_or_datetimes_of_any_unit():
-    """The same seconds, the same sample; and a shift of all times leaves the rows as they are."""
+    """The same seconds give the same sample, and adding a constant to all times keeps the rows."""
     n = 3000
     rng = np.random.default_rng(0)
     days = np.sort(rng.integers(0, 365 * 8, n))
@@ -287,7 +287,7 @@ def test_draws_with_replacement_are_independent(way, any_seed):
 
 
 def test_many_draws_of_few_rows(any_seed):
-    """k above the rows of a block: points after a row's first."""
+    """Draw more points than a block has rows."""
     w = np.array([4.0, 2.0, 1.0, 0.0, 9.0])
     pairs = Counter()
     for seed in seeds(any_seed, 100):
@@ -301,7 +301,7 @@ def test_many_draws_of_few_rows(any_seed):
 # ---- weighted_sample ---------------------------------------------------------------------------------------
 
 
-def test_weighted_sample_is_in_an_order_free_of_weight(any_seed):
+def test_order_of_a_weighted_sample_does_not_depend_on_weight(any_seed):
     w = [5.0, 1.0, 0.0, 2.0]
     orders = Counter(tuple(weighted_sample(w, 2, rng=seed).tolist()) for seed in seeds(any_seed))
     law = Counter()
@@ -324,7 +324,7 @@ def test_weighted_sample_with_replacement(any_seed):
 
 @pytest.mark.parametrize("way", ["ids", "rows", "decay"])
 def test_inclusion_makes_unbiased_estimates(way, any_seed):
-    """Of six rows of ten, of 30,000 classes: sums, counts, each row's own, and the variance of a sum."""
+    """Estimate sums, counts, single rows and the variance of a sum, from 6 of 10 rows in 30,000 classes."""
     copies, n, k = 30_000, 10, 6
     w = np.array([8.0, 0.1, 3.0, 1.0, 0.5, 1.0, 20.0, 0.3, 2.0, 1.0])
     values = np.array([1.0, -2.0, 3.0, 0.5, 9.0, 1.0, 25.0, 0.0, 4.0, 2.0])
@@ -353,7 +353,7 @@ def test_inclusion_makes_unbiased_estimates(way, any_seed):
 @pytest.mark.parametrize("replacement", [False, True])
 @pytest.mark.parametrize("keyed", ["positions", "ids"])
 def test_estimates_and_their_standard_errors(replacement, keyed, any_seed):
-    """Of 100 rows of 1,000, 4,000 times: unbiased, z-scores of variance near 1."""
+    """From 100 of 1,000 rows, 4,000 times: estimates are unbiased, and their z-scores have variance 1."""
     n, k, copies = 1000, 100, 4_000
     rng = np.random.default_rng(5)
     w = 1.0 + rng.pareto(2.5, n)

@@ -1,4 +1,4 @@
-"""Reservoirs return what the text of ``equipoise/rng.py`` says, byte by byte, as the reference reads it."""
+"""Reservoirs return what a plain reading of the contract in ``equipoise/rng.py`` returns, byte for byte."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def address(rng):
-    """(seed, stream): the ends of their ranges among them."""
+    """Return (seed, stream), often at the ends of their ranges."""
     ends = [0, 1, 2**32, 2**63, 2**64 - 1]
     return tuple(int(rng.choice(np.array(ends, np.uint64))) for _ in range(2))
 
@@ -28,7 +28,7 @@ def size(rng):
 
 
 def ids_of(rng, n):
-    """Distinct ids, those at the ends of int64 among them."""
+    """Return distinct ids, including those at the ends of int64."""
     ids = rng.permutation(3 * n + 9)[:n] - n
     ends = [-(2**63), 2**63 - 1, -(2**62), 2**40][: max(n - 1, 0)]
     ids[: len(ends)] = ends
@@ -36,7 +36,7 @@ def ids_of(rng, n):
 
 
 def same_rows(sample, expected, inclusion=True):
-    """Ids, weights, classes and streams, in order; and inclusion, where it is not by a sum."""
+    """Assert that a sample is as expected; if not ``inclusion``, compare that only up to rounding."""
     ids, weights, p, classes, streams = expected
     assert sample.ids.tolist() == ids.tolist()
     assert sample.weights.tobytes() == weights.tobytes()
@@ -53,7 +53,7 @@ def same_rows(sample, expected, inclusion=True):
 
 
 def feed(reservoir, at, *columns, **named):
-    """Piece by piece, of all columns alike; those that are None stay so."""
+    """Update a reservoir with pieces of these columns, some of which may be None."""
     for begin, end in itertools.pairwise(at):
         piece = [c if c is None else c[begin:end] for c in columns]
         reservoir.update(*piece, **{k: v if v is None else v[begin:end] for k, v in named.items()})
@@ -63,7 +63,7 @@ def feed(reservoir, at, *columns, **named):
 @given(SEEDS)
 @settings(max_examples=600)
 def test_rows(seed):
-    """Weights, sizes, k, keys, chunks and tails of every kind."""
+    """Random weights, sizes, k, keys, chunks and tails."""
     rng = np.random.default_rng(seed)
     n, (s, stream) = size(rng), address(rng)
     w, k = cases.row_weights(rng, n), int(rng.choice([1, 2, 3, 10, 64, 100, 500]))
@@ -157,8 +157,8 @@ def test_datetimes_of_the_standard_library():
 
 
 @pytest.mark.parametrize("weight", [1.0, 5e-324], ids=["ranks", "infinite ranks, all equal"])
-def test_an_array_gives_the_rows_of_a_stream_whose_ranks_tie_or_not(weight):
-    """weighted_sample sorts no ranks: of one row too many it drops the last, by rank and then by id."""
+def test_weighted_sample_keeps_the_rows_of_a_reservoir_with_and_without_ties(weight):
+    """weighted_sample sorts no ranks. It drops the row of largest (rank, id) if there is one too many."""
     weights = np.full(1_000, weight)
     reservoir = Reservoir(10, seed=key_from_rng(7))
     reservoir.update(weights)

@@ -1,4 +1,4 @@
-"""What a reservoir keeps of its candidates, against a sort, on both backends."""
+"""Selecting the smallest ranks, compared with a sort."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equipoise._runtime.backend import kernels
-from equipoise.reservoirs.bottom_k import ascending
+from equipoise.reservoirs.bottom_k import RankedRows, ascending
 
 NO_CLASSES = np.empty(0, np.int64)
 
@@ -17,8 +17,9 @@ def select(classes, ranks, ids, quotas, thresholds):
     n = ranks.size
     thresholds, keep = thresholds.copy(), np.empty(n, np.int64)
     kept = kernels().reservoir_select(
-        classes, ranks, ids, quotas, thresholds, np.empty(n + 2 * quotas.size, np.int64), np.empty(n), keep
-    )
+        RankedRows(classes, ranks, ids), quotas, thresholds, np.empty(n + 2 * quotas.size, np.int64),
+        np.empty(n), keep,
+    )  # fmt: skip
     return keep[:kept], thresholds
 
 
@@ -55,7 +56,7 @@ def test_the_smallest_are_kept(n, kind, num_classes):
         quotas[-1] += quota > 0
         for threshold in (np.inf, np.median(ranks) if n else 1.0):
             thresholds = np.full(groups, threshold)
-            if threshold < np.inf:  # as it is in use: so many are known to be below
+            if threshold < np.inf:  # as in use, at least the quota is known to be below it
                 quotas = np.minimum(
                     quotas,
                     [
@@ -105,10 +106,10 @@ def test_equal_ranks_among_few(n):
         ranks[-1] = ranks[0]
         assert equal(ranks, np.arange(n))
     else:
-        equal(ranks, np.arange(n))  # it may say so, and is looked at closely
+        equal(ranks, np.arange(n))  # either answer is allowed here
 
 
-def test_what_does_not_fit_is_refused():
+def test_arrays_that_do_not_fit_are_refused():
     one = np.zeros(1, np.int64)
     with pytest.raises(ValueError, match="reservoir_equal"):
         kernels().reservoir_equal(np.ones(1), one, np.empty(1, np.uint64), np.empty(1))
@@ -142,5 +143,5 @@ def test_ascending_is_a_stable_sort(special, how, seed):
 @pytest.mark.parametrize(
     "values", [np.zeros(5000), np.full(5000, np.inf), np.full(5000, -1e308), -np.arange(9999.0)]
 )
-def test_ascending_where_steps_are_none(values):
+def test_ascending_of_values_that_cannot_be_rounded(values):
     np.testing.assert_array_equal(ascending(values), np.argsort(values, kind="stable"))

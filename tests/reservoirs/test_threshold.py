@@ -1,4 +1,4 @@
-"""A threshold for rows that have not been read: it changes how many are candidates, no more."""
+"""Guessed thresholds change how many rows are candidates, and nothing else."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def said(sample):
 
 @pytest.fixture
 def guesses(monkeypatch):
-    """What was guessed, as calls come; or another guess in its place."""
+    """Record the guesses of all calls, and replace them if ``instead`` is set."""
 
     class Guesses:
         made, instead = [], None
@@ -58,10 +58,10 @@ def guesses(monkeypatch):
 @pytest.mark.parametrize("name", WEIGHTS)
 @pytest.mark.parametrize("k", [300, 17_000])
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-def test_the_sample_is_the_same_without(name, k, settings, guesses):
+def test_a_guess_does_not_change_the_sample(name, k, settings, guesses):
     weights = WEIGHTS[name]
     if name in ("any size", "hardly anything", "nothing or hardly anything") and settings:
-        k = 300  # points at infinity, of which each block has k
+        k = 300  # each block has k points at infinity
     cuts = ({}, {"threads": 2}, {"pieces": 2}, {"pieces": 40, "threads": 2})
     got = [said(read(weights, k, **cut, **settings).sample()) for cut in cuts]
     got_by_id = said(read(weights, k, ids=IDS, **settings).sample())
@@ -70,7 +70,7 @@ def test_the_sample_is_the_same_without(name, k, settings, guesses):
     guesses.instead = np.inf
     wanted = said(read(weights, k, **settings).sample())
     assert all(one[:2] == wanted[:2] for one in got)
-    if not settings:  # else it is by a sum of all weights, which pieces change in its last digits
+    if not settings:  # inclusion depends on a sum of all weights, whose last digits depend on the pieces
         assert all(one == wanted for one in got)
     assert got_by_id == said(read(weights, k, ids=IDS, **settings).sample())
     assert drawn == said(weighted_sample(weights, k, rng=3, return_inclusion=True, **settings))
@@ -78,7 +78,7 @@ def test_the_sample_is_the_same_without(name, k, settings, guesses):
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 @pytest.mark.parametrize("ids", [None, IDS], ids=["positions", "ids"])
-def test_a_guess_that_is_too_low_is_noticed(settings, ids, guesses):
+def test_too_low_a_guess_is_detected(settings, ids, guesses):
     weights, k = WEIGHTS["uniform"], 2000
     sample = read(weights, k, ids=ids, **settings).sample()
     (good,) = guesses.made
@@ -86,8 +86,8 @@ def test_a_guess_that_is_too_low_is_noticed(settings, ids, guesses):
         assert said(read(weights, k, ids=ids, **settings).sample()) == said(sample)
 
 
-def test_rows_that_come_twice_are_not_taken_for_more(guesses):
-    """Every row ten times: as many candidates as were wanted, and a tenth of the rows."""
+def test_repeated_rows_count_once_when_a_guess_is_tested(guesses):
+    """With every row ten times, enough candidates are only a tenth of the rows."""
     weights, ids = np.repeat(WEIGHTS["uniform"][: N // 10], 10), np.repeat(IDS[: N // 10], 10)
     got = said(read(weights, 2000, ids=ids).sample())
     assert np.isfinite(guesses.made).all()
@@ -95,12 +95,12 @@ def test_rows_that_come_twice_are_not_taken_for_more(guesses):
     assert got == said(read(weights, 2000, ids=ids).sample())
 
 
-def test_later_rows_are_guessed_while_it_pays(guesses):
+def test_later_chunks_are_guessed_while_it_pays(guesses):
     read(WEIGHTS["uniform"], 30_000)
     assert len(guesses.made) == 1
     read(WEIGHTS["uniform"], 17_000, pieces=2)
     assert len(guesses.made) == 3
-    read(WEIGHTS["uniform"], 2000, pieces=2)  # a thousand candidates less in the second
+    read(WEIGHTS["uniform"], 2000, pieces=2)  # would save only a thousand candidates in the second
     assert len(guesses.made) == 4
     empty = Reservoir(2000, seed=4)
     empty.update(np.zeros(100_000))
@@ -111,7 +111,7 @@ def test_later_rows_are_guessed_while_it_pays(guesses):
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 @pytest.mark.parametrize("ids", [None, IDS], ids=["positions", "ids"])
-def test_a_later_guess_that_is_too_low_is_noticed(settings, ids, guesses):
+def test_too_low_a_later_guess_is_detected(settings, ids, guesses):
     weights, k = WEIGHTS["uniform"], 17_000
 
     def both(second):
@@ -131,8 +131,8 @@ def test_a_later_guess_that_is_too_low_is_noticed(settings, ids, guesses):
         assert both(wrong) == wanted
 
 
-def test_rows_after_a_merge_are_guessed(guesses):
-    """Of kept rows some are above the threshold that the other brought."""
+def test_guesses_after_a_merge(guesses):
+    """Some retained rows are above the threshold that the other reservoir brought."""
     weights, k = WEIGHTS["uniform"], 17_000
     one, other = (Reservoir(k, seed=4, stream=stream) for stream in (0, 1))
     one.update(weights[: N // 2])
@@ -151,7 +151,7 @@ def test_rows_after_a_merge_are_guessed(guesses):
 
 @pytest.mark.parametrize("name", ["uniform", "heavy tail", "all alike", "mostly zero"])
 @pytest.mark.parametrize("quota", [300, 5000, 30_000])
-def test_somewhat_more_ranks_than_the_quota_are_below(name, quota):
+def test_a_few_more_ranks_than_the_quota_are_below_the_guess(name, quota):
     weights = WEIGHTS[name].astype(float)
     quota = min(quota, int(np.count_nonzero(weights)) // 4)
     threshold = likely_threshold(weights, quota, replacement=False)
@@ -165,8 +165,8 @@ def test_somewhat_more_ranks_than_the_quota_are_below(name, quota):
 
 @pytest.mark.parametrize("name", ["uniform", "heavy tail", "all alike"])
 @pytest.mark.parametrize("replacement", [False, True])
-def test_what_is_known_lowers_it(name, replacement):
-    """Rows before were as many, and their ranks are as many as their weights let expect."""
+def test_known_ranks_lower_the_guess(name, replacement):
+    """As many rows came before, with as many ranks below the threshold as expected."""
     weights = WEIGHTS[name].astype(float)
     for quota in (5000, 30_000):
         first = likely_threshold(weights, quota, replacement=replacement)
@@ -177,10 +177,10 @@ def test_what_is_known_lowers_it(name, replacement):
         assert second < first
         assert quota < both < (2.5 if name == "heavy tail" else 1.6) * quota
         more["known"] = quota
-        assert likely_threshold(weights * 1e-6, quota, **more) == np.inf  # hardly anything comes to it
+        assert likely_threshold(weights * 1e-6, quota, **more) == np.inf  # too little weight to lower it
 
 
-def test_where_it_does_not_pay_there_is_none():
+def test_no_guess_where_it_does_not_pay():
     assert pays(256, N, 0)
     assert not pays(255, N, 0)
     assert not pays(N // 4 + 1, N, 0)
@@ -194,7 +194,7 @@ def test_where_it_does_not_pay_there_is_none():
         assert likely_threshold(ones, 300, replacement=False) == np.inf
 
 
-def test_bad_weights_are_told_as_ever():
+def test_bad_weights_are_reported_despite_a_guess():
     weights = WEIGHTS["uniform"].copy()
     reservoir = Reservoir(3000, seed=4)
     for bad in (-1.0, np.nan):
@@ -206,12 +206,12 @@ def test_bad_weights_are_told_as_ever():
     assert said(reservoir.sample()) == said(read(WEIGHTS["uniform"], 3000).sample())
 
 
-def test_fewer_rows_are_candidates(monkeypatch, guesses):
+def test_a_guess_reduces_the_candidates(monkeypatch, guesses):
     def candidates():
         found = []
         with monkeypatch.context() as patch:
-            add = bottom_k.Smallest.add
-            patch.setattr(bottom_k.Smallest, "add", lambda self, n, _: (found.append(n), add(self, n, _)))
+            add = bottom_k.BottomK.add
+            patch.setattr(bottom_k.BottomK, "add", lambda self, n, _: (found.append(n), add(self, n, _)))
             read(WEIGHTS["uniform"], 2000)
         return sum(found)
 
@@ -222,7 +222,7 @@ def test_fewer_rows_are_candidates(monkeypatch, guesses):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("replacement", [False, True])
-def test_guessing_warns_of_nothing(replacement):
+def test_a_guess_raises_no_warning(replacement):
     for weights in (np.full(N, 1e305), np.where(np.arange(N) % 2, np.inf, -np.inf), np.full(N, np.nan)):
         assert likely_threshold(weights, 300, replacement=replacement) == np.inf
         with pytest.raises(ValueError, match="weights"):

@@ -1,4 +1,4 @@
-"""Errors about streams of weighted rows, and what is merged or read back; see :mod:`equipoise._validate`."""
+"""Checks of streams of weighted rows, and of reservoirs that are merged or read from bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from equipoise._validate.wording import Int64s, kind_of
 
 
 def as_keys(x: Any, name: str, length: int) -> Int64s:
-    """Any integers that int64 holds; not copied, since they are never an index."""
+    """Return integers as int64 keys. They are not copied, since they are never used as an index."""
     a = integers(x, name, (1,))
     if a.size != length:
         raise ValueError(f"{name} must have {length} entries, one for each row, got {a.size}")
@@ -29,7 +29,7 @@ def _is_plain_date(x: Any) -> bool:
 
 
 def as_times(x: Any, length: int) -> NDArray[np.float64]:
-    """Seconds since 1970 of datetimes, other numbers as they are."""
+    """Return times as float64: datetimes as seconds since 1970, other numbers as they are."""
     a = as_array(x, "times")
     if a.ndim != 1:
         raise ValueError(f"times must be 1-D, not {a.ndim}-D (shape {a.shape})")
@@ -40,7 +40,7 @@ def as_times(x: Any, length: int) -> NDArray[np.float64]:
     if a.size != length:
         raise ValueError(f"times must have {length} entries, one for each row, got {a.size}")
     if a.dtype.kind == "M":
-        if np.datetime_data(a.dtype)[0] in ("Y", "M", "generic"):  # no number of seconds
+        if np.datetime_data(a.dtype)[0] in ("Y", "M", "generic"):  # not a fixed number of seconds
             a = a.astype("M8[D]")
         seconds: NDArray[np.float64] = (a - np.array(0, a.dtype)) / np.timedelta64(1, "s")
     else:
@@ -52,7 +52,7 @@ def as_times(x: Any, length: int) -> NDArray[np.float64]:
 
 
 def check_shifts(shifts: NDArray[np.float64], times: NDArray[np.float64]) -> None:
-    """Times in half-lives, which reach exponentials as differences."""
+    """Check that times are not too many half-lives, whose differences are used as exponents."""
     good = np.abs(shifts) < 1e300
     if not good.all():
         at = int(good.argmin())
@@ -60,7 +60,7 @@ def check_shifts(shifts: NDArray[np.float64], times: NDArray[np.float64]) -> Non
 
 
 def check_keying(before: str | None, now: str, other: str | None = None) -> str:
-    """Rows have ids, or none has."""
+    """Check that either all rows have ids, or none has."""
     if before is not None and before != now:
         with_ids = "with ids" if before == "ids" else "without ids"
         if other is not None:
@@ -81,7 +81,7 @@ def check_same_kind(other: Any, kind: type) -> None:
 
 def check_setting(name: str, mine: Any, theirs: Any) -> None:
     if mine != theirs:
-        if name == "half_life":  # kept in hexadecimal
+        if name == "half_life":  # stored in hexadecimal
             mine, theirs = (None if x is None else float.fromhex(x) for x in (mine, theirs))
         raise ValueError(f"other must have {name}={mine!r}, as this reservoir, got {theirs!r}")
 
@@ -102,7 +102,7 @@ def as_bytes(x: Any, name: str) -> bytes:
 
 
 def check_written(good: bool, what: str) -> None:
-    """Bytes with a checksum that holds are what was written."""
+    """Check that bytes whose checksum holds are those that were written."""
     if not good:
         raise ValueError(f"no {what}")
 
@@ -112,7 +112,7 @@ def refuse_bytes(wanted: str, got: str) -> NoReturn:
 
 
 def as_values(x: Any, name: str, length: int) -> NDArray[np.float64]:
-    """Real numbers, one for each row of a sample."""
+    """Return float64 values, one for each row of a sample."""
     a = as_array(x, name)
     if a.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be real numbers, got {kind_of(a)}")
@@ -138,7 +138,7 @@ def check_half_life(half_life: float | None, times: Any) -> None:
 
 
 def as_quotas(k: Any, num_classes: int | None) -> tuple[int | list[int], int | None]:
-    """Rows to keep of each class: one number, or one for each of the classes 0, 1, .."""
+    """Return the rows to keep of each class: one number, or one for each of the classes 0, 1, 2, ..."""
     if num_classes is not None:
         num_classes = as_count(num_classes, "num_classes", least=1, most=2**31)
     if not isinstance(k, list | tuple) and not (hasattr(k, "__len__") and np.ndim(k)):
@@ -152,10 +152,10 @@ def as_quotas(k: Any, num_classes: int | None) -> tuple[int | list[int], int | N
 
 
 def as_labels(x: Any, num_classes: int | None, name: str = "classes") -> Int64s:
-    """Classes of rows: any integers of int64, or those below ``num_classes``."""
+    """Return the classes of rows: any int64, or integers in [0, num_classes)."""
     a = integers(x, name, (1,))
     if num_classes is not None:
-        a = np.array(a)  # the copy is checked, since it is an index
+        a = np.array(a)  # check a copy, since it is used as an index
         check_range(a, name, 0, num_classes)
     elif a.dtype in (np.dtype(object), np.dtype(np.uint64)):
         check_range(a, name, -(2**63), 2**63)

@@ -1,7 +1,40 @@
-"""Weighted samples of streams."""
+"""Weighted samples of streams: bottom-k sketches of exponential ranks.
+
+Each row of weight w has the rank E / w, where the exponential random number E is a function of the row's key
+alone. The k rows of smallest rank are a weighted sample without replacement. The rank of row k + 1 is the
+threshold, which gives the inclusion probability 1 - exp(-w * threshold). The smallest ranks of two streams
+together are among the smallest of each, so samples merge exactly.
+
+::
+
+    Reservoir   ClassReservoir   weighted_sample        what users call
+        |             |                |                (reservoir, class_reservoir, draw)
+        +------+------+----------------+
+               v
+         BaseReservoir  ---> serialize                  locks, sample, merge; the byte format
+               |
+               v
+         StreamReader  ----> threshold                  keys, decay, totals; a guess of the threshold
+               |             (reading)
+               v
+            Reading  ------> kernels                    pieces of rows, on threads; rows in, candidates out:
+               |             (scan)                     reservoir_blocks, reservoir_rows
+               v
+            BottomK  ------> kernels                    candidates in, the smallest ranks of each class out:
+                             (bottom_k)                 reservoir_select, reservoir_equal
+
+    labels   numbers of class labels (kernel class_lookup)
+    quotas   rows of a sample, divided among classes
+    sample   what a reservoir returns, and estimates from it
+    hooks    what the command line and the adapters for clusters need
+
+One call of ``update`` works on a copy of the sketch that shares its memory, and commits in one assignment: an
+error or an interrupt leaves the reservoir as it was.
+"""
 
 from equipoise.reservoirs.class_reservoir import ClassReservoir
-from equipoise.reservoirs.reservoir import Reservoir, weighted_sample
+from equipoise.reservoirs.draw import weighted_sample
+from equipoise.reservoirs.reservoir import Reservoir
 from equipoise.reservoirs.sample import ReservoirSample
 
 __all__ = ["ClassReservoir", "Reservoir", "ReservoirSample", "weighted_sample"]

@@ -1,48 +1,59 @@
-"""The rows of smallest rank of each class, with what belongs to them: the memory of a reservoir."""
+"""The bottom-k sketch of a stream: for each class, the rows of smallest rank and their threshold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise._runtime.backend import kernels
-from equipoise.reservoirs.buffers import Holder, give, take
 
-__all__ = ["Smallest", "ascending"]
+__all__ = ["BottomK", "RankedRows", "ascending"]
 
 
 _DTYPES: dict[str, type[np.generic]] = {
     "ranks": np.float64,
     "ids": np.int64,
     "weights": np.float64,
-    "shifts": np.float64,  # of log weight, where rows decay
-    "streams": np.uint64,  # where ids are positions
-    "classes": np.int64,  # numbers of classes
+    "shifts": np.float64,  # added to the logarithm of the weight, where weights decay
+    "streams": np.uint64,  # the streams whose positions the ids are
+    "classes": np.int64,  # class numbers
 }
-
-
 _NO_CLASSES = np.empty(0, np.int64)
-_Scratch = tuple[NDArray[np.int64], NDArray[np.float64]]
+_MARGIN = (1 << 14) + (1 << 10)  # candidates that are usually added at a time
+_DIGIT_SORT_SIZE = 1 << 12  # fewer values are sorted as they are
 
 
-class _Columns(Holder):
-    """Memory of candidates, of one allocation: large ones have large pages."""
+class RankedRows(NamedTuple):
+    """Rows as the selection kernel takes them. ``classes`` is empty if there is one class."""
 
-    def __init__(self, names: Iterable[str], room: int) -> None:
+    classes: NDArray[np.int64]
+    ranks: NDArray[np.float64]
+    ids: NDArray[np.int64]
+
+
+class _Columns:
+    """Columns of equal length in one block of memory, which the system backs with large pages."""
+
+    def __init__(self, names: Iterable[str], capacity: int) -> None:
         names = tuple(names)
-        self._block = take(len(names) * room)
-        parts = self._block[: self._block.size // len(names) * len(names)].reshape(len(names), -1)
+        self.capacity = capacity
+        parts = np.empty((len(names), capacity))
         self.views = {name: part.view(_DTYPES[name]) for name, part in zip(names, parts, strict=True)}
 
 
-class Smallest:
-    """Candidates, of which :meth:`select` keeps the quota[c] smallest (rank, id) of each class c.
+class BottomK:
+    """Candidate rows, of which :meth:`select` keeps the ``quotas[c]`` smallest (rank, id) of each class c.
 
-    ``thresholds[c]`` is the quota[c]-th smallest rank known when it was last looked for: no row above it can
-    be kept. Of rows that are equal in the columns ``distinct``, if there are any, one is kept.
+    ``thresholds[c]`` is the rank of the last of these as of the latest selection, or infinity while there are
+    fewer rows. A row above it can never be retained. Of rows that are equal in all columns named in
+    ``distinct``, one is kept.
+
+    A copy shares the columns with its original. Rows may be appended to one of the two; the rows that both
+    have are never changed in place. So a call works on a copy, and an error or an interrupt in the middle of
+    it leaves the original as it was.
     """
 
     def __init__(
@@ -53,40 +64,43 @@ class Smallest:
         self.thresholds = np.empty(0)
         self.set_quotas(quotas)
         self.distinct = distinct
-        self._kept = 0  # by the last select
+        self._selected = 0  # rows left by the latest selection
 
     @property
     def columns(self) -> dict[str, NDArray[Any]]:
+        """The columns by name, including the spare capacity behind the rows."""
         return self._columns.views
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.columns[name][: self.size]
 
     def add(self, count: int, columns: dict[str, Any]) -> None:
-        """More candidates. They are looked through once they are as many as what is kept."""
+        """Append `count` candidates, and select if there are now many more rows than are retained."""
         self._append(count, columns)
-        self.look_through()
+        self.select_if_many()
 
-    def look_through(self) -> None:
-        if self.size > 2 * max(self._kept, self._most, self.quotas.size):
+    def select_if_many(self) -> None:
+        """Select if the candidates since the latest selection outnumber the rows that it left."""
+        if self.size > 2 * max(self._selected, self._largest_quota, self.quotas.size):
             self.select()
 
-    def copy(self) -> Smallest:
-        """Both go on on their own, but share the room behind the rows: one of them may use it."""
-        other = object.__new__(Smallest)
+    def copy(self) -> BottomK:
+        """Return a copy that shares the spare capacity; only one of the two may append."""
+        other = object.__new__(BottomK)
         vars(other).update(vars(self), thresholds=self.thresholds.copy())
         return other
 
     def joined(
-        self, others: list[Smallest], numbers: NDArray[np.int64] | None = None, *, share: bool = True
-    ) -> Smallest:
-        """With the candidates of others that can matter; ``numbers[c]`` is here what their class c is there.
+        self, others: list[BottomK], numbers: NDArray[np.int64] | None = None, *, share: bool = True
+    ) -> BottomK:
+        """Return a copy merged with the other sketches' surviving candidates.
 
-        This one stays as it is; room behind its rows is written to, unless not shared.
+        ``numbers`` maps their class numbers to those of this sketch. This sketch stays as it is. Unless
+        ``share`` is false, the candidates are appended in the capacity behind its rows.
         """
         both = self.copy()
         if not share:
-            both._widen(self.size)
+            both._reserve(self.size)
         for other in others:
             columns = {name: other[name] for name in both.columns}
             if numbers is not None:
@@ -104,81 +118,80 @@ class Smallest:
     def _append(self, count: int, columns: dict[str, Any]) -> None:
         if not count:
             return
-        end, room = self.size + count, self.columns["ranks"].size
-        if room < end:
-            self._widen(max(end, 2 * room, self._enough(end)))
+        end, capacity = self.size + count, self._columns.capacity
+        if capacity < end:
+            self._reserve(max(end, self._enough(end)))
         for name, column in self.columns.items():
             column[self.size : end] = columns[name]
         self.size = end
 
     def _enough(self, size: int) -> int:
-        """Room until rows are looked through again, so that memory of one size is handed on."""
-        return max(min(16 * size, 3 * self._most + 2048), 256)
+        """Return the capacity that `size` rows need until the next selection."""
+        most = 2 * max(size, self._largest_quota, self.quotas.size) + _MARGIN
+        return max(min(16 * size, most), 256)
 
-    def _widen(self, room: int) -> None:
-        wider = _Columns(self.columns, room)
+    def _reserve(self, capacity: int) -> None:
+        """Move the rows to columns of this capacity."""
+        wider = _Columns(self.columns, capacity)
         for name, column in wider.views.items():
             column[: self.size] = self[name]
         self._columns = wider
 
-    def empty(self) -> Smallest:
-        """Another of the same kind and with the same thresholds, without any rows."""
-        other = Smallest(tuple(self.columns), self.quotas, self.distinct)
+    def empty(self) -> BottomK:
+        """Return a sketch with the same columns, quotas and thresholds, and no rows."""
+        other = BottomK(tuple(self.columns), self.quotas, self.distinct)
         other.thresholds[:] = self.thresholds
         return other
 
     def set_quotas(self, quotas: NDArray[np.int64]) -> None:
-        """More classes, or fewer, of those without rows; the others keep theirs."""
+        """Add classes at the end, or remove classes without rows from it."""
         old = self.thresholds[: quotas.size]
-        thresholds = np.concatenate((old, np.full(quotas.size - old.size, np.inf)))
-        self.quotas, self.thresholds = quotas, thresholds
-        self.wanted, self._most = int(quotas.sum()), int(quotas.max(initial=0))  # rows in all, of a class
+        self.thresholds = np.concatenate((old, np.full(quotas.size - old.size, np.inf)))
+        self.quotas = quotas
+        self.total_quota, self._largest_quota = int(quotas.sum()), int(quotas.max(initial=0))
 
     def select(self) -> None:
-        """Drop what is not among the smallest."""
-        if self.size == self._kept:
+        """Drop the rows that are not among the smallest of their class, and lower the thresholds."""
+        if self.size == self._selected:
             return
-        integers, reals = take(2 * self.size + 2 * self.quotas.size), take(self.size)
-        self._select((integers.view(np.int64), reals))
-        give(integers)
-        give(reals)
-
-    def _select(self, scratch: _Scratch) -> None:
-        keep, thresholds = self._look(scratch)
+        scratch = np.empty(3 * self.size + 2 * self.quotas.size, np.int64)
+        keep, thresholds = self._smallest(scratch)
         if self.distinct and self._any_equal(keep, scratch) and self._drop_equal():
-            keep, thresholds = self._look(scratch)
-        self._replace(keep, thresholds, keep.size)
+            keep, thresholds = self._smallest(scratch)
+        self._retain(keep, thresholds, keep.size)
 
     def order(self, places: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-        """By class, or its place, rank and id (and stream, for equal positions)."""
+        """Return the order by class (or by ``places[class]``), rank, id, and stream for equal positions."""
         order = ascending(self["ranks"])
         ranks, classes = self["ranks"][order], None
         if "classes" in self.columns:
             classes = self["classes"] if places is None else places[self["classes"]]
             if self.quotas.size <= 1 << 16:
-                classes = classes.astype(np.uint16)  # which NumPy sorts by digits
+                classes = classes.astype(np.uint16)  # NumPy sorts these by digits
         if not (ranks[1:] == ranks[:-1]).any():
             return order if classes is None else order[np.argsort(classes[order], kind="stable")]
         names = [name for name in ("streams", "ids", "ranks") if name in self.columns]
         return np.lexsort([self[name] for name in names] + ([] if classes is None else [classes]))
 
-    def _look(self, scratch: _Scratch) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Rows to keep, which stand in the scratch, and thresholds."""
-        size, thresholds, (integers, reals) = self.size, self.thresholds.copy(), scratch
-        keep = integers[:size]
-        kept = kernels().reservoir_select(
-            self.columns.get("classes", _NO_CLASSES)[:size], self["ranks"], self["ids"], self.quotas,
-            thresholds, integers[size:], reals, keep,
-        )  # fmt: skip
+    def _smallest(self, scratch: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the rows to keep, which lie in the scratch memory, and the thresholds."""
+        size, thresholds = self.size, self.thresholds.copy()
+        keep, ranks, rest = scratch[:size], scratch[size : 2 * size].view(np.float64), scratch[2 * size :]
+        rows = RankedRows(self.columns.get("classes", _NO_CLASSES)[:size], self["ranks"], self["ids"])
+        kept = kernels().reservoir_select(rows, self.quotas, thresholds, rest, ranks, keep)
         return keep[:kept], thresholds
 
-    def _any_equal(self, rows: NDArray[np.int64], scratch: _Scratch) -> bool:
-        """Ranks, as those of a row that came twice are; or perhaps, where very many may be."""
-        words = 2 << (rows.size // 4).bit_length()
-        seen = scratch[0][self.size :][:words].view(np.uint64)
-        return bool(kernels().reservoir_equal(self["ranks"], rows, seen, scratch[1]))
+    def _any_equal(self, rows: NDArray[np.int64], scratch: NDArray[np.int64]) -> bool:
+        """Return whether two of the rows have the same rank, or whether that is likely.
+
+        Equal ranks are those of a row that came twice.
+        """
+        size, words = self.size, 2 << (rows.size // 4).bit_length()
+        room, seen = scratch[size : 2 * size].view(np.float64), scratch[2 * size :][:words]
+        return bool(kernels().reservoir_equal(self["ranks"], rows, seen.view(np.uint64), room))
 
     def _drop_equal(self) -> bool:
+        """Drop all but one of equal rows. Return whether there were any."""
         order = self.order()
         again = np.ones(max(self.size - 1, 0), np.bool_)
         for name in self.distinct:
@@ -187,31 +200,28 @@ class Smallest:
                 again &= column[1:] == column[:-1]
         once = np.sort(order[np.concatenate(([True], ~again))])
         dropped = once.size < self.size
-        self._replace(once, self.thresholds, self._kept)
+        self._retain(once, self.thresholds, self._selected)
         return dropped
 
-    def _replace(self, rows: NDArray[np.int64], thresholds: NDArray[np.float64], kept: int) -> None:
-        """By some of the rows: all at once, so that an interrupt finds it before or after."""
-        columns = _Columns(self.columns, max(2 * rows.size, self._enough(rows.size)))
+    def _retain(self, rows: NDArray[np.int64], thresholds: NDArray[np.float64], selected: int) -> None:
+        """Keep these rows alone. One assignment: an interrupt finds the sketch before or after."""
+        columns = _Columns(self.columns, self._enough(rows.size))
         for name, column in columns.views.items():
             np.take(self[name], rows, out=column[: rows.size], mode="clip")
-        vars(self).update(_columns=columns, size=rows.size, thresholds=thresholds, _kept=kept)
-
-
-_FEW = 1 << 12
+        vars(self).update(_columns=columns, size=rows.size, thresholds=thresholds, _selected=selected)
 
 
 def ascending(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """As np.argsort; of equal ones the first comes first.
+    """Return the stable order of `values`, as ``np.argsort(values, kind="stable")`` does.
 
-    Numbers of 16 bits NumPy sorts by digits, which brings spread-out values almost into order, and what is
-    almost in order it sorts in almost no time. Other values only take longer.
+    NumPy sorts 16-bit integers by digits, in little time. Rounded to 16 bits, evenly spread values come out
+    almost in order, and what is almost in order is sorted quickly as well. Other values only take longer.
     """
-    if values.size >= _FEW:
+    if values.size >= _DIGIT_SORT_SIZE:
         low = values.min()
         with np.errstate(all="ignore"):
             steps = (values - low) * (65535.0 / (values.max() - low))
-        if steps.max() < 65536.0:  # neither infinite nor all alike
+        if steps.max() < 65536.0:  # false for infinite values, and for values that are all equal
             order: NDArray[Any] = np.argsort(steps.astype(np.uint16), kind="stable")
             return order[np.argsort(values[order], kind="stable")]
     return np.argsort(values, kind="stable")

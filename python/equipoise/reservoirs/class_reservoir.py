@@ -1,4 +1,4 @@
-"""A weighted sample of each class of a stream: balancing a log that does not fit into memory."""
+"""A weighted sample of each class of a stream, for balancing a log that does not fit into memory."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from numpy.typing import NDArray
 
 from equipoise import _validate
 from equipoise.reservoirs import serialize
-from equipoise.reservoirs.base import WeightedRows
-from equipoise.reservoirs.bottom_k import Smallest
-from equipoise.reservoirs.labels import Numbers
+from equipoise.reservoirs.base import BaseReservoir
+from equipoise.reservoirs.bottom_k import BottomK
+from equipoise.reservoirs.labels import ClassNumbers
+from equipoise.reservoirs.quotas import POLICIES, shares
 from equipoise.reservoirs.sample import ReservoirSample, estimate
 
 __all__ = ["ClassReservoir"]
 
 
 Int64s = NDArray[np.int64]
-_POLICIES = ("equal", "sqrt", "proportional")
 
 
-class ClassReservoir(WeightedRows):
+class ClassReservoir(BaseReservoir):
     """A weighted sample of k rows of each class of a stream, in one pass, mergeable.
 
-    Within a class it is a :class:`Reservoir`: with ids the very same rows, without ids others of the same law
-    (each row has a word of its own here). Classes are known beforehand or seen as they come, and a smaller
-    sample can be taken later, exactly, by another quota for each class.
+    Each class has the sample of a :class:`Reservoir`: with ids the very same rows, and without ids other rows
+    of the same law (here each row has a random word of its own). Classes may be known beforehand or be
+    learned as they come. A smaller sample with another quota for each class can be taken later, exactly.
 
     Parameters
     ----------
     k : int or integer array of shape (num_classes,)
-        Rows to keep of each class, >= 1.
+        Number of rows to keep of each class, >= 1.
     num_classes : int, optional
-        Classes are 0 .. num_classes - 1; without it any int64, as they come.
+        If given, classes are 0, ..., num_classes - 1. Otherwise any int64 is a class.
     half_life : float, optional
         As for :class:`Reservoir`.
     seed, stream : int
@@ -43,7 +43,7 @@ class ClassReservoir(WeightedRows):
     Raises
     ------
     TypeError, ValueError
-        Arguments of the wrong type, or out of range.
+        If an argument has the wrong type or is out of range.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class ClassReservoir(WeightedRows):
     [300, 300]
     """
 
-    _what = "ClassReservoir"
+    _name = "ClassReservoir"
 
     def __init__(
         self,
@@ -82,30 +82,28 @@ class ClassReservoir(WeightedRows):
             "seed": seed,
         }
         self._start(half_life, seed, stream, 0)
-        self._numbers = None if self._num_classes is not None else Numbers(np.empty(0, np.int64))
+        self._numbers = None if self._num_classes is not None else ClassNumbers(np.empty(0, np.int64))
         self._counts = np.zeros(self._num_classes or 0, np.int64)
-        self._kept = Smallest(self._columns("streams", "classes"), self._quotas(self._counts.size))
+        self._sketch = BottomK(self._columns("streams", "classes"), self._quotas(self._counts.size))
 
     def _quotas(self, classes: int) -> Int64s:
-        """k + 1 rows of each class: the last is the threshold."""
+        """Return k + 1 for each class: the rank of the last row is the threshold."""
         return np.array(self._k) + 1 if isinstance(self._k, list) else np.full(classes, self._k + 1)
 
-    def _room(self) -> int:
-        return 1 << 16
-
-    def _known(self, classes: int) -> None:
+    def _extend(self, classes: int) -> None:
+        """Make room for classes up to this number."""
         more = classes - self._counts.size
         if more > 0:
             self._counts = np.concatenate((self._counts, np.zeros(more, np.int64)))
-            self._kept.set_quotas(self._quotas(classes))
+            self._sketch.set_quotas(self._quotas(classes))
 
     def _forget(self, classes: int) -> None:
-        """All classes but the first so many: the others' rows were not taken in."""
+        """Keep only the first so many classes, after a call failed that had learned others."""
         if self._numbers is not None:
-            kept = self._kept.copy()
-            kept.set_quotas(self._quotas(classes))
-            numbers = Numbers(self._numbers.labels()[:classes])
-            vars(self).update(_numbers=numbers, _counts=self._counts[:classes], _kept=kept)
+            sketch = self._sketch.copy()
+            sketch.set_quotas(self._quotas(classes))
+            numbers = ClassNumbers(self._numbers.labels()[:classes])
+            vars(self).update(_numbers=numbers, _counts=self._counts[:classes], _sketch=sketch)
 
     def update(
         self,
@@ -116,26 +114,25 @@ class ClassReservoir(WeightedRows):
         times: Any = None,
         n_threads: int | None = None,
     ) -> None:
-        """Read a chunk of rows, all or, after an error, none.
+        """Read a chunk of rows. After an error, none of them has been read.
 
         Parameters
         ----------
         classes : integer array of shape (n,), or Arrow column
-            Labels, in [0, num_classes) if that was given.
+            Labels of the rows, in [0, num_classes) if that was given.
         weights : array of shape (n,), or Arrow column, optional
-            As for :meth:`Reservoir.update`; 1 without.
+            As for :meth:`Reservoir.update`. Default 1.
         ids : integer array of shape (n,), or Arrow column, optional
             As for :meth:`Reservoir.update`.
         times : array of numbers or datetimes of shape (n,), or Arrow column
-            With ``half_life``, and only then.
+            Required with ``half_life``, and refused without it.
         n_threads : int, optional
-            Default ``EQUIPOISE_NUM_THREADS``, else 1. The answer does not depend on it.
+            Default ``EQUIPOISE_NUM_THREADS``, else 1. The sample does not depend on it.
 
         Raises
         ------
         TypeError, ValueError, IndexError
-            Arguments of the wrong type, value or shape; a class outside [0, num_classes). The reservoir is
-            then as it was.
+            If an argument has the wrong type, value or shape, or a class is outside [0, num_classes).
 
         Examples
         --------
@@ -157,19 +154,19 @@ class ClassReservoir(WeightedRows):
                 while not self._read(w, keys, at, labels, threads):
                     self._learn(labels)
             except BaseException:
-                if self._n_seen == seen:  # else it is done already
+                if self._n_seen == seen:  # otherwise the interrupt came after the commit
                     self._forget(before)
                 raise
 
     def _learn(self, labels: Int64s) -> None:
-        """New classes in order of first sight; where there are none, as mostly, the rows tell in one pass."""
+        """Give numbers to new classes, in row order. Only called for rows in which a kernel met one."""
         if self._numbers is not None:
             self._numbers.learn(labels)
-            self._known(self._numbers.size)
+            self._extend(self._numbers.size)
 
     @property
     def counts(self) -> dict[int, int]:
-        """Rows seen of each class that was seen, by ascending label."""
+        """Number of rows seen of each class, in ascending order of labels."""
         with self._lock:
             labels, counts = self._labels(), self._counts
         order = np.argsort(labels)
@@ -179,12 +176,12 @@ class ClassReservoir(WeightedRows):
         return np.arange(self._counts.size) if self._numbers is None else self._numbers.labels()
 
     def merge(self, other: ClassReservoir) -> None:
-        """Take in the rows of another reservoir: the sample is then that of both streams.
+        """Take in the rows of another reservoir, so that the sample is that of both streams.
 
         Parameters
         ----------
         other : ClassReservoir
-            With the same k, num_classes, half_life and seed. It stays as it is.
+            A reservoir with the same k, num_classes, half_life and seed. It is left unchanged.
 
         Raises
         ------
@@ -218,32 +215,32 @@ class ClassReservoir(WeightedRows):
             counts[slice(None) if numbers is None else numbers] += theirs
             self._take(other, numbers, _counts=counts)
         except BaseException:
-            if self._counts is not counts:  # else it is done already
+            if self._counts is not counts:  # otherwise the interrupt came after the commit
                 self._forget(before)
             raise
 
     def sample(self, *, total: int | None = None, policy: str = "equal") -> ReservoirSample:
-        """The sample of what has been seen so far; the stream can go on.
+        """Return the sample of the rows seen so far. The stream can go on.
 
         Parameters
         ----------
         total : int, optional
-            Rows in all, divided among the classes; without it all that is kept, k of each class.
+            Number of rows, which is divided among the classes. Default k rows of each class.
         policy : {"equal", "sqrt", "proportional"}
-            Shares of ``total``: alike, by the square root of the rows seen of the class, or by these.
-            No class gets more than it has kept; what it cannot take goes to the others. A class
-            whose share is less than a row may get none, and no estimate then knows of it.
+            The classes' shares of ``total``: equal, in proportion to the square root of the number of rows
+            seen, or in proportion to that number. What exceeds the rows kept of a class is divided among the
+            others. A class whose share is less than a row may get none, and then counts in no estimate.
 
         Returns
         -------
         ReservoirSample
-            By ascending class, then by rank. A smaller quota's ``inclusion`` is by its own threshold, as if
-            it had been the quota from the start.
+            Rows in ascending order of class, then of rank. ``inclusion`` is that of the quota actually used,
+            as if it had been the quota from the start.
 
         Raises
         ------
         TypeError, ValueError
-            Arguments of the wrong type, or out of range.
+            If an argument has the wrong type or is out of range.
 
         Examples
         --------
@@ -254,14 +251,14 @@ class ClassReservoir(WeightedRows):
         >>> [int((sample.classes == c).sum()) for c in (0, 1)]
         [30, 10]
         """
-        policy = _validate.as_choice(policy, "policy", _POLICIES)
+        policy = _validate.as_choice(policy, "policy", POLICIES)
         if total is not None:
             total = _validate.as_count(total, "total", least=1)
         with self._lock:
             return self._sample(total, policy)
 
     def _sample(self, total: int | None, policy: str) -> ReservoirSample:
-        rows = self._everything()
+        rows = self._complete_sketch()
         labels = self._labels()
         by_label = np.argsort(labels, kind="stable")
         place = np.empty(labels.size, np.int64)
@@ -271,7 +268,7 @@ class ClassReservoir(WeightedRows):
         have = np.bincount(classes, minlength=labels.size)
         quotas = np.minimum(have, rows.quotas - 1)
         if total is not None:
-            quotas[by_label] = _shares(total, policy, self._counts[by_label], quotas[by_label])
+            quotas[by_label] = shares(total, policy, self._counts[by_label], quotas[by_label])
         begins = np.zeros(labels.size, np.int64)
         begins[by_label] = np.concatenate(([0], np.cumsum(have[by_label])[:-1])) if labels.size else 0
         number = np.arange(order.size) - begins[classes]
@@ -290,14 +287,14 @@ class ClassReservoir(WeightedRows):
         )
 
     def estimate(self, values: Any = None, where: Any = None) -> tuple[float, float]:
-        """An unbiased estimate of a sum over all rows seen, as :meth:`Reservoir.estimate`.
+        """Estimate a sum over all rows seen, without bias, as :meth:`Reservoir.estimate` does.
 
         Parameters
         ----------
         values : array of shape (m,), optional
-            One for each row of the sample; 1 without.
+            A value for each row of :meth:`sample`. Default 1.
         where : bool array of shape (m,), optional
-            Rows to count; all without.
+            The rows to count. Default all.
 
         Returns
         -------
@@ -307,7 +304,7 @@ class ClassReservoir(WeightedRows):
         Raises
         ------
         TypeError, ValueError
-            Arrays of another type or shape.
+            If an array has the wrong type or shape.
 
         Examples
         --------
@@ -320,7 +317,7 @@ class ClassReservoir(WeightedRows):
         return estimate(self.sample(), values, where, False)
 
     def to_bytes(self) -> bytes:
-        """All of the reservoir, for another process or machine, as :meth:`Reservoir.to_bytes`.
+        """Return the whole reservoir as bytes, as :meth:`Reservoir.to_bytes` does.
 
         Returns
         -------
@@ -335,11 +332,11 @@ class ClassReservoir(WeightedRows):
         {5: 2, 6: 1}
         """
         with self._lock:
-            return self._to_bytes({}, {"labels": self._labels(), "counts": self._counts})
+            return self._to_bytes({"labels": self._labels(), "counts": self._counts})
 
     @staticmethod
     def from_bytes(data: bytes) -> ClassReservoir:
-        """The reservoir that :meth:`to_bytes` wrote.
+        """Return the reservoir that :meth:`to_bytes` wrote.
 
         Parameters
         ----------
@@ -352,7 +349,7 @@ class ClassReservoir(WeightedRows):
         Raises
         ------
         TypeError, ValueError
-            No bytes; others than ``to_bytes`` wrote, or not all of them; another version.
+            If the data are not bytes, or not all of the bytes that ``to_bytes`` of this version wrote.
 
         Examples
         --------
@@ -380,11 +377,11 @@ class ClassReservoir(WeightedRows):
             stream=header["stream"],
         )
         if reservoir._numbers is not None:
-            reservoir._numbers = Numbers(labels)
-        reservoir._known(labels.size)
+            reservoir._numbers = ClassNumbers(labels)
+        reservoir._extend(labels.size)
         reservoir._counts = counts
         reservoir._restore(header, columns)
-        kept = np.bincount(reservoir._kept["classes"], minlength=counts.size)
+        kept = np.bincount(reservoir._sketch["classes"], minlength=counts.size)
         _validate.check_written(bool((kept <= counts).all()), "counts of classes")
         return reservoir
 
@@ -394,31 +391,3 @@ class ClassReservoir(WeightedRows):
     def __repr__(self) -> str:
         seen = int(np.count_nonzero(self._counts))
         return f"ClassReservoir({self._k}, seed={self._seed}, stream={self._stream}; {seen} classes seen)"
-
-
-def _shares(total: int, policy: str, counts: Int64s, most: Int64s) -> Int64s:
-    """Whole shares of `total`, none above `most`: what a class cannot take goes to the others."""
-    weight = np.where(most > 0, counts, 0).astype(np.float64)
-    if policy == "equal":
-        weight = (most > 0).astype(np.float64)
-    elif policy == "sqrt":
-        weight = np.sqrt(weight)
-    total = min(total, int(most.sum()))
-    shares = np.zeros(most.size)
-    open_ = most > 0
-    left = float(total)
-    while open_.any():
-        part = left * weight / weight[open_].sum()
-        full = open_ & (part >= most)
-        if not full.any():
-            shares[open_] = part[open_]
-            break
-        shares[full] = most[full]
-        left -= float(most[full].sum())
-        open_ &= ~full
-    whole = np.floor(shares).astype(np.int64)
-    # The largest remainders get the rest; of equal ones, whatever rounding made of them, the smaller class.
-    rest = total - int(whole.sum())
-    remainder = np.where(whole < most, np.round(shares - whole, 8), -1.0)
-    whole[np.argsort(-remainder, kind="stable")[:rest]] += 1
-    return whole

@@ -1,64 +1,71 @@
-"""Labels of classes to numbers 0, 1, .. in order of first sight."""
+"""Class labels and their numbers 0, 1, 2, ..., in order of first appearance."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise._runtime.backend import kernels
 
-__all__ = ["Numbers"]
+__all__ = ["NO_SLOTS", "ClassNumbers", "Slots"]
 
 
 Int64s = NDArray[np.int64]
-_PIECE = 1 << 16  # labels whose numbers stay in the cache
+_CHUNK = 1 << 16  # labels whose numbers stay in the cache
 
 
-class Numbers:
-    """A table that is at most half full."""
+class Slots(NamedTuple):
+    """A hash table from labels to numbers, as kernels take it. A number of -1 marks a free slot."""
+
+    labels: Int64s
+    numbers: Int64s
+
+
+NO_SLOTS = Slots(np.empty(0, np.int64), np.empty(0, np.int64))  # labels are numbers already
+
+
+class ClassNumbers:
+    """The numbers of the labels seen so far, in a hash table that is at most half full."""
 
     def __init__(self, labels: Int64s) -> None:
-        self._labels: Int64s
-        self._slots: Int64s
+        self.slots: Slots
         self._known: Int64s
         self._grow(labels)
 
     def _grow(self, labels: Int64s) -> None:
-        """A larger table; the one before is there until this one is full."""
+        """Build a larger table. The present one is used until the new one is complete."""
         size = 1 << max(10, (4 * labels.size + 3).bit_length())
-        table, slots, known = np.zeros(size, np.int64), np.full(size, -1, np.int64), np.zeros(1, np.int64)
-        kernels().class_lookup(labels, table, slots, known, np.empty(labels.size, np.int64))
-        vars(self).update(_labels=table, _slots=slots, _known=known)
+        slots, known = Slots(np.zeros(size, np.int64), np.full(size, -1, np.int64)), np.zeros(1, np.int64)
+        kernels().class_lookup(labels, slots, known, np.empty(labels.size, np.int64))
+        vars(self).update(slots=slots, _known=known)
 
     @property
     def size(self) -> int:
+        """Number of labels."""
         return int(self._known[0])
 
-    @property
-    def slots(self) -> tuple[Int64s, Int64s]:
-        """The labels and the numbers of the table."""
-        return self._labels, self._slots
-
     def labels(self) -> Int64s:
-        """By number."""
-        used = self._slots >= 0
+        """Return the labels in order of their numbers."""
+        used = self.slots.numbers >= 0
         out = np.empty(self.size, np.int64)
-        out[self._slots[used]] = self._labels[used]
+        out[self.slots.numbers[used]] = self.slots.labels[used]
         return out
 
     def learn(self, labels: Int64s) -> None:
-        """Those that are new, too."""
-        room = np.empty(min(labels.size, _PIECE), np.int64)
+        """Give numbers to the labels that are new."""
+        room = np.empty(min(labels.size, _CHUNK), np.int64)
         done = 0
         while done < labels.size:
-            part = labels[done : done + _PIECE]
-            at = kernels().class_lookup(part, self._labels, self._slots, self._known, room[: part.size])
+            part = labels[done : done + _CHUNK]
+            at = kernels().class_lookup(part, self.slots, self._known, room[: part.size])
             done += at
             if at < part.size:
                 self._grow(self.labels())
 
     def of(self, labels: Int64s) -> Int64s:
-        """Of labels that are known: nothing is written."""
+        """Return the numbers of labels that are all known, without writing to the table."""
         out = np.empty(labels.size, np.int64)
-        kernels().class_lookup(labels, self._labels, self._slots, self._known, out)
+        kernels().class_lookup(labels, self.slots, self._known, out)
         return out

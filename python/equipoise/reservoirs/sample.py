@@ -1,4 +1,4 @@
-"""A reservoir's sample, and estimates from it."""
+"""The sample that a reservoir returns, and estimates from it."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 
 from equipoise import _validate
 
-__all__ = ["ReservoirSample"]
+__all__ = ["ReservoirSample", "estimate"]
 
 
 @dataclass(frozen=True, eq=False)
 class ReservoirSample:
-    """What a reservoir's ``sample`` returns, one entry a row: in the order of ranks, class after class.
+    """A sample of rows, in order of class and then of rank.
 
     Attributes
     ----------
     ids : int64 ndarray of shape (m,)
-        Ids of the rows, or their positions where no ids were given.
+        Ids of the rows, or their positions if no ids were given.
     weights : float64 ndarray of shape (m,)
-        With a half-life as of the newest row of positive weight.
+        Weights of the rows. With a half-life, as of the newest row of positive weight.
     inclusion : float64 ndarray of shape (m,)
-        Without replacement the probability of being in the sample, given the other rows' ranks: 1 / inclusion
-        is an unbiased weight. With replacement the expected number of times that the row is drawn.
+        Without replacement, the probability of being in the sample given the ranks of the other rows, so that
+        1 / inclusion is an unbiased weight. With replacement, the expected number of times the row is drawn.
     classes : int64 ndarray of shape (m,), or None
-        Labels, of a :class:`ClassReservoir`.
+        Labels of the rows, if the sample is that of a :class:`ClassReservoir`.
     streams : uint64 ndarray of shape (m,), or None
-        The streams whose positions ``ids`` are, where no ids were given.
+        The streams in which ``ids`` are positions, if no ids were given.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class ReservoirSample:
 
 
 def estimate(sample: ReservoirSample, values: Any, where: Any, replacement: bool) -> tuple[float, float]:
-    """A sum over all rows seen, and its standard error."""
+    """Return an estimate of a sum over all rows seen, and its standard error."""
     p = sample.inclusion
     v = np.ones(p.size) if values is None else _validate.as_values(values, "values", p.size)
     if where is not None:

@@ -1,4 +1,4 @@
-"""The rows of one call: a kernel looks at them piece by piece, on threads, and all candidates meet here."""
+"""One call's pass over its rows: kernels read them piece by piece, on threads, and report candidates."""
 
 from __future__ import annotations
 
@@ -6,73 +6,152 @@ import math
 import threading
 from _thread import get_ident
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise import _validate
+from equipoise._runtime.backend import kernels
 from equipoise._runtime.chunks import for_chunks
-from equipoise.reservoirs.bottom_k import Smallest
-from equipoise.reservoirs.buffers import Block, Holder, take
+from equipoise.reservoirs.bottom_k import BottomK
+from equipoise.reservoirs.labels import Slots
 from equipoise.reservoirs.threshold import likely_threshold
 
-__all__ = ["BAD_SUM", "Gather", "Reading", "Scan", "Workspace"]
+__all__ = [
+    "BAD_SUM",
+    "BLOCK",
+    "Candidates",
+    "Gather",
+    "Kernel",
+    "Reading",
+    "Stream",
+    "Workspace",
+    "block_kernel",
+    "row_kernel",
+]
 
 
-BAD_WEIGHT, BAD_SUM, NEW_CLASS = 2, 3, 4  # why a kernel came back
-_LINE = 1 << 13  # rows whose blocks share a run
-_PIECE = 1 << 20  # rows between two looks at Ctrl-C, some milliseconds
-_LEAST = 1 << 16  # rows for which a thread is worth while
+BLOCK = 64  # rows of a block
+BAD_WEIGHT, BAD_SUM, NEW_CLASS = 2, 3, 4  # why a kernel returned
+_RUN_ROWS = 1 << 13  # rows whose blocks share a run of random words
+_PIECE = 1 << 20  # rows between two looks at Ctrl-C, which take some milliseconds
+_LEAST_PART = 1 << 16  # fewer rows are not worth a thread
 _Integers = NDArray[np.int64]
-Scan = Callable[[int, int, NDArray[np.float64], "Workspace"], tuple[int, int, int, float]]
-Gather = Callable[[NDArray[np.int64]], dict[str, Any]]
+_Reals = NDArray[np.float64]
+
+# kernel(begin, end, thresholds, workspace) -> (rows done or row at fault, candidates, why it returned, total)
+Kernel = Callable[[int, int, _Reals, "Workspace"], tuple[int, int, int, float]]
+# gather(rows) -> the candidates' columns that kernels do not report
+Gather = Callable[[_Integers], dict[str, Any]]
 
 
-class Workspace(Holder):
-    """One thread's: room for a kernel's candidates, rows by class."""
+class Candidates(NamedTuple):
+    """Room for the candidates that a kernel reports. The kernel for blocks reports no ids."""
 
-    def __init__(self, room: int) -> None:
-        self._block = take(4 * room)
-        self.rows, self.ids, self.ranks, self.weights = self._columns(room)
+    rows: _Integers
+    ids: _Integers
+    ranks: _Reals
+    weights: _Reals
 
-    def _columns(self, room: int) -> tuple[_Integers, _Integers, Block, Block]:
-        rows, ids, ranks, weights = self._block[: 4 * room].reshape(4, room)
-        return rows.view(np.int64), ids.view(np.int64), ranks, weights
 
-    def restart(self, found: Smallest) -> Workspace:
-        self.counts = np.zeros(found.quotas.size, np.int64)
-        self.first, self.total = -1, 0.0  # of a piece that is not done yet
+class Stream(NamedTuple):
+    """Rows that are scanned one by one, from position ``start`` on.
+
+    Rows are keyed by position if ``ids`` is empty. ``shifts`` are added to the logarithms of the weights, and
+    are empty if weights do not decay.
+    """
+
+    key: np.uint64
+    start: int
+    ids: _Integers
+    shifts: _Reals
+
+
+class Workspace:
+    """The memory of one thread: room for a kernel's candidates, and its counts of rows by class."""
+
+    def __init__(self, capacity: int) -> None:
+        rows, ids, ranks, weights = np.empty((4, capacity))
+        self.candidates = Candidates(rows.view(np.int64), ids.view(np.int64), ranks, weights)
+
+    def restart(self, sketch: BottomK) -> Workspace:
+        """Prepare for a call."""
+        self.counts = np.zeros(sketch.quotas.size, np.int64)
+        self.first, self.total = -1, 0.0  # first row and total weight of a piece that is not done yet
         return self
 
     def columns(self, filled: int, begin: int, gather: Gather) -> dict[str, Any]:
-        """What is known of candidates, whose rows are counted from `begin`."""
-        rows = self.rows[:filled]
+        """Return the columns of the candidates, whose rows the kernel counted from `begin`."""
+        found = self.candidates
+        rows = found.rows[:filled]
         rows += begin
-        columns = {"ids": self.ids[:filled], "ranks": self.ranks[:filled], "weights": self.weights[:filled]}
+        columns = {
+            "ids": found.ids[:filled],
+            "ranks": found.ranks[:filled],
+            "weights": found.weights[:filled],
+        }
         return columns | gather(rows)
 
 
-class Reading:
-    """What a call has read so far. All threads put what they find behind what is kept, one after another.
+def block_kernel(key: np.uint64, first: int, weights: NDArray[Any], max_points: int) -> Kernel:
+    """Return the kernel for whole blocks, from block number `first` on."""
+    scan = kernels().reservoir_blocks
 
-    So each of them knows the threshold of all, and an interrupt leaves what was found unseen.
+    def kernel(begin: int, end: int, thresholds: _Reals, mine: Workspace) -> tuple[int, int, int, float]:
+        return scan(  # type: ignore[no-any-return]
+            key, first + begin // BLOCK, weights[begin:end], thresholds[0], max_points, mine.total,
+            mine.candidates,
+        )  # fmt: skip
+
+    return kernel
+
+
+def row_kernel(
+    stream: Stream, weights: NDArray[Any], classes: _Integers, slots: Slots, max_points: int
+) -> Kernel:
+    """Return the kernel for rows one by one. An empty array stands for a column that rows do not have."""
+    scan, (key, start, ids, shifts) = kernels().reservoir_rows, stream
+
+    def kernel(begin: int, end: int, thresholds: _Reals, mine: Workspace) -> tuple[int, int, int, float]:
+        piece = Stream(key, start + begin, ids[begin:end], shifts[begin:end])
+        return scan(  # type: ignore[no-any-return]
+            piece, weights[begin:end], classes[begin:end], slots, thresholds, mine.counts, max_points,
+            mine.total, mine.candidates,
+        )  # fmt: skip
+
+    return kernel
+
+
+class Reading:
+    """What a call has read so far.
+
+    Threads take turns to append candidates behind the retained rows, so each of them knows the threshold of
+    all. The candidates become visible only when the call commits, so an interrupt changes nothing.
     """
 
-    def __init__(self, kept: Smallest, threads: int, room: int, spare: list[Workspace]) -> None:
-        """room : for a thread's candidates; spare : workspaces of calls before, at least as large."""
-        self.found, self.threads = kept.copy(), threads
-        self.totals: list[tuple[int, float]] = []  # of pieces: they depend on nothing that was found
-        self._room, self._spare = room, spare
+    def __init__(self, sketch: BottomK, threads: int, capacity: int, spare: list[Workspace]) -> None:
+        """Begin with a copy of `sketch`.
+
+        `capacity` is the room for each thread's candidates. `spare` holds the workspaces of earlier calls,
+        which are at least as large.
+        """
+        self.found, self.threads = sketch.copy(), threads
+        self.totals: list[tuple[int, float]] = []  # (first row, total weight) of each piece
+        self._capacity, self._spare = capacity, spare
         self._own: dict[int, Workspace] = {}  # by thread
-        self._adding = threading.Lock()
+        self._appending = threading.Lock()
 
     @property
     def workspaces(self) -> list[Workspace]:
+        """The workspaces of all threads."""
         return list(self._own.values())
 
     def guess(self, weights: NDArray[Any], *, replacement: bool) -> bool:
-        """The threshold after these rows, before they are read."""
+        """Lower the threshold to where it is likely to be after these rows, before they are read.
+
+        Return whether there is a better threshold than the present one.
+        """
         found, known, present = self.found, 0, float(self.found.thresholds[0])
         if found.size:
             if present == math.inf:
@@ -87,27 +166,28 @@ class Reading:
         return True
 
     def guessed_well(self) -> bool:
-        """Else rows were missed."""
-        if self.found.distinct:  # of equal rows one counts
+        """Return whether enough ranks are up to the guessed threshold. If not, rows were missed."""
+        if self.found.distinct:  # equal rows count once
             self.found.select()
         return bool(np.count_nonzero(self.found["ranks"] <= self.found.thresholds[0]) >= self.found.quotas[0])
 
     def scan(
         self,
         count: int,
-        scan: Scan,
+        kernel: Kernel,
         gather: Gather,
         check: Callable[[], None],
         weigh: Callable[[int, int], float] | None = None,
     ) -> bool:
-        """Candidates among `count` rows; `check` refuses the first bad weight of all, if there is one.
+        """Collect the candidates among `count` rows. Return False if a class is unknown.
 
-        False: a class is unknown.
+        `check` raises the error for the first bad weight of all, if there is one. `weigh` returns the total
+        weight of a piece, where it is not that which the kernel adds up.
         """
         unknown, part = False, count
         if self.threads > 1:
-            share = -(-count // (self.threads * _LINE)) * _LINE
-            part = min(max(share, _LEAST), _PIECE)
+            share = -(-count // (self.threads * _RUN_ROWS)) * _RUN_ROWS
+            part = min(max(share, _LEAST_PART), _PIECE)
 
         def work(begin: int, end: int) -> int:
             nonlocal unknown
@@ -117,7 +197,7 @@ class Reading:
             stop = min(end, (begin // _PIECE + 1) * _PIECE)
             if mine.first < 0:
                 mine.first, mine.total = begin, 0.0
-            at, filled, why, mine.total = scan(begin, stop, self.found.thresholds, mine)
+            at, filled, why, mine.total = kernel(begin, stop, self.found.thresholds, mine)
             if why == NEW_CLASS:
                 unknown = True
                 return end
@@ -126,7 +206,7 @@ class Reading:
                 _validate.refuse_sum()
             if filled:
                 columns = mine.columns(filled, begin, gather)
-                with self._adding:
+                with self._appending:
                     self.found.add(filled, columns)
             if begin + at == stop:
                 self.totals.append((mine.first, weigh(mine.first, stop) if weigh else mine.total))
@@ -138,10 +218,10 @@ class Reading:
         return not unknown
 
     def _new_workspace(self) -> Workspace:
-        """The calling thread's."""
+        """Return a workspace for the calling thread."""
         try:
             mine = self._spare.pop()
-        except IndexError:  # or another thread was faster
-            mine = Workspace(self._room)
+        except IndexError:  # there is none, or another thread was faster
+            mine = Workspace(self._capacity)
         self._own[get_ident()] = mine.restart(self.found)
         return mine

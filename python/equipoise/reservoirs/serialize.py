@@ -1,4 +1,4 @@
-"""Reservoirs as bytes: a header of JSON, then columns, little-endian, then a checksum of it all."""
+"""The byte format of reservoirs: a JSON header, then little-endian columns, then a checksum of both."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _DTYPES = {"f8": "<f8", "i8": "<i8", "u8": "<u8"}
 
 
 def write(what: str, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -> bytes:
-    import json  # not when the package is imported
+    """Return the bytes of a `what` with this header and these columns."""
+    import json  # here, since importing the package imports NumPy alone
 
     described = {name: [f"{c.dtype.kind}{c.dtype.itemsize}", c.size] for name, c in columns.items()}
     text = json.dumps({"what": what, **header, "columns": described}, separators=(",", ":")).encode()
@@ -36,7 +37,10 @@ def write(what: str, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -
 
 
 def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _Built]) -> _Built:
-    """What `build` makes of header and columns, writable; what :func:`write` did not write is refused."""
+    """Return what `build` makes of the header and of writable columns.
+
+    Bytes that :func:`write` did not write for a `what` are refused.
+    """
     import json
 
     data = _validate.as_bytes(data, "data")
@@ -58,7 +62,7 @@ def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _
                 at += 8 * count
             _validate.check_written(at == len(body), "columns as long as they say")
             built = build(header, columns)
-    except _FAILURES as failure:  # a checksum that holds, by accident or on purpose
+    except _FAILURES as failure:  # the checksum holds by accident, or was forged
         _validate.refuse_bytes(f"what {what}.to_bytes wrote", str(failure) or type(failure).__name__)
     if theirs != what:
         _validate.refuse_bytes(f"a {what}", f"a {theirs}")

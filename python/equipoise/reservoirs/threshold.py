@@ -1,4 +1,7 @@
-"""A threshold for rows that have not been read: it saves time, no more, since it is tested afterwards."""
+"""A guess of the threshold after rows that have not been read yet.
+
+It only saves time: it is tested when the rows are read, and they are read again if it was too low.
+"""
 
 from __future__ import annotations
 
@@ -11,36 +14,36 @@ from numpy.typing import NDArray
 __all__ = ["likely_threshold", "pays"]
 
 
-_SAMPLE = 1 << 12
-_ENOUGH = 1 << 16  # rows
-_SAVED = 1 << 12  # candidates: fewer cost less than looking for a threshold
+_SAMPLE = 1 << 12  # rows to look at
+_MIN_ROWS = 1 << 16
+_MIN_SAVED = 1 << 12  # candidates: fewer cost less than the guess
 _SIGMAS = 6.0
 
 
 def pays(quota: int, count: int, seen: int) -> bool:
-    """Whether a threshold is worth looking for, before ``count`` rows, once ``seen`` have been read.
+    """Return whether a guess is worth its time before ``count`` rows, once ``seen`` rows have been read.
 
-    With the old one quota * count / seen of them are likely to be candidates, with the new one
-    quota * count / (seen + count).
+    About quota * count / seen of the rows are candidates under the old threshold, and about
+    quota * count / (seen + count) under the new one.
     """
-    if quota < 256 or count < max(_ENOUGH, 4 * quota):
+    if quota < 256 or count < max(_MIN_ROWS, 4 * quota):
         return False
-    return not seen or quota * count * count >= _SAVED * seen * (seen + count)
+    return not seen or quota * count * count >= _MIN_SAVED * seen * (seen + count)
 
 
 def likely_threshold(
     weights: NDArray[Any], quota: int, *, replacement: bool, known: int = 0, threshold: float = math.inf
 ) -> float:
-    """One that somewhat more than ``quota`` ranks are likely to be below, of these rows and of those before.
+    """Return a threshold that a few more than ``quota`` ranks of all rows are likely to be below.
 
-    Without one, the first rows are all candidates, and later ones are until the threshold has come down: some
-    quota * log(rows / quota) in all. Of these there are a few more than the quota: six standard deviations
-    of their number, and of what a sample of every so many rows says of it.
+    Without a guess, all of the first rows are candidates, and so are many later ones until the threshold has
+    fallen: about quota * log(rows / quota) in all. With it, the candidates exceed the quota by six standard
+    deviations: of their number, and of its estimate from a sample of every so many rows.
 
-    known : ranks that are up to the present ``threshold``. The new one is lower, or infinity: nothing better
-        is known.
+    ``known`` ranks are up to the present ``threshold``. The result is below it, or infinity if no lower
+    threshold is likely.
     """
-    with np.errstate(all="ignore"):  # what overflows, or is a bad weight, has no threshold
+    with np.errstate(all="ignore"):  # an overflow or a bad weight makes the guess infinite
         lower = _lower(weights, quota, replacement, known, threshold)
     return lower if lower < threshold else math.inf
 
@@ -51,13 +54,13 @@ def _lower(weights: NDArray[Any], quota: int, replacement: bool, known: int, thr
     total = float(weights.sum(dtype=np.float64)) if replacement else scale * float(some.sum())
     if not 0 < total < math.inf or not some.min() >= 0:
         return math.inf
-    # Of known ranks at least such a part is up to a lower threshold: their number is concave.
+    # The number of ranks up to a threshold is concave in it, so a lower threshold keeps at least its share.
     rate = known / threshold if threshold > 0 else math.inf
-    least = quota + _SIGMAS * math.sqrt(quota) + 64.0  # of a block that is not whole
+    least = quota + _SIGMAS * math.sqrt(quota) + 64.0  # 64 for an incomplete block
     lower = least / (total + rate)
     if replacement:
         return lower
-    for _ in range(12):  # Newton's, from below: the number of ranks is concave
+    for _ in range(12):  # Newton's method from below, since the number of ranks is concave
         below = -np.expm1(some * -lower)
         wanted = least + _SIGMAS * scale * math.sqrt(some.size) * float(below.std())
         missing = wanted - scale * float(below.sum()) - rate * lower

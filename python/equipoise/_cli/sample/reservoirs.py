@@ -5,44 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equipoise import _validate
 from equipoise._cli.sample.request import Request
 from equipoise._validate import Int64s
-from equipoise.reservoirs.base import WeightedRows
-from equipoise.reservoirs.class_reservoir import ClassReservoir
-from equipoise.reservoirs.reservoir import Reservoir
-from equipoise.reservoirs.sample import ReservoirSample
-from equipoise.reservoirs.scan import Gather
-
-# ---- reservoirs
-
-
-class _Placed(WeightedRows):
-    """Rows with ids that remember where they stood: what streams are to rows without ids."""
-
-    start = 0  # number of the next update's first row
-
-    def _of_rows(self, stream: int, classes: Int64s | None, shifts: NDArray[np.float64] | None) -> Gather:
-        gather, first = super()._of_rows(stream, classes, shifts), self.start
-        return lambda rows: gather(rows) | {"streams": (rows + first).astype(np.uint64)}
-
-    def placed_sample(self) -> ReservoirSample:
-        """The sample, the places of its rows as ``streams``."""
-        keyed, self._keyed = self._keyed, "positions"
-        try:
-            return self.sample()  # type: ignore[attr-defined, no-any-return]
-        finally:
-            self._keyed = keyed
-
-
-class _PlacedReservoir(_Placed, Reservoir):
-    pass
-
-
-class _PlacedClasses(_Placed, ClassReservoir):
-    pass
+from equipoise.reservoirs import ClassReservoir, Reservoir, ReservoirSample
+from equipoise.reservoirs.hooks import PlacedClassReservoir, PlacedReservoir, unfinished_rows
 
 
 class Sampler:
@@ -56,7 +24,7 @@ class Sampler:
         self._part: Any = None
         self.starts: list[int] = []  # number of each file's first row
         if request.id is not None:
-            self._placed = self._whole = self._make(_PlacedClasses if request.by else _PlacedReservoir)
+            self._placed = self._whole = self._make(PlacedClassReservoir if request.by else PlacedReservoir)
 
     def _make(self, kind: Any, **more: Any) -> Any:
         return kind(self._request.k, half_life=self._request.half_life, seed=self._request.seed, **more)
@@ -99,9 +67,9 @@ class Sampler:
         parts = {id(r): r for r in (self._whole, self._part) if r is not None}.values()
         places = [self._of(part)[0] for part in parts]
         for part in parts:  # rows of a block that is not whole may come in, and go, until it is
-            waiting = part._tail.size
-            if waiting:
-                places.append(np.arange(waiting) + (self.starts[part._stream] + part._position - waiting))
+            stream, positions = unfinished_rows(part)
+            if positions:
+                places.append(np.array(positions) + self.starts[stream])
         return np.unique(np.concatenate(places))
 
     def _of(self, reservoir: Any) -> tuple[Int64s, ReservoirSample]:

@@ -1,4 +1,4 @@
-"""Blocks of 64 rows: their sums, a row in proportion to weight, the rows whose ranks may be small."""
+"""Blocks of 64 rows: their sums, a row in proportion to weight, and the rows whose ranks may be small."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ import numpy as np
 from equipoise._numba._jit import jit
 from equipoise._numba.stream.rng import ONE, S11, TWO, ZERO
 
-ROWS = np.uint64(64)  # of a block
+ROWS = np.uint64(64)  # rows of a block
 FOUR, SEVEN, EIGHT = np.uint64(4), np.uint64(7), np.uint64(8)
 LARGEST = np.int64(0x1FFFFFFFFFFFFF)
 
 
-# Row i of a block is in column i mod 8, summed from the top.
+# Sums of columns: row i of a block belongs to column i mod 8, which is added from the top down.
 Columns = namedtuple("Columns", "c0, c1, c2, c3, c4, c5, c6, c7")
 
 
 @jit()
 def gap(word):
-    """1 - u for the real u in (0, 1] of a word, exactly: no more than -log(u), so it rejects before a log."""
+    """Return 1 - u for the word's real u in (0, 1], exactly.
+
+    It is at most -log(u), so it can reject a row before any logarithm is taken.
+    """
     return np.float64(LARGEST - np.int64(word >> S11)) * 2.0**-53
 
 
@@ -51,19 +54,22 @@ def add_block(w, at):
 
 @jit()
 def sum(c):
-    """The whole, by halves."""
+    """Return the sum of all columns, in the order that the stream contract states."""
     return ((c.c0 + c.c4) + (c.c2 + c.c6)) + ((c.c1 + c.c5) + (c.c3 + c.c7))
 
 
 @jit()
 def beyond(target, first, second):
-    """Of two parts, is the target in the second? Rounding may put it there when that part is empty."""
+    """Return whether the target lies in the second of two parts, and the target relative to that part.
+
+    Rounding may put the target beyond the first part although the second is empty.
+    """
     return (True, target - first) if second > 0.0 and target >= first else (False, target)
 
 
 @jit()
 def block_pick(w, at, total, word):
-    """A row in proportion to weight: by halves to a column, then down the column."""
+    """Draw a row in proportion to weight: halve the columns down to one, then walk down that column."""
     c = add_block(w, at)
     target = np.float64(np.int64(word >> S11)) * 2.0**-53 * total
     odd, target = beyond(target, (c.c0 + c.c4) + (c.c2 + c.c6), (c.c1 + c.c5) + (c.c3 + c.c7))

@@ -1,67 +1,77 @@
-"""Classes by number, 0, 1, .. in order of first sight, found by their labels in an open-addressing table."""
+"""Class labels and their numbers 0, 1, 2, ..., in order of first appearance."""
 
 from __future__ import annotations
 
+from collections import namedtuple
+
 import numpy as np
 
-from equipoise._numba._jit import i64, jit, reads, writes
+from equipoise._numba._jit import i64, jit, reads, record, writes
 from equipoise._numba.stream.rng import ONE, S32, ZERO, mix64
+
+# A hash table with open addressing, at most half full. Number -1 marks a free slot. Without slots, labels are
+# numbers.
+Slots = namedtuple("Slots", "labels, numbers")
 
 
 @jit()
-def class_slot(label, slot_labels, slot_numbers, mask):
-    """Where a label is, or would be (number -1 = free): first at itself, if that is a place."""
+def check_slots(slots):
+    size = np.uint64(slots.labels.size)
+    if slots.numbers.size != slots.labels.size or size == ONE or size & (size - ONE):
+        raise ValueError("slots: a power of two of labels and numbers")
+
+
+@jit()
+def class_slot(label, slots):
+    """Return the slot of a label, or the free slot where it would go.
+
+    A label that is itself a slot number goes there.
+    """
+    mask = np.uint64(slots.labels.size) - ONE
     mixed = mix64(np.uint64(label))
     step = (mixed >> S32) | ONE
     at = np.uint64(label) if np.uint64(label) <= mask else mixed & mask
-    while slot_numbers[at] >= 0 and slot_labels[at] != label:
+    while slots.numbers[at] >= 0 and slots.labels[at] != label:
         at = (at + step) & mask
     return at
 
 
-@jit((reads(i64), writes(i64), writes(i64), writes(i64), writes(i64)))
-def class_lookup(labels, slot_labels, slot_numbers, known, numbers):
-    """The caller keeps the table at most half full: this stops before a new label when there is no room.
+@jit((reads(i64), record(Slots, writes(i64), writes(i64)), writes(i64), writes(i64)))
+def class_lookup(labels, slots, known, numbers):
+    """Look up the numbers of labels, and give new labels the next numbers, of which ``known`` are taken.
 
-    Returns how many labels are done.
+    Stops before a new label that would fill the table more than half. Returns how many labels are done.
     """
-    mask = np.uint64(slot_labels.size) - ONE
-    if (
-        slot_numbers.size != slot_labels.size
-        or slot_labels.size < 2
-        or np.uint64(slot_labels.size) & mask
-        or known.size != 1
-        or numbers.size != labels.size
-    ):
+    check_slots(slots)
+    if slots.labels.size == 0 or known.size != 1 or numbers.size != labels.size:
         raise ValueError("class_lookup: shapes differ")
     for i in range(np.uint64(labels.size)):
-        at = class_slot(labels[i], slot_labels, slot_numbers, mask)
-        if slot_numbers[at] < 0:
-            if 2 * (known[ZERO] + 1) > slot_labels.size:
+        at = class_slot(labels[i], slots)
+        if slots.numbers[at] < 0:
+            if 2 * (known[ZERO] + 1) > slots.labels.size:
                 return np.int64(i)
-            slot_labels[at] = labels[i]
-            slot_numbers[at] = known[ZERO]
+            slots.labels[at] = labels[i]
+            slots.numbers[at] = known[ZERO]
             known[ZERO] += 1
-        numbers[i] = slot_numbers[at]
+        numbers[i] = slots.numbers[at]
     return np.int64(labels.size)
 
 
 @jit()
-def class_bounds(labels, first, count, slot_labels, slot_numbers, mask, thresholds, bounds, counts):
-    """Thresholds of rows by their labels, and how many rows each class has.
+def class_bounds(labels, first, count, slots, thresholds, bounds, counts):
+    """Look up the thresholds of rows by their labels, and count the rows of each class.
 
-    False if a label has no number, or one without a threshold: the counts are then of no use. Without a table
-    labels are numbers.
+    Returns False if a label has no number, or a number without a threshold; the counts are then meaningless.
     """
-    limit = np.uint64(thresholds.size)
+    limit, mask = np.uint64(thresholds.size), np.uint64(slots.labels.size) - ONE
     for i in range(count):
         label = labels[first + i]
         number = np.uint64(label)
-        if slot_labels.size:
+        if slots.labels.size:
             at = number & mask
-            if slot_numbers[at] < 0 or slot_labels[at] != label:
-                at = class_slot(label, slot_labels, slot_numbers, mask)
-            number = np.uint64(slot_numbers[at])
+            if slots.numbers[at] < 0 or slots.labels[at] != label:
+                at = class_slot(label, slots)
+            number = np.uint64(slots.numbers[at])
         if number >= limit:
             return False
         bounds[i] = thresholds[number]

@@ -1,11 +1,17 @@
-"""Weighted reservoirs: ranks E / w whose exponentials E stand at fixed addresses, so that the smallest ranks
-of a stream depend on nothing else (Efraimidis and Spirakis 2006; rng.py, "Weighted reservoirs").
+"""Kernels of weighted reservoirs: the rows whose ranks E / w are at most the threshold.
 
-by position, 64 rows a block     first rank of the block: E / W, W its weight, its row in proportion to it;
-[....][....][....][..            the others' ranks are that + E / w each, since exponentials have no memory.
- E / W > threshold: next         A block that begins above the threshold costs a word and a comparison.
+The exponential E of a row is a function of the row's address alone, so the rows of smallest rank depend on
+nothing else (Efraimidis and Spirakis 2006; see ``rng.py``, "Weighted reservoirs").
 
-Kernels note candidates, ranks up to a threshold that may be out of date: too many never change an answer.
+::
+
+    [....][....][....][..   Rows keyed by position come in blocks of 64. The first rank of a block is E / W,
+     E / W > threshold:     where W is the block's weight; its row is drawn in proportion to weight. The ranks
+     next block             of the others are E / W + E_i / w_i, since exponentials have no memory. A block
+                            that begins above the threshold costs one word and one comparison.
+
+Kernels report candidates: rows whose ranks are at most the threshold. If the threshold is out of date, there
+are more of them than necessary, which never changes an answer.
 """
 
 from __future__ import annotations
@@ -14,20 +20,40 @@ from collections import namedtuple
 
 import numpy as np
 
-from equipoise._numba._jit import f32, f64, i64, jit, reads, stack, u8, u64, writes
+from equipoise._numba._jit import f32, f64, i64, jit, reads, record, stack, u8, u64, writes
 from equipoise._numba.reservoirs.blocks import ROWS, add_block, add_columns, block_pick, gap, is_weight, sum
-from equipoise._numba.reservoirs.classes import class_bounds
+from equipoise._numba.reservoirs.classes import Slots, check_slots, class_bounds
 from equipoise._numba.stream.elementary import exp, log, log_normal
 from equipoise._numba.stream.rng import BLOCK, ONE, TWO, ZERO, mix64, open_run, unit_real, word
 
 SEVEN = np.uint64(7)
-SLACK = 1.0 + 2.0**-40  # covers the rounding of a logarithm, a quotient, a product
+SLACK = 1.0 + 2.0**-40  # covers the rounding of a logarithm, a quotient and a product
 
-
-# Why a kernel came back; the first number is where to go on, or what is wrong.
+# Why a kernel returned. Its first result is the row to continue with, or the one at fault.
 ALL_SEEN, FULL, BAD_WEIGHT, BAD_SUM, NEW_CLASS = 0, 1, 2, 3, 4
 stack_words, stack_reals, stack_flags = stack(u64, 128), stack(f64, 128), stack(u8, 128)
+
+# Room for candidates. The kernel for blocks leaves the ids alone.
+Candidates = namedtuple("Candidates", "rows, ids, ranks, weights")
+CANDIDATES = record(Candidates, writes(i64), writes(i64), writes(f64), writes(f64))
+
+# Rows that are scanned one by one, from position `start` on: those keyed by id, and those keyed by position
+# whose classes have thresholds of their own or whose weights decay. Without ids, rows are keyed by position.
+# Shifts are added to the logarithms of the weights; without them nothing decays.
 Stream = namedtuple("Stream", "key, start, ids, shifts")
+STREAM = record(Stream, u64, i64, reads(i64), reads(f64))
+
+
+@jit()
+def check_candidates(out, max_points):
+    size = out.rows.size
+    if (
+        out.ranks.size != size
+        or out.weights.size != size
+        or out.ids.size != size
+        or size < max(max_points, 128)
+    ):
+        raise ValueError("candidates: too little room")
 
 
 @jit()
@@ -36,41 +62,49 @@ def exponential(word):
 
 
 @jit()
-def block_ranks(run, b, w, at, total, threshold, filled, rows, ranks, row_weights):
-    """A block's ranks up to the threshold. Run: its group's, where it is number `b`."""
+def put(out, at, row, rank, weight):
+    out.rows[at] = np.int64(row)
+    out.ranks[at] = rank
+    out.weights[at] = weight
+
+
+@jit()
+def block_ranks(run, b, w, at, total, threshold, filled, out):
+    """Report the rows of a block whose ranks are at most the threshold.
+
+    ``run`` is that of the block's group, in which it has number ``b``.
+    """
     start = exponential(word(run, b)) / total
     if not start <= threshold:
         return filled
     words = BLOCK + (ROWS + ONE) * b
     picked = block_pick(w, at, total, word(run, words + ROWS))
-    rows[filled] = np.int64(at + picked)
-    ranks[filled] = start
-    row_weights[filled] = np.float64(w[at + picked])
+    put(out, filled, at + picked, start, np.float64(w[at + picked]))
     filled += ONE
-    # A rank is rounded as a sum; ranks beyond float64 are all infinite, and none is left out.
+    # A rank is rounded as a sum. Ranks beyond float64 are all infinite, and none of them is left out.
     bound = (threshold - start) * SLACK + threshold * 2.0**-52 if threshold < np.inf else np.inf
     for i in range(ROWS):
         x = np.float64(w[at + i])
         bits = word(run, words + i)
         if gap(bits) <= bound * x and x > 0.0 and i != picked:
-            rows[filled] = np.int64(at + i)
-            ranks[filled] = start + exponential(bits) / x
-            row_weights[filled] = x
-            filled += np.uint64(ranks[filled] <= threshold)
+            rank = start + exponential(bits) / x
+            put(out, filled, at + i, rank, x)
+            filled += np.uint64(rank <= threshold)
     return filled
 
 
 @jit()
-def block_points(group, b, run, w, at, total, threshold, most, filled, rows, ranks, row_weights):
-    """The same with replacement: points of a Poisson process, at most `most`. Run: the block's own."""
+def block_points(group, b, run, w, at, total, threshold, max_points, filled, out):
+    """With replacement: report the points of the block's Poisson process up to the threshold.
+
+    ``group`` is the run of the block's group, and ``run`` is the block's own.
+    """
     point = exponential(word(group, b)) / total
     pick = word(group, BLOCK + (ROWS + ONE) * b + ROWS)
-    j, stop = ZERO, filled + most
+    j, stop = ZERO, filled + max_points
     while filled < stop and point <= threshold:
         row = at + block_pick(w, at, total, pick)
-        rows[filled] = np.int64(row)
-        ranks[filled] = point
-        row_weights[filled] = np.float64(w[row])
+        put(out, filled, row, point, np.float64(w[row]))
         filled += ONE
         point += exponential(word(run, j)) / total
         pick = word(run, j + ONE)
@@ -78,19 +112,34 @@ def block_points(group, b, run, w, at, total, threshold, most, filled, rows, ran
     return filled
 
 
+@jit()
+def any_bad(w, at, count, finite):
+    """Return the first bad weight and why it stops the scan. ``finite``: whether all sums of them are."""
+    for i in range(at, at + count):
+        if not is_weight(w[i]):
+            return i, BAD_WEIGHT
+    return at, ALL_SEEN if finite else BAD_SUM
+
+
 @jit(
-    (u64, i64, reads(f32), f64, i64, f64, writes(i64), writes(f64), writes(f64)),
-    (u64, i64, reads(f64), f64, i64, f64, writes(i64), writes(f64), writes(f64)),
+    (u64, i64, reads(f32), f64, i64, f64, CANDIDATES),
+    (u64, i64, reads(f64), f64, i64, f64, CANDIDATES),
 )
-def reservoir_blocks(key, start, weights, threshold, most, total, rows, ranks, row_weights):
-    """Whole blocks of a stream, from block `start` on; with replacement up to `most` points of each."""
-    if start < 0 or most < 0 or np.uint64(weights.size) % ROWS:
+def reservoir_blocks(key, start, weights, threshold, max_points, total, candidates):
+    """Scan whole blocks of a stream, from block ``start`` on.
+
+    ``max_points`` is 0 without replacement, else the largest number of points of a block.
+    """
+    if start < 0 or max_points < 0 or np.uint64(weights.size) % ROWS:
         raise ValueError("reservoir_blocks: whole blocks only")
-    if rows.size != ranks.size or rows.size != row_weights.size or rows.size < max(most, 128):
-        raise ValueError("reservoir: too little room for candidates")
+    check_candidates(candidates, max_points)
     bound, filled = threshold * SLACK, ZERO
-    blocks, room, limit = np.uint64(weights.size) // ROWS, np.uint64(rows.size), np.uint64(most)
-    need = limit if most else ROWS
+    blocks, room, limit = (
+        np.uint64(weights.size) // ROWS,
+        np.uint64(candidates.rows.size),
+        np.uint64(max_points),
+    )
+    need = limit if max_points else ROWS
     run = open_run(key, np.uint64(start) // BLOCK, ZERO)
     for at in range(blocks):
         block = np.uint64(start) + at
@@ -103,191 +152,183 @@ def reservoir_blocks(key, start, weights, threshold, most, total, rows, ranks, r
         for i in range(first, first + ROWS):
             negative |= np.uint64(weights[i] < 0.0)
         if negative or not block_sum < np.inf:
-            for i in range(first, first + ROWS):
-                if not is_weight(weights[i]):
-                    return np.int64(i), np.int64(filled), BAD_WEIGHT, total
-            if not block_sum < np.inf:
-                return np.int64(first), np.int64(filled), BAD_SUM, total
+            bad, why = any_bad(weights, first, ROWS, block_sum < np.inf)
+            if why:
+                return np.int64(bad), np.int64(filled), why, total
         if gap(word(run, number)) <= bound * block_sum and block_sum > 0.0:
             if room - filled < need:
                 return np.int64(first), np.int64(filled), FULL, total
-            if most:
-                own = open_run(key, block, ONE)
+            if max_points:
                 filled = block_points(
-                    run,
-                    number,
-                    own,
-                    weights,
-                    first,
-                    block_sum,
-                    threshold,
-                    limit,
-                    filled,
-                    rows,
-                    ranks,
-                    row_weights,
-                )
+                    run, number, open_run(key, block, ONE), weights, first, block_sum, threshold, limit,
+                    filled, candidates,
+                )  # fmt: skip
             else:
-                filled = block_ranks(
-                    run, number, weights, first, block_sum, threshold, filled, rows, ranks, row_weights
-                )
+                filled = block_ranks(run, number, weights, first, block_sum, threshold, filled, candidates)
         total += block_sum
     return np.int64(blocks * ROWS), np.int64(filled), ALL_SEEN, total
 
 
 @jit()
 def decay_bound(threshold, shift):
-    """No less than the rank that a threshold of logarithms stands for, for all that rounding does."""
+    """Return an upper bound of the ranks whose logarithms, plus ``shift``, are at most ``threshold``."""
     most = (threshold + shift) + (abs(threshold) + abs(shift)) * 2.0**-50
     return exp(most if most > -708.0 else -708.0)
 
 
 @jit()
-def row_points(stream, i, w, bits, threshold, most, filled, rows, ranks, row_weights):
-    """Up to the threshold, the points of row i of weight w, whose first exponential is of `bits`."""
+def row_points(stream, i, w, bits, threshold, max_points, filled, out):
+    """Report the points of row i up to the threshold, at most ``max_points``, which is 1 without replacement.
+
+    The row's first exponential is that of ``bits``.
+    """
     decays = stream.shifts.size > 0
     log_w = log(w) + stream.shifts[i] if decays else 0.0
+    id = stream.ids[i] if stream.ids.size else stream.start + np.int64(i)
     e, run, points = exponential(bits), open_run(stream.key, ZERO, ZERO), ZERO
     while True:
         rank = log(e) - log_w if decays else e / w
         if not rank <= threshold:
             return filled
-        rows[filled] = np.int64(i)
-        ranks[filled] = rank
-        row_weights[filled] = w
+        put(out, filled, i, rank, w)
+        out.ids[filled] = id
         filled += ONE
         points += ONE
-        if points >= most:
+        if points >= max_points:
             return filled
         if points == ONE:
-            row = np.uint64(stream.ids[i]) if stream.ids.size else np.uint64(stream.start) + i
-            run = open_run(stream.key, row, ONE)
+            run = open_run(stream.key, np.uint64(id), ONE)
         e += exponential(word(run, points - ONE))
 
 
 @jit()
-def identify(stream, rows, row_ids, begin, end):
-    """Ids of candidates, or their positions."""
-    for f in range(begin, end):
-        row = rows[f]
-        row_ids[f] = stream.ids[np.uint64(row)] if stream.ids.size else stream.start + row
+def piece_words(stream, at, count, words):
+    """Take the next rows, at most 128, and draw their words. Returns how many rows they are."""
+    size = min(BLOCK, count - at)
+    if stream.ids.size:
+        run = open_run(stream.key, ZERO, ZERO)
+        for j in range(size):
+            words[j] = mix64(word(run, np.uint64(stream.ids[at + j])))
+    else:
+        position = np.uint64(stream.start) + at
+        offset = position % BLOCK
+        size = min(size, BLOCK - offset)
+        run = open_run(stream.key, position // BLOCK, ZERO)
+        for j in range(size):
+            words[j] = word(run, offset + j)
+    return size
+
+
+@jit()
+def piece_weights(weights, at, size, reals):
+    """Copy the weights, all 1 if there are none. Returns their sum, and whether one is negative."""
+    padded, negative = (size + SEVEN) & ~SEVEN, ZERO
+    if weights.size:
+        for j in range(size):
+            reals[j] = np.float64(weights[at + j])
+    else:
+        for j in range(size):
+            reals[j] = 1.0
+    for j in range(size, padded):
+        reals[j] = 0.0
+    for j in range(size):
+        negative |= np.uint64(reals[j] < 0.0)
+    return sum(add_columns(reals, ZERO, padded)), negative
+
+
+@jit()
+def piece_limits(stream, classes, slots, thresholds, counts, at, size, limits, bounds):
+    """Look up the rows' thresholds, and count the rows by class. Returns False if a class is unknown.
+
+    ``limits`` are of ranks or their logarithms, ``bounds`` of ranks.
+    """
+    if classes.size:
+        if not class_bounds(classes, at, size, slots, thresholds, limits, counts):
+            return False
+    else:
+        for j in range(size):
+            limits[j] = thresholds[ZERO]
+    if stream.shifts.size:
+        for j in range(size):
+            bounds[j] = decay_bound(limits[j], stream.shifts[at + j])
+    return True
+
+
+@jit()
+def piece_points(stream, at, size, words, reals, limits, bounds, may, max_points, filled, out):
+    """Report the candidates of a piece.
+
+    Returns the first row for which there was no room, or the piece's size, and the number of candidates.
+    """
+    some, room = np.uint8(0), np.uint64(out.rows.size)
+    for j in range(size):
+        may[j] = np.uint8(gap(words[j]) <= bounds[j] * SLACK * reals[j])
+        some |= may[j]
+    for j in range(size if some else ZERO):
+        if may[j] and reals[j] > 0.0:
+            if room - filled < max_points:
+                return j, filled
+            filled = row_points(stream, at + j, reals[j], words[j], limits[j], max_points, filled, out)
+    return size, filled
+
+
+@jit()
+def check_rows(count, stream, weights, classes, slots, thresholds, counts, max_points):
+    check_slots(slots)
+    if (
+        stream.start < 0
+        or max_points < 1
+        or (thresholds.size == 0 and (not slots.labels.size or classes.size != count))
+        or (weights.size and weights.size != count)
+        or (stream.ids.size and stream.ids.size != count)
+        or (classes.size and classes.size != count)
+        or (stream.shifts.size and stream.shifts.size != count)
+        or (classes.size and (counts.size != thresholds.size or max_points > 1))
+    ):
+        raise ValueError("reservoir_rows: shapes differ")
+    for i in range(np.uint64(0 if slots.labels.size else classes.size)):
+        if np.uint64(classes[i]) >= np.uint64(thresholds.size):
+            raise ValueError("reservoir_rows: a class without a threshold")
+
+
+SLOTS = record(Slots, reads(i64), reads(i64))
 
 
 @jit(
-    (
-        u64, i64, reads(i64), reads(i64), reads(i64), reads(i64), reads(f32), reads(f64), reads(f64),
-        writes(i64), i64, f64, writes(i64), writes(f64), writes(f64), writes(i64),
-    ),
-    (
-        u64, i64, reads(i64), reads(i64), reads(i64), reads(i64), reads(f64), reads(f64), reads(f64),
-        writes(i64), i64, f64, writes(i64), writes(f64), writes(f64), writes(i64),
-    ),
-)  # fmt: skip
-def reservoir_rows(
-    key, start, ids, classes, slot_labels, slot_numbers, weights, shifts, thresholds, counts, most, total,
-    rows, ranks, row_weights, row_ids,
-):  # fmt: skip
-    """Up to `most` points of each row; most = 1 is without replacement.
-
-    row_ids: of candidates, or their positions.
-    """
-    size_of = max(weights.size, classes.size)
-    count, slots = np.uint64(size_of), np.uint64(slot_labels.size)
-    mask = slots - ONE
-    if (
-        start < 0
-        or most < 1
-        or (thresholds.size == 0 and (not slots or classes.size != size_of))
-        or (weights.size and weights.size != size_of)
-        or (ids.size and ids.size != size_of)
-        or (classes.size and classes.size != size_of)
-        or (shifts.size and shifts.size != size_of)
-        or (classes.size and (counts.size != thresholds.size or most > 1))
-        or slot_numbers.size != slot_labels.size
-        or slots & mask
-        or row_ids.size != rows.size
-    ):
-        raise ValueError("reservoir_rows: shapes differ")
-    if rows.size != ranks.size or rows.size != row_weights.size or rows.size < max(most, 128):
-        raise ValueError("reservoir: too little room for candidates")
-    for i in range(np.uint64(0 if slots else classes.size)):
-        if np.uint64(classes[i]) >= np.uint64(thresholds.size):
-            raise ValueError("reservoir_rows: a class without a threshold")
-    stream = Stream(key, start, ids, shifts)
-    by_id, has_classes, decays, weighted = ids.size > 0, classes.size > 0, shifts.size > 0, weights.size > 0
+    (STREAM, reads(f32), reads(i64), SLOTS, reads(f64), writes(i64), i64, f64, CANDIDATES),
+    (STREAM, reads(f64), reads(i64), SLOTS, reads(f64), writes(i64), i64, f64, CANDIDATES),
+)
+def reservoir_rows(stream, weights, classes, slots, thresholds, counts, max_points, total, candidates):
+    """Scan rows one by one. The candidates' ids are their positions where rows have no ids."""
+    longer = max(weights.size, classes.size)
+    check_rows(longer, stream, weights, classes, slots, thresholds, counts, max_points)
+    check_candidates(candidates, max_points)
     words, reals, limits, decayed = stack_words(), stack_reals(), stack_reals(), stack_reals()
-    may, bounds = stack_flags(), decayed if decays else limits
-    filled, room, limit, at = ZERO, np.uint64(rows.size), np.uint64(most), ZERO
-    run, at_once = open_run(key, ZERO, ZERO), most == 1 and not decays
+    may, bounds = stack_flags(), decayed if stream.shifts.size else limits
+    count, room, limit = np.uint64(longer), np.uint64(candidates.rows.size), np.uint64(max_points)
+    filled, at = ZERO, ZERO
     while at < count:
-        size = min(BLOCK, count - at)
-        if most == 1 and room - filled < BLOCK:
+        # Without replacement a piece is done whole or not at all, so that its sum is added in one order.
+        if max_points == 1 and room - filled < BLOCK:
             return np.int64(at), np.int64(filled), FULL, total
-        if by_id:
-            for j in range(size):
-                words[j] = mix64(word(run, np.uint64(ids[at + j])))
-        else:
-            position = np.uint64(start) + at
-            offset = position % BLOCK
-            size = min(size, BLOCK - offset)
-            run = open_run(key, position // BLOCK, ZERO)
-            for j in range(size):
-                words[j] = word(run, offset + j)
-        if weighted:
-            for j in range(size):
-                reals[j] = np.float64(weights[at + j])
-        else:
-            for j in range(size):
-                reals[j] = 1.0
-        for j in range(size, (size + SEVEN) & ~SEVEN):
-            reals[j] = 0.0
-        negative = ZERO
-        for j in range(size):
-            negative |= np.uint64(reals[j] < 0.0)
-        piece = sum(add_columns(reals, ZERO, (size + SEVEN) & ~SEVEN))
+        size = piece_words(stream, at, count, words)
+        piece, negative = piece_weights(weights, at, size, reals)
         if negative or not piece < np.inf:
-            for j in range(size):
-                if not is_weight(reals[j]):
-                    return np.int64(at + j), np.int64(filled), BAD_WEIGHT, total
-            if not piece < np.inf:
-                return np.int64(at), np.int64(filled), BAD_SUM, total
-        if has_classes:
-            if not class_bounds(
-                classes, at, size, slot_labels, slot_numbers, mask, thresholds, limits, counts
-            ):
-                return np.int64(at), np.int64(filled), NEW_CLASS, total
-        else:
-            for j in range(size):
-                limits[j] = thresholds[ZERO]
-        if decays:
-            for j in range(size):
-                decayed[j] = decay_bound(limits[j], shifts[at + j])
-        some, before = np.uint8(0), filled
-        for j in range(size):
-            may[j] = np.uint8(gap(words[j]) <= bounds[j] * SLACK * reals[j])
-            some |= may[j]
-        for j in range(size if some else ZERO):
-            if may[j] and at_once:  # a rank is late, so no branch waits for it
-                rows[filled] = np.int64(at + j)
-                ranks[filled] = exponential(words[j]) / reals[j]
-                row_weights[filled] = reals[j]
-                filled += np.uint64((ranks[filled] <= limits[j]) & (reals[j] > 0.0))
-            elif may[j] and reals[j] > 0.0:
-                if room - filled < limit:
-                    for i in range(j):
-                        total += reals[i]
-                    identify(stream, rows, row_ids, before, filled)
-                    return np.int64(at + j), np.int64(filled), FULL, total
-                filled = row_points(
-                    stream, at + j, reals[j], words[j], limits[j], limit, filled, rows, ranks,
-                    row_weights,
-                )  # fmt: skip
-        identify(stream, rows, row_ids, before, filled)
-        if most == 1:
+            bad, why = any_bad(reals, ZERO, size, piece < np.inf)
+            if why:
+                return np.int64(at + bad), np.int64(filled), why, total
+        if not piece_limits(stream, classes, slots, thresholds, counts, at, size, limits, bounds):
+            return np.int64(at), np.int64(filled), NEW_CLASS, total
+        done, filled = piece_points(
+            stream, at, size, words, reals, limits, bounds, may, limit, filled, candidates
+        )
+        if max_points == 1:
             total += piece
-        else:  # a piece may be left in the middle: row by row
-            for j in range(size):
+        else:  # a piece may be left in the middle, so its weights are added row by row
+            for j in range(done):
                 total += reals[j]
+        if done < size:
+            return np.int64(at + done), np.int64(filled), FULL, total
         at += size
     if not total < np.inf:
         return np.int64(0), np.int64(filled), BAD_SUM, total

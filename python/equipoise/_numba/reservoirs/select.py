@@ -1,20 +1,29 @@
-"""The smallest ranks of each class, with their threshold: what a reservoir keeps of its candidates."""
+"""The rows of smallest rank of each class, and their threshold: what a bottom-k sketch keeps."""
 
 from __future__ import annotations
 
+from collections import namedtuple
+
 import numpy as np
 
-from equipoise._numba._jit import f64, i64, jit, reads, u64, writes
+from equipoise._numba._jit import f64, i64, jit, reads, record, u64, writes
 from equipoise._numba.stream.elementary import bits_of
 from equipoise._numba.stream.rng import GOLDEN, ONE, S64, TWO, ZERO
 
 LARGEST_ID = np.int64(2**63 - 1)
 SIX, LAST = np.uint64(6), np.uint64(63)
 
+# No classes: there is one.
+RankedRows = namedtuple("RankedRows", "classes, ranks, ids")
+RANKED_ROWS = record(RankedRows, reads(i64), reads(f64), reads(i64))
+
 
 @jit()
 def nth_smallest(a, begin, end, nth):
-    """a[nth] becomes what it would be if begin .. end were sorted, with nothing smaller behind it."""
+    """Put at a[nth] the value that it would have if a[begin:end] were sorted.
+
+    No smaller value is left behind it.
+    """
     low, high = begin, end - 1
     while low < high:
         middle = low + (high - low) // 2
@@ -39,7 +48,7 @@ def nth_smallest(a, begin, end, nth):
 
 @jit()
 def nth_of(a, nth, room):
-    """The value, while a stays as it is."""
+    """Return the same value of an array that stays as it is."""
     for i in range(a.size):
         room[i] = a[i]
     nth_smallest(room, 0, a.size, nth)
@@ -48,9 +57,9 @@ def nth_of(a, nth, room):
 
 @jit()
 def select_ranks(ranks, quota, thresholds, room, keep):
-    """Of rows without classes the ranks up to the threshold, which becomes that of the quota's last.
+    """Lower the threshold of rows without classes to the rank of the quota's last, and keep rows up to it.
 
-    They are more than the quota where ranks are equal.
+    Returns their number, which is above the quota if ranks are equal.
     """
     if ranks.size >= quota:
         thresholds[0] = min(thresholds[0], nth_of(ranks, quota - 1, room))
@@ -61,22 +70,45 @@ def select_ranks(ranks, quota, thresholds, room, keep):
     return kept
 
 
-@jit(
-    (
-        reads(i64), reads(f64), reads(i64), reads(i64), writes(f64),
-        writes(i64), writes(f64), writes(i64),
-    )
-)  # fmt: skip
-def reservoir_select(classes, ranks, ids, quotas, thresholds, scratch, sorted, keep):
-    """Keeps the quota[c] smallest (rank, id) of each class c, in their order here, and lowers thresholds[c].
+@jit()
+def group_rows(rows, num_classes, begins, order):
+    """Write the rows to ``order`` by class, and the first place of class c to ``begins[c]``."""
+    for c in range(num_classes):
+        begins[c] = 0
+    for i in range(rows.classes.size):
+        begins[rows.classes[i]] += 1
+    for c in range(1, num_classes):
+        begins[c] += begins[c - 1]
+    for i in range(rows.ids.size - 1, -1, -1):
+        at = np.int64(i)
+        if rows.classes.size:
+            begins[rows.classes[i]] -= 1
+            at = begins[rows.classes[i]]
+        order[at] = i
 
-    The threshold becomes the last of them; a class that has fewer stays as it is. Without classes all are of
-    class 0.
+
+@jit()
+def last_tied_id(rows, order, begin, end, last, wanted):
+    """Return the largest id that is kept among the rows of one class whose rank is ``last``.
+
+    There is room for ``wanted`` of them. ``order[begin:end]`` holds the class's rows, and is overwritten.
     """
-    count, num_classes = ids.size, quotas.size
+    tied = begin
+    for i in range(begin, end):
+        at = order[i]
+        if rows.ranks[at] == last:
+            order[tied] = rows.ids[at]
+            tied += 1
+    nth_smallest(order, begin, tied, begin + wanted - 1)
+    return order[begin + wanted - 1]
+
+
+@jit()
+def check_select(rows, quotas, thresholds, scratch, sorted, keep):
+    count, num_classes = rows.ids.size, quotas.size
     if (
-        ranks.size != count
-        or (classes.size and classes.size != count)
+        rows.ranks.size != count
+        or (rows.classes.size and rows.classes.size != count)
         or keep.size < count
         or sorted.size < count
         or scratch.size < count + 2 * num_classes
@@ -84,31 +116,29 @@ def reservoir_select(classes, ranks, ids, quotas, thresholds, scratch, sorted, k
         or num_classes == 0
     ):
         raise ValueError("reservoir_select: shapes differ")
-    for i in range(classes.size):
-        if not 0 <= classes[i] < num_classes:
+    for i in range(rows.classes.size):
+        if not 0 <= rows.classes[i] < num_classes:
             raise ValueError("reservoir_select: a class without a quota")
-    if not classes.size and quotas[0] > 0:
-        some = select_ranks(ranks, quotas[0], thresholds, sorted, keep)
+
+
+@jit((RANKED_ROWS, reads(i64), writes(f64), writes(i64), writes(f64), writes(i64)))
+def reservoir_select(rows, quotas, thresholds, scratch, sorted, keep):
+    """Keep the ``quotas[c]`` smallest (rank, id) of each class c, in their order here.
+
+    The class's threshold is lowered to the rank of the last of them. A class that has fewer rows is left as
+    it is. Returns how many rows are kept.
+    """
+    check_select(rows, quotas, thresholds, scratch, sorted, keep)
+    count, num_classes = rows.ids.size, quotas.size
+    if not rows.classes.size and quotas[0] > 0:
+        some = select_ranks(rows.ranks, quotas[0], thresholds, sorted, keep)
         if some <= quotas[0]:
             return np.int64(some)
     begins, last_ids = scratch[:num_classes], scratch[num_classes : 2 * num_classes]
     order = scratch[2 * num_classes :]
-    begins[0] = 0
-    if classes.size:
-        for c in range(num_classes):
-            begins[c] = 0
-        for i in range(count):
-            begins[classes[i]] += 1
-        for c in range(1, num_classes):
-            begins[c] += begins[c - 1]
-        for i in range(count - 1, -1, -1):
-            c = classes[i]
-            begins[c] -= 1
-            order[begins[c]] = i
-            sorted[begins[c]] = ranks[i]
-    else:
-        for i in range(count):
-            sorted[i] = ranks[i]
+    group_rows(rows, num_classes, begins, order)
+    for i in range(count):
+        sorted[i] = rows.ranks[order[i]]
     for c in range(num_classes):
         begin, quota = begins[c], quotas[c]
         end = begins[c + 1] if c + 1 < num_classes else np.int64(count)
@@ -118,28 +148,20 @@ def reservoir_select(classes, ranks, ids, quotas, thresholds, scratch, sorted, k
         nth_smallest(sorted, begin, end, begin + quota - 1)
         last = sorted[begin + quota - 1]
         thresholds[c] = min(thresholds[c], last)
-        same = more = 0
-        for i in range(begin, begin + quota):
-            same += sorted[i] == last
-        for i in range(begin + quota, end):
-            more += sorted[i] == last
-        if more == 0:
-            continue
-        tied = begin  # of equal ranks the smaller ids stay
+        below = same = 0
         for i in range(begin, end):
-            at = order[i] if classes.size else i
-            if ranks[at] == last:
-                order[tied] = ids[at]
-                tied += 1
-        nth_smallest(order, begin, tied, begin + same - 1)
+            below += sorted[i] < last
+            same += sorted[i] == last
+        if below + same == quota:
+            continue
+        id = last_tied_id(rows, order, begin, end, last, quota - below)  # of equal ranks, the smaller ids
         if thresholds[c] == last:
-            last_ids[c] = order[begin + same - 1]
+            last_ids[c] = id
     kept = 0
     for i in range(count):
-        at = classes[i] if classes.size else np.int64(0)
-        if quotas[at] > 0 and (
-            ranks[i] < thresholds[at] or (ranks[i] == thresholds[at] and ids[i] <= last_ids[at])
-        ):
+        at = rows.classes[i] if rows.classes.size else np.int64(0)
+        rank, last = rows.ranks[i], thresholds[at]
+        if quotas[at] > 0 and (rank < last or (rank == last and rows.ids[i] <= last_ids[at])):
             keep[kept] = i
             kept += 1
     return np.int64(kept)
@@ -152,9 +174,10 @@ def hash(rank):
 
 @jit((reads(f64), reads(i64), writes(u64), writes(f64)))
 def reservoir_equal(ranks, rows, seen, room):
-    """Whether two of these ranks are equal, or so many may be that it is worth a closer look.
+    """Return whether two of the ranks are equal, or whether so many may be that a closer look pays.
 
-    seen: 2^k words, two at least and half as many as ranks; room: for as many as there are.
+    ``seen`` has room for a power of two of words, at least two and at least half the number of ranks, and
+    ``room`` for all ranks.
     """
     count, words = np.uint64(rows.size), np.uint64(seen.size)
     if room.size < count or words < TWO or words & (words - ONE) or TWO * words < count:
@@ -166,7 +189,7 @@ def reservoir_equal(ranks, rows, seen, room):
     while size > ONE:
         size //= TWO
         shift -= ONE
-    # A bit for a hash: whose bit is set already may be equal to another.
+    # Each hash has a bit. A rank whose bit is already set may be equal to an earlier one.
     for i in range(words):
         seen[i] = ZERO
     found = ZERO
@@ -177,7 +200,7 @@ def reservoir_equal(ranks, rows, seen, room):
         room[found] = rank
         found += np.uint64((seen[at] & bit) != ZERO)
         seen[at] |= bit
-    # With these go those that came first.
+    # The earlier ones join them.
     for i in range(words):
         seen[i] = ZERO
     for i in range(found):
@@ -191,10 +214,11 @@ def reservoir_equal(ranks, rows, seen, room):
         found += seen[hashed >> shift] >> (hashed >> (shift - SIX) & LAST) & ONE
     if found > words // TWO:
         return True
+    # What is left, about one in a hundred, is compared in a hash table.
     for i in range(words):
         seen[i] = ZERO
     for i in range(found):
-        same = ~bits_of(room[i] + 0.0)  # 0, a free place, would be no number
+        same = ~bits_of(room[i] + 0.0)  # 0, which marks a free place, would be the bits of a NaN
         at = hash(room[i]) >> shift
         while seen[at] != ZERO:
             if seen[at] == same:

@@ -1,0 +1,89 @@
+"""Internal access to reservoirs for the command line and for the adapters to clusters."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.reservoirs.base import BaseReservoir
+from equipoise.reservoirs.class_reservoir import ClassReservoir
+from equipoise.reservoirs.reservoir import Reservoir
+from equipoise.reservoirs.sample import ReservoirSample
+from equipoise.reservoirs.scan import Gather
+
+__all__ = ["PlacedClassReservoir", "PlacedReservoir", "Retained", "retained_rows", "unfinished_rows"]
+
+
+Int64s = NDArray[np.int64]
+
+
+class Retained(NamedTuple):
+    """The rows that a reservoir retains: k + 1 of smallest rank of each class, or fewer if there are fewer.
+
+    ``labels[numbers]`` are the rows' classes. Without classes, the only label is 0.
+    """
+
+    ranks: NDArray[np.float64]
+    ids: Int64s
+    weights: NDArray[np.float64]
+    numbers: Int64s
+    labels: Int64s
+
+
+def retained_rows(reservoir: Reservoir | ClassReservoir) -> Retained:
+    """Return the rows that a reservoir retains, in no particular order. The arrays are copies."""
+    with reservoir._lock:
+        sketch = reservoir._complete_sketch()
+        ranks, ids, weights = (sketch[name].copy() for name in ("ranks", "ids", "weights"))
+        if isinstance(reservoir, ClassReservoir):
+            return Retained(ranks, ids, weights, sketch["classes"].copy(), reservoir._labels())
+        return Retained(ranks, ids, weights, np.zeros(ids.size, np.int64), np.zeros(1, np.int64))
+
+
+def unfinished_rows(reservoir: Reservoir | ClassReservoir) -> tuple[int, range]:
+    """Return a reservoir's stream number, and the positions in it of the rows of an incomplete block.
+
+    Which of these rows are retained may change until the block is complete, at most 63 rows later.
+    """
+    with reservoir._lock:
+        position = reservoir._position
+        return reservoir._stream, range(position - reservoir._tail.size, position)
+
+
+class _Placed(BaseReservoir):
+    """A reservoir of rows with ids that also remembers the place of each row, in the column of streams."""
+
+    start = 0  # place of the first row of the next update
+
+    def _row_columns(self, stream: int, classes: Int64s | None, shifts: NDArray[np.float64] | None) -> Gather:
+        gather, start = super()._row_columns(stream, classes, shifts), self.start
+
+        def placed(rows: Int64s) -> dict[str, Any]:
+            return gather(rows) | {"streams": (rows + start).astype(np.uint64)}
+
+        return placed
+
+    def placed_sample(self) -> ReservoirSample:
+        """Return the sample, with the places of its rows as ``streams``."""
+        with self._lock:
+            keyed, self._keyed = self._keyed, "positions"
+            try:
+                return self.sample()  # type: ignore[attr-defined, no-any-return]
+            finally:
+                self._keyed = keyed
+
+
+class PlacedReservoir(_Placed, Reservoir):
+    """A :class:`Reservoir` of rows with ids, in which each row has a place.
+
+    Set ``start`` to the place of the first row before each update. Of equal rows, any place may be kept.
+    """
+
+
+class PlacedClassReservoir(_Placed, ClassReservoir):
+    """A :class:`ClassReservoir` of rows with ids, in which each row has a place.
+
+    Set ``start`` to the place of the first row before each update. Of equal rows, any place may be kept.
+    """

@@ -1,0 +1,249 @@
+"""Reading the rows of a stream: random keys, decay, totals, and the sketch that is kept of the rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise import _validate
+from equipoise._runtime.backend import kernels
+from equipoise.reservoirs.bottom_k import BottomK
+from equipoise.reservoirs.labels import NO_SLOTS, ClassNumbers
+from equipoise.reservoirs.scan import (
+    BLOCK,
+    Gather,
+    Kernel,
+    Reading,
+    Stream,
+    Workspace,
+    block_kernel,
+    row_kernel,
+)
+from equipoise.reservoirs.threshold import pays
+from equipoise.rng import BLOCKS, IDS, ROWS
+
+__all__ = ["StreamReader", "added", "sum_of"]
+
+
+LN2 = float.fromhex("0x1.62e42fefa39efp-1")
+_MIN_CAPACITY, _MAX_CAPACITY = 1 << 12, 1 << 14  # room for a thread's candidates
+_NO_INTEGERS = np.empty(0, np.int64)
+_NO_REALS = np.empty(0)
+_NO_WEIGHTS = np.empty(0, np.float32)
+_ONE = np.ones(1, np.float32)
+Int64s = NDArray[np.int64]
+Reals = NDArray[np.float64]
+
+
+class StreamReader:
+    """A stream of weighted rows and the sketch that is kept of them. Either all rows have ids, or none has.
+
+    A call changes the state in one assignment at its end, so an error or an interrupt leaves it as it was.
+    """
+
+    _numbers: ClassNumbers | None = None  # None if classes are numbers already
+    _counts = _NO_INTEGERS  # rows by class number
+
+    def _start(self, half_life: float | None, seed: int, stream: int, max_points: int) -> None:
+        """Set up an empty reservoir. ``max_points`` is the most points of a row, 0 without replacement."""
+        self._half_life, self._seed, self._stream = half_life, seed, stream
+        self._max_points = max_points
+        self._keys: dict[int, np.uint64] = {}  # of random words, by purpose
+        self._keyed: str | None = None  # by "ids" or "positions", once there are rows
+        self._position = 0  # rows read from the reservoir's own stream
+        self._merged: dict[int, int] = {}  # rows by other stream
+        self._n_seen = 0
+        self._total = self._lost = 0.0  # compensated sum of the weights, without those of the tail
+        self._latest = -math.inf  # time of the newest row of positive weight
+        self._tail = np.empty(0)  # weights of the last block, while it is incomplete
+        self._sketch: BottomK
+        self._workspaces: list[Workspace] = []
+
+    def _columns(self, *more: str) -> tuple[str, ...]:
+        """Return the names of the sketch's columns."""
+        return ("ranks", "ids", "weights", *(("shifts",) if self._half_life else ()), *more)
+
+    # ---- reading rows
+
+    def _read(
+        self,
+        given: NDArray[Any] | None,
+        ids: Int64s | None,
+        times: Reals | None,
+        classes: Int64s | None,
+        threads: int,
+    ) -> bool:
+        """Read rows whose arguments are checked. Return False, and change nothing, if a class is unknown.
+
+        `given` holds the weights, or is None if all of them are 1.
+        """
+        keyed = _validate.check_keying(self._keyed, "positions" if ids is None else "ids")
+        weights = (
+            np.broadcast_to(_ONE, classes.size if classes is not None else 0) if given is None else given
+        )
+        count = weights.size
+        if not count:
+            return True
+        if ids is None:
+            _validate.check_own_stream(self._stream, self._merged)
+        shifts, latest = None, self._latest
+        if times is not None:
+            shifts = self._shifts(times)
+            latest = max(latest, float(times.max(where=weights > 0, initial=-math.inf)))
+        self._sketch.distinct = self._distinct(keyed)
+        capacity, plain = self._capacity(), classes is None and shifts is None
+        seen = self._n_seen if self._sketch.size else 0
+        guess = plain and pays(int(self._sketch.quotas[0]), count, seen)
+        for guessed in (True, False) if guess else (False,):
+            reading, tail = Reading(self._sketch, threads, capacity, self._workspaces), self._tail
+            if guessed and not reading.guess(weights, replacement=bool(self._max_points)):
+                continue
+            if ids is None and plain:
+                tail = self._read_blocks(reading, weights)
+            elif not self._read_rows(reading, weights, given is not None, ids, classes, shifts, latest):
+                return False
+            if guessed and reading.guessed_well():
+                break
+        total, lost = self._aged(latest)
+        for _, piece in sorted(reading.totals):  # in row order, since threads finish in any
+            total, lost = added(total, lost, piece)
+        _validate.check_total(total + lost + sum_of(tail))
+        counts = self._counts
+        if classes is not None:
+            counts = sum((workspace.counts for workspace in reading.workspaces), start=counts)
+        vars(self).update(
+            _sketch=reading.found, _total=total, _lost=lost, _latest=latest, _tail=tail, _keyed=keyed,
+            _n_seen=self._n_seen + count, _position=self._position + (count if ids is None else 0),
+            _workspaces=reading.workspaces, _counts=counts,
+        )  # fmt: skip
+        return True
+
+    def _shifts(self, times: Reals) -> Reals:
+        """Return what times add to the logarithms of weights."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            shifts: Reals = times * (LN2 / self._half_life)  # type: ignore[operator]
+        _validate.check_shifts(shifts, times)
+        return shifts
+
+    def _read_blocks(self, reading: Reading, weights: NDArray[Any]) -> Reals:
+        """Read all complete blocks, and return the weights of the incomplete one."""
+        waiting = self._tail.size
+        head = (BLOCK - waiting) % BLOCK if waiting else 0
+        if waiting and weights.size < head:
+            _validate.check_weights(weights, 0)
+            return np.concatenate((self._tail, weights))
+        start = self._position - waiting
+        check = lambda: _validate.check_weights(weights, 0)  # noqa: E731
+        if waiting:
+            block = np.concatenate((self._tail, weights[:head]))
+            reading.scan(BLOCK, self._block_kernel(block, start), self._position_columns(start), check)
+            start += BLOCK
+        rest = weights[head:]
+        whole = rest.size // BLOCK * BLOCK
+        tail = rest[whole:].astype(np.float64) if whole < rest.size else _NO_REALS
+        reading.scan(whole, self._block_kernel(rest, start), self._position_columns(start), check)
+        if tail.size:
+            _validate.check_weights(tail, head + whole)
+        return tail
+
+    def _block_kernel(self, weights: NDArray[Any], start: int) -> Kernel:
+        return block_kernel(self._key(BLOCKS), start // BLOCK, weights, self._max_points)
+
+    def _read_rows(
+        self,
+        reading: Reading,
+        weights: NDArray[Any],
+        weighted: bool,
+        ids: Int64s | None,
+        classes: Int64s | None,
+        shifts: Reals | None,
+        latest: float,
+    ) -> bool:
+        """Read rows one by one. Return False if a class is unknown."""
+        s = _NO_REALS if shifts is None else shifts
+        stream = Stream(
+            self._key(ROWS if ids is None else IDS), self._position, _NO_INTEGERS if ids is None else ids, s
+        )
+        kernel = row_kernel(
+            stream,
+            weights if weighted else _NO_WEIGHTS,
+            _NO_INTEGERS if classes is None else classes,
+            NO_SLOTS if self._numbers is None else self._numbers.slots,
+            max(self._max_points, 1),
+        )
+
+        def decayed_total(begin: int, end: int) -> float:
+            left = np.minimum(self._aging(s[begin:end], latest), 1.0)  # newer rows have weight 0
+            with np.errstate(over="ignore"):
+                return float((weights[begin:end] * left).sum())
+
+        gather = self._row_columns(self._stream if ids is None else 0, classes, shifts)
+        check = lambda: _validate.check_weights(weights, 0)  # noqa: E731
+        return reading.scan(weights.size, kernel, gather, check, decayed_total if s.size else None)
+
+    def _position_columns(self, start: int) -> Gather:
+        return lambda rows: {"ids": np.add(rows, start, out=rows), "streams": self._stream}
+
+    def _row_columns(self, stream: int, classes: Int64s | None, shifts: Reals | None) -> Gather:
+        def gather(rows: Int64s) -> dict[str, Any]:
+            columns: dict[str, Any] = {"streams": stream}
+            if shifts is not None:
+                columns["shifts"] = shifts[rows]
+            if classes is not None:
+                labels = classes[rows]
+                columns["classes"] = labels if self._numbers is None else self._numbers.of(labels)
+            return columns
+
+        return gather
+
+    def _capacity(self) -> int:
+        """Return the room for candidates: as many as are retained, so that the threshold falls early."""
+        retained = max(self._sketch.total_quota, _MIN_CAPACITY)
+        return max(min(retained, _MAX_CAPACITY), self._max_points) + 16 * BLOCK
+
+    def _distinct(self, keyed: str | None) -> tuple[str, ...]:
+        """Return the columns in which rows must differ, or else they are one.
+
+        These are a row that came twice, and points of a row that rounding has made equal.
+        """
+        if keyed == "ids":
+            return ("ids", "ranks", "classes")
+        return ("streams", "ids", "ranks", "classes") if self._max_points else ()
+
+    def _key(self, purpose: int) -> np.uint64:
+        if purpose not in self._keys:
+            stream = np.uint64(0 if purpose == IDS else self._stream)
+            self._keys[purpose] = np.uint64(kernels().call_key(np.uint64(self._seed), 0, purpose, stream))
+        return self._keys[purpose]
+
+    def _aging(self, shifts: Reals, latest: float) -> Reals:
+        """Return the factors by which weights have decayed by the time `latest`."""
+        if latest == -math.inf:
+            return np.zeros(shifts.size)
+        x: Reals = shifts - latest * (LN2 / self._half_life)  # type: ignore[operator]
+        kernels().exp(x, x)
+        return x
+
+    def _aged(self, latest: float) -> tuple[float, float]:
+        """Return the compensated total as of the time `latest`."""
+        if self._latest in (latest, -math.inf):
+            return self._total, self._lost
+        factor = float(self._aging(np.array([self._latest * (LN2 / self._half_life)]), latest)[0])  # type: ignore[operator]
+        return self._total * factor, self._lost * factor
+
+
+def sum_of(tail: Reals) -> float:
+    """Return the sum of a few weights, usually none."""
+    if not tail.size:
+        return 0.0
+    with np.errstate(over="ignore"):
+        return float(tail.sum())
+
+
+def added(total: float, lost: float, x: float) -> tuple[float, float]:
+    """Add a number to a compensated sum, as Neumaier does."""
+    both = total + x
+    return both, lost + ((total - both) + x if abs(total) >= abs(x) else (x - both) + total)
