@@ -38,9 +38,6 @@ needs_numba = pytest.mark.skipif(
 )
 needs_checkout = pytest.mark.skipif(not CPP.is_dir(), reason="the C++ sources are not beside the tests")
 
-# Kernels that other branches are giving records. Delete this set once they are merged.
-PENDING = {"knn_pack", "knn_search", "negatives_draw", "reservoir_rows", "smote_draw"}
-
 
 def stub():
     """Return {kernel: argument names} as _core.pyi declares them. Overloads must agree."""
@@ -96,7 +93,7 @@ def test_the_stub_declares_the_twins():
 
 def test_a_kernel_has_at_most_ten_arguments():
     """More belong into a record: see `Proposer`."""
-    assert {name for name, arguments in stub().items() if len(arguments) > 10} - PENDING == set()
+    assert {name for name, arguments in stub().items() if len(arguments) > 10} == set()
 
 
 @needs_checkout

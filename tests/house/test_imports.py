@@ -54,27 +54,6 @@ HOLDERS = {
 # Names with an underscore that are not private: NumPy's map of a file, and the methods of named tuples.
 THEIRS = {"_mmap", "_asdict", "_fields", "_make", "_replace"}
 
-# Violations that other branches are removing. Delete this set once they are merged.
-PENDING = {
-    "equipoise._cli.sample.reservoirs reads part._position",
-    "equipoise._cli.sample.reservoirs reads part._stream",
-    "equipoise._cli.sample.reservoirs reads part._tail",
-    "equipoise._distributed reads self._reservoir._everything",
-    "equipoise._distributed reads self._reservoir._labels",
-    "equipoise.negatives.sampler imports equipoise.tables.base._Table",
-    "equipoise.negatives.sampler reads self._table._fingerprint",
-    "equipoise.negatives.sampler reads self._table._units",
-    "equipoise.negatives.sampler reads table._cells",
-    "equipoise.negatives.sampler reads table._num_positive",
-    "equipoise.negatives.sampler reads table._prefix",
-    "equipoise.negatives.sampler reads table._prefix_sums",
-    "equipoise.negatives.sampler reads table._total",
-    "equipoise.negatives.sampler reads table._units",
-    "equipoise.negatives.sampler reads table._units_of",
-    "equipoise.smote.sampler reads self._weights._cells",
-    "equipoise.smote.sampler reads self._weights._fingerprint",
-}
-
 
 class Tree:
     """The modules of a package and what they import."""
@@ -225,7 +204,7 @@ def test_flat_modules_stay_few():
 
 
 def test_no_private_member_of_another_room():
-    assert without_lines(private(TREE, HOLDERS)) - PENDING == set()
+    assert without_lines(private(TREE, HOLDERS)) == set()
 
 
 # ---- these tests can fail ---------------------------------------------------------------------------------
