@@ -219,6 +219,7 @@ True
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -243,7 +244,10 @@ TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE = (
     purpose + (VERSION << 16) for purpose in range(1, 9)
 )
 
-RNG = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
+if TYPE_CHECKING:
+    RNG = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
+else:  # NumPy loads numpy.random when it is first asked for, which takes as long as the rest of this import
+    RNG = Any
 
 
 def key_from_rng(rng: RNG) -> int:

@@ -7,10 +7,13 @@ same time, and Python sees Ctrl-C between two chunks.
 from __future__ import annotations
 
 import itertools
-import queue
 import time
 from _thread import start_new_thread
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import queue
 
 __all__ = ["for_chunks"]
 
@@ -53,6 +56,8 @@ def _on_threads(threads: int, body: Callable[[], None], stop: Callable[[], None]
     # Sets, not counts: an interrupt between reading a count and writing it would lose a thread.
     working: set[int] = set()
     begun: set[int] = set()
+    import queue  # not with the package: most calls need one thread
+
     ended: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def guarded(thread: int) -> None:

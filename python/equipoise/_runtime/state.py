@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -142,6 +141,8 @@ class Sampler(ABC):
 
     def _fingerprint(self) -> str:
         if self._digest is None:
+            import hashlib  # not with the package: it loads OpenSSL
+
             digest = hashlib.blake2b(digest_size=16)
             for part in self._configuration():
                 if isinstance(part, np.ndarray):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -24,6 +23,12 @@ _Built = TypeVar("_Built")
 _DTYPES = {"f8": "<f8", "i8": "<i8", "u8": "<u8"}
 
 
+def _checksum(data: bytes) -> bytes:
+    import hashlib  # not with the package: it loads OpenSSL
+
+    return hashlib.blake2b(data, digest_size=_CHECKSUM).digest()
+
+
 def write(what: str, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -> bytes:
     """Return the bytes of a `what` with this header and these columns."""
     import json  # here, since importing the package imports NumPy alone
@@ -33,7 +38,7 @@ def write(what: str, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -
     parts = [_START.pack(_MAGIC, _VERSION, len(text)), text]
     parts += [c.astype(c.dtype.newbyteorder("<"), copy=False).tobytes() for c in columns.values()]
     data = b"".join(parts)
-    return data + hashlib.blake2b(data, digest_size=_CHECKSUM).digest()
+    return data + _checksum(data)
 
 
 def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _Built]) -> _Built:
@@ -50,7 +55,7 @@ def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _
     if version != _VERSION:
         _validate.refuse_bytes(f"version {_VERSION}", f"version {version}")
     body = data[:-_CHECKSUM]
-    if hashlib.blake2b(body, digest_size=_CHECKSUM).digest() != data[-_CHECKSUM:]:
+    if _checksum(body) != data[-_CHECKSUM:]:
         _validate.refuse_bytes(f"what {what}.to_bytes wrote, whole", "another checksum")
     try:
         header = json.loads(body[_START.size : _START.size + length])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +38,8 @@ def locate(given: Any, held: NDArray[Any]) -> MappedFile | None:
         return None
     if given.filename is None or _address(given) != _address(held):
         return None
+    import mmap  # not with the package: few samplers are over a file
+
     begins = given.offset - given.offset % mmap.ALLOCATIONGRANULARITY
     inside = _address(held) - _address(np.frombuffer(given._mmap, np.uint8))  # type: ignore[attr-defined]
     return MappedFile(os.path.abspath(given.filename), begins + inside, held.dtype.str, held.shape)

@@ -5,7 +5,6 @@ synthetic row = base + gap * (neighbor - base)
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -283,6 +282,8 @@ class SmoteSampler(Sampler):
 
 def _rows_digest(X: NDArray[Any]) -> bytes:
     """Hash the shape and the rows, as the stream contract says. It tells classes under one seed apart."""
+    import hashlib  # not with the package: it loads OpenSSL
+
     digest = hashlib.blake2b(b"".join(size.to_bytes(8, "little") for size in X.shape), digest_size=16)
     little = X.dtype.newbyteorder("<")
     step = max(1, _HASHED // (X.itemsize * X.shape[1]))
