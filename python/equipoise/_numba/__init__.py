@@ -78,6 +78,7 @@ __all__ = [
 
 
 def cpu_path():
+    """Return the name of the CPU path, and no disabled features: Numba compiles for the CPU it runs on."""
     return "numba", ""
 
 
@@ -93,6 +94,7 @@ def _philox(counters, keys, out):
 
 
 def philox(counters, keys, out):
+    """Apply Philox4x32-10 to rows of four counters and two keys."""
     _philox(_flat(counters), _flat(keys), _flat(out))
 
 

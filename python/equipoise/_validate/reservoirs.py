@@ -70,16 +70,19 @@ def check_keying(before: str | None, now: str, other: str | None = None) -> str:
 
 
 def check_own_stream(stream: int, merged: Iterable[int]) -> None:
+    """Refuse to continue a stream of which rows were merged."""
     if stream in merged:
         raise ValueError(f"stream={stream} must not be continued after rows of it were merged")
 
 
 def check_same_kind(other: Any, kind: type) -> None:
+    """Refuse to merge anything but a reservoir of the same class."""
     if not isinstance(other, kind):
         raise TypeError(f"other must be a {kind.__name__}, got {type(other).__name__}")
 
 
 def check_setting(name: str, mine: Any, theirs: Any) -> None:
+    """Refuse to merge a reservoir with another setting."""
     if mine != theirs:
         if name == "half_life":  # stored in hexadecimal
             mine, theirs = (None if x is None else float.fromhex(x) for x in (mine, theirs))
@@ -87,6 +90,7 @@ def check_setting(name: str, mine: Any, theirs: Any) -> None:
 
 
 def check_streams_apart(mine: set[int], theirs: set[int]) -> None:
+    """Refuse to merge reservoirs that have read the same stream."""
     both = mine & theirs
     if both:
         raise ValueError(
@@ -96,6 +100,7 @@ def check_streams_apart(mine: set[int], theirs: set[int]) -> None:
 
 
 def as_bytes(x: Any, name: str) -> bytes:
+    """Return bytes."""
     if not isinstance(x, bytes | bytearray | memoryview):
         raise TypeError(f"{name} must be bytes, got {type(x).__name__}")
     return bytes(x)
@@ -108,6 +113,7 @@ def check_written(good: bool, what: str) -> None:
 
 
 def refuse_bytes(wanted: str, got: str) -> NoReturn:
+    """Raise ValueError about bytes that `to_bytes` did not write."""
     raise ValueError(f"data must be {wanted}, got {got}")
 
 
@@ -122,6 +128,7 @@ def as_values(x: Any, name: str, length: int) -> NDArray[np.float64]:
 
 
 def as_mask(x: Any, name: str, length: int) -> NDArray[np.bool_]:
+    """Return a bool array with one entry for each row of the sample."""
     a = as_array(x, name)
     if a.dtype != np.bool_:
         raise TypeError(f"{name} must be a bool array, got {kind_of(a)}")
@@ -131,6 +138,7 @@ def as_mask(x: Any, name: str, length: int) -> NDArray[np.bool_]:
 
 
 def check_half_life(half_life: float | None, times: Any) -> None:
+    """Refuse times without a half-life, and a half-life without times."""
     if half_life is None and times is not None:
         raise ValueError("times must come with half_life, got half_life=None")
     if half_life is not None and times is None:

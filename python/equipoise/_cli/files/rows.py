@@ -113,6 +113,7 @@ class ParquetRows(Rows):
         )
 
     def batches(self, kinds: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+        """Read the named columns, batch by batch; text of kind ``"label"`` comes as dictionaries."""
         if not kinds:
             yield from self._no_columns()
             return
@@ -134,6 +135,7 @@ class ParquetRows(Rows):
             left -= rows
 
     def take(self, rows: Int64s) -> Generator[pa.Table, None, None]:
+        """Read all columns of these rows, which are in ascending order."""
         ends = np.cumsum(self._sizes)
         cuts = np.concatenate(([0], np.searchsorted(rows, ends)))
         groups = [g for g in range(ends.size) if cuts[g] < cuts[g + 1]]
@@ -206,6 +208,7 @@ class CsvRows(Rows):
         )
 
     def batches(self, kinds: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+        """Read the named columns, batch by batch, numbers as numbers and all else as text."""
         names = list(kinds) or self.schema.names[:1]
         types = {name: _CSV_TYPES.get(kinds.get(name, ""), pa.string()) for name in names}
         found = 0
@@ -232,6 +235,7 @@ class CsvRows(Rows):
             )
 
     def take(self, rows: Int64s) -> Generator[pa.Table, None, None]:
+        """Read all columns of these rows, which are in ascending order, as text."""
         if not rows.size:
             return
         start = done = 0

@@ -14,7 +14,7 @@ from equipoise.reservoirs.hooks import PlacedClassReservoir, PlacedReservoir, un
 
 
 class Sampler:
-    """A reservoir for rows that have ids, or else one for each file; in the end the numbers of the chosen."""
+    """A sampler of the rows of all files: one reservoir for rows that have ids, or else one for each file."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -30,13 +30,14 @@ class Sampler:
         return kind(self._request.k, half_life=self._request.half_life, seed=self._request.seed, **more)
 
     def start_file(self, number: int, start: int) -> None:
+        """Begin a file, whose first row has the number `start` among the rows of all files."""
         self.end_file()
         self.starts.append(start)
         if self._placed is None:
             self._part = self._make(self._kind, stream=number)
 
     def end_file(self) -> None:
-        """Adds the file's rows, and looks at the sum of all weights, which :meth:`seen` tells."""
+        """Add the file's rows to those before, and check that the sum of all weights is finite."""
         if self._part is None:
             return
         if self._whole is None or not self._whole.n_seen:
@@ -48,6 +49,7 @@ class Sampler:
             _validate.check_total(self._whole.total_weight)
 
     def update(self, start: int, rows: int, arrays: dict[str, Any]) -> None:
+        """Add a batch of rows, of which the first has the number `start`."""
         reservoir = self._part
         if self._placed is not None:
             reservoir = self._placed
@@ -59,14 +61,14 @@ class Sampler:
             reservoir.update(np.ones(rows, np.float32) if weights is None else weights, **more)
 
     def sample(self) -> tuple[Int64s, ReservoirSample]:
-        """Numbers of rows, and the sample in the same order."""
+        """Return the numbers of the sampled rows, and the sample in the same order."""
         return self._of(self._whole)
 
     def candidates(self) -> Int64s:
-        """Rows among which all chosen rows are, of those seen so far."""
+        """Return numbers of rows that include every row seen so far that can still be sampled."""
         parts = {id(r): r for r in (self._whole, self._part) if r is not None}.values()
         places = [self._of(part)[0] for part in parts]
-        for part in parts:  # rows of a block that is not whole may come in, and go, until it is
+        for part in parts:  # until a block is whole, its rows may enter the sample and leave it
             stream, positions = unfinished_rows(part)
             if positions:
                 places.append(np.array(positions) + self.starts[stream])
@@ -83,8 +85,10 @@ class Sampler:
 
     @property
     def seen(self) -> tuple[int, float]:
+        """Return the number of rows seen and the sum of their weights."""
         return self._whole.n_seen, self._whole.total_weight
 
     @property
     def counts(self) -> dict[int, int]:
+        """Return the number of rows seen of each class."""
         return dict(self._whole.counts)

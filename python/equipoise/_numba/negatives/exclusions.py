@@ -22,6 +22,7 @@ EXCLUSIONS = record(Exclusions, reads(i64), reads(u32), reads(u64))
 
 @jit()
 def check_exclusions(exclusions):
+    """Refuse a record whose arrays do not fit together."""
     if exclusions.units.size != 0 and exclusions.units.size + 1 != exclusions.indptr.size:
         raise ValueError("exclusions: indptr and units differ")
 
@@ -50,6 +51,7 @@ def rank_of(ids, start, n, x):
 
 @jit()
 def contains(ids, start, n, x):
+    """Return whether the sorted ids from `start` on, `n` of them, contain x."""
     rank = rank_of(ids, start, n, x)
     return rank < n and np.uint64(ids[start + rank]) == x
 
@@ -63,6 +65,7 @@ Blocked = namedtuple("Blocked", "excluded, start, num_excluded, room, more, num_
 
 @jit()
 def has(blocked, id):
+    """Return whether a row must not get an id."""
     return contains(blocked.excluded, blocked.start, blocked.num_excluded, id) or (
         blocked.num_more != ZERO and contains(blocked.room, blocked.more, blocked.num_more, id)
     )
@@ -70,6 +73,7 @@ def has(blocked, id):
 
 @jit()
 def add(blocked, id, units):
+    """Block one more id, which has so many units, and return the row with it."""
     excluded, start, num_excluded, room, more, num_more, left = blocked
     at = more + num_more
     while at > more and room[at - ONE] > id:

@@ -141,6 +141,7 @@ def block_more(table, batch, b, blocked, work):
 
 @jit()
 def prefetch_row(exclusions, row):
+    """Ask for a row's exclusions before they are read."""
     start = np.uint64(exclusions.indptr[row])
     for i in range(start, min(np.uint64(exclusions.indptr[row + ONE]), start + PREFETCHED), LINE):
         prefetch(exclusions.ids, i)
@@ -202,6 +203,7 @@ def redraw(table, run, scratch, state, work):
 
 @jit()
 def pause(state, slot, scratch):
+    """Write down where the row was left."""
     room, paused = scratch.room, scratch.paused
     room[paused + SLOT], room[paused + CURSOR] = slot, state.cursor
     room[paused + NUM_MORE], room[paused + LEFT] = state.blocked.num_more, state.blocked.left
@@ -322,11 +324,13 @@ def start_row(exclusions, batch, row, group, end):
 
 @jit()
 def keep_run(runs, i, run):
+    """Store a run of words."""
     runs[TWO * i], runs[TWO * i + ONE] = run.s, run.m
 
 
 @jit()
 def kept_run(runs, i):
+    """Return a stored run of words."""
     return Run(runs[TWO * i], runs[TWO * i + ONE])
 
 
@@ -387,6 +391,7 @@ def settle_group(
 
 @jit()
 def rows_in_flight(k):
+    """Return the number of rows with k slots each that are drawn side by side."""
     if k >= IN_FLIGHT:
         return ONE
     return GROUP if k * GROUP <= IN_FLIGHT else IN_FLIGHT // k
@@ -441,6 +446,7 @@ def draw_rows(table, exclusions, batch, begin, end, budget, scratch, ids, log_q,
 
 @jit()
 def check_batch(batch):
+    """Refuse a record whose arrays do not fit together."""
     size = batch.rows.size
     if batch.exclude_ids.shape[0] != size or (batch.row_keys.size != 0 and batch.row_keys.size != size):  # noqa: PLR1714
         raise ValueError("batch: shapes differ")

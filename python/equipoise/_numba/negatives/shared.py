@@ -25,6 +25,7 @@ WHOLE = np.uint64(2**64 - 1)
 
 @jit()
 def shared_pick(table, word):
+    """Return the id that a word proposes."""
     return alias_pick(table.cells, table.n, word) if table.units.size else below(word, table.n)
 
 

@@ -26,6 +26,7 @@ Blocks = namedtuple("Blocks", "order, panels, half_sq_norms, centers, box_lows, 
 
 
 def points_record(real):
+    """Return the type of a `Points` argument."""
     return record(Points, reads(real, 2), reads(i32, 2), f64, f64, f64)
 
 

@@ -29,11 +29,13 @@ def gap(word):
 
 @jit()
 def is_weight(w):
+    """Return whether w is finite and not negative; false for NaN."""
     return 0.0 <= w < np.inf
 
 
 @jit()
 def add_columns(w, at, count):
+    """Add the weights in eight running sums, column by column."""
     c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = 0.0
     for i in range(at, at + count, EIGHT):
         c0 += np.float64(w[i])
@@ -49,6 +51,7 @@ def add_columns(w, at, count):
 
 @jit()
 def add_block(w, at):
+    """Return the sum of a block's weights in its stated order."""
     return add_columns(w, at, ROWS)
 
 

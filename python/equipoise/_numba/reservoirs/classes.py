@@ -16,6 +16,7 @@ Slots = namedtuple("Slots", "labels, numbers")
 
 @jit()
 def check_slots(slots):
+    """Refuse a table of labels whose size is not a power of two."""
     size = np.uint64(slots.labels.size)
     if slots.numbers.size != slots.labels.size or size == ONE or size & (size - ONE):
         raise ValueError("slots: a power of two of labels and numbers")

@@ -46,6 +46,7 @@ STREAM = record(Stream, u64, i64, reads(i64), reads(f64))
 
 @jit()
 def check_candidates(out, max_points):
+    """Refuse a record that is too small for one more block of candidates."""
     size = out.rows.size
     if (
         out.ranks.size != size
@@ -58,11 +59,13 @@ def check_candidates(out, max_points):
 
 @jit()
 def exponential(word):
+    """Return an exponential random number, -log(u), from a word."""
     return 0.0 - log_normal(unit_real(word), 0)
 
 
 @jit()
 def put(out, at, row, rank, weight):
+    """Write a candidate."""
     out.rows[at] = np.int64(row)
     out.ranks[at] = rank
     out.weights[at] = weight
@@ -274,6 +277,7 @@ def piece_points(stream, at, size, words, reals, limits, bounds, may, max_points
 
 @jit()
 def check_rows(count, stream, weights, classes, slots, thresholds, counts, max_points):
+    """Refuse arrays that do not fit together."""
     check_slots(slots)
     if (
         stream.start < 0

@@ -105,6 +105,7 @@ def last_tied_id(rows, order, begin, end, last, wanted):
 
 @jit()
 def check_select(rows, quotas, thresholds, scratch, sorted, keep):
+    """Refuse arrays that do not fit together."""
     count, num_classes = rows.ids.size, quotas.size
     if (
         rows.ranks.size != count
@@ -169,6 +170,7 @@ def reservoir_select(rows, quotas, thresholds, scratch, sorted, keep):
 
 @jit()
 def hash(rank):
+    """Return a hash of a rank. -0.0 and 0.0 are equal ranks, so they have the same hash."""
     return bits_of(rank + 0.0) * GOLDEN
 
 

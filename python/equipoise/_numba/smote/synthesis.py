@@ -38,20 +38,24 @@ stack_ring = stack(u64, 3 * SYNTHETIC_ROWS)
 
 
 def pairs_record(access, real):
+    """Return the type of a `Pairs` argument."""
     return record(Pairs, access(i64), access(i64), access(real))
 
 
 def neighborhood_record(real):
+    """Return the type of a `Neighborhood` argument."""
     return record(Neighborhood, reads(real, 2), reads(i32, 2), reads(u64), reads(i64))
 
 
 @jit()
 def between(base, neighbor, gap):
+    """Return the point at `gap` of the way from a base to its neighbor."""
     return base + gap * (neighbor - base)
 
 
 @jit()
 def blend(X, base, neighbor, gap, out, i):
+    """Write the row at `gap` of the way from a base to its neighbor."""
     for j in range(out.shape[1]):
         out[i, j] = between(X[base, j], X[neighbor, j], gap)
 

@@ -21,11 +21,13 @@ FRACTION, S52 = np.uint64(0xFFFFFFFFFFFFF), np.uint64(52)
 
 @jit()
 def bits_of(x):
+    """Return the bits of a float."""
     return np.float64(x).view(np.uint64)
 
 
 @jit()
 def from_bits(bits):
+    """Return the float with these bits."""
     return np.uint64(bits).view(np.float64)
 
 
@@ -57,6 +59,7 @@ def log_normal(x, scale):
 
 @jit()
 def log(x):
+    """Return the natural logarithm."""
     if not x > 0.0:
         return -np.inf if x == 0.0 else np.nan
     if x == np.inf:
@@ -66,6 +69,7 @@ def log(x):
 
 @jit()
 def exp(x):
+    """Return e to the power x."""
     if not x >= -708.0:
         return 0.0 if x < -708.0 else x
     if x > 709.0:
@@ -92,6 +96,7 @@ def exp(x):
 # Kahan's forms of log1p and expm1, in which the rounding error of u cancels.
 @jit()
 def log1p(x):
+    """Return log(1 + x), accurate near zero."""
     u = 1.0 + x
     if u == 1.0:
         return x
@@ -102,6 +107,7 @@ def log1p(x):
 
 @jit()
 def expm1(x):
+    """Return exp(x) - 1, accurate near zero."""
     u = exp(x)
     if u == 1.0:
         return x

@@ -67,11 +67,13 @@ def philox(c0, c1, c2, c3, k0, k1):
 
 @jit()
 def join(low, high):
+    """Return one 64-bit word made of two 32-bit words."""
     return low | (high << S32)
 
 
 @jit()
 def mix64(z):
+    """Return the word mixed by SplitMix64's finalizer."""
     z = (z ^ (z >> S30)) * MIX_A
     z = (z ^ (z >> S27)) * MIX_B
     return z ^ (z >> S31)
@@ -79,17 +81,20 @@ def mix64(z):
 
 @jit()
 def open_run(key, row, lane):
+    """Return the run of words of a row or block."""
     c0, c1, c2, c3 = philox(row & LOW, row >> S32, lane & LOW, lane >> S32, key & LOW, key >> S32)
     return Run(join(c0, c1), join(c2, c3))
 
 
 @jit()
 def word(run, j):
+    """Return word j of a run."""
     return mix64(run.s + (j + ONE) * GOLDEN) ^ run.m
 
 
 @jit((u64, u64, u64, u64))
 def call_key(seed, epoch, purpose, stream):
+    """Return the key of a call."""
     c0, c1, _, _ = philox(epoch & LOW, purpose & LOW, stream & LOW, stream >> S32, seed & LOW, seed >> S32)
     return join(c0, c1)
 

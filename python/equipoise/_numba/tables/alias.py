@@ -65,11 +65,13 @@ def column_and_coin(word, n):
 
 @jit()
 def resolve(proposal, cell):
+    """Return the id of a proposal: its column, or the column's alias if the coin says so."""
     return proposal >> S32 if (proposal & LOW) < (cell >> S32) else cell & LOW
 
 
 @jit()
 def alias_pick(cells, n, word):
+    """Return the id that a word draws."""
     proposal = column_and_coin(word, n)
     return resolve(proposal, cells[proposal >> S32])
 

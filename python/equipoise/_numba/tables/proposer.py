@@ -17,6 +17,7 @@ PROPOSER = record(Proposer, u64, u64, reads(u64), reads(u64), reads(u64))
 
 @jit()
 def check_proposer(table):
+    """Refuse a record whose arrays do not fit together."""
     n, units = table.n, table.units
     if n == ZERO or table.cells.size != units.size or (units.size != 0 and np.uint64(units.size) != n):
         raise ValueError("table: cells, units and n differ")
@@ -28,4 +29,5 @@ def check_proposer(table):
 
 @jit()
 def units_of(table, id):
+    """Return the units of an id."""
     return table.units[id] if table.units.size else ONE

@@ -45,6 +45,8 @@ def _scaled(w):
 
 @intrinsic
 def leading_zeros(typingctx, m):
+    """Return the number of leading zero bits of m."""
+
     def codegen(context, builder, signature, args):
         return builder.ctlz(args[0], ir.IntType(1)(1))
 
