@@ -380,6 +380,24 @@ def test_every_parameter_is_described(name, thing):
 ABSENT = [name for name in ("dask", "ray", "imblearn") if importlib.util.find_spec(name) is None]
 
 
+def undocumented(node, prefix=""):
+    """Yield the names of public functions, classes and methods without a docstring."""
+    for child in node.body:
+        if isinstance(child, ast.FunctionDef | ast.ClassDef) and not child.name.startswith("_"):
+            if not ast.get_docstring(child):
+                yield prefix + child.name
+            if isinstance(child, ast.ClassDef):
+                yield from undocumented(child, f"{child.name}.")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_private_modules_are_documented_too(path):
+    """Ruff's D1 passes over modules whose names begin with an underscore, and over all that is in them."""
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree)
+    assert list(undocumented(tree)) == []
+
+
 def importable(path):
     """Return the dotted name of a module, or None if it needs an extra that is not installed."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
