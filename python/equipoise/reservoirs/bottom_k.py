@@ -23,6 +23,7 @@ _DTYPES: dict[str, type[np.generic]] = {
 }
 _NO_CLASSES = np.empty(0, np.int64)
 _MARGIN = (1 << 14) + (1 << 10)  # candidates that are usually added at a time
+_SCRATCH = ("ranks", "ids", "weights")  # the columns that every sketch has
 _DIGIT_SORT_SIZE = 1 << 12  # fewer values are sorted as they are
 
 
@@ -154,11 +155,23 @@ class BottomK:
         """Drop the rows that are not among the smallest of their class, and lower the thresholds."""
         if self.size == self._selected:
             return
-        scratch = np.empty(3 * self.size + 2 * self.quotas.size, np.int64)
+        columns, scratch = self._room()
         keep, thresholds = self._smallest(scratch)
         if self.distinct and self._any_equal(keep, scratch) and self._drop_equal():
+            columns, scratch = self._room()
             keep, thresholds = self._smallest(scratch)
-        self._retain(keep, thresholds, keep.size)
+        rows = keep.copy()  # out of the scratch memory, which the retained rows may overwrite
+        self._retain(rows, thresholds, rows.size, columns)
+
+    def _room(self) -> tuple[_Columns, _Columns]:
+        """Return columns for the rows that a selection retains, and scratch memory for the selection.
+
+        They are the same memory if it is large enough, since the system must clear every new page. At
+        k = 100,000 separate scratch memory cost a tenth of a call.
+        """
+        columns = _Columns(self.columns, self._enough(min(self.size, self.total_quota)))
+        enough = self.size + 2 * self.quotas.size
+        return columns, columns if columns.capacity >= enough else _Columns(_SCRATCH, enough)
 
     def order(self, places: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Return the order by class (or by ``places[class]``), rank, id, and stream for equal positions."""
@@ -173,22 +186,24 @@ class BottomK:
         names = [name for name in ("streams", "ids", "ranks") if name in self.columns]
         return np.lexsort([self[name] for name in names] + ([] if classes is None else [classes]))
 
-    def _smallest(self, scratch: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _smallest(self, scratch: _Columns) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the rows to keep, which lie in the scratch memory, and the thresholds."""
         size, thresholds = self.size, self.thresholds.copy()
-        keep, ranks, rest = scratch[:size], scratch[size : 2 * size].view(np.float64), scratch[2 * size :]
+        ranks, keep, rest = (scratch.views[name] for name in _SCRATCH)
+        ranks, keep, rest = ranks[:size], keep[:size], rest.view(np.int64)
         rows = RankedRows(self.columns.get("classes", _NO_CLASSES)[:size], self["ranks"], self["ids"])
         kept = kernels().reservoir_select(rows, self.quotas, thresholds, rest, ranks, keep)
         return keep[:kept], thresholds
 
-    def _any_equal(self, rows: NDArray[np.int64], scratch: NDArray[np.int64]) -> bool:
+    def _any_equal(self, rows: NDArray[np.int64], scratch: _Columns) -> bool:
         """Return whether two of the rows have the same rank, or whether that is likely.
 
         Equal ranks are those of a row that came twice.
         """
-        size, words = self.size, 2 << (rows.size // 4).bit_length()
-        room, seen = scratch[size : 2 * size].view(np.float64), scratch[2 * size :][:words]
-        return bool(kernels().reservoir_equal(self["ranks"], rows, seen.view(np.uint64), room))
+        words = 2 << (rows.size // 4).bit_length()
+        room, _, seen = (scratch.views[name] for name in _SCRATCH)
+        seen = seen.view(np.uint64)[:words]
+        return bool(kernels().reservoir_equal(self["ranks"], rows, seen, room[: self.size]))
 
     def _drop_equal(self) -> bool:
         """Drop all but one of equal rows. Return whether there were any."""
@@ -200,12 +215,13 @@ class BottomK:
                 again &= column[1:] == column[:-1]
         once = np.sort(order[np.concatenate(([True], ~again))])
         dropped = once.size < self.size
-        self._retain(once, self.thresholds, self._selected)
+        self._retain(once, self.thresholds, self._selected, _Columns(self.columns, self._enough(once.size)))
         return dropped
 
-    def _retain(self, rows: NDArray[np.int64], thresholds: NDArray[np.float64], selected: int) -> None:
+    def _retain(
+        self, rows: NDArray[np.int64], thresholds: NDArray[np.float64], selected: int, columns: _Columns
+    ) -> None:
         """Keep these rows alone. One assignment: an interrupt finds the sketch before or after."""
-        columns = _Columns(self.columns, self._enough(rows.size))
         for name, column in columns.views.items():
             np.take(self[name], rows, out=column[: rows.size], mode="clip")
         vars(self).update(_columns=columns, size=rows.size, thresholds=thresholds, _selected=selected)
