@@ -259,7 +259,7 @@ CALLS = [
     (
         lambda: Reservoir.from_bytes(b""),
         ValueError,
-        "data must be what Reservoir.to_bytes wrote, got 0 other bytes",
+        "data must be the output of Reservoir.to_bytes, got 0 other bytes",
     ),
     (
         lambda: Reservoir.from_bytes(ClassReservoir(1).to_bytes()),

@@ -109,7 +109,7 @@ def as_bytes(x: Any, name: str) -> bytes:
 def check_written(good: bool, what: str) -> None:
     """Check that bytes whose checksum holds are those that were written."""
     if not good:
-        raise ValueError(f"no {what}")
+        raise ValueError(f"invalid {what}")
 
 
 def refuse_bytes(wanted: str, got: str) -> NoReturn:
