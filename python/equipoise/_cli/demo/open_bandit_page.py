@@ -123,8 +123,8 @@ def _balance(result: dict[str, Any]) -> list[str]:
         *table(result["exposure"], *EXPOSURE, ("proposal_gini", f"of exposure^{power}", ".3f")),
         *note(
             "Policy random shows items uniformly, and bts by Bernoulli Thompson sampling. Last column: "
-            f"negatives drawn by popularity to the power {power} are spread more evenly than the log, but the "
-            "items shown most still lead."
+            f"negatives drawn by popularity to the power {power} are spread more evenly than the log, but "
+            "the items shown most still lead."
         ),
     ]
 
