@@ -145,12 +145,15 @@ class _Rows:
 
     def _find(self, classes: Int64s, ids: Int64s, weights: NDArray[np.float64]) -> Int64s:
         """Return the position of the first row with each (class, id, weight). All must be in the part."""
-        near = _candidate_matches(self._ids, ids)
-        mine = (self._weights[near], self._ids[near], self._classes[near])
-        order = np.lexsort([np.concatenate(pair) for pair in zip((weights, ids, classes), mine, strict=True)])
+        candidates = _candidate_matches(self._ids, ids)
+        columns = (self._weights[candidates], self._ids[candidates], self._classes[candidates])
+        order = np.lexsort(
+            [np.concatenate(pair) for pair in zip((weights, ids, classes), columns, strict=True)]
+        )
         place = np.empty_like(order)
         place[order] = np.arange(order.size)
-        return near[order[place[: ids.size] + 1] - ids.size]  # the sort is stable, so the match comes next
+        # The sort is stable, so the first match follows each row.
+        return candidates[order[place[: ids.size] + 1] - ids.size]
 
 
 def _candidate_matches(x: Int64s, wanted: Int64s) -> Int64s:

@@ -88,17 +88,17 @@ def weighted_sample(
     blocks: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow"}
 
     def sketches(wanted: int) -> bytes:
-        some: list[bytes] = []
+        collected: list[bytes] = []
         for table in parts.map_batches(_sketch, fn_args=(plan,), **blocks).iter_batches(**blocks):
-            some += table["sketch"].to_pylist()
-            if len(some) >= _MERGED:
-                some = [merge(some, wanted)]
-        return merge(some, wanted)
+            collected += table["sketch"].to_pylist()
+            if len(collected) >= _MERGED:
+                collected = [merge(collected, wanted)]
+        return merge(collected, wanted)
 
     def rows(limits: Limits) -> Any:
         taken = parts.map_batches(_take, fn_args=(plan, limits), **blocks).iter_batches(**blocks)
-        some = [table for table in taken if table.num_rows]
-        return pyarrow.concat_tables(some, promote_options="permissive") if some else None
+        tables = [table for table in taken if table.num_rows]
+        return pyarrow.concat_tables(tables, promote_options="permissive") if tables else None
 
     try:
         parts = dataset.map_batches(_prune, fn_args=(plan,), zero_copy_batch=True, **blocks).materialize()

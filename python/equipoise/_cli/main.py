@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _print_error(command: str, message: str) -> None:
-    """Print an error as one line of printable characters, whatever its message contains."""
+    """Print an error as one line of printable characters. A file's text in the message may hold others."""
     line = " ".join(message.split())
     line = "".join(c if c.isprintable() else "?" for c in line)
     print(f"equipoise {command}: error: {line}", file=sys.stderr)

@@ -75,7 +75,7 @@ def as_shape(size: Any, name: str = "size") -> tuple[int, ...]:
 
 
 def check_addressable(entries: int, name: str) -> None:
-    """Check that an array of so many 8-byte entries is addressable. Memory is not checked."""
+    """Check that an array of `entries` 8-byte entries can be addressed, even if memory is too small."""
     if entries >= 2**60:
         raise ValueError(f"{name} must ask for fewer than 2^60 entries, got {entries}")
 

@@ -80,11 +80,11 @@ class BaseReservoir(StreamReader):
         if self._tail.size:
             block = np.concatenate((self._tail, np.zeros(BLOCK - self._tail.size)))
             start = self._position - self._tail.size
-            mine = Workspace(self._capacity()).restart(found)
-            _, filled, why, _ = self._block_kernel(block, start)(0, BLOCK, found.thresholds, mine)
+            workspace = Workspace(self._capacity()).restart(found)
+            _, filled, why, _ = self._block_kernel(block, start)(0, BLOCK, found.thresholds, workspace)
             if why == BAD_SUM:
                 _validate.refuse_sum()
-            found.add(filled, mine.columns(filled, 0, self._position_columns(start)))
+            found.add(filled, workspace.columns(filled, 0, self._position_columns(start)))
         return found
 
     def _inclusion(self, rows: BottomK, order: Int64s, thresholds: Reals) -> Reals:

@@ -73,7 +73,7 @@ def weighted_sample(
     seed = key_from_rng(rng)
     reservoir = Reservoir(k, replacement=replacement, seed=seed)
     reservoir.update(w, n_threads=threads)
-    # Draws with replacement come in an order that does not depend on weight. Other rows must be shuffled.
+    # Draws with replacement are already in an order independent of weight. Other rows must be shuffled.
     rows, order, rank = reservoir._sampled() if replacement else _unordered(reservoir._complete_sketch(), k)
     _validate.check_some(order.size, w.size)
     if not replacement:

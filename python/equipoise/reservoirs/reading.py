@@ -214,7 +214,7 @@ class StreamReader:
         return max(min(retained, _MAX_CAPACITY), self._max_points) + 16 * BLOCK
 
     def _distinct(self, keyed: str | None) -> tuple[str, ...]:
-        """Return the columns that identify a row. Rows that are equal in all of them count once.
+        """Return the columns that identify a row. Rows that agree in all these columns count once.
 
         Such rows are a row that was read twice, or points of a row that rounding has made equal.
         """

@@ -98,10 +98,10 @@ def block_kernel(key: np.uint64, first: int, weights: NDArray[Any], max_points: 
     """Return the kernel for whole blocks, beginning at block number `first`."""
     scan = kernels().reservoir_blocks
 
-    def kernel(begin: int, end: int, thresholds: _Reals, mine: Workspace) -> tuple[int, int, int, float]:
+    def kernel(begin: int, end: int, thresholds: _Reals, workspace: Workspace) -> tuple[int, int, int, float]:
         return scan(  # type: ignore[no-any-return]
-            key, first + begin // BLOCK, weights[begin:end], thresholds[0], max_points, mine.total,
-            mine.candidates,
+            key, first + begin // BLOCK, weights[begin:end], thresholds[0], max_points, workspace.total,
+            workspace.candidates,
         )  # fmt: skip
 
     return kernel
@@ -113,11 +113,11 @@ def row_kernel(
     """Return the kernel that reads rows one by one. An empty array stands for a missing column."""
     scan, (key, start, ids, shifts) = kernels().reservoir_rows, stream
 
-    def kernel(begin: int, end: int, thresholds: _Reals, mine: Workspace) -> tuple[int, int, int, float]:
+    def kernel(begin: int, end: int, thresholds: _Reals, workspace: Workspace) -> tuple[int, int, int, float]:
         piece = Stream(key, start + begin, ids[begin:end], shifts[begin:end])
         return scan(  # type: ignore[no-any-return]
-            piece, weights[begin:end], classes[begin:end], slots, thresholds, mine.counts, max_points,
-            mine.total, mine.candidates,
+            piece, weights[begin:end], classes[begin:end], slots, thresholds, workspace.counts, max_points,
+            workspace.total, workspace.candidates,
         )  # fmt: skip
 
     return kernel
@@ -193,11 +193,11 @@ class Reading:
             nonlocal unknown
             if unknown:
                 return end
-            mine = self._own.get(get_ident()) or self._new_workspace()
+            workspace = self._own.get(get_ident()) or self._new_workspace()
             stop = min(end, (begin // _PIECE + 1) * _PIECE)
-            if mine.first < 0:
-                mine.first, mine.total = begin, 0.0
-            at, filled, why, mine.total = kernel(begin, stop, self.found.thresholds, mine)
+            if workspace.first < 0:
+                workspace.first, workspace.total = begin, 0.0
+            at, filled, why, workspace.total = kernel(begin, stop, self.found.thresholds, workspace)
             if why == NEW_CLASS:
                 unknown = True
                 return end
@@ -205,12 +205,14 @@ class Reading:
                 check()
                 _validate.refuse_sum()
             if filled:
-                columns = mine.columns(filled, begin, gather)
+                columns = workspace.columns(filled, begin, gather)
                 with self._appending:
                     self.found.add(filled, columns)
             if begin + at == stop:
-                self.totals.append((mine.first, weigh(mine.first, stop) if weigh else mine.total))
-                mine.first = -1
+                self.totals.append(
+                    (workspace.first, weigh(workspace.first, stop) if weigh else workspace.total)
+                )
+                workspace.first = -1
             return begin + at
 
         if count:
@@ -220,8 +222,8 @@ class Reading:
     def _new_workspace(self) -> Workspace:
         """Return a workspace for the calling thread."""
         try:
-            mine = self._spare.pop()
+            workspace = self._spare.pop()
         except IndexError:  # none was left, or another thread took the last one
-            mine = Workspace(self._capacity)
-        self._own[get_ident()] = mine.restart(self.found)
-        return mine
+            workspace = Workspace(self._capacity)
+        self._own[get_ident()] = workspace.restart(self.found)
+        return workspace

@@ -13,7 +13,7 @@ from equipoise._cli.files.arrow import column_of
 __all__ = ["HeldRows"]
 
 
-_HELD_ROWS, _HELD_BYTES = 1 << 22, 1 << 27  # limits of what is collected before selecting candidates
+_HELD_ROWS, _HELD_BYTES = 1 << 22, 1 << 27  # candidates are selected at these limits
 Int64s = NDArray[np.int64]
 
 

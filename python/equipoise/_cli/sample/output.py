@@ -22,7 +22,7 @@ from equipoise._cli.files.texts import write_texts
 __all__ = ["Output"]
 
 
-_PENDING_ROWS, _PENDING_BYTES = 1 << 20, 1 << 26  # limits of what is collected before a row group is written
+_PENDING_ROWS, _PENDING_BYTES = 1 << 20, 1 << 26  # a row group is written at these limits
 
 
 class Output:
