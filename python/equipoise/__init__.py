@@ -1,4 +1,4 @@
-"""The sampling engine for training on imbalanced data.
+"""A sampling engine for training on imbalanced data.
 
 >>> import numpy as np, equipoise
 >>> popularity = np.array([1000, 200, 50, 10, 1])
@@ -37,7 +37,7 @@ __all__ = [
     "weighted_sample",
 ]
 
-# Users, tracebacks and pickles see one address, whatever module defines a name.
+# Users, tracebacks and pickles see one public path, whichever module defines a name.
 for _name in __all__:
     if _name != "__version__":
         globals()[_name].__module__ = __name__

@@ -1,11 +1,11 @@
-"""Weighted samples of rows that are spread over many machines, for the adapters to Dask and Ray.
+"""Weighted samples of rows spread over many machines, for the Dask and Ray adapters.
 
 There are three steps, and only the first one reads the data:
 
-1. Each part keeps its own k + 1 rows of smallest rank where they are.
-2. Thinned sketches of their ranks, a few kilobytes each, are merged to a threshold: a rank that is certainly
-   not exceeded by k + 1 rows of all parts.
-3. The rows up to the threshold, hardly more than k, go to the driver, where a reservoir reads them.
+1. Each part keeps its own k + 1 rows of smallest rank, in place.
+2. Thinned sketches of their ranks, a few kilobytes each, are merged into a threshold: a rank that is
+   guaranteed to be at least as large as k + 1 ranks of all parts.
+3. The rows up to the threshold, slightly more than k, go to the driver, where a reservoir reads them.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from equipoise import _validate
 from equipoise.reservoirs import ClassReservoir, Reservoir, serialize
 from equipoise.reservoirs.hooks import retained_rows
 
-__all__ = ["INCLUSION", "Limits", "Plan", "finalize", "merge", "refusal"]
+__all__ = ["INCLUSION", "Limits", "Plan", "finalize", "merge", "reraise"]
 
 
 INCLUSION = "inclusion"
 _THINNED = "thinned sketch"
-_EXACT = 8  # smallest ranks, all of which a sketch holds before it is thinned
-_RATIO = 1.125
+_EXACT = 8  # the number of smallest ranks that a sketch holds without thinning
+_RATIO = 1.125  # between the places of consecutive ranks after those
 _LABELLED = re.compile(r"^(TypeError|ValueError|IndexError): ((?:weights?|key|by|dataset) .*)$", re.M)
 Limits = dict[Any, float]
 Column = Callable[[str], Any]
@@ -38,9 +38,9 @@ Int64s = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Plan:
-    """The arguments of a call, and the steps of a part.
+    """The arguments of a call, with the steps that run on each part of the data.
 
-    ``column(name)`` returns a column of the part. The steps return positions of its rows.
+    In each step, ``column(name)`` returns a column of the part, and positions refer to the part's rows.
     """
 
     k: int
@@ -56,44 +56,44 @@ class Plan:
             _validate.as_name(getattr(self, name), name)
 
     def check(self, columns: Iterable[Any]) -> None:
-        """Check the names of a part's columns, or the keys of a record."""
+        """Check the names of a part's columns, or the keys of a record, against the arguments."""
         for name in ("weight", "key", *(() if self.by is None else ("by",))):
             _validate.check_column(name, getattr(self, name), columns)
         _validate.check_no_column(INCLUSION, columns)
 
     def prune(self, column: Column) -> Int64s:
-        """Return the positions of the rows that may be in the sample, ascending.
+        """Return the positions, in ascending order, of the rows that may be in the sample.
 
         Every other row has a larger rank than k + 1 of these.
         """
-        return np.sort(_Rows(self, column).kept())
+        return np.sort(_Rows(self, column).kept_positions())
 
     def sketch(self, column: Column) -> bytes:
-        """Return the smallest ranks of each class, thinned out, and how many rows each rank stands for."""
+        """Return a thinned sketch: some of each class's smallest ranks, and how many rows each stands for."""
         rows = _Rows(self, column)
         order = np.lexsort((rows.ranks, rows.numbers))
         numbers, ranks = rows.numbers[order], rows.ranks[order]
         place = np.arange(order.size) - np.searchsorted(numbers, numbers) + 1
         last = np.ones(order.size, np.bool_)
         last[:-1] = numbers[1:] != numbers[:-1]
-        some = np.flatnonzero(_grid(int(place.max(initial=0)))[place] | last)
-        place = place[some]
+        chosen = np.flatnonzero(_held_places(int(place.max(initial=0)))[place] | last)
+        place = place[chosen]
         counts = np.where(place == 1, 1, np.diff(place, prepend=0))
-        return _write(rows.labels, numbers[some], ranks[some], counts)
+        return _write(rows.labels, numbers[chosen], ranks[chosen], counts)
 
     def take(self, column: Column, limits: Limits) -> Int64s:
-        """Return the positions of the rows up to the limits of their classes, ascending."""
+        """Return the positions, in ascending order, of the rows within their class's limit."""
         rows = _Rows(self, column)
         limit = np.array([limits.get(label, math.inf) for label in rows.labels])
-        return np.sort(rows.kept()[rows.ranks <= limit[rows.numbers]])
+        return np.sort(rows.kept_positions()[rows.ranks <= limit[rows.numbers]])
 
     def collect(
         self, merged: Callable[[int], bytes], taken: Callable[[Limits], Any], column: Callable[[Any], Column]
     ) -> tuple[Any, Int64s, NDArray[np.float64]]:
-        """Return the rows that were taken, the positions of the sample in them, and its inclusion.
+        """Return the rows within the limits, the positions of the sample among them, and its inclusion.
 
-        ``merged(wanted)`` returns the merged sketch of all parts, and ``taken(limits)`` the rows of all parts
-        or None.
+        ``merged(wanted)`` returns the merged sketch of all parts. ``taken(limits)`` returns the rows of all
+        parts within the limits, or None if there are none.
         """
         wanted = self.k + 1
         while True:
@@ -105,11 +105,11 @@ class Plan:
             have = dict(zip(rows.labels, np.bincount(rows.numbers, minlength=len(rows.labels)), strict=True))
             if all(have.get(label, 0) > self.k for label, limit in limits.items() if limit < math.inf):
                 return batch, *rows.sample()
-            wanted *= 4  # parts have rows in common, which were counted more than once
+            wanted *= 4  # the parts share rows, which were counted more than once
 
 
 class _Rows:
-    """The k + 1 rows of smallest rank of each class of a part; without `by` there is one class."""
+    """The k + 1 rows of smallest rank of each class of a part. Without ``by`` there is one class."""
 
     labels: list[Any]
 
@@ -133,37 +133,43 @@ class _Rows:
         self.labels, self.numbers = [words[c] if words else c for c in kept.labels.tolist()], kept.numbers
         self._kept_classes = kept.labels[kept.numbers]
 
-    def kept(self) -> Int64s:
-        """Return their positions in the part."""
+    def kept_positions(self) -> Int64s:
+        """Return the positions of the kept rows in the part."""
         return self._find(self._kept_classes, self._kept_ids, self._kept_weights)
 
     def sample(self) -> tuple[Int64s, NDArray[np.float64]]:
-        """Return the positions of the sample in the part, by class and rank, and its inclusion."""
+        """Return the positions of the sampled rows in the part, by class and rank, and their inclusion."""
         got = self._reservoir.sample()
         classes = np.zeros(got.ids.size, np.int64) if got.classes is None else got.classes
         return self._find(classes, got.ids, got.weights), got.inclusion
 
     def _find(self, classes: Int64s, ids: Int64s, weights: NDArray[np.float64]) -> Int64s:
-        """Return the position of the first row of each (class, id, weight); all of them are in the part."""
-        near = _perhaps(self._ids, ids)
-        mine = (self._weights[near], self._ids[near], self._classes[near])
-        order = np.lexsort([np.concatenate(pair) for pair in zip((weights, ids, classes), mine, strict=True)])
+        """Return the position of the first row with each (class, id, weight). All must be in the part."""
+        candidates = _candidate_matches(self._ids, ids)
+        columns = (self._weights[candidates], self._ids[candidates], self._classes[candidates])
+        order = np.lexsort(
+            [np.concatenate(pair) for pair in zip((weights, ids, classes), columns, strict=True)]
+        )
         place = np.empty_like(order)
         place[order] = np.arange(order.size)
-        return near[order[place[: ids.size] + 1] - ids.size]  # the sort is stable: the next row is ours
+        # The sort is stable, so the first match follows each row.
+        return candidates[order[place[: ids.size] + 1] - ids.size]
 
 
-def _perhaps(x: Int64s, some: Int64s) -> Int64s:
-    """Return the positions in `x` of everything that is in `some`, and of a few others."""
-    bits = np.uint64(64 - max(10, (32 * some.size).bit_length()))
-    there = np.zeros(1 << (64 - int(bits)), np.bool_)
-    mix = np.uint64(0x9E3779B97F4A7C15)  # so that multiples of a power of two don't collide
-    there[(some.view(np.uint64) * mix) >> bits] = True
-    return np.flatnonzero(there[(x.view(np.uint64) * mix) >> bits])
+def _candidate_matches(x: Int64s, wanted: Int64s) -> Int64s:
+    """Return the positions of all values of `x` that are in `wanted`, and of a few others.
+
+    A hash table of bits costs less than sorting `x`.
+    """
+    bits = np.uint64(64 - max(10, (32 * wanted.size).bit_length()))
+    occupied = np.zeros(1 << (64 - int(bits)), np.bool_)
+    mix = np.uint64(0x9E3779B97F4A7C15)  # keeps multiples of a power of two from colliding
+    occupied[(wanted.view(np.uint64) * mix) >> bits] = True
+    return np.flatnonzero(occupied[(x.view(np.uint64) * mix) >> bits])
 
 
 def _classes(x: Any, name: str) -> tuple[list[str] | None, Int64s]:
-    """Return (None, integer labels), or the sorted strings and the number of each label among them."""
+    """Return (None, labels) for integer labels, or the sorted strings and each label's index into them."""
     if not isinstance(x, list) and np.asarray(x).dtype.kind in "iu":
         return None, _validate.as_labels(x, None, name)
     words = _validate.as_words(x, name)
@@ -174,14 +180,14 @@ def _classes(x: Any, name: str) -> tuple[list[str] | None, Int64s]:
     return known, np.fromiter(map(numbers.__getitem__, words), np.int64, len(words))
 
 
-def _grid(most: int) -> NDArray[np.bool_]:
-    """Return, for i up to `most`, whether a sketch holds the i-th smallest rank."""
-    there = np.zeros(most + 1, np.bool_)
-    at = 1
-    while at <= most:
-        there[at] = True
-        at = at + 1 if at < _EXACT else math.ceil(at * _RATIO)
-    return there
+def _held_places(most: int) -> NDArray[np.bool_]:
+    """Return, for each i up to `most`, whether a sketch holds the i-th smallest rank."""
+    held = np.zeros(most + 1, np.bool_)
+    place = 1
+    while place <= most:
+        held[place] = True
+        place = place + 1 if place < _EXACT else math.ceil(place * _RATIO)
+    return held
 
 
 def _write(labels: Sequence[Any], numbers: Int64s, ranks: NDArray[np.float64], counts: Int64s) -> bytes:
@@ -189,19 +195,21 @@ def _write(labels: Sequence[Any], numbers: Int64s, ranks: NDArray[np.float64], c
     return serialize.write(_THINNED, {"labels": list(labels)}, columns)
 
 
-def _parts(header: Any, columns: dict[str, NDArray[Any]]) -> tuple[list[Any], dict[str, NDArray[Any]]]:
+def _labels_and_columns(
+    header: Any, columns: dict[str, NDArray[Any]]
+) -> tuple[list[Any], dict[str, NDArray[Any]]]:
     return header["labels"], columns
 
 
 def merge(sketches: Iterable[bytes], wanted: int) -> bytes:
-    """Return one sketch of all rows.
+    """Return one sketch of the rows of all sketches.
 
-    Each class goes up to a rank that is certainly not exceeded by `wanted` rows.
+    It keeps each class's ranks up to one that is guaranteed to be at least as large as `wanted` of them.
     """
     labels: dict[Any, int] = {}
     parts = []
     for data in sketches:
-        names, columns = serialize.read(data, _THINNED, _parts)
+        names, columns = serialize.read(data, _THINNED, _labels_and_columns)
         known = [labels.setdefault(label, len(labels)) for label in names]
         parts.append((np.array(known, np.int64)[columns["numbers"]], columns["ranks"], columns["counts"]))
     if len({type(label) for label in labels}) > 1:
@@ -210,18 +218,18 @@ def merge(sketches: Iterable[bytes], wanted: int) -> bytes:
     numbers, ranks, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.lexsort((ranks, numbers))
     numbers, ranks, counts = numbers[order], ranks[order], counts[order]
-    before = np.cumsum(counts) - counts  # rows of smaller rank, and rows of the classes before
-    before -= before[np.searchsorted(numbers, numbers)]
-    some = before < wanted
-    return _write(list(labels), numbers[some], ranks[some], counts[some])
+    before = np.cumsum(counts) - counts
+    before -= before[np.searchsorted(numbers, numbers)]  # only rows of the same class count
+    needed = before < wanted
+    return _write(list(labels), numbers[needed], ranks[needed], counts[needed])
 
 
 def finalize(sketch: bytes, wanted: int) -> Limits:
-    """Return {class: a rank that is certainly not exceeded by `wanted` rows}.
+    """Return each class's limit: a rank guaranteed to be at least as large as the `wanted` smallest.
 
-    It is infinite for a class that has fewer rows.
+    The limit is infinite for a class that has fewer rows.
     """
-    names, columns = serialize.read(sketch, _THINNED, _parts)
+    names, columns = serialize.read(sketch, _THINNED, _labels_and_columns)
     numbers, classes = columns["numbers"], len(names)
     have, limits = np.zeros(classes, np.int64), np.zeros(classes)
     np.add.at(have, numbers, columns["counts"])
@@ -230,8 +238,11 @@ def finalize(sketch: bytes, wanted: int) -> Limits:
     return dict(zip(names, limits.tolist(), strict=True))
 
 
-def refusal(text: str) -> None:
-    """Raise a worker's error again if `text`, of an error of the engine, quotes one of ours."""
+def reraise(text: str) -> None:
+    """Raise a worker's error again if `text` quotes it.
+
+    `text` is the message of the error that the cluster software raised.
+    """
     found = _LABELLED.search(text)
     if found:
         _validate.refuse_again(found[1], found[2])

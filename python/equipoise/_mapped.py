@@ -1,4 +1,4 @@
-"""A name that pickles from before the sub-packages refer to."""
+"""The old location of this class, kept so that old pickles load."""
 
 from equipoise.smote.memmap import MappedFile
 

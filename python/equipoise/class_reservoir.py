@@ -1,4 +1,4 @@
-"""Names that pickles from before the sub-packages refer to. Import them from ``equipoise``."""
+"""The old location of this class, kept so that old pickles load. Import it from ``equipoise``."""
 
 from equipoise.reservoirs import ClassReservoir
 

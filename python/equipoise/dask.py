@@ -1,4 +1,4 @@
-"""Weighted samples of Dask DataFrames and Bags (extra ``dask``)."""
+"""Weighted samples of Dask DataFrames and Bags. Needs the extra ``dask``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["weighted_sample"]
 
-_MERGED = 16  # sketches that one task merges
+_MERGED = 16  # sketches merged by one task
 
 
 def weighted_sample(
@@ -31,21 +31,21 @@ def weighted_sample(
 
     The sample does not depend on the partitions, their order, the workers or retries. It is the sample of
     ``Reservoir(k, seed=seed)`` on one machine, updated with the column ``weight`` and with the column ``key``
-    as ids; with ``by`` it is that of ``ClassReservoir(k, seed=seed)``. The workers need this package, too.
+    as ids; with ``by`` it is that of ``ClassReservoir(k, seed=seed)``. The workers need this package as well.
 
     Parameters
     ----------
     dataset : dask.dataframe.DataFrame or dask.bag.Bag
-        The elements of a Bag are dicts, whose items are called columns here.
+        The elements of a Bag must be dicts. Their items are called columns here.
     k : int
         The number of rows to keep, >= 1; with ``by``, of each class.
     weight : str
-        A column of numbers, finite and >= 0. Rows of weight 0 are never kept.
+        A column of finite numbers >= 0. Rows of weight 0 are never kept.
     key : str
         A column of integers that identify the rows, in the range of int64. Rows of the same key, weight and
-        class count as one row. It is kept once, from any of the partitions that have it.
+        class count as one row, which is kept once, from any of the partitions that have it.
     by : str, optional
-        A column of classes: integers or strings.
+        A column of class labels, which are integers or strings.
     seed : int
         In [0, 2^64).
 
@@ -53,29 +53,30 @@ def weighted_sample(
     -------
     pandas.DataFrame, or list of dicts
         The rows with all of their columns and a column ``inclusion``: the probability of being in the sample,
-        whose inverse is an unbiased weight. Rows are in the order of their ranks, which is that of successive
-        draws; with ``by``, in the order of classes, then of ranks. For a Bag, the elements with an item
+        whose inverse is an unbiased weight. Rows are in order of rank, which is the order of successive
+        draws; with ``by``, in order of class and then of rank. For a Bag, each element has an additional item
         ``inclusion``.
 
     Raises
     ------
     TypeError, ValueError, IndexError
-        If an argument or a column has the wrong type, is out of range or has nulls. Positions in the errors
-        are positions in a partition.
+        If an argument or a column has the wrong type, is out of range or has nulls. Error messages give
+        positions within a partition.
 
     Notes
     -----
     Each partition is read once, by the worker that has it. The worker keeps the k + 1 rows of smallest
     rank, in memory or spilled to disk, until the call returns. Without a ``distributed.Client`` they are in
-    the memory of this process. A sketch of a partition has 79 of these ranks and the number of rows that
-    each stands for, 2.2 KB. Tasks merge 16 sketches each, until one gives the threshold: a rank that is
-    certainly not exceeded by k + 1 rows of the whole. Only the rows up to it go to the driver, where a
-    reservoir reads them.
+    the memory of this process. A sketch of a partition holds 79 of these ranks and the number of rows that
+    each stands for, 2.2 KB. Tasks merge 16 sketches each until one sketch is left. It gives the threshold:
+    a rank that is guaranteed to be at least as large as the k + 1 smallest ranks of the whole dataset. Only
+    the rows up to the threshold go to the driver, where a reservoir reads them.
 
-    With 10^10 rows of 100 bytes, 1,000 partitions and k = 10^5, that is 2.2 MB of sketches and 1.06 k rows,
-    11 MB. Without the threshold, a rank, an id and a weight of k + 1 rows of each partition would be 2.4
-    GB, and the rows themselves, which stay where they are, 10 GB. Shuffling keys and weights would take 160
-    GB. If partitions have hardly more than k rows each, most of the data stays in memory or is spilled.
+    With 10^10 rows of 100 bytes, 1,000 partitions and k = 10^5, the driver receives 2.2 MB of sketches and
+    1.06 k rows (11 MB). Without the threshold, it would receive a rank, an id and a weight of k + 1 rows
+    of each partition (2.4 GB); those rows themselves, which stay on the workers, take 10 GB. Shuffling keys
+    and weights would move 160 GB. If partitions have hardly more than k rows each, most of the data stays
+    in memory or is spilled.
 
     Examples
     --------

@@ -1,11 +1,11 @@
-"""Weighted samples of Ray Datasets (extra ``ray``)."""
+"""Weighted samples of Ray Datasets. Needs the extra ``ray``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from equipoise import _validate
-from equipoise._distributed import INCLUSION, Limits, Plan, merge, refusal
+from equipoise._distributed import INCLUSION, Limits, Plan, merge, reraise
 
 try:
     import pyarrow
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["weighted_sample"]
 
-_MERGED = 64  # sketches that the driver merges at a time
+_MERGED = 64  # sketches merged by the driver at a time
 
 
 def weighted_sample(
@@ -29,7 +29,7 @@ def weighted_sample(
 
     The sample does not depend on the blocks, their order, the workers or retries. It is the sample of
     ``Reservoir(k, seed=seed)`` on one machine, updated with the column ``weight`` and with the column ``key``
-    as ids; with ``by`` it is that of ``ClassReservoir(k, seed=seed)``. The workers need this package, too.
+    as ids; with ``by`` it is that of ``ClassReservoir(k, seed=seed)``. The workers need this package as well.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ def weighted_sample(
     k : int
         The number of rows to keep, >= 1; with ``by``, of each class.
     weight : str
-        A column of numbers, finite and >= 0. Rows of weight 0 are never kept.
+        A column of finite numbers >= 0. Rows of weight 0 are never kept.
     key : str
         A column of integers that identify the rows, in the range of int64. Rows of the same key, weight and
-        class count as one row. It is kept once, from any of the blocks that have it.
+        class count as one row, which is kept once, from any of the blocks that have it.
     by : str, optional
-        A column of classes: integers or strings.
+        A column of class labels, which are integers or strings.
     seed : int
         In [0, 2^64).
 
@@ -50,28 +50,29 @@ def weighted_sample(
     -------
     pandas.DataFrame
         The rows with all of their columns and a column ``inclusion``: the probability of being in the sample,
-        whose inverse is an unbiased weight. Rows are in the order of their ranks, which is that of successive
-        draws; with ``by``, in the order of classes, then of ranks. A column of integers and nulls becomes a
-        column of objects, whose integers stay integers.
+        whose inverse is an unbiased weight. Rows are in order of rank, which is the order of successive
+        draws; with ``by``, in order of class and then of rank. A column of integers with nulls becomes a
+        column of objects, so that its integers stay exact.
 
     Raises
     ------
     TypeError, ValueError, IndexError
-        If an argument or a column has the wrong type, is out of range or has nulls. Positions in the errors
-        are positions in a block.
+        If an argument or a column has the wrong type, is out of range or has nulls. Error messages give
+        positions within a block.
 
     Notes
     -----
-    Each block is read once, by a streaming task. It leaves the k + 1 rows of smallest rank in the object
-    store, or spilled to disk, until the call returns. A sketch of a block has 79 of these ranks and the
-    number of rows that each stands for, 2.2 KB. The driver merges the sketches to a threshold: a rank that
-    is certainly not exceeded by k + 1 rows of the whole. Only the rows up to it go to the driver, where a
-    reservoir reads them.
+    Each block is read once, by a streaming task. The k + 1 rows of smallest rank stay in the object store,
+    or spilled to disk, until the call returns. A sketch of a block holds 79 of these ranks and the number
+    of rows that each stands for, 2.2 KB. The driver merges the sketches into a threshold: a rank that is
+    guaranteed to be at least as large as the k + 1 smallest ranks of the whole dataset. Only the rows up to
+    the threshold go to the driver, where a reservoir reads them.
 
-    With 10^10 rows of 100 bytes, 1,000 blocks and k = 10^5, that is 2.2 MB of sketches and 1.06 k rows, 11
-    MB. Without the threshold, a rank, an id and a weight of k + 1 rows of each block would be 2.4 GB, and
-    the rows themselves, which stay where they are, 10 GB. Shuffling keys and weights would take 160 GB. If
-    blocks have hardly more than k rows each, most of the data stays in memory or is spilled.
+    With 10^10 rows of 100 bytes, 1,000 blocks and k = 10^5, the driver receives 2.2 MB of sketches and
+    1.06 k rows (11 MB). Without the threshold, it would receive a rank, an id and a weight of k + 1 rows
+    of each block (2.4 GB); those rows themselves, which stay on the workers, take 10 GB. Shuffling keys and
+    weights would move 160 GB. If blocks have hardly more than k rows each, most of the data stays in memory
+    or is spilled.
 
     Examples
     --------
@@ -87,23 +88,23 @@ def weighted_sample(
     blocks: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow"}
 
     def sketches(wanted: int) -> bytes:
-        some: list[bytes] = []
+        collected: list[bytes] = []
         for table in parts.map_batches(_sketch, fn_args=(plan,), **blocks).iter_batches(**blocks):
-            some += table["sketch"].to_pylist()
-            if len(some) >= _MERGED:
-                some = [merge(some, wanted)]
-        return merge(some, wanted)
+            collected += table["sketch"].to_pylist()
+            if len(collected) >= _MERGED:
+                collected = [merge(collected, wanted)]
+        return merge(collected, wanted)
 
     def rows(limits: Limits) -> Any:
         taken = parts.map_batches(_take, fn_args=(plan, limits), **blocks).iter_batches(**blocks)
-        some = [table for table in taken if table.num_rows]
-        return pyarrow.concat_tables(some, promote_options="permissive") if some else None
+        tables = [table for table in taken if table.num_rows]
+        return pyarrow.concat_tables(tables, promote_options="permissive") if tables else None
 
     try:
         parts = dataset.map_batches(_prune, fn_args=(plan,), zero_copy_batch=True, **blocks).materialize()
         batch, sample, inclusion = plan.collect(sketches, rows, lambda table: table.column)
     except ray.exceptions.RayError as failure:
-        refusal(str(failure))
+        reraise(str(failure))
         raise
     if batch is None:
         schema = parts.schema()  # None if no block has a row

@@ -1,4 +1,4 @@
-"""Names that pickles from before the sub-packages refer to. Import them from ``equipoise``."""
+"""The old location of these names, kept so that old pickles load. Import them from ``equipoise``."""
 
 from equipoise.reservoirs import Reservoir, ReservoirSample, weighted_sample
 

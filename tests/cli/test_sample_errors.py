@@ -55,7 +55,7 @@ BAD = {  # arguments (with -o out.parquet unless another is given), and a part o
     "CSV and Parquet mixed": (f"{GOOD} {{}}/good.csv", "the FILEs must be all .parquet or all .csv"),
     "unknown column": (
         f"{GOOD} --weight wieght",
-        "no column 'wieght' for --weight, there are: id, weight, w32, label",
+        "no column 'wieght' for --weight; the columns are: id, weight, w32, label",
     ),
     "unknown column of a CSV file": ("{}/good.csv --by no", "good.csv: there is no column 'no' for --by"),
     "text as weight": (f"{GOOD} --weight label", "column 'label' must hold numbers for --weight, got string"),
@@ -79,8 +79,11 @@ BAD = {  # arguments (with -o out.parquet unless another is given), and a part o
     "large classes": ("{}/nulls.parquet --by u", "--by u, row 1 (from 0): must be in"),
     "other columns": (f"{GOOD} {{}}/nulls.parquet", "nulls.parquet: has a column 'w', which "),
     "fewer columns": (f"{GOOD} {{}}/few.parquet", "few.parquet: has no column 'weight', which "),
-    "other types": (f"{GOOD} {{}}/types.parquet", "types.parquet: column 'id' is string, in "),
-    "inclusion column exists": ("{}/taken.parquet", "has a column 'inclusion' already: --inclusion-column"),
+    "other types": (f"{GOOD} {{}}/types.parquet", "types.parquet: column 'id' is string, but in "),
+    "inclusion column exists": (
+        "{}/taken.parquet",
+        "already has a column 'inclusion': use --inclusion-column",
+    ),
     "output is an input": (f"{GOOD} -o {GOOD}", "good.parquet: is one of the FILEs"),
     "unknown suffix of the output": (f"{GOOD} -o {{}}/out.json", "out.json: must be named .parquet or .csv"),
     "missing folder of the output": (f"{GOOD} -o {{}}/none/out.csv", "out.csv: there is no folder"),
@@ -156,7 +159,7 @@ def test_a_file_that_changes_during_the_run_is_refused(tmp_path, monkeypatch, ca
 
     monkeypatch.setattr("equipoise._cli.files.rows.ParquetRows.take", meddle)
     assert main(arguments([file], tmp_path / "out.parquet", 5)) == 2
-    assert "was changed while it was read" in capsys.readouterr().err
+    assert "was changed while it was being read" in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == [file]
 
 

@@ -29,7 +29,7 @@ WRONG = [
     ({}, {"w": [1.0, math.inf]}, ValueError, r"weight column 'w'\[1\] must be finite and >= 0, got inf"),
     ({}, {"w": [1.0, math.nan]}, ValueError, r"weight column 'w'\[1\] must (be finite|not be null)"),
     ({}, {"id": np.array([1, 2**63], np.uint64)}, IndexError, r"key column 'id'\[1\] must be in"),
-    ({}, {"inclusion": [1, 2]}, ValueError, "dataset must not have 'inclusion' already"),
+    ({}, {"inclusion": [1, 2]}, ValueError, "dataset must not have a column 'inclusion'"),
 ]
 
 

@@ -151,5 +151,5 @@ def test_sketches_are_checked():
 def test_an_error_is_found_in_the_text_of_an_engine():
     text = "blue\nTypeError: key column 'id' must be integers, got float64 array\n\nThe above exception was"
     with pytest.raises(TypeError, match=r"^key column 'id' must be integers, got float64 array$"):
-        _distributed.refusal(text)
-    assert _distributed.refusal("ValueError: the user's own") is None
+        _distributed.reraise(text)
+    assert _distributed.reraise("ValueError: the user's own") is None

@@ -142,7 +142,7 @@ CALLS = [
     (
         lambda: five().sample([1, 0], 3, unique=True),
         ValueError,
-        r"rows\[1\] = 0 has 2 ids of positive weight left, unique=True wants 3",
+        r"rows\[1\] = 0 has 2 ids of positive weight left, unique=True needs 3",
     ),
     (
         lambda: five().sample([2], 1, unique=True, on_exhausted="replace"),

@@ -76,7 +76,7 @@ BAD = {
     "queries narrower": ((X, 2), {"queries": X[:, :2]}, ValueError, r"queries must have 3 columns.*got 2"),
     "queries wider": ((X, 2), {"queries": np.ones((2, 4))}, ValueError, r"queries must have 3 col.*got 4"),
     "queries without columns": (
-        (X, 2), {"queries": np.ones((2, 0))}, ValueError, r"queries must have 3 columns as X has, got 0",
+        (X, 2), {"queries": np.ones((2, 0))}, ValueError, r"queries must have 3 columns, like X, got 0",
     ),
     # dtypes
     "whole numbers": ((X.astype(int), 2), {}, TypeError, r"X must be float32 or float64, got int64"),
@@ -100,10 +100,10 @@ BAD = {
         (X, 2), {"queries": X.astype(int)}, TypeError, r"queries must be float32 or float64, got int64",
     ),
     "queries of another dtype": (
-        (X, 2), {"queries": X32}, TypeError, r"queries must be float64 as X is, got float32",
+        (X, 2), {"queries": X32}, TypeError, r"queries must be float64, like X, got float32",
     ),
     "X of another dtype": (
-        (X32, 2), {"queries": X}, TypeError, r"queries must be float32 as X is, got float64",
+        (X32, 2), {"queries": X}, TypeError, r"queries must be float32, like X, got float64",
     ),
     "queries a word": ((X, 2), {"queries": "rows"}, (TypeError, ValueError), r"queries must be"),
     # threads

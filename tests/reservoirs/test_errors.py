@@ -147,7 +147,7 @@ UPDATES = [
     ),
     ("positions", {"times": [1, 2]}, ValueError, "times must come with half_life, got half_life=None"),
     ("classes", {"classes": [0, 1], "times": [1, 2]}, ValueError, "times must come with half_life"),
-    ("decay", {}, ValueError, "times must be given, since half_life is, got None"),
+    ("decay", {}, ValueError, "times must be given with half_life, got None"),
     ("decay", {"times": [1.0]}, ValueError, "times must have 2 entries, one for each row, got 1"),
     ("decay", {"times": [1.0, NAN]}, ValueError, r"times\[1\] must be finite, got nan"),
     ("decay", {"times": [INF, 1.0]}, ValueError, r"times\[0\] must be finite, got inf"),
@@ -259,7 +259,7 @@ CALLS = [
     (
         lambda: Reservoir.from_bytes(b""),
         ValueError,
-        "data must be what Reservoir.to_bytes wrote, got 0 other bytes",
+        "data must be the output of Reservoir.to_bytes, got 0 other bytes",
     ),
     (
         lambda: Reservoir.from_bytes(ClassReservoir(1).to_bytes()),
@@ -317,9 +317,9 @@ MERGES = [
         filled,
         lambda: filled(seed=1, stream=2),
         ValueError,
-        "other must have seed=0, as this reservoir, got 1",
+        "other must have seed=0, like this reservoir, got 1",
     ),
-    (filled, lambda: filled(k=4, stream=2), ValueError, "other must have k=3, as this reservoir, got 4"),
+    (filled, lambda: filled(k=4, stream=2), ValueError, "other must have k=3, like this reservoir, got 4"),
     (filled, lambda: filled(half_life=1.0, stream=2), ValueError, "other must have half_life=None"),
     (filled, lambda: filled(replacement=True, stream=2), ValueError, "other must have replacement=False"),
     (filled, lambda: filled(ids=[1, 2]), ValueError, "other must hold rows without ids"),
@@ -343,13 +343,13 @@ MERGES = [
         lambda: filled(ClassReservoir),
         lambda: filled(ClassReservoir, stream=2, num_classes=2),
         ValueError,
-        "other must have num_classes=None, as this reservoir, got 2",
+        "other must have num_classes=None, like this reservoir, got 2",
     ),
     (
         lambda: filled(ClassReservoir, k=[1, 2]),
         lambda: filled(ClassReservoir, k=[1, 3], stream=2),
         ValueError,
-        r"other must have k=\[1, 2\], as this reservoir, got \[1, 3\]",
+        r"other must have k=\[1, 2\], like this reservoir, got \[1, 3\]",
     ),
 ]
 

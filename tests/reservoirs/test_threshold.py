@@ -7,7 +7,7 @@ import pytest
 
 from equipoise import Reservoir, weighted_sample
 from equipoise.reservoirs import bottom_k, scan
-from equipoise.reservoirs.threshold import likely_threshold, pays
+from equipoise.reservoirs.threshold import is_worthwhile, likely_threshold
 
 N = 140_000
 RNG = np.random.default_rng(5)
@@ -181,12 +181,12 @@ def test_known_ranks_lower_the_guess(name, replacement):
 
 
 def test_no_guess_where_it_does_not_pay():
-    assert pays(256, N, 0)
-    assert not pays(255, N, 0)
-    assert not pays(N // 4 + 1, N, 0)
-    assert not pays(300, 60_000, 0)
-    assert pays(100_000, 1 << 20, 4 << 20)
-    assert not pays(100_000, 1 << 20, 5 << 20)
+    assert is_worthwhile(256, N, 0)
+    assert not is_worthwhile(255, N, 0)
+    assert not is_worthwhile(N // 4 + 1, N, 0)
+    assert not is_worthwhile(300, 60_000, 0)
+    assert is_worthwhile(100_000, 1 << 20, 4 << 20)
+    assert not is_worthwhile(100_000, 1 << 20, 5 << 20)
     ones = np.ones(N)
     for bad in (-1.0, np.nan, np.inf):
         ones[:] = 1.0

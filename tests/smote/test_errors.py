@@ -205,7 +205,7 @@ CASES = [
     (
         lambda: sampler().sample(2, out=np.zeros(33, np.uint8)[1:].view(np.float32).reshape(2, 4)),
         ValueError,
-        "out must be aligned in memory, got an address that float32 does not divide",
+        "out must be aligned in memory, got a misaligned float32 array",
     ),
     (
         lambda: sampler().sample(2, out=frozen(np.empty((2, 4), np.float32))),
@@ -226,7 +226,7 @@ CASES = [
     (
         lambda: interpolate(X, ROWS, ROWS, GAPS.astype(float)),
         TypeError,
-        "gaps must be of dtype float32, as the rows, got float64 array",
+        "gaps must be of dtype float32, like the rows, got float64 array",
     ),
     (
         lambda: interpolate(X, ROWS, ROWS, np.array([0, NAN, 0], np.float32)),
@@ -265,7 +265,7 @@ CASES = [
     (
         lambda: interpolate_csr(CSR[0], [0, 2, 3, 3], CSR[2], ROWS, ROWS, GAPS),
         ValueError,
-        r"indices\[3\] must be > indices\[2\] = 3, since both are of row 2, got 3: call .sum_duplicates",
+        r"indices\[3\] must be > indices\[2\] = 3, since both are in row 2, got 3: call .sum_duplicates",
     ),
     (
         lambda: interpolate_csr(CSR[0], [0, -2, 1, 3], CSR[2], ROWS, ROWS, GAPS),
@@ -280,7 +280,7 @@ CASES = [
     (
         lambda: interpolate_csr(CSR[0][:3], *CSR[1:], ROWS, ROWS, GAPS),
         ValueError,
-        r"data must have shape \(4,\), as indices, got \(3,\)",
+        r"data must have shape \(4,\), like indices, got \(3,\)",
     ),
     (
         lambda: interpolate_csr(np.array([1, INF, 1, 1], np.float32), *CSR[1:], ROWS, ROWS, GAPS),

@@ -1,6 +1,6 @@
 """The command line: ``equipoise`` and ``python -m equipoise``.
 
-Who calls whom, from top to bottom::
+The call structure, from top to bottom::
 
     main                        parse the arguments, run one command, return the exit status
       |
@@ -8,15 +8,15 @@ Who calls whom, from top to bottom::
       |     +-- open_bandit     compute the demo on the embedded log; open_bandit_page prints it
       |     +-- recommender     compare recommenders on the user's own log, and print the result
       |           +-- interactions    read the log
-      |           +-- splits          cut it into a training and a test part
+      |           +-- splits          split it into a training and a test part
       |           +-- bpr             train one recommender
-      |           +-- metrics         measure how good it is
+      |           +-- metrics         measure its quality
       |
       +-- sample/command        "equipoise sample"
-      |     +-- passes          read the files once or twice and write the sample
-      |           +-- columns         turn the columns of a file into what a reservoir takes
+      |     +-- passes          read the files in one or two passes and write the sample
+      |           +-- columns         convert a file's columns to a reservoir's arguments
       |           +-- reservoirs      choose the rows
-      |           +-- held            keep candidate rows, if one pass over the files is enough
+      |           +-- held            keep candidate rows in memory, if one pass is enough
       |           +-- output          write the result
       |
       +-- info                  "equipoise info"
@@ -27,5 +27,5 @@ Who calls whom, from top to bottom::
     pages, progress             tables on standard output, progress on standard error
 
 To add a command, write a module with ``add_parser(commands)`` and name it in ``main.COMMANDS``. A command
-imports what it needs when it runs, so that ``equipoise --help`` stays fast and needs NumPy alone.
+imports what it needs when it runs, so that ``equipoise --help`` stays fast and needs only NumPy.
 """

@@ -1,4 +1,4 @@
-"""Types of command-line arguments. Each takes a word and returns its value, or refuses it."""
+"""Types of command-line arguments. Each converts a word to its value, or raises an error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["count", "positive", "seed", "size"]
 
 
 def _integer(least: int, most: int, interval: str) -> Callable[[str], int]:
-    """Return a type for integers from ``least`` to ``most``; error messages spell that as ``interval``."""
+    """Return a type for integers from ``least`` to ``most``. Errors write that range as ``interval``."""
 
     def integer(text: str) -> int:
         try:

@@ -4,11 +4,11 @@ __all__ = ["BAD_INPUT", "BROKEN_PIPE", "DONE", "INTERRUPTED", "TERMINATED", "Bad
 
 
 DONE, BAD_INPUT = 0, 2
-INTERRUPTED, BROKEN_PIPE, TERMINATED = 128 + 2, 128 + 13, 128 + 15  # a shell's numbers for these signals
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 128 + 2, 128 + 13, 128 + 15  # as shells report these signals
 
 
 class BadInput(Exception):
-    """The user's input cannot be used. The message is one line that names the file, column or option.
+    """An error in the user's input. The message is one line that names the file, column or option.
 
-    The command line prints it to standard error and ends with status 2.
+    The command line prints the message to standard error and exits with status 2.
     """

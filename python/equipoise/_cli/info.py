@@ -15,8 +15,8 @@ def add_parser(commands: Any) -> None:
     info = commands.add_parser(
         "info",
         help="print versions, backend, CPU path and threads, for bug reports",
-        description="Print the versions of equipoise and of the packages it works with, and which backend, "
-        "CPU path and number of threads it uses here, each with the reason. Paste the output into bug "
+        description="Print the versions of equipoise and of the packages it works with, and the backend, CPU "
+        "path and number of threads it uses here, each with the reason. Paste the output into bug "
         "reports.",
     )
     info.add_argument("--json", action="store_true", help="print one JSON object instead of text")

@@ -18,7 +18,7 @@ from equipoise._cli.sample import command as sample
 __all__ = ["COMMANDS", "main", "parser"]
 
 
-COMMANDS = (demo, sample, info)  # each adds its own parser, which names the function to run
+COMMANDS = (demo, sample, info)  # each adds a parser that names the function to run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        The words after the program's name. By default, those of the process.
+        The command-line words after the program's name. By default, those of this process.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises
     ------
     SystemExit
-        With status 143, if ``sample`` gets the signal SIGTERM.
+        With status 143, if ``sample`` receives the signal SIGTERM.
 
     Examples
     --------
@@ -53,15 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.run(options)
         sys.stdout.flush()
     except BadInput as failure:
-        _complain(options.command, str(failure))
+        _print_error(options.command, str(failure))
         return BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         _discard_stdout()
         return BROKEN_PIPE
-    except OSError as failure:  # from standard output: commands turn the failures of files into BadInput
-        _complain(options.command, f"stdout: {failure.strerror or failure}")
+    except OSError as failure:  # from standard output, since commands turn file errors into BadInput
+        _print_error(options.command, f"stdout: {failure.strerror or failure}")
         _discard_stdout()
         return BAD_INPUT
     return DONE
@@ -79,13 +79,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _complain(command: str, message: str) -> None:
-    """Print an error as one printable line, whatever a file or another library put into it."""
+def _print_error(command: str, message: str) -> None:
+    """Print an error as one line of printable characters. A file's text in the message may hold others."""
     line = " ".join(message.split())
     line = "".join(c if c.isprintable() else "?" for c in line)
     print(f"equipoise {command}: error: {line}", file=sys.stderr)
 
 
 def _discard_stdout() -> None:
-    """Send standard output nowhere, so that flushing its buffer at exit does not fail again."""
+    """Redirect standard output to the null device, so that the flush at exit does not fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

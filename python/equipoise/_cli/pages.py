@@ -15,12 +15,12 @@ Column = tuple[str, str, str]  # key in a row, heading, format
 
 
 def show(result: Row, render: Callable[[Row], str], *, as_json: bool) -> None:
-    """Print a result as one JSON object, or as the page that ``render`` makes of it."""
+    """Print a result as one JSON object, or as the text that ``render`` returns for it."""
     print(json.dumps(result, indent=2, allow_nan=False) if as_json else render(result))
 
 
 def table(rows: list[Row], *columns: Column) -> list[str]:
-    r"""Return the lines of a table. Strings are aligned to the left, numbers to the right; None becomes "-".
+    r"""Return the lines of a table. Strings are left-aligned and numbers right-aligned. None becomes "-".
 
     Examples
     --------

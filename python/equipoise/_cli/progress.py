@@ -17,20 +17,20 @@ Progress = Callable[[str, int, "int | None"], object]  # name of the step, amoun
 
 @contextlib.contextmanager
 def trainings() -> Iterator[Progress]:
-    """Yield a progress function for the demo's trainings, which share one bar.
+    """Yield a progress function for the demo's training runs, which share one bar.
 
-    Without a terminal or tqdm it prints a line at the start of each training instead.
+    Without a terminal or tqdm, it prints a line at the start of each run instead.
     """
     if not sys.stderr.isatty() or not _has_tqdm():
-        told = ""
+        announced = ""
 
-        def tell(name: str, done: int, total: int | None) -> None:
-            nonlocal told
-            if name != told:
+        def announce(name: str, done: int, total: int | None) -> None:
+            nonlocal announced
+            if name != announced:
                 print(f"equipoise demo: {name}, epoch {done} of {total}", file=sys.stderr, flush=True)
-                told = name
+                announced = name
 
-        yield tell
+        yield announce
         return
     with contextlib.closing(Bar(_validate.as_progress(True), unit="epoch", scaled=False)) as bar:
         yield lambda name, done, total: bar.show(done, total, name)
@@ -40,7 +40,8 @@ def trainings() -> Iterator[Progress]:
 def steps() -> Iterator[Progress]:
     """Yield a progress function for ``equipoise sample``, which draws a bar for each step.
 
-    It is silent without a terminal. On a terminal without tqdm one line names the extra to install.
+    Without a terminal, the function prints nothing. On a terminal without tqdm, one line names the extra to
+    install.
     """
     if not sys.stderr.isatty():
         yield lambda step, done, total: None
@@ -55,7 +56,7 @@ def steps() -> Iterator[Progress]:
 
         def move(step: str, done: int, total: int | None) -> None:
             if step not in bars:
-                stack.close()  # ends the bar of the step before
+                stack.close()  # closes the previous step's bar
                 bars[step] = Bar(_validate.as_progress(True), total=total)
                 stack.callback(bars[step].close)
             bars[step].show(done, total, step)

@@ -1,9 +1,9 @@
-"""How a call runs: below all subjects, above nothing but `_validate`.
+"""Services that every call needs, used by all subjects. They depend only on `_validate`.
 
-- `backend` chooses the kernels, compiled or Numba's.
-- `chunks` cuts a call into chunks of a few milliseconds, on threads that end with the call.
-- `progress` reports a long call to a function or shows a bar.
+- `backend` chooses the kernels, either compiled or Numba's.
+- `chunks` cuts a call into chunks of a few milliseconds, and runs them on threads that end with the call.
+- `progress` reports the progress of a long call to a function, or draws a bar.
 - `state` is the base class of samplers: counters, epochs, state dicts, pickles, copies.
-- `locks` renews locks in forked children.
+- `locks` replaces locks in forked children.
 - `versions` collects what a bug report needs.
 """

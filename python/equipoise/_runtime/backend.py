@@ -1,4 +1,4 @@
-"""The choice, made once at import, between the compiled kernels of ``_core`` and their Numba twins."""
+"""The choice between the compiled kernels of ``_core`` and their Numba twins, made once at import."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def backend() -> str:
     -------
     str
         ``"cpp"`` (compiled) or ``"numba"`` (compiled just in time). Both return the same bytes. The
-        environment variable ``EQUIPOISE_BACKEND`` (``cpp``, ``numba`` or ``auto``) chooses. It is read when
-        equipoise is imported, which raises ``ImportError`` if the backend is missing.
+        environment variable ``EQUIPOISE_BACKEND`` (``cpp``, ``numba`` or ``auto``) selects the kernels. It is
+        read when equipoise is imported. The import raises ``ImportError`` if the backend is missing.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def backend() -> str:
 
 
 def reason() -> str:
-    """Return why these kernels were chosen."""
+    """Return the reason for the choice of kernels."""
     if _WANTED != "auto":
         return f"EQUIPOISE_BACKEND={_WANTED}"
     return "compiled kernels are installed" if _NAME == "cpp" else "this installation has no compiled kernels"
@@ -60,5 +60,5 @@ def reason() -> str:
 
 @functools.cache
 def kernels() -> ModuleType:
-    """Return the module of kernels, imported at the first call because Numba takes long to import."""
+    """Return the module of kernels. It is imported by the first call, since importing Numba is slow."""
     return importlib.import_module("equipoise._core" if _NAME == "cpp" else "equipoise._numba")

@@ -1,7 +1,7 @@
-"""Chunks of a few milliseconds, on threads that live no longer than the call.
+"""Chunks of a few milliseconds, run on threads that end with the call.
 
-The loop over chunks is in Python for both backends: kernels release the GIL, so the threads run at the
-same time, and Python sees Ctrl-C between two chunks.
+For both backends, the loop over chunks is in Python. Kernels release the GIL, so the threads run in parallel,
+and Python can handle Ctrl-C between two chunks.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["for_chunks"]
 
-_START = 0.1  # seconds that a thread may take to begin
+_START = 0.1  # the most seconds to wait for a thread to begin
 
 
 def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int], int | None]) -> None:
-    """Call ``work(begin, end)`` for the chunks of ``range(count)``; a thread takes the next free chunk.
+    """Call ``work(begin, end)`` for all chunks of ``range(count)``. Each thread takes the next free chunk.
 
-    `work` may stop early and return how far it came; it is then called again for the rest of its chunk.
-    Python sees Ctrl-C between two calls. The first exception stops every thread after its current call, and
-    is raised here once they have all ended.
+    `work` may stop early and return the position that it reached. It is then called again for the rest
+    of its chunk. Python can handle Ctrl-C between two calls. The first exception stops every thread after its
+    current call, and is raised here once all threads have ended.
     """
     chunks = -(-count // size)
     threads = max(1, min(n_threads, chunks))
@@ -53,10 +53,10 @@ def for_chunks(count: int, size: int, n_threads: int, work: Callable[[int, int],
 def _on_threads(threads: int, body: Callable[[], None], stop: Callable[[], None]) -> None:
     """Run `body` in the calling thread and in new ones, and wait for all of them."""
     failures: list[BaseException] = []
-    # Sets, not counts: an interrupt between reading a count and writing it would lose a thread.
+    # These are sets, since an interrupt between reading and writing a counter would lose a thread.
     working: set[int] = set()
     begun: set[int] = set()
-    import queue  # not with the package: most calls need one thread
+    import queue  # here, since most calls use one thread and never need it
 
     ended: queue.SimpleQueue[int] = queue.SimpleQueue()
 
@@ -72,39 +72,39 @@ def _on_threads(threads: int, body: Callable[[], None], stop: Callable[[], None]
             working.discard(thread)
             ended.put(thread)
 
-    asked = 0
+    requested = 0
     try:
         for thread in range(1, threads):
-            asked += 1
-            # Not threading.Thread: its start() waits for the thread, which takes as long as a small chunk.
+            requested += 1
+            # threading.Thread.start() waits until the thread runs, which takes as long as a small chunk.
             start_new_thread(guarded, (thread,))
         body()
-        for _ in range(asked):
+        for _ in range(requested):
             ended.get()
     finally:
         stop()
-        _wait(asked, begun, working, ended)
+        _wait(requested, begun, working, ended)
     if failures:
         raise failures[0]
 
 
-def _wait(asked: int, begun: set[int], working: set[int], ended: queue.SimpleQueue[int]) -> None:
-    """Wait until no thread is at work, whatever interrupts come, and raise the last of these.
+def _wait(requested: int, begun: set[int], working: set[int], ended: queue.SimpleQueue[int]) -> None:
+    """Wait until no thread is working, even if interrupts arrive, and then raise the last of them.
 
-    Otherwise a second Ctrl-C would leave threads that write into the caller's arrays.
+    Otherwise, a second Ctrl-C would leave threads running that write into the caller's arrays.
     """
-    again: BaseException | None = None
-    # After an interrupt, nobody knows whether the thread that was asked for last has yet to begin.
-    patience = time.monotonic() + _START
-    while len(begun) < asked and time.monotonic() < patience:
+    interruption: BaseException | None = None
+    # After an interrupt, the last thread may have been requested but not yet begun, or not requested at all.
+    deadline = time.monotonic() + _START
+    while len(begun) < requested and time.monotonic() < deadline:
         try:
             time.sleep(0.001)
         except BaseException as interrupt:
-            again = interrupt
+            interruption = interrupt
     while working:
         try:
             ended.get()
         except BaseException as interrupt:
-            again = interrupt
-    if again is not None:
-        raise again
+            interruption = interrupt
+    if interruption is not None:
+        raise interruption

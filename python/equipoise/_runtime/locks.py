@@ -1,7 +1,7 @@
-"""Locks that a forked child makes anew.
+"""Locks that are replaced in forked children.
 
-A fork copies a lock in the state it is in, but only the thread that forked. If another thread held the lock,
-nobody in the child would ever release it.
+A fork copies every lock in its current state, but only the thread that called fork. If another thread held
+the lock, no thread in the child could ever release it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _owners: weakref.WeakKeyDictionary[Any, Callable[[], Any]] = weakref.WeakKeyDict
 
 
 def add_lock(owner: Any, make: Callable[[], Any]) -> None:
-    """Set ``owner._lock`` to ``make()``, now and in every child that is forked while `owner` lives."""
+    """Set ``owner._lock`` to ``make()``, now and in each child process forked while `owner` exists."""
     owner._lock = make()
     _owners[owner] = make
 

@@ -1,4 +1,4 @@
-"""Progress of a long call: passed to the caller's function, or drawn as a tqdm bar."""
+"""Progress of a long call, passed to the caller's function or drawn as a tqdm bar."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ class Bar:
     Parameters
     ----------
     tqdm : type
-        The class that draws it: ``_validate.as_progress(True)`` returns tqdm's, or says how to install it.
+        The class that draws the bar. ``_validate.as_progress(True)`` returns it, or raises an error that says
+        how to install tqdm.
     total : int, optional
         The amount of work, if it is known.
     unit : str
@@ -33,7 +34,7 @@ class Bar:
         self._bar = tqdm(total=total, unit=unit, unit_scale=scaled, disable=None)
 
     def show(self, done: int, total: int | None, label: str | None = None) -> None:
-        """Move the bar to ``done`` of ``total``; ``label`` is written before it."""
+        """Move the bar to ``done`` of ``total``, with ``label`` in front of it."""
         self._bar.total = total
         if label is not None:
             self._bar.set_description(label, refresh=False)
@@ -46,23 +47,24 @@ class Bar:
 
 @contextlib.contextmanager
 def reporter(progress: Any, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function ``report(more)`` that adds to the work done and reports it.
+    """Yield a function ``report(more)`` that adds ``more`` to the work done and reports the sum.
 
-    Any thread may call it, but only the thread that entered the context reports. The caller's function
-    therefore never runs in two threads at once, and an exception from it ends the call like any other.
+    Any thread may call ``report``, but only the thread that entered the context passes the sum on. The
+    caller's function therefore never runs in two threads at once, and an exception that it raises ends the
+    call like any other.
     """
-    tell = _validate.as_progress(progress)
-    if tell is None:
+    callback = _validate.as_progress(progress)
+    if callback is None:
         yield lambda more: None
         return
     lock, caller = threading.Lock(), threading.get_ident()
-    done = told = 0
+    done = reported = 0
 
     def catch_up() -> None:
-        nonlocal told
-        if done != told:
-            tell(done, total)
-            told = done
+        nonlocal reported
+        if done != reported:
+            callback(done, total)
+            reported = done
 
     def report(more: int) -> None:
         nonlocal done
@@ -73,6 +75,6 @@ def reporter(progress: Any, total: int) -> Iterator[Callable[[int], None]]:
 
     with contextlib.ExitStack() as stack:
         if progress is True:
-            tell = stack.enter_context(contextlib.closing(Bar(tell, total=total))).show
+            callback = stack.enter_context(contextlib.closing(Bar(callback, total=total))).show
         yield report
         catch_up()

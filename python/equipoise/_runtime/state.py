@@ -17,26 +17,26 @@ __all__ = ["Sampler"]
 
 
 class Sampler(ABC):
-    """The base class of everything that draws from a counted stream.
+    """The base class of samplers that draw from a counted stream.
 
-    A sampler has a configuration, which never changes, a seed, an epoch, and counters of what it has drawn in
-    this epoch. A subclass declares its fields below, sets ``_seed`` and its configuration, calls
-    ``set_epoch(0)`` at the end of its ``__init__``, and implements `_configuration` and `_derive_keys`.
+    A sampler has a configuration, which never changes, a seed, an epoch, and counters of its draws in this
+    epoch. A subclass sets the class variables below, sets ``_seed`` and its configuration in ``__init__``,
+    calls ``set_epoch(0)`` at the end, and implements `_configuration` and `_derive_keys`.
     """
 
-    _kind: ClassVar[str]  # its name in state dicts
-    _counters: ClassVar[tuple[str, ...]]  # keys of the state dict; the attributes have an underscore before
-    _derived: ClassVar[tuple[str, ...]] = ()  # attributes that `_derive_keys` sets; pickles leave them out
-    _made_from: ClassVar[str]  # the arguments that two samplers share if they share states, for errors
+    _kind: ClassVar[str]  # the sampler's name in state dicts
+    _counters: ClassVar[tuple[str, ...]]  # keys in state dicts; attributes have a leading underscore
+    _derived: ClassVar[tuple[str, ...]] = ()  # attributes set by `_derive_keys` and left out of pickles
+    _made_from: ClassVar[str]  # names the arguments that samplers with a common state share, for errors
 
-    _lock: ClassVar[threading.Lock]  # one for the counters of all samplers
+    _lock: ClassVar[threading.Lock]  # one lock for the counters of all samplers
     _seed: int
     _epoch: int
     _digest: str | None = None
 
     @abstractmethod
     def _configuration(self) -> Iterable[bytes | NDArray[Any]]:
-        """Yield what the fingerprint covers; arrays are hashed as little-endian bytes."""
+        """Yield the bytes and arrays that the fingerprint covers. Arrays are hashed as little-endian."""
 
     @abstractmethod
     def _derive_keys(self) -> None:
@@ -45,9 +45,9 @@ class Sampler(ABC):
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of an epoch.
 
-        Every epoch has random words of its own, for keyed rows and for counted ones. Only this sampler moves:
-        copies in other processes, such as persistent DataLoader workers, stay where they are. If they draw,
-        put the epoch into the row keys instead.
+        Each epoch has its own random words, for both keyed and counted rows. Only this sampler changes its
+        epoch; copies in other processes, such as persistent DataLoader workers, do not. If those copies draw,
+        include the epoch in the row keys instead.
 
         Parameters
         ----------
@@ -76,13 +76,13 @@ class Sampler(ABC):
     def state_dict(self) -> dict[str, Any]:
         """Return the position in the stream, for a checkpoint.
 
-        It does not include what DataLoader workers drew: they move their own copies of the sampler.
+        It does not include draws by DataLoader workers, which advance their own copies of the sampler.
 
         Returns
         -------
         dict
-            Ready for JSON: the kind of sampler, a version, a fingerprint of the configuration, the epoch and
-            the counters.
+            The kind of sampler, a version, a fingerprint of the configuration, the epoch and the counters.
+            JSON can hold it.
 
         Examples
         --------
@@ -105,13 +105,13 @@ class Sampler(ABC):
         Parameters
         ----------
         state : mapping
-            From a sampler of the same class, made from the same arguments.
+            The state of a sampler of the same class, made from the same arguments.
 
         Raises
         ------
         TypeError, ValueError
-            If `state` is not a mapping, misses a key, or is of another version or configuration. The sampler
-            then stays where it was.
+            If `state` is not a mapping, lacks a key, or has a different version or configuration. The
+            sampler's position is then unchanged.
 
         Examples
         --------
@@ -124,14 +124,14 @@ class Sampler(ABC):
             setattr(self, f"_{name}", position[name])
 
     def _take(self, counter: str, count: int) -> int:
-        """Advance the attribute `counter` by `count`, modulo 2^64, and return what it was before."""
+        """Advance the attribute `counter` by `count`, modulo 2^64, and return its previous value."""
         with self._lock:
             first: int = getattr(self, counter)
             setattr(self, counter, (first + count) % 2**64)
         return first
 
     def _give_back(self, counter: str, first: int, count: int) -> None:
-        """Undo `_take`, unless another thread has taken more since then."""
+        """Undo a call of `_take`, unless another thread has advanced the counter since then."""
         with self._lock:
             if getattr(self, counter) == (first + count) % 2**64:
                 setattr(self, counter, first)
@@ -141,7 +141,7 @@ class Sampler(ABC):
 
     def _fingerprint(self) -> str:
         if self._digest is None:
-            import hashlib  # not with the package: it loads OpenSSL
+            import hashlib  # here, so that importing the package does not load OpenSSL
 
             digest = hashlib.blake2b(digest_size=16)
             for part in self._configuration():
@@ -163,12 +163,12 @@ class Sampler(ABC):
         return self.__copy__()
 
     def __getstate__(self) -> dict[str, Any]:
-        # What can be computed again is left out, so that equal samplers have equal pickles.
+        # Derived attributes are left out, so that equal samplers have equal pickles.
         return {name: value for name, value in vars(self).items() if name not in {*self._derived, "_digest"}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
-            # Unpickled arrays have dtype objects of their own, and a pickle tells them from NumPy's.
+            # Unpickled arrays have their own dtype objects, which would change the bytes of the next pickle.
             native = np.asarray(value, value.dtype.type) if isinstance(value, np.ndarray) else value
             setattr(self, name, native)
         self._digest = None

@@ -1,4 +1,4 @@
-"""The versions and settings that a bug report needs, found without importing other packages."""
+"""The versions and settings that a bug report needs, collected without importing other packages."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ PACKAGES = ("numpy", "numba", "llvmlite", "torch", "scipy", "pyarrow")
 
 
 def show_versions() -> None:
-    """Print versions and settings for a bug report; ``equipoise info --json`` prints them for machines.
+    """Print versions and settings for a bug report.
 
-    These are the versions of equipoise, its wheel, Python, the platform and the packages that it works with,
-    none of which is imported, and the backend, the CPU path and the default number of threads, each with its
-    reason.
+    The report lists the versions of equipoise, its wheel, Python, the platform and the packages that
+    equipoise works with, none of which is imported. It also gives the backend, the CPU path and the default
+    number of threads, each with the reason for it. ``equipoise info --json`` prints the same as JSON.
 
     Examples
     --------
@@ -37,9 +37,8 @@ def show_versions() -> None:
 
 
 def collect() -> dict[str, Any]:
-    """Return all versions and settings, ready for JSON; ``None`` stands for anything that is missing."""
-    # Imported here, since `import equipoise` doesn't need it.
-    import platform
+    """Return all versions and settings as values that JSON can hold. Missing ones are None."""
+    import platform  # here, since importing the package does not need it
 
     return {
         "equipoise": __version__,
@@ -68,7 +67,7 @@ def render(info: dict[str, Any]) -> str:
 
 
 def _cpu() -> dict[str, Any]:
-    if backend.backend() == "numba":  # asking the twins would import Numba, which takes long
+    if backend.backend() == "numba":  # calling the kernels would import Numba, which is slow
         return {"path": "numba", "disabled": None, "reason": "Numba compiles for the CPU it runs on"}
     try:
         path, disabled = backend.kernels().cpu_path()

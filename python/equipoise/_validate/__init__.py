@@ -1,16 +1,16 @@
-"""Checks of arguments, and the text of every error that users see.
+"""Argument checks, and the text of every error that users see.
 
-An error names the argument, the first bad position, what was wanted and what was given. Wrong types and
-dtypes raise ``TypeError``, wrong values and shapes ``ValueError``, ids out of range ``IndexError``. The
-checks are above both backends, so both give the same errors.
+An error message names the argument, the first bad position, what was expected and what was given. Wrong types
+and dtypes raise ``TypeError``, wrong values and shapes ``ValueError``, and ids out of range ``IndexError``.
+The checks run before either backend is called, so both backends give the same errors.
 
-- ``as_...`` converts an argument, or raises.
-- ``check_...`` raises if something doesn't hold.
-- ``refuse_...`` always raises.
+- ``as_...`` converts an argument, or raises an error.
+- ``check_...`` raises an error if a condition doesn't hold.
+- ``refuse_...`` always raises an error.
 
-One module per subject; a module imports only those above it::
+There is one module per subject, and a module imports only those above it::
 
-    wording                                     how errors name kinds and places
+    wording                                     names of types and positions in errors
     arguments  columns  files                   numbers and flags; columns and data sets; paths
     arrays                                      arrays, shapes, ids, out=
     weights  negatives  points  reservoirs      one subject each

@@ -16,7 +16,7 @@ from equipoise._validate.wording import kind_of
 
 def as_count(x: Any, name: str, *, least: int = 0, most: int | None = None) -> int:
     """Return `x` as an int in [least, most]."""
-    if isinstance(x, bool | np.bool_):  # NumPy 1 takes it for an integer, with a warning
+    if isinstance(x, bool | np.bool_):  # NumPy 1 accepts it as an integer, with a warning
         raise TypeError(f"{name} must be an integer, got bool")
     try:
         count = operator.index(x)
@@ -31,7 +31,7 @@ def as_count(x: Any, name: str, *, least: int = 0, most: int | None = None) -> i
 
 
 def as_flag(x: Any, name: str) -> bool:
-    """Return `x`, which must be True or False, not just true or false."""
+    """Return `x` as a bool. It must be True or False; other truthy and falsy values are errors."""
     if not isinstance(x, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, got {kind_of(x)}")
     return bool(x)
@@ -66,7 +66,7 @@ def as_real(x: Any, name: str, *, least: float = -math.inf) -> float:
 
 
 def as_threads(n_threads: int | None) -> int:
-    """Return `n_threads`, or if it is None ``EQUIPOISE_NUM_THREADS``, or if that is not set 1."""
+    """Return `n_threads`. If it is None, return ``EQUIPOISE_NUM_THREADS``, or 1 if that is not set."""
     if n_threads is not None:
         return as_count(n_threads, "n_threads", least=1)
     variable = os.environ.get("EQUIPOISE_NUM_THREADS")
@@ -78,7 +78,7 @@ def as_threads(n_threads: int | None) -> int:
 
 
 def as_bit_generator(rng: Any) -> Any:
-    """Return the bit generator of anything that ``numpy.random.default_rng`` takes."""
+    """Return the bit generator of any argument that ``numpy.random.default_rng`` accepts."""
     wanted = "None, an int >= 0, a SeedSequence, a BitGenerator or a Generator"
     if isinstance(rng, float | bool | str):
         raise TypeError(f"rng must be {wanted}, got {type(rng).__name__}")
@@ -98,15 +98,18 @@ def as_state(
     counters: Mapping[str, int],
     configuration: str,
 ) -> dict[str, int]:
-    """Return the counters of a state, each below its limit; the other values must equal those in `fixed`."""
+    """Return the counters of a state, checked against their limits.
+
+    The other values of the state must equal those in `fixed`.
+    """
     if not isinstance(state, Mapping):
         raise TypeError(f"state must be a mapping, as state_dict returns it, got {type(state).__name__}")
     for name, wanted in fixed.items():
         if name not in state:
             raise ValueError(f"state[{name!r}] must be {wanted!r}, got no such key")
         if type(state[name]) is not type(wanted) or state[name] != wanted:
-            of = f"of this sampler's {configuration}" if name == "fingerprint" else "here"
-            raise ValueError(f"state[{name!r}] must be {wanted!r}, that {of}, got {state[name]!r}")
+            owner = f"this sampler's {configuration}" if name == "fingerprint" else "this sampler"
+            raise ValueError(f"state[{name!r}] must be {wanted!r}, that of {owner}, got {state[name]!r}")
     for name in counters:
         if name not in state:
             raise ValueError(f"state[{name!r}] must be an integer, got no such key")
@@ -116,7 +119,7 @@ def as_state(
 
 
 def as_progress(progress: Any) -> Any:
-    """Return None or the callable, or if `progress` is True the class of tqdm's bars."""
+    """Return None or a callable. For True, return the class of tqdm's bars."""
     if progress is None or progress is False:
         return None
     if progress is not True:
@@ -126,10 +129,10 @@ def as_progress(progress: Any) -> Any:
     try:
         return importlib.import_module("tqdm").tqdm
     except ImportError:
-        _no_tqdm()
+        _refuse_without_tqdm()
 
 
-def _no_tqdm() -> NoReturn:
+def _refuse_without_tqdm() -> NoReturn:
     raise ImportError("progress=True needs tqdm: python -m pip install 'equipoise[progress]'") from None
 
 

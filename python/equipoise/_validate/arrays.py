@@ -32,7 +32,7 @@ def as_array(x: Any, name: str) -> NDArray[Any]:
     if hasattr(x, "__dlpack__") and hasattr(x, "__dlpack_device__"):
         try:
             on_cpu = int(x.__dlpack_device__()[0]) in _CPU_DEVICES
-        except MemoryError:  # not the fault of the argument, here and below
+        except MemoryError:  # the argument is not at fault, here and below
             raise
         except Exception:  # torch's meta tensors have no device
             on_cpu = False
@@ -63,7 +63,7 @@ def as_array(x: Any, name: str) -> NDArray[Any]:
 
 
 def as_shape(size: Any, name: str = "size") -> tuple[int, ...]:
-    """Return the tuple for an integer or a tuple of integers, each >= 0."""
+    """Return an integer or a tuple of integers, each >= 0, as a tuple."""
     if isinstance(size, tuple | list):
         shape = tuple(as_count(s, f"{name}[{i}]") for i, s in enumerate(size))
         if len(shape) > _MOST_DIMENSIONS:
@@ -75,7 +75,7 @@ def as_shape(size: Any, name: str = "size") -> tuple[int, ...]:
 
 
 def check_addressable(entries: int, name: str) -> None:
-    """Check that so many entries of 8 bytes have addresses, even if there is no memory for them."""
+    """Check that an array of `entries` 8-byte entries can be addressed, even if memory is too small."""
     if entries >= 2**60:
         raise ValueError(f"{name} must ask for fewer than 2^60 entries, got {entries}")
 
@@ -84,7 +84,7 @@ def integers(x: Any, name: str, ndim: tuple[int, ...] | None) -> NDArray[Any]:
     """Return `x` as an array of integers of any dtype, possibly a view of the caller's memory."""
     a = as_array(x, name)
     if a.dtype.kind in "fO" and a.size and isinstance(x, list | tuple):
-        exact = np.array(x, dtype=object)  # beyond 64 bits, or beyond both int64 and uint64
+        exact = np.array(x, dtype=object)  # for integers that int64 or uint64 cannot hold
         if not all(type(i) is int for i in exact.flat):
             raise TypeError(f"{name} must be integers, got {kind_of(a)}")
         a = exact
@@ -116,19 +116,19 @@ def as_ids(
 ) -> Int64s:
     """Return integers in [lower, upper) as a new C-contiguous int64 array.
 
-    `length` is that of axis 0. ``ndim=None`` allows any shape.
+    `length` is the required length of axis 0. ``ndim=None`` allows any number of dimensions.
     """
     a = integers(x, name, ndim)
     if length is not None and a.shape[0] != length:
         raise ValueError(f"{name} must have {length} entries, one for each row, got {a.shape[0]}")
-    # The check is made on a copy: the caller's array may be `out`, or another thread may write to it.
+    # Check a copy, since the caller's array may be `out`, or another thread may write to it.
     a = np.array(a, order="C")
     check_range(a, name, lower, upper)
     return a.astype(np.int64, copy=False)
 
 
 def as_row_keys(x: Any, length: int) -> NDArray[np.uint64]:
-    """Return one 64-bit key for each row; negative integers are taken as two's complement."""
+    """Return one 64-bit key for each row. Negative integers are interpreted as two's complement."""
     a = integers(x, "row_keys", (1,))
     if a.shape[0] != length:
         raise ValueError(f"row_keys must have {length} entries, one for each row, got {a.shape[0]}")
@@ -139,7 +139,7 @@ def as_row_keys(x: Any, length: int) -> NDArray[np.uint64]:
 
 
 def check_out(out: Any, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
-    """Check that `out` can be filled in place: its dtype, shape, strides, alignment and flags."""
+    """Check that `out` has the dtype, shape, strides, alignment and flags to be filled in place."""
     if not isinstance(out, np.ndarray):
         raise TypeError(
             f"{name} must be a NumPy array (a torch tensor's .numpy() shares its memory), got {kind_of(out)}"
@@ -151,7 +151,7 @@ def check_out(out: Any, name: str, dtype: type[np.generic], shape: tuple[int, ..
     if not out.flags.c_contiguous:
         raise ValueError(f"{name} must be C-contiguous, got strides {out.strides}")
     if not out.flags.aligned:
-        raise ValueError(f"{name} must be aligned in memory, got an address that {out.dtype} does not divide")
+        raise ValueError(f"{name} must be aligned in memory, got a misaligned {out.dtype} array")
     if not out.flags.writeable:
         raise ValueError(f"{name} must be writable, got a read-only array")
 

@@ -1,4 +1,4 @@
-"""Checks of columns and data sets: Arrow arrays, data frames, distributed collections."""
+"""Checks of columns and datasets: Arrow arrays, data frames, distributed collections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from equipoise._validate.wording import kind_of
 
 
 def refuse_without(module: str, extra: str, what: str) -> NoReturn:
-    """Say how to install a missing extra."""
+    """Raise ImportError with the command that installs a missing extra."""
     raise ImportError(f"{what} needs {module}: python -m pip install 'equipoise[{extra}]'")
 
 
@@ -45,11 +45,11 @@ def check_column(name: str, column: str, columns: Iterable[Any]) -> None:
 def check_no_column(column: str, columns: Iterable[Any]) -> None:
     """Check that `column` can be added to `columns`."""
     if column in columns:
-        raise ValueError(f"dataset must not have {column!r} already: it is what is added to the rows")
+        raise ValueError(f"dataset must not have a column {column!r}: the result adds a column of this name")
 
 
 def check_dataset(x: Any, kinds: type | tuple[type, ...], wanted: str) -> None:
-    """Check the type of a distributed collection or of a part of one."""
+    """Check the type of a distributed collection or of one of its elements."""
     if not isinstance(x, kinds):
         raise TypeError(f"dataset must be {wanted}, got {type(x).__name__}")
 
@@ -73,29 +73,29 @@ def refuse_mixed(name: str) -> NoReturn:
 
 
 def refuse_again(kind: str, text: str) -> NoReturn:
-    """Raise again what a worker raised, of which only the text has come through."""
+    """Raise a worker's error again, given its type and message as text."""
     raise {"TypeError": TypeError, "ValueError": ValueError, "IndexError": IndexError}[kind](text) from None
 
 
 def is_arrow(x: Any) -> bool:
-    """Tell whether `x` has Arrow's C interface and is to be read with pyarrow.
+    """Return whether `x` has Arrow's C interface and should be read with pyarrow.
 
-    Without pyarrow, an object that NumPy can read is left to NumPy.
+    If pyarrow is not installed, an object that NumPy can read is left to NumPy.
     """
-    speaks = hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__")
-    return speaks and (importlib.util.find_spec("pyarrow") is not None or not hasattr(x, "__array__"))
+    has_interface = hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__")
+    return has_interface and (importlib.util.find_spec("pyarrow") is not None or not hasattr(x, "__array__"))
 
 
 def as_numpy(x: Any, name: str) -> NDArray[Any]:
-    """Return a column of numbers, booleans or datetimes; a single chunk of fixed width is not copied."""
+    """Return a column of numbers, booleans or datetimes. A single chunk of fixed width is not copied."""
     try:
         import pyarrow as pa
         import pyarrow.compute as pc
     except ImportError:
-        refuse_without("pyarrow", "arrow", f"{name} of Arrow")
+        refuse_without("pyarrow", "arrow", f"{name} from Arrow")
     try:
         column = x
-        if not isinstance(x, pa.Array | pa.ChunkedArray):  # pa.array would import pandas
+        if not isinstance(x, pa.Array | pa.ChunkedArray):  # pa.array would import pandas for these
             column = pa.chunked_array(x) if hasattr(x, "__arrow_c_stream__") else pa.array(x)
     except (TypeError, ValueError, NotImplementedError, pa.ArrowException) as failure:
         refuse_column(name, type(x).__name__, failure)
@@ -109,13 +109,13 @@ def as_numpy(x: Any, name: str) -> NDArray[Any]:
         refuse_null(name, pc.index(pc.is_null(column), True).as_py())
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-        if isinstance(column, pa.ChunkedArray):  # without any chunk
+        if isinstance(column, pa.ChunkedArray):  # it has no chunks
             column = pa.array([], kind)
     return _flat(column)
 
 
 def _flat(column: Any) -> NDArray[Any]:
-    """Convert by DLPack, since ``to_numpy`` would import pandas."""
+    """Convert an Arrow array through DLPack, since ``to_numpy`` would import pandas."""
     import pyarrow as pa
 
     kind = column.type

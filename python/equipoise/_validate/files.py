@@ -25,9 +25,9 @@ def as_path(path: Any) -> str:
 
 
 def as_file_path(path: Any) -> str:
-    """Return `path` as an absolute path that is not a folder."""
+    """Return `path` as an absolute path, which must not be a folder."""
     absolute = as_path(path)
-    if os.path.isdir(absolute):  # the system's own errors differ from call to call
+    if os.path.isdir(absolute):  # the operating system's error depends on the call that fails
         raise IsADirectoryError(f"path must name a file, got the folder {absolute!r}")
     return absolute
 

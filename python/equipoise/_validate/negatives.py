@@ -23,7 +23,7 @@ def as_exclude(exclude: Any, n: int) -> tuple[Int64s, NDArray[np.uint32]]:
                 f"exclude must have {n} columns, one for each item, got shape {tuple(exclude.shape)}"
             )
         exclude = (exclude.indptr, exclude.indices)
-    if not isinstance(exclude, tuple) or len(exclude) != 2:  # a list is more likely a list of users' lists
+    if not isinstance(exclude, tuple) or len(exclude) != 2:  # a list of length 2 may well be two users' lists
         raise TypeError(
             f"exclude must be a pair (indptr, indices) or a SciPy CSR matrix, got {kind_of(exclude)}"
         )
@@ -36,7 +36,7 @@ def as_exclude(exclude: Any, n: int) -> tuple[Int64s, NDArray[np.uint32]]:
         raise ValueError(
             f"exclude indptr[{at}] must be >= indptr[{at - 1}] = {indptr[at - 1]}, got {indptr[at]}"
         )
-    indices = np.array(integers(exclude[1], "exclude indices", (1,)))  # the copy is checked, as in as_ids
+    indices = np.array(integers(exclude[1], "exclude indices", (1,)))  # check a copy, as in as_ids
     check_range(indices, "exclude indices", 0, n)
     if indptr[-1] != indices.size:
         raise ValueError(
@@ -47,7 +47,7 @@ def as_exclude(exclude: Any, n: int) -> tuple[Int64s, NDArray[np.uint32]]:
 
 
 def as_policy(on_exhausted: Any, unique: bool, choices: Iterable[str]) -> str:
-    """Return the policy for rows that have too few ids."""
+    """Return the policy for rows with too few ids."""
     policy = as_choice(on_exhausted, "on_exhausted", choices)
     if policy == "replace" and not unique:
         raise ValueError("on_exhausted='replace' must come with unique=True, got unique=False")
@@ -56,10 +56,10 @@ def as_policy(on_exhausted: Any, unique: bool, choices: Iterable[str]) -> str:
 
 def refuse_exhausted(position: int, row: int, left: int, k: int, unique: bool) -> NoReturn:
     """Refuse a row that has too few ids left."""
-    wanted = f"unique=True wants {k}" if unique else f"num_negatives={k} wants at least one"
+    needed = f"unique=True needs {k}" if unique else f"num_negatives={k} needs at least one"
     ways = "on_exhausted='mask'" + (" or 'replace'" if unique and left else "")
     raise ValueError(
-        f"rows[{position}] = {row} has {left} ids of positive weight left, {wanted} ({ways} goes on)"
+        f"rows[{position}] = {row} has {left} ids of positive weight left, {needed} ({ways} allows this)"
     )
 
 

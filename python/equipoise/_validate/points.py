@@ -1,4 +1,4 @@
-"""Check points to find neighbors among, and numbers of neighbors; see :mod:`equipoise._validate`."""
+"""Checks of points for neighbor searches, and of numbers of neighbors."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from equipoise._validate.arrays import as_array, as_ids
 from equipoise._validate.wording import Int64s, first_bad, kind_of
 
 Matrix = NDArray[np.float32] | NDArray[np.float64]  # two-dimensional
-_CHUNK = 1 << 20  # numbers checked between two looks at Ctrl-C
+_CHUNK = 1 << 20  # numbers checked between two checks for Ctrl-C
 _MOST_ROWS = 2**31 - 1  # a table of neighbors is int32
 
 
 def as_points(x: Any, name: str, *, columns: int | None = None, dtype: Any = None, least: int = 1) -> Matrix:
-    """Return a finite, C-contiguous float32 or float64 matrix of the given columns and dtype."""
+    """Return points as a finite, C-contiguous float32 or float64 matrix.
+
+    `columns` and `dtype`, if given, are those of X, which the points must share.
+    """
     if hasattr(x, "tocsr") and hasattr(x, "toarray"):
         raise TypeError(f"{name} must be dense, got a sparse {type(x).__name__}: use .toarray()")
     a = as_array(x, name)
@@ -26,9 +29,9 @@ def as_points(x: Any, name: str, *, columns: int | None = None, dtype: Any = Non
     if a.ndim != 2:
         raise ValueError(f"{name} must be 2-D (rows, columns), got shape {a.shape}")
     if dtype is not None and a.dtype.newbyteorder("=") != dtype:
-        raise TypeError(f"{name} must be {np.dtype(dtype)} as X is, got {a.dtype}")
+        raise TypeError(f"{name} must be {np.dtype(dtype)}, like X, got {a.dtype}")
     if columns is not None and a.shape[1] != columns:
-        raise ValueError(f"{name} must have {columns} columns as X has, got {a.shape[1]}")
+        raise ValueError(f"{name} must have {columns} columns, like X, got {a.shape[1]}")
     if a.shape[1] < 1:
         raise ValueError(f"{name} must have at least one column, got shape {a.shape}")
     if a.shape[0] < least:
@@ -45,7 +48,7 @@ def as_points(x: Any, name: str, *, columns: int | None = None, dtype: Any = Non
 
 
 def as_neighbors(k: Any, n: int, *, self_join: bool) -> int:
-    """Return a number of neighbors among n rows; in a self-join no row is its own neighbor."""
+    """Return a number of neighbors among n rows. In a self-join, no row is its own neighbor."""
     count: int = as_count(k, "k", least=1)
     if count > n - self_join:
         rows = f"{n} row{'s' * (n != 1)}"
@@ -55,7 +58,7 @@ def as_neighbors(k: Any, n: int, *, self_join: bool) -> int:
 
 
 def as_rows(x: Any, name: str = "X") -> NDArray[Any]:
-    """Return finite points, possibly none, in aligned memory."""
+    """Return rows of finite numbers, possibly none, in aligned memory."""
     rows = as_points(x, name, least=0)
     if len(rows) > _MOST_ROWS:
         raise ValueError(f"{name} must have fewer than 2^31 rows, got {len(rows)}")
@@ -63,7 +66,7 @@ def as_rows(x: Any, name: str = "X") -> NDArray[Any]:
 
 
 def as_neighbor_count(x: Any, name: str = "k_neighbors") -> tuple[int, Any]:
-    """Return the number of neighbors of a row, and the estimator that finds them or None."""
+    """Return the number of neighbors of a row, and the estimator that finds them (or None)."""
     if all(hasattr(x, method) for method in ("fit", "kneighbors", "n_neighbors")):
         counted = as_count(x.n_neighbors, f"{name}.n_neighbors", least=2, most=_MOST_ROWS)
         return counted - 1, x
@@ -76,14 +79,14 @@ def as_neighbor_count(x: Any, name: str = "k_neighbors") -> tuple[int, Any]:
 
 
 def check_enough_rows(count: int, k: int, name: str, *, what: str = "rows") -> None:
-    """Require more than k rows, so that each has k others."""
+    """Check that there are more than k rows, so that each row has k others."""
     if count <= k:
         rows = what if count != 1 else what.removesuffix("s")
         raise ValueError(f"X has {count} {rows}; {name}={k} needs at least {k + 1}")
 
 
 def as_found(found: Any, count: int, k: int, n: int, name: str) -> Int64s:
-    """Return what an estimator's kneighbors found for `count` rows: k + 1 of the n rows of X for each."""
+    """Return the result of an estimator's kneighbors: for each of `count` rows, k + 1 of the n rows of X."""
     name = f"{name}.kneighbors(X)"
     ids = as_ids(found, name, upper=n, ndim=(2,))
     if ids.shape != (count, k + 1):
@@ -109,9 +112,7 @@ def as_codes(rows: NDArray[Any], columns: Int64s) -> NDArray[np.int32]:
 
 
 def check_deviations(deviations: NDArray[np.float64], columns: NDArray[np.intp]) -> None:
-    """Require finite standard deviations, since their median is a distance."""
+    """Check that standard deviations are finite, since their median is used as a distance."""
     if not np.isfinite(deviations).all():
         column = int(columns[int(np.isfinite(deviations).argmin())])
-        raise ValueError(
-            f"X[:, {column}] must have a finite standard deviation in float64, got one beyond it"
-        )
+        raise ValueError(f"X[:, {column}] must have a finite standard deviation in float64, got an overflow")

@@ -15,7 +15,7 @@ from equipoise._validate.wording import Int64s, kind_of
 
 
 def as_keys(x: Any, name: str, length: int) -> Int64s:
-    """Return integers as int64 keys. They are not copied, since they are never used as an index."""
+    """Return integers as int64 keys. A copy is not needed, since keys are never used as indices."""
     a = integers(x, name, (1,))
     if a.size != length:
         raise ValueError(f"{name} must have {length} entries, one for each row, got {a.size}")
@@ -52,7 +52,7 @@ def as_times(x: Any, length: int) -> NDArray[np.float64]:
 
 
 def check_shifts(shifts: NDArray[np.float64], times: NDArray[np.float64]) -> None:
-    """Check that times are not too many half-lives, whose differences are used as exponents."""
+    """Check that times, in half-lives, are small enough for their differences to be exponents."""
     good = np.abs(shifts) < 1e300
     if not good.all():
         at = int(good.argmin())
@@ -60,17 +60,17 @@ def check_shifts(shifts: NDArray[np.float64], times: NDArray[np.float64]) -> Non
 
 
 def check_keying(before: str | None, now: str, other: str | None = None) -> str:
-    """Check that either all rows have ids, or none has."""
+    """Check that either all rows have ids or none do."""
     if before is not None and before != now:
         with_ids = "with ids" if before == "ids" else "without ids"
         if other is not None:
-            raise ValueError(f"{other} must hold rows {with_ids}, as this reservoir does, got {now}")
+            raise ValueError(f"{other} must hold rows {with_ids}, like this reservoir, got {now}")
         raise ValueError(f"ids must be given for all rows or for none: rows came {with_ids} before")
     return now
 
 
 def check_own_stream(stream: int, merged: Iterable[int]) -> None:
-    """Refuse to continue a stream of which rows were merged."""
+    """Refuse to continue a stream after rows of it were merged."""
     if stream in merged:
         raise ValueError(f"stream={stream} must not be continued after rows of it were merged")
 
@@ -82,11 +82,11 @@ def check_same_kind(other: Any, kind: type) -> None:
 
 
 def check_setting(name: str, mine: Any, theirs: Any) -> None:
-    """Refuse to merge a reservoir with another setting."""
+    """Refuse to merge a reservoir with a different setting."""
     if mine != theirs:
         if name == "half_life":  # stored in hexadecimal
             mine, theirs = (None if x is None else float.fromhex(x) for x in (mine, theirs))
-        raise ValueError(f"other must have {name}={mine!r}, as this reservoir, got {theirs!r}")
+        raise ValueError(f"other must have {name}={mine!r}, like this reservoir, got {theirs!r}")
 
 
 def check_streams_apart(mine: set[int], theirs: set[int]) -> None:
@@ -100,20 +100,20 @@ def check_streams_apart(mine: set[int], theirs: set[int]) -> None:
 
 
 def as_bytes(x: Any, name: str) -> bytes:
-    """Return bytes."""
+    """Return a bytes-like object as bytes."""
     if not isinstance(x, bytes | bytearray | memoryview):
         raise TypeError(f"{name} must be bytes, got {type(x).__name__}")
     return bytes(x)
 
 
 def check_written(good: bool, what: str) -> None:
-    """Check that bytes whose checksum holds are those that were written."""
+    """Check a value read from bytes. The checksum may be right even though the bytes were forged."""
     if not good:
-        raise ValueError(f"no {what}")
+        raise ValueError(f"invalid {what}")
 
 
 def refuse_bytes(wanted: str, got: str) -> NoReturn:
-    """Raise ValueError about bytes that `to_bytes` did not write."""
+    """Refuse bytes that `to_bytes` did not write."""
     raise ValueError(f"data must be {wanted}, got {got}")
 
 
@@ -142,11 +142,11 @@ def check_half_life(half_life: float | None, times: Any) -> None:
     if half_life is None and times is not None:
         raise ValueError("times must come with half_life, got half_life=None")
     if half_life is not None and times is None:
-        raise ValueError("times must be given, since half_life is, got None")
+        raise ValueError("times must be given with half_life, got None")
 
 
 def as_quotas(k: Any, num_classes: int | None) -> tuple[int | list[int], int | None]:
-    """Return the rows to keep of each class: one number, or one for each of the classes 0, 1, 2, ..."""
+    """Return the number of rows to keep of each class, as one number or a list, and the number of classes."""
     if num_classes is not None:
         num_classes = as_count(num_classes, "num_classes", least=1, most=2**31)
     if not isinstance(k, list | tuple) and not (hasattr(k, "__len__") and np.ndim(k)):
@@ -163,7 +163,7 @@ def as_labels(x: Any, num_classes: int | None, name: str = "classes") -> Int64s:
     """Return the classes of rows: any int64, or integers in [0, num_classes)."""
     a = integers(x, name, (1,))
     if num_classes is not None:
-        a = np.array(a)  # check a copy, since it is used as an index
+        a = np.array(a)  # check a copy, since the labels are used as indices
         check_range(a, name, 0, num_classes)
     elif a.dtype in (np.dtype(object), np.dtype(np.uint64)):
         check_range(a, name, -(2**63), 2**63)

@@ -1,4 +1,4 @@
-"""Check the arguments of SMOTE: rows, categories, gaps, labels; see :mod:`equipoise._validate`."""
+"""Checks of SMOTE's arguments: rows, categories, gaps, labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from equipoise._validate.wording import Int64s, kind_of
 
 
 def check_span(rows: NDArray[Any], name: str = "X") -> None:
-    """Require that neighbor - base cannot overflow."""
+    """Check that the difference of two rows cannot overflow."""
     with np.errstate(over="ignore"):
         span = rows.max(axis=0, initial=-np.inf) - rows.min(axis=0, initial=np.inf)
     if len(rows) and not np.isfinite(span).all():
@@ -25,7 +25,7 @@ def check_span(rows: NDArray[Any], name: str = "X") -> None:
 
 
 def as_categorical(columns: Any, d: int) -> Int64s:
-    """Return distinct columns in increasing order."""
+    """Return the categorical columns in ascending order. Each may be named only once."""
     if columns is None:
         return np.empty(0, np.int64)
     ids = as_ids(columns, "categorical", upper=d)
@@ -37,7 +37,7 @@ def as_categorical(columns: Any, d: int) -> Int64s:
 
 
 def as_parent_weights(weights: Any, n: int) -> Weights:
-    """Return one weight for each row."""
+    """Return the weights of parent rows, one for each of n rows."""
     w = as_weights(weights, "parent_weights")
     if w.size != n:
         raise ValueError(f"parent_weights must have {n} entries, one for each row of X, got {w.size}")
@@ -45,10 +45,10 @@ def as_parent_weights(weights: Any, n: int) -> Weights:
 
 
 def as_gaps(gaps: Any, length: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return finite numbers of the rows' dtype, one for each synthetic row, as a private copy."""
+    """Return a copy of the gaps: finite numbers of the rows' dtype, one for each synthetic row."""
     a = as_array(gaps, "gaps")
     if a.dtype != dtype:
-        raise TypeError(f"gaps must be of dtype {dtype}, as the rows, got {kind_of(a)}")
+        raise TypeError(f"gaps must be of dtype {dtype}, like the rows, got {kind_of(a)}")
     if a.shape != (length,):
         raise ValueError(f"gaps must have shape ({length},), one for each row, got {a.shape}")
     a = np.array(a, dtype=dtype.type, order="C")
@@ -62,7 +62,7 @@ def as_gaps(gaps: Any, length: int, dtype: np.dtype[Any]) -> NDArray[Any]:
 def as_csr(data: Any, indices: Any, indptr: Any) -> tuple[NDArray[Any], Int64s, Int64s]:
     """Return the arrays of a CSR matrix with finite entries and increasing columns in each row.
 
-    The integer arrays are private copies.
+    The integer arrays are copies.
     """
     ptr = as_ids(indptr, "indptr", lower=-(2**63))
     if ptr.size == 0 or ptr[0] != 0:
@@ -78,7 +78,7 @@ def as_csr(data: Any, indices: Any, indptr: Any) -> tuple[NDArray[Any], Int64s, 
     if values.dtype.kind != "f" or values.dtype.itemsize not in (4, 8):
         raise TypeError(f"data must be float32 or float64, got {kind_of(values)}")
     if values.shape != ids.shape:
-        raise ValueError(f"data must have shape {ids.shape}, as indices, got {values.shape}")
+        raise ValueError(f"data must have shape {ids.shape}, like indices, got {values.shape}")
     values = np.require(values, values.dtype.newbyteorder("="), ["C", "A"])
     good = np.isfinite(values)
     if not good.all():
@@ -86,19 +86,19 @@ def as_csr(data: Any, indices: Any, indptr: Any) -> tuple[NDArray[Any], Int64s, 
         raise ValueError(f"data[{at}] must be finite, got {values[at]}")
     rises = np.empty(ids.size, np.bool_)
     rises[1:] = ids[1:] > ids[:-1]
-    rises[ptr[:-1][ptr[:-1] < ids.size]] = True  # the first entry of a row follows none
+    rises[ptr[:-1][ptr[:-1] < ids.size]] = True  # the first entry of a row has no predecessor
     if not rises.all():
         at = int(rises.argmin())
         row = int(np.searchsorted(ptr, at, "right")) - 1
         raise ValueError(
-            f"indices[{at}] must be > indices[{at - 1}] = {ids[at - 1]}, since both are of row {row}, "
+            f"indices[{at}] must be > indices[{at - 1}] = {ids[at - 1]}, since both are in row {row}, "
             f"got {ids[at]}: call .sum_duplicates() first"
         )
     return values, ids, ptr
 
 
 def as_class_rows(y: Any, cls: Any, n: int) -> NDArray[np.bool_]:
-    """Return which of the labels are ``cls``, at least one of them."""
+    """Return a mask of the labels that equal ``cls``, of which there must be at least one."""
     labels = as_array(y, "y")
     if labels.ndim != 1:
         raise ValueError(f"y must be 1-D, not {labels.ndim}-D (shape {labels.shape})")
@@ -112,7 +112,7 @@ def as_class_rows(y: Any, cls: Any, n: int) -> NDArray[np.bool_]:
         mine = np.asarray(labels == cls)
     except MemoryError:
         raise
-    except Exception as failure:  # whatever a label's own comparison raises
+    except Exception as failure:  # comparing labels may raise any exception
         raise TypeError(f"cls must compare with the labels in y, got {kind_of(cls)}: {failure}") from None
     if mine.shape != labels.shape or mine.dtype != np.bool_ or not mine.any():
         raise ValueError(f"cls must be one of the labels in y, got {cls!r}")
@@ -120,7 +120,7 @@ def as_class_rows(y: Any, cls: Any, n: int) -> NDArray[np.bool_]:
 
 
 def refuse_no_danger(cls: Any, safe: int, noise: int, m: int) -> NoReturn:
-    """Raise since a class has no row in danger."""
+    """Refuse a class without a row in danger."""
     raise ValueError(
         f"class {cls!r} has no row in danger: {safe} rows are safe, since fewer than half of their {m} "
         f"nearest rows are of other classes, and {noise} rows are noise, since all of them are "
@@ -129,7 +129,7 @@ def refuse_no_danger(cls: Any, safe: int, noise: int, m: int) -> NoReturn:
 
 
 def refuse_no_safety(cls: Any, rows: int, k: int) -> NoReturn:
-    """Raise since a class has no safe row."""
+    """Refuse a class without a safe row."""
     raise ValueError(
         f"class {cls!r} has no safe row: none of its {rows} rows has another of the class among its {k} "
         f"nearest (k_neighbors={k})"

@@ -1,4 +1,4 @@
-"""Checks of weights: those of tables, and those of streams of rows."""
+"""Checks of weights, both of tables and of streams of rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Weights = NDArray[np.float64] | NDArray[np.int64]
 
 
 def refuse_sum(name: str = "weights") -> NoReturn:
-    """Refuse weights whose sum is beyond float64."""
+    """Refuse weights whose sum overflows float64."""
     raise ValueError(f"{name} must have a finite sum, got more than {np.finfo(np.float64).max:.3g}")
 
 
@@ -27,9 +27,10 @@ def check_sum(w: NDArray[np.float64], name: str) -> None:
 
 
 def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> Weights:
-    """Return the weights of a table as float64 or int64: finite, >= 0, 1-D, and with a finite sum.
+    """Return the weights of a table as a 1-D array of float64 or int64.
 
-    There is at least one and, unless `zeros`, not all are zero.
+    They must be finite, >= 0, and have a finite sum. There must be at least one and, unless `zeros` is true,
+    they must not all be zero.
     """
     w = as_array(weights, name)
     if w.dtype.kind not in "fiu" or w.dtype.itemsize > 8:
@@ -68,13 +69,13 @@ def check_powers(logs: NDArray[np.float64], weights: Weights, power: float) -> N
 
 
 def check_steady(steady: bool) -> None:
-    """Check that no other thread changed the weights, so that their sum and units fit what was checked."""
+    """Check that no other thread changed the weights after they were checked."""
     if not steady:
         raise ValueError("weights must not change while a table is built from them")
 
 
 def as_row_weights(x: Any, name: str = "weights", *, length: int | None = None) -> NDArray[Any]:
-    """Return the weights of rows as contiguous float32 or float64; kernels check the values as they read."""
+    """Return the weights of rows as contiguous float32 or float64. Kernels check the values."""
     a = as_array(x, name)
     if a.ndim != 1:
         raise ValueError(f"{name} must be 1-D, not {a.ndim}-D (shape {a.shape})")
@@ -87,7 +88,7 @@ def as_row_weights(x: Any, name: str = "weights", *, length: int | None = None) 
 
 
 def check_weights(weights: NDArray[Any], first: int, name: str = "weights") -> None:
-    """Check the values of weights, of which ``weights[0]`` has the position `first`."""
+    """Check the values of weights. The position of ``weights[0]`` in error messages is `first`."""
     good = (weights >= 0) & (weights < np.inf)
     if not good.all():
         at = int(good.argmin())
@@ -101,7 +102,7 @@ def check_total(total: float) -> None:
 
 
 def check_some(positive: int, rows: int) -> None:
-    """Check that a weight is positive."""
+    """Check that at least one weight is positive."""
     if not positive:
         raise ValueError(
             f"weights must not all be zero, got {rows} zeros" if rows else "weights must not be empty, got 0"

@@ -1,4 +1,4 @@
-"""Wording that errors share: kinds of arguments, and positions in arrays."""
+"""Wording that error messages share: types of arguments, and positions in arrays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def kind_of(x: object) -> str:
 
 
 def place(name: str, index: tuple[np.intp, ...]) -> str:
-    """Return ``name[i, j]``, or the name alone if the index is empty."""
+    """Return ``name[i, j]``, or just the name if the index is empty."""
     return f"{name}[{', '.join(str(int(i)) for i in index)}]" if index else name
 
 

@@ -1,4 +1,4 @@
-"""Data sets that ship with the package. ``import equipoise`` does not load them."""
+"""Datasets that ship with the package. ``import equipoise`` does not load them."""
 
 from equipoise.datasets.open_bandit import CAMPAIGNS, NUM_ITEMS, POLICIES, OpenBandit, load_open_bandit
 

@@ -4,7 +4,7 @@
     python -m equipoise.datasets.build_open_bandit obp-0.4.1-py3-none-any.whl            # compare
     python -m equipoise.datasets.build_open_bandit obp-0.4.1-py3-none-any.whl -o FILE    # write
 
-Exit status: 0 if the file was written or is equal, 1 if it differs, 2 for bad input.
+The exit status is 0 if the file was written or is equal, 1 if it differs, and 2 for bad input.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def pack(wheel: str | Path) -> bytes:
             for campaign in CAMPAIGNS:
                 name = f"obp/dataset/obd/{policy}/{campaign}/{campaign}.csv"
                 if name not in archive.namelist():
-                    raise ValueError(f"wheel must hold {name}; {wheel} does not")
+                    raise ValueError(f"wheel must hold {name}, but {wheel} does not")
                 with archive.open(name) as file:
                     arm = list(csv.DictReader(io.TextIOWrapper(file, "utf-8")))
                 if len(arm) != ROWS_PER_ARM:
@@ -72,7 +72,7 @@ def pack(wheel: str | Path) -> bytes:
 
 
 def _columns(rows: list[dict[str, str]]) -> dict[str, NDArray[np.int64]]:
-    """Return an array of integers for each of FIELDS."""
+    """Return an array of integers for each field in FIELDS."""
     arm = np.arange(len(rows)) // ROWS_PER_ARM
     columns = {
         "is_bts": arm // len(CAMPAIGNS),
@@ -89,7 +89,7 @@ def _columns(rows: list[dict[str, str]]) -> dict[str, NDArray[np.int64]]:
     propensity = np.array([float(row["propensity_score"]) for row in rows])
     uniform = 1 / np.array([NUM_ITEMS[name] for name in CAMPAIGNS])[columns["campaign"]]
     millionths = np.rint(propensity * 1e6)
-    # They are relative frequencies in simulations of the policy; the last digits of some are rounding noise.
+    # Propensities are relative frequencies in simulations of the policy, some with rounding errors.
     off = np.abs(millionths / 1e6 - propensity) > 2e-16
     if np.any(off & (propensity != uniform)):
         raise ValueError("propensity_score must be a multiple of 1e-6 or one over the number of items")

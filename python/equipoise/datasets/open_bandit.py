@@ -1,8 +1,8 @@
-"""The Open Bandit log, which ships with the package: 60,000 shop impressions with known propensities.
+"""The Open Bandit log, with 60,000 impressions from a shop and their propensities.
 
-It is the small version of the Open Bandit Dataset: Saito, Aihara, Matsutani and Narita, "Open Bandit Dataset
-and Pipeline: Towards Realistic and Reproducible Off-Policy Evaluation", 2020, arXiv:2008.07146. The license
-is Apache-2.0; see NOTICE in this folder. ``build_open_bandit`` rebuilds the file from its source.
+The log is the small version of the Open Bandit Dataset: Saito, Aihara, Matsutani and Narita, "Open Bandit
+Dataset and Pipeline: Towards Realistic and Reproducible Off-Policy Evaluation", 2020, arXiv:2008.07146. The
+license is Apache-2.0; see NOTICE in this folder. ``build_open_bandit`` rebuilds the file from its source.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ CAMPAIGNS = ("all", "men", "women")
 NUM_ITEMS = {"all": 80, "men": 34, "women": 46}
 
 
-# The file holds bit planes. For each field in turn, and each of its bits from the lowest on, it has that bit
-# of every row: eight rows to a byte, the first row in the highest bit. It is not compressed, so that a
-# rebuild has the same bytes with any version of zlib; the wheel, which is compressed, halves its size.
+# The file consists of bit planes. For each field, and for each of its bits from the lowest to the highest,
+# the file holds that bit of every row, packed eight rows to a byte with the first row in the highest bit. The
+# file is not compressed, so that a rebuild gives the same bytes with any version of zlib. The wheel is
+# compressed, which halves the file's size.
 FILE = "open_bandit_small.bits"
 START = np.datetime64("2019-11-24T00:00:00", "s")
 ROWS_PER_ARM = 10_000
@@ -48,7 +49,7 @@ FIELDS = (
 
 @dataclass(frozen=True, eq=False)
 class OpenBandit:
-    """Logged impressions, one in each row, ordered by time within an arm (a policy and a campaign).
+    """A log of impressions, one per row, ordered by time within an arm (a policy and a campaign).
 
     Attributes
     ----------
@@ -63,15 +64,15 @@ class OpenBandit:
     position : int8 ndarray of shape (n,)
         Where on the page the item was shown: 1 left, 2 center, 3 right.
     click : int8 ndarray of shape (n,)
-        1 if clicked, else 0.
+        1 if the item was clicked, else 0.
     propensity : float64 ndarray of shape (n,)
         Probability, in (0, 1), that the policy showed this item at this position.
     user_features : int8 ndarray of shape (n, 4)
         Anonymized categories, coded from 0, with 3, 5, 9 and 10 values.
     affinity_shown : int8 ndarray of shape (n,)
-        The user's past clicks on the item shown.
+        The number of the user's past clicks on the item shown.
     affinity_sum : int8 ndarray of shape (n,)
-        The user's past clicks on all items of the campaign.
+        The number of the user's past clicks on all items of the campaign.
     """
 
     is_bts: NDArray[np.bool_]
@@ -124,7 +125,7 @@ class OpenBandit:
 def load_open_bandit() -> OpenBandit:
     """Load the embedded log: 60,000 impressions with 287 clicks, 10,000 for each policy and campaign.
 
-    They are real impressions from a fashion shop's front page in one week of November 2019. Times are
+    These are real impressions from the front page of a fashion shop in one week of November 2019. Times are
     truncated to whole seconds. A propensity equals the source's number to within one unit in the last place
     of a float64.
 
@@ -165,7 +166,7 @@ def load_open_bandit() -> OpenBandit:
 
 
 def _index(argument: str, name: str, names: tuple[str, ...]) -> int:
-    """Return the position of a name, or refuse it."""
+    """Return the index of a name, or raise an error if it is unknown."""
     if name not in names:
         raise ValueError(f"{argument} must be one of {', '.join(names)}, got {name!r}")
     return names.index(name)

@@ -2,22 +2,22 @@
 
 Each row of weight w has the rank E / w, where the exponential random number E is a function of the row's key
 alone. The k rows of smallest rank are a weighted sample without replacement. The rank of row k + 1 is the
-threshold, which gives the inclusion probability 1 - exp(-w * threshold). The smallest ranks of two streams
-together are among the smallest of each, so samples merge exactly.
+threshold, which gives the inclusion probability 1 - exp(-w * threshold). The smallest ranks of two
+streams together are among the smallest ranks of each, so samples merge exactly.
 
 ::
 
-    Reservoir   ClassReservoir   weighted_sample        what users call
+    Reservoir   ClassReservoir   weighted_sample        the public API
         |             |                |                (reservoir, class_reservoir, draw)
         +------+------+----------------+
                v
          BaseReservoir  ---> serialize                  locks, sample, merge; the byte format
                |
                v
-         StreamReader  ----> threshold                  keys, decay, totals; a guess of the threshold
+         StreamReader  ----> threshold                  keys, decay, totals; a guess at the threshold
                |             (reading)
                v
-            Reading  ------> kernels                    pieces of rows, on threads; rows in, candidates out:
+            Reading  ------> kernels                    rows in, candidates out, on threads:
                |             (scan)                     reservoir_blocks, reservoir_rows
                v
             BottomK  ------> kernels                    candidates in, the smallest ranks of each class out:
@@ -26,10 +26,10 @@ together are among the smallest of each, so samples merge exactly.
     labels   numbers of class labels (kernel class_lookup)
     quotas   rows of a sample, divided among classes
     sample   what a reservoir returns, and estimates from it
-    hooks    what the command line and the adapters for clusters need
+    hooks    access for the command line and the cluster adapters
 
-One call of ``update`` works on a copy of the sketch that shares its memory, and commits in one assignment: an
-error or an interrupt leaves the reservoir as it was.
+A call of ``update`` works on a copy of the sketch that shares its memory, and commits in one assignment. An
+error or an interrupt therefore leaves the reservoir unchanged.
 """
 
 from equipoise.reservoirs.class_reservoir import ClassReservoir

@@ -1,4 +1,4 @@
-"""The base of reservoirs with and without classes: locks, samples, merging and bytes."""
+"""The base class of all reservoirs: locking, samples, merging and the byte format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from equipoise._runtime.backend import kernels
 from equipoise._runtime.locks import add_lock
 from equipoise.reservoirs import serialize
 from equipoise.reservoirs.bottom_k import BottomK
-from equipoise.reservoirs.reading import StreamReader, added, sum_of
+from equipoise.reservoirs.reading import StreamReader, compensated_sum, sum_of
 from equipoise.reservoirs.scan import BAD_SUM, BLOCK, Workspace
 
 __all__ = ["BaseReservoir"]
@@ -31,35 +31,35 @@ class BaseReservoir(StreamReader):
     Public methods hold ``_lock``, so threads take turns.
     """
 
-    _name: str  # of the class, in bytes and errors
+    _name: str  # the class's name, as written to bytes and errors
     _lock: threading.RLock
-    _settings: dict[str, Any]  # equal in reservoirs that can be merged
+    _settings: dict[str, Any]  # must be equal for two reservoirs to merge
 
     def _start(self, half_life: float | None, seed: int, stream: int, max_points: int) -> None:
         super()._start(half_life, seed, stream, max_points)
         add_lock(self, threading.RLock)
 
     def _locks(self, other: object) -> tuple[threading.RLock, threading.RLock]:
-        """Return both locks in one order, or two threads that merge in opposite directions would deadlock."""
+        """Return both locks in a fixed order, so that merges in opposite directions cannot deadlock."""
         both = (self, other) if isinstance(other, BaseReservoir) else (self, self)
         first, second = sorted(both, key=id)
         return first._lock, second._lock
 
-    # ---- what was read
+    # ---- totals
 
     @property
     def n_seen(self) -> int:
-        """Number of rows seen, including rows of weight zero and rows of merged reservoirs."""
+        """Number of rows seen, including rows of weight 0 and rows of merged reservoirs."""
         return self._n_seen
 
     @property
     def total_weight(self) -> float:
-        """Sum of the weights seen. With a half-life, as of the newest row of positive weight."""
+        """Sum of the weights seen, decayed to the time of the newest row of positive weight."""
         with self._lock:
             return self._total + (self._lost + sum_of(self._tail))
 
     def _complete_sketch(self) -> BottomK:
-        """Return the selected sketch, merged with what the incomplete block gives as it is."""
+        """Return the selected sketch, merged with the candidates of the incomplete block."""
         sketch = self._selected()
         if not self._tail.size:
             return sketch
@@ -68,7 +68,7 @@ class BaseReservoir(StreamReader):
         return both
 
     def _selected(self) -> BottomK:
-        """Replace the sketch by one that holds no candidates that can be dropped, and return it."""
+        """Drop the candidates that cannot be retained from the sketch, and return it."""
         sketch = self._sketch.copy()
         sketch.select()
         self._sketch = sketch
@@ -80,11 +80,11 @@ class BaseReservoir(StreamReader):
         if self._tail.size:
             block = np.concatenate((self._tail, np.zeros(BLOCK - self._tail.size)))
             start = self._position - self._tail.size
-            mine = Workspace(self._capacity()).restart(found)
-            _, filled, why, _ = self._block_kernel(block, start)(0, BLOCK, found.thresholds, mine)
+            workspace = Workspace(self._capacity()).restart(found)
+            _, filled, why, _ = self._block_kernel(block, start)(0, BLOCK, found.thresholds, workspace)
             if why == BAD_SUM:
                 _validate.refuse_sum()
-            found.add(filled, mine.columns(filled, 0, self._position_columns(start)))
+            found.add(filled, workspace.columns(filled, 0, self._position_columns(start)))
         return found
 
     def _inclusion(self, rows: BottomK, order: Int64s, thresholds: Reals) -> Reals:
@@ -109,21 +109,21 @@ class BaseReservoir(StreamReader):
         return np.negative(p, out=p)
 
     def _weights(self, rows: BottomK, order: Int64s) -> Reals:
-        """Return the weights of rows as of now."""
+        """Return the weights of rows, decayed to the latest time if there is a half-life."""
         w = rows["weights"][order]
         if self._half_life and order.size:
-            w *= self._aging(rows["shifts"][order], self._latest)
+            w *= self._decay_factors(rows["shifts"][order], self._latest)
         return w
 
     # ---- merging
 
-    def _take(self, other: Self, numbers: Int64s | None = None, **more: Any) -> None:
-        """Merge another reservoir, which is checked. `numbers` maps its class numbers to those here."""
+    def _absorb(self, other: Self, numbers: Int64s | None = None, **more: Any) -> None:
+        """Merge another reservoir, already checked. `numbers` maps its class numbers to this reservoir's."""
         their_sketch = other._selected()
         latest = max(self._latest, other._latest)
-        total, lost = self._aged(latest)
-        theirs, their_lost = other._aged(latest)
-        total, lost = added(total, lost + their_lost + sum_of(other._tail), theirs)
+        total, lost = self._total_at(latest)
+        theirs, their_lost = other._total_at(latest)
+        total, lost = compensated_sum(total, lost + their_lost + sum_of(other._tail), theirs)
         _validate.check_total(total + lost + sum_of(self._tail))
         merged = dict(self._merged)
         if other._keyed == "positions":
@@ -170,7 +170,7 @@ class BaseReservoir(StreamReader):
         return serialize.write(self._name, header, columns)
 
     def _restore(self, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -> None:
-        """Restore what :meth:`_to_bytes` wrote. Bytes may be forged, so all of it is checked."""
+        """Restore the state that :meth:`_to_bytes` wrote. Bytes may be forged, so every value is checked."""
         check, count = _validate.check_written, _validate.as_count
         self._keyed, self._position = header["keyed"], count(header["position"], "position", most=2**62)
         most = 2**64 - 1
@@ -201,7 +201,7 @@ class BaseReservoir(StreamReader):
         dtypes = {name: column.dtype for name, column in self._sketch.columns.items()}
         check({name: column.dtype for name, column in columns.items()} == dtypes, "columns")
         size = columns["ids"].size
-        check(all(column.size == size for column in columns.values()), "columns of one length")
+        check(all(column.size == size for column in columns.values()), "lengths of columns")
         check(not size or self._keyed is not None, "keys")
         ranks, weights = columns["ranks"], columns["weights"]
         least = -math.inf if self._half_life else 0.0

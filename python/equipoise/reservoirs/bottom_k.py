@@ -18,17 +18,17 @@ _DTYPES: dict[str, type[np.generic]] = {
     "ids": np.int64,
     "weights": np.float64,
     "shifts": np.float64,  # added to the logarithm of the weight, where weights decay
-    "streams": np.uint64,  # the streams whose positions the ids are
+    "streams": np.uint64,  # the streams in which the ids are positions
     "classes": np.int64,  # class numbers
 }
 _NO_CLASSES = np.empty(0, np.int64)
-_MARGIN = (1 << 14) + (1 << 10)  # candidates that are usually added at a time
+_MARGIN = (1 << 14) + (1 << 10)  # candidates usually added at a time
 _SCRATCH = ("ranks", "ids", "weights")  # the columns that every sketch has
-_DIGIT_SORT_SIZE = 1 << 12  # fewer values are sorted as they are
+_DIGIT_SORT_SIZE = 1 << 12  # rounding does not pay for fewer values
 
 
 class RankedRows(NamedTuple):
-    """Rows as the selection kernel takes them. ``classes`` is empty if there is one class."""
+    """The columns that the selection kernel takes. ``classes`` is empty if there is one class."""
 
     classes: NDArray[np.int64]
     ranks: NDArray[np.float64]
@@ -36,7 +36,7 @@ class RankedRows(NamedTuple):
 
 
 class _Columns:
-    """Columns of equal length in one block of memory, which the system backs with large pages."""
+    """Columns of equal length in one block of memory, which the system can back with large pages."""
 
     def __init__(self, names: Iterable[str], capacity: int) -> None:
         names = tuple(names)
@@ -46,15 +46,16 @@ class _Columns:
 
 
 class BottomK:
-    """Candidate rows, of which :meth:`select` keeps the ``quotas[c]`` smallest (rank, id) of each class c.
+    """A set of candidate rows, from which :meth:`select` keeps the smallest of each class.
 
-    ``thresholds[c]`` is the rank of the last of these as of the latest selection, or infinity while there are
-    fewer rows. A row above it can never be retained. Of rows that are equal in all columns named in
-    ``distinct``, one is kept.
+    These are the ``quotas[c]`` rows of class c with the smallest (rank, id). ``thresholds[c]`` is the rank of
+    the last of them at the latest selection, or infinity while there are fewer rows. A row above the
+    threshold can never be retained. Among rows that are equal in all columns named in ``distinct``, only one
+    is kept.
 
-    A copy shares the columns with its original. Rows may be appended to one of the two; the rows that both
-    have are never changed in place. So a call works on a copy, and an error or an interrupt in the middle of
-    it leaves the original as it was.
+    A copy shares its columns with the original. Only one of the two may append rows, and the rows that they
+    share are never changed in place. A call can therefore work on a copy, and an error or an interrupt in
+    the middle of it leaves the original unchanged.
     """
 
     def __init__(
@@ -65,23 +66,23 @@ class BottomK:
         self.thresholds = np.empty(0)
         self.set_quotas(quotas)
         self.distinct = distinct
-        self._selected = 0  # rows left by the latest selection
+        self._selected = 0  # rows kept by the latest selection
 
     @property
     def columns(self) -> dict[str, NDArray[Any]]:
-        """The columns by name, including the spare capacity behind the rows."""
+        """The columns by name, including the spare capacity after the rows."""
         return self._columns.views
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.columns[name][: self.size]
 
     def add(self, count: int, columns: dict[str, Any]) -> None:
-        """Append `count` candidates, and select if there are now many more rows than are retained."""
+        """Append `count` candidates, and select if the sketch now holds many more rows than it retains."""
         self._append(count, columns)
         self.select_if_many()
 
     def select_if_many(self) -> None:
-        """Select if the candidates since the latest selection outnumber the rows that it left."""
+        """Select if the candidates added since the latest selection outnumber the rows that it kept."""
         if self.size > 2 * max(self._selected, self._largest_quota, self.quotas.size):
             self.select()
 
@@ -96,8 +97,8 @@ class BottomK:
     ) -> BottomK:
         """Return a copy merged with the other sketches' surviving candidates.
 
-        ``numbers`` maps their class numbers to those of this sketch. This sketch stays as it is. Unless
-        ``share`` is false, the candidates are appended in the capacity behind its rows.
+        ``numbers`` maps their class numbers to those of this sketch. This sketch is left unchanged. Unless
+        ``share`` is false, the candidates are appended to its spare capacity.
         """
         both = self.copy()
         if not share:
@@ -121,18 +122,18 @@ class BottomK:
             return
         end, capacity = self.size + count, self._columns.capacity
         if capacity < end:
-            self._reserve(max(end, self._enough(end)))
+            self._reserve(max(end, self._capacity_for(end)))
         for name, column in self.columns.items():
             column[self.size : end] = columns[name]
         self.size = end
 
-    def _enough(self, size: int) -> int:
-        """Return the capacity that `size` rows need until the next selection."""
+    def _capacity_for(self, size: int) -> int:
+        """Return the capacity that a sketch of `size` rows needs until the next selection."""
         most = 2 * max(size, self._largest_quota, self.quotas.size) + _MARGIN
         return max(min(16 * size, most), 256)
 
     def _reserve(self, capacity: int) -> None:
-        """Move the rows to columns of this capacity."""
+        """Move the rows to new columns of the given capacity."""
         wider = _Columns(self.columns, capacity)
         for name, column in wider.views.items():
             column[: self.size] = self[name]
@@ -145,14 +146,14 @@ class BottomK:
         return other
 
     def set_quotas(self, quotas: NDArray[np.int64]) -> None:
-        """Add classes at the end, or remove classes without rows from it."""
+        """Add classes at the end, or remove classes without rows from the end."""
         old = self.thresholds[: quotas.size]
         self.thresholds = np.concatenate((old, np.full(quotas.size - old.size, np.inf)))
         self.quotas = quotas
         self.total_quota, self._largest_quota = int(quotas.sum()), int(quotas.max(initial=0))
 
     def select(self) -> None:
-        """Drop the rows that are not among the smallest of their class, and lower the thresholds."""
+        """Drop the rows that are not among the smallest of their class, and update the thresholds."""
         if self.size == self._selected:
             return
         columns, scratch = self._room()
@@ -169,25 +170,25 @@ class BottomK:
         They are the same memory if it is large enough, since the system must clear every new page. At
         k = 100,000 separate scratch memory cost a tenth of a call.
         """
-        columns = _Columns(self.columns, self._enough(min(self.size, self.total_quota)))
+        columns = _Columns(self.columns, self._capacity_for(min(self.size, self.total_quota)))
         enough = self.size + 2 * self.quotas.size
         return columns, columns if columns.capacity >= enough else _Columns(_SCRATCH, enough)
 
     def order(self, places: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-        """Return the order by class (or by ``places[class]``), rank, id, and stream for equal positions."""
+        """Return the order of the rows by class (or ``places[class]``), rank, id and stream."""
         order = ascending(self["ranks"])
         ranks, classes = self["ranks"][order], None
         if "classes" in self.columns:
             classes = self["classes"] if places is None else places[self["classes"]]
             if self.quotas.size <= 1 << 16:
-                classes = classes.astype(np.uint16)  # NumPy sorts these by digits
+                classes = classes.astype(np.uint16)  # NumPy uses a radix sort for 16-bit integers
         if not (ranks[1:] == ranks[:-1]).any():
             return order if classes is None else order[np.argsort(classes[order], kind="stable")]
         names = [name for name in ("streams", "ids", "ranks") if name in self.columns]
         return np.lexsort([self[name] for name in names] + ([] if classes is None else [classes]))
 
     def _smallest(self, scratch: _Columns) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the rows to keep, which lie in the scratch memory, and the thresholds."""
+        """Return the rows to keep, as a view of the scratch memory, and the new thresholds."""
         size, thresholds = self.size, self.thresholds.copy()
         ranks, keep, rest = (scratch.views[name] for name in _SCRATCH)
         ranks, keep, rest = ranks[:size], keep[:size], rest.view(np.int64)
@@ -196,9 +197,9 @@ class BottomK:
         return keep[:kept], thresholds
 
     def _any_equal(self, rows: NDArray[np.int64], scratch: _Columns) -> bool:
-        """Return whether two of the rows have the same rank, or whether that is likely.
+        """Return whether two of the rows may have the same rank. False positives are possible.
 
-        Equal ranks are those of a row that came twice.
+        Equal ranks indicate a row that was read twice.
         """
         words = 2 << (rows.size // 4).bit_length()
         room, _, seen = (scratch.views[name] for name in _SCRATCH)
@@ -206,7 +207,7 @@ class BottomK:
         return bool(kernels().reservoir_equal(self["ranks"], rows, seen, room[: self.size]))
 
     def _drop_equal(self) -> bool:
-        """Drop all but one of equal rows. Return whether there were any."""
+        """Drop duplicates of equal rows. Return whether there were any."""
         order = self.order()
         again = np.ones(max(self.size - 1, 0), np.bool_)
         for name in self.distinct:
@@ -215,7 +216,9 @@ class BottomK:
                 again &= column[1:] == column[:-1]
         once = np.sort(order[np.concatenate(([True], ~again))])
         dropped = once.size < self.size
-        self._retain(once, self.thresholds, self._selected, _Columns(self.columns, self._enough(once.size)))
+        self._retain(
+            once, self.thresholds, self._selected, _Columns(self.columns, self._capacity_for(once.size))
+        )
         return dropped
 
     def _retain(
@@ -224,20 +227,22 @@ class BottomK:
         """Keep these rows alone. One assignment: an interrupt finds the sketch before or after."""
         for name, column in columns.views.items():
             np.take(self[name], rows, out=column[: rows.size], mode="clip")
+        # One assignment, so that an interrupt cannot leave the sketch half changed.
         vars(self).update(_columns=columns, size=rows.size, thresholds=thresholds, _selected=selected)
 
 
 def ascending(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the stable order of `values`, as ``np.argsort(values, kind="stable")`` does.
 
-    NumPy sorts 16-bit integers by digits, in little time. Rounded to 16 bits, evenly spread values come out
-    almost in order, and what is almost in order is sorted quickly as well. Other values only take longer.
+    NumPy has a fast radix sort for 16-bit integers. Sorting evenly spread values by their first 16 bits puts
+    them almost in order, and NumPy is also fast at sorting values that are almost in order. For other
+    distributions the result is the same, but takes longer.
     """
     if values.size >= _DIGIT_SORT_SIZE:
         low = values.min()
         with np.errstate(all="ignore"):
             steps = (values - low) * (65535.0 / (values.max() - low))
-        if steps.max() < 65536.0:  # false for infinite values, and for values that are all equal
+        if steps.max() < 65536.0:  # False (NaN) if a value is infinite or all are equal
             order: NDArray[Any] = np.argsort(steps.astype(np.uint16), kind="stable")
             return order[np.argsort(values[order], kind="stable")]
     return np.argsort(values, kind="stable")

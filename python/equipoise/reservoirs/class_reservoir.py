@@ -1,4 +1,4 @@
-"""A weighted sample of each class of a stream, for balancing a log that does not fit into memory."""
+"""A weighted sample of each class of a stream, for balancing a log that does not fit in memory."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ Int64s = NDArray[np.int64]
 class ClassReservoir(BaseReservoir):
     """A weighted sample of k rows of each class of a stream, in one pass, mergeable.
 
-    Each class has the sample of a :class:`Reservoir`: with ids the very same rows, and without ids other rows
-    of the same law (here each row has a random word of its own). Classes may be known beforehand or be
-    learned as they come. A smaller sample with another quota for each class can be taken later, exactly.
+    Each class has the sample of a :class:`Reservoir`. With ids, it consists of exactly the same rows. Without
+    ids, the rows differ but have the same distribution, since each row here has its own random word. Classes
+    may be known in advance or learned as they appear. A smaller sample, with a different quota for each
+    class, can be taken later and is still exact.
 
     Parameters
     ----------
     k : int or integer array of shape (num_classes,)
         Number of rows to keep of each class, >= 1.
     num_classes : int, optional
-        If given, classes are 0, ..., num_classes - 1. Otherwise any int64 is a class.
+        If given, classes are 0, ..., num_classes - 1. Otherwise any int64 can be a class.
     half_life : float, optional
         As for :class:`Reservoir`.
     seed, stream : int
@@ -87,18 +88,18 @@ class ClassReservoir(BaseReservoir):
         self._sketch = BottomK(self._columns("streams", "classes"), self._quotas(self._counts.size))
 
     def _quotas(self, classes: int) -> Int64s:
-        """Return k + 1 for each class: the rank of the last row is the threshold."""
+        """Return k + 1 for each class, since the rank of row k + 1 is the threshold."""
         return np.array(self._k) + 1 if isinstance(self._k, list) else np.full(classes, self._k + 1)
 
     def _extend(self, classes: int) -> None:
-        """Make room for classes up to this number."""
+        """Extend the counts and quotas to at least `classes` classes."""
         more = classes - self._counts.size
         if more > 0:
             self._counts = np.concatenate((self._counts, np.zeros(more, np.int64)))
             self._sketch.set_quotas(self._quotas(classes))
 
     def _forget(self, classes: int) -> None:
-        """Keep only the first so many classes, after a call failed that had learned others."""
+        """Keep only the first `classes` classes, after a call that had learned more failed."""
         if self._numbers is not None:
             sketch = self._sketch.copy()
             sketch.set_quotas(self._quotas(classes))
@@ -114,20 +115,21 @@ class ClassReservoir(BaseReservoir):
         times: Any = None,
         n_threads: int | None = None,
     ) -> None:
-        """Read a chunk of rows. After an error, none of them has been read.
+        """Read a chunk of rows. If an error is raised, none of them is read.
 
         Parameters
         ----------
         classes : integer array of shape (n,), or Arrow column
-            Labels of the rows, in [0, num_classes) if that was given.
+            Labels of the rows, in [0, num_classes) if ``num_classes`` was given.
         weights : array of shape (n,), or Arrow column, optional
-            As for :meth:`Reservoir.update`. Default 1.
+            As for :meth:`Reservoir.update`. By default, 1.
         ids : integer array of shape (n,), or Arrow column, optional
             As for :meth:`Reservoir.update`.
         times : array of numbers or datetimes of shape (n,), or Arrow column
-            Required with ``half_life``, and refused without it.
+            Required with ``half_life``, and not allowed without it.
         n_threads : int, optional
-            Default ``EQUIPOISE_NUM_THREADS``, else 1. The sample does not depend on it.
+            Number of threads. By default, ``EQUIPOISE_NUM_THREADS``, or 1 if that is not set. The sample does
+            not depend on it.
 
         Raises
         ------
@@ -154,12 +156,12 @@ class ClassReservoir(BaseReservoir):
                 while not self._read(w, keys, at, labels, threads):
                     self._learn(labels)
             except BaseException:
-                if self._n_seen == seen:  # otherwise the interrupt came after the commit
+                if self._n_seen == seen:  # otherwise, the interrupt came after the commit
                     self._forget(before)
                 raise
 
     def _learn(self, labels: Int64s) -> None:
-        """Give numbers to new classes, in row order. Only called for rows in which a kernel met one."""
+        """Assign numbers to new classes, in row order. Called only if a kernel found a new class."""
         if self._numbers is not None:
             self._numbers.learn(labels)
             self._extend(self._numbers.size)
@@ -176,7 +178,7 @@ class ClassReservoir(BaseReservoir):
         return np.arange(self._counts.size) if self._numbers is None else self._numbers.labels()
 
     def merge(self, other: ClassReservoir) -> None:
-        """Take in the rows of another reservoir, so that the sample is that of both streams.
+        """Merge another reservoir into this one, which then holds a sample of both streams.
 
         Parameters
         ----------
@@ -208,34 +210,35 @@ class ClassReservoir(BaseReservoir):
         theirs, before, counts = other._counts.copy(), self._counts.size, None
         try:
             if self._numbers is not None:
-                theirs_labels = other._labels()
-                self._learn(theirs_labels)
-                numbers = self._numbers.of(theirs_labels)
+                their_labels = other._labels()
+                self._learn(their_labels)
+                numbers = self._numbers.of(their_labels)
             counts = self._counts.copy()
             counts[slice(None) if numbers is None else numbers] += theirs
-            self._take(other, numbers, _counts=counts)
+            self._absorb(other, numbers, _counts=counts)
         except BaseException:
-            if self._counts is not counts:  # otherwise the interrupt came after the commit
+            if self._counts is not counts:  # otherwise, the interrupt came after the commit
                 self._forget(before)
             raise
 
     def sample(self, *, total: int | None = None, policy: str = "equal") -> ReservoirSample:
-        """Return the sample of the rows seen so far. The stream can go on.
+        """Return the sample of the rows seen so far. More rows may follow.
 
         Parameters
         ----------
         total : int, optional
-            Number of rows, which is divided among the classes. Default k rows of each class.
+            Number of rows to divide among the classes. By default, k rows of each class.
         policy : {"equal", "sqrt", "proportional"}
             The classes' shares of ``total``: equal, in proportion to the square root of the number of rows
-            seen, or in proportion to that number. What exceeds the rows kept of a class is divided among the
-            others. A class whose share is less than a row may get none, and then counts in no estimate.
+            seen, or in proportion to that number. If a share exceeds the rows kept of its class, the excess
+            is divided among the others. A class whose share is less than one row may get none, and is then
+            missing from estimates.
 
         Returns
         -------
         ReservoirSample
-            Rows in ascending order of class, then of rank. ``inclusion`` is that of the quota actually used,
-            as if it had been the quota from the start.
+            Rows in ascending order of class, then of rank. ``inclusion`` is computed for the quota that
+            was actually used, as if it had been the quota from the start.
 
         Raises
         ------
@@ -292,9 +295,9 @@ class ClassReservoir(BaseReservoir):
         Parameters
         ----------
         values : array of shape (m,), optional
-            A value for each row of :meth:`sample`. Default 1.
+            A value for each row of :meth:`sample`. By default, 1.
         where : bool array of shape (m,), optional
-            The rows to count. Default all.
+            The rows to count. By default, all.
 
         Returns
         -------
@@ -349,7 +352,7 @@ class ClassReservoir(BaseReservoir):
         Raises
         ------
         TypeError, ValueError
-            If the data are not bytes, or not all of the bytes that ``to_bytes`` of this version wrote.
+            If the data are not bytes, or not the complete output of ``to_bytes`` of this version.
 
         Examples
         --------
@@ -368,7 +371,7 @@ class ClassReservoir(BaseReservoir):
         _validate.check_written(distinct and labels.dtype == np.int64, "classes")
         _validate.check_written(num_classes is None or (labels == np.arange(labels.size)).all(), "classes")
         good = counts.dtype == np.int64 and counts.size == labels.size and (counts >= 0).all()
-        _validate.check_written(bool(good), "counts of classes")
+        _validate.check_written(bool(good), "class counts")
         reservoir = ClassReservoir(
             settings["k"],
             num_classes=num_classes,
@@ -382,7 +385,7 @@ class ClassReservoir(BaseReservoir):
         reservoir._counts = counts
         reservoir._restore(header, columns)
         kept = np.bincount(reservoir._sketch["classes"], minlength=counts.size)
-        _validate.check_written(bool((kept <= counts).all()), "counts of classes")
+        _validate.check_written(bool((kept <= counts).all()), "class counts")
         return reservoir
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -34,25 +34,26 @@ def weighted_sample(
     Parameters
     ----------
     weights : array of shape (n,), or Arrow column
-        Real, finite, >= 0, with a finite sum, and not all zero. They need not be normalized.
+        Real, finite weights >= 0 with a finite sum, not all zero. They need not be normalized.
     k : int
-        Number of rows to draw, >= 1. Without replacement, if no more than k rows have positive weight, all of
-        these are returned.
+        Number of rows to draw, >= 1. Without replacement, if at most k rows have positive weight, all of
+        them are returned.
     replacement : bool
         Whether a row may be drawn more than once.
     rng : None, int, SeedSequence, BitGenerator or Generator
         As for ``numpy.random.default_rng``. One 64-bit key is drawn from it.
     n_threads : int, optional
-        Default ``EQUIPOISE_NUM_THREADS``, else 1. The rows do not depend on it. Nor does inclusion, except
-        that with replacement it depends on a sum of all weights, whose last digits do.
+        Number of threads. By default, ``EQUIPOISE_NUM_THREADS``, or 1 if that is not set. The rows do not
+        depend on it. Neither does the inclusion without replacement. With replacement, the last digits of
+        the inclusion may, since it depends on the sum of all weights.
     return_inclusion : bool
-        Whether to return a :class:`ReservoirSample`.
+        Whether to return a :class:`ReservoirSample` instead of positions.
 
     Returns
     -------
     int64 ndarray of shape (k,), or ReservoirSample
         Positions of the rows, in a random order that does not depend on the weights. With
-        ``return_inclusion``, the sample as :meth:`Reservoir.sample` returns it, in that order.
+        ``return_inclusion``, a sample such as :meth:`Reservoir.sample` returns, in the same random order.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def weighted_sample(
     seed = key_from_rng(rng)
     reservoir = Reservoir(k, replacement=replacement, seed=seed)
     reservoir.update(w, n_threads=threads)
-    # The order of draws with replacement does not depend on weight. Other rows are shuffled.
+    # Draws with replacement are already in an order independent of weight. Other rows must be shuffled.
     rows, order, rank = reservoir._sampled() if replacement else _unordered(reservoir._complete_sketch(), k)
     _validate.check_some(order.size, w.size)
     if not replacement:
@@ -83,9 +84,9 @@ def weighted_sample(
 
 
 def _unordered(rows: BottomK, k: int) -> tuple[BottomK, NDArray[np.int64], float]:
-    """Return the sample of one stream and its threshold without sorting.
+    """Return the rows of a sample in any order, and its threshold, without sorting.
 
-    There is at most one row too many, that of largest (rank, id).
+    At most one row must be left out, the one with the largest (rank, id).
     """
     order, threshold = np.arange(rows.size), math.inf
     if rows.size > k:
@@ -96,7 +97,7 @@ def _unordered(rows: BottomK, k: int) -> tuple[BottomK, NDArray[np.int64], float
 
 
 def _shuffled(ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Return the order of the ranks that rows of weight 1 with these ids would have."""
+    """Return a random order: that of the ranks that rows with these ids and weight 1 would have."""
     none, no_shifts = np.empty(0, np.int64), np.empty(0)
     key = np.uint64(kernels().call_key(np.uint64(seed), 0, IDS, np.uint64(0)))
     found = Workspace(ids.size + 128).candidates

@@ -1,4 +1,4 @@
-"""Internal access to reservoirs for the command line and for the adapters to clusters."""
+"""Internal access to reservoirs for the command line and the cluster adapters."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Int64s = NDArray[np.int64]
 
 
 class Retained(NamedTuple):
-    """The rows that a reservoir retains: k + 1 of smallest rank of each class, or fewer if there are fewer.
+    """The rows that a reservoir retains: up to k + 1 of smallest rank of each class.
 
-    ``labels[numbers]`` are the rows' classes. Without classes, the only label is 0.
+    ``labels[numbers]`` are the classes of the rows. Without classes, the only label is 0.
     """
 
     ranks: NDArray[np.float64]
@@ -43,9 +43,9 @@ def retained_rows(reservoir: Reservoir | ClassReservoir) -> Retained:
 
 
 def unfinished_rows(reservoir: Reservoir | ClassReservoir) -> tuple[int, range]:
-    """Return a reservoir's stream number, and the positions in it of the rows of an incomplete block.
+    """Return a reservoir's stream number, and the positions of the rows of its incomplete block.
 
-    Which of these rows are retained may change until the block is complete, at most 63 rows later.
+    The set of these rows that is retained may change until the block is complete, at most 63 rows later.
     """
     with reservoir._lock:
         position = reservoir._position
@@ -53,9 +53,9 @@ def unfinished_rows(reservoir: Reservoir | ClassReservoir) -> tuple[int, range]:
 
 
 class _Placed(BaseReservoir):
-    """A reservoir of rows with ids that also remembers the place of each row, in the column of streams."""
+    """A reservoir of rows with ids that also stores the place of each row, in the ``streams`` column."""
 
-    start = 0  # place of the first row of the next update
+    start = 0  # the place of the next update's first row
 
     def _row_columns(self, stream: int, classes: Int64s | None, shifts: NDArray[np.float64] | None) -> Gather:
         gather, start = super()._row_columns(stream, classes, shifts), self.start
@@ -78,12 +78,14 @@ class _Placed(BaseReservoir):
 class PlacedReservoir(_Placed, Reservoir):
     """A :class:`Reservoir` of rows with ids, in which each row has a place.
 
-    Set ``start`` to the place of the first row before each update. Of equal rows, any place may be kept.
+    Set ``start`` to the place of the first row before each update. If equal rows have several places, any of
+    them may be kept.
     """
 
 
 class PlacedClassReservoir(_Placed, ClassReservoir):
     """A :class:`ClassReservoir` of rows with ids, in which each row has a place.
 
-    Set ``start`` to the place of the first row before each update. Of equal rows, any place may be kept.
+    Set ``start`` to the place of the first row before each update. If equal rows have several places, any of
+    them may be kept.
     """

@@ -1,4 +1,4 @@
-"""Class labels and their numbers 0, 1, 2, ..., in order of first appearance."""
+"""A table of class labels and their numbers 0, 1, 2, ..., in order of first appearance."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ __all__ = ["NO_SLOTS", "ClassNumbers", "Slots"]
 
 
 Int64s = NDArray[np.int64]
-_CHUNK = 1 << 16  # labels whose numbers stay in the cache
+_CHUNK = 1 << 16  # labels looked up at a time, so that their numbers stay in the cache
 
 
 class Slots(NamedTuple):
-    """A hash table from labels to numbers, as kernels take it. A number of -1 marks a free slot."""
+    """A hash table from labels to numbers, for kernels. The number -1 marks a free slot."""
 
     labels: Int64s
     numbers: Int64s
 
 
-NO_SLOTS = Slots(np.empty(0, np.int64), np.empty(0, np.int64))  # labels are numbers already
+NO_SLOTS = Slots(np.empty(0, np.int64), np.empty(0, np.int64))  # for labels that are already numbers
 
 
 class ClassNumbers:
-    """The numbers of the labels seen so far, in a hash table that is at most half full."""
+    """A growing hash table, at most half full, of the numbers of the labels seen so far."""
 
     def __init__(self, labels: Int64s) -> None:
         self.slots: Slots
@@ -35,7 +35,7 @@ class ClassNumbers:
         self._grow(labels)
 
     def _grow(self, labels: Int64s) -> None:
-        """Build a larger table. The present one is used until the new one is complete."""
+        """Build a larger table, which replaces the present one only when it is complete."""
         size = 1 << max(10, (4 * labels.size + 3).bit_length())
         slots, known = Slots(np.zeros(size, np.int64), np.full(size, -1, np.int64)), np.zeros(1, np.int64)
         kernels().class_lookup(labels, slots, known, np.empty(labels.size, np.int64))
@@ -54,7 +54,7 @@ class ClassNumbers:
         return out
 
     def learn(self, labels: Int64s) -> None:
-        """Give numbers to the labels that are new."""
+        """Assign numbers to the labels that are new."""
         room = np.empty(min(labels.size, _CHUNK), np.int64)
         done = 0
         while done < labels.size:
@@ -65,7 +65,7 @@ class ClassNumbers:
                 self._grow(self.labels())
 
     def of(self, labels: Int64s) -> Int64s:
-        """Return the numbers of labels that are all known, without writing to the table."""
+        """Return the numbers of labels, all of which must be known. The table is not changed."""
         out = np.empty(labels.size, np.int64)
         kernels().class_lookup(labels, self.slots, self._known, out)
         return out

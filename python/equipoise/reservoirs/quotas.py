@@ -1,4 +1,4 @@
-"""Dividing the rows of a sample among classes."""
+"""The division of a sample's rows among classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Int64s = NDArray[np.int64]
 def shares(total: int, policy: str, counts: Int64s, most: Int64s) -> Int64s:
     """Divide `total` rows among classes that have seen `counts` rows and can give `most` rows.
 
-    What a class cannot give is divided among the others.
+    Any part of a share that a class cannot give is divided among the others.
     """
     weight = np.where(most > 0, counts, 0).astype(np.float64)
     if policy == "equal":
@@ -24,21 +24,21 @@ def shares(total: int, policy: str, counts: Int64s, most: Int64s) -> Int64s:
         weight = np.sqrt(weight)
     total = min(total, int(most.sum()))
     exact = np.zeros(most.size)
-    open_ = most > 0
-    left = float(total)
-    while open_.any():
-        part = left * weight / weight[open_].sum()
-        full = open_ & (part >= most)
+    unfilled = most > 0
+    remaining = float(total)
+    while unfilled.any():
+        part = remaining * weight / weight[unfilled].sum()
+        full = unfilled & (part >= most)
         if not full.any():
-            exact[open_] = part[open_]
+            exact[unfilled] = part[unfilled]
             break
         exact[full] = most[full]
-        left -= float(most[full].sum())
-        open_ &= ~full
-    whole = np.floor(exact).astype(np.int64)
-    # The rest goes to the largest remainders. Those that differ by rounding alone are equal, and the smaller
-    # class comes first.
-    rest = total - int(whole.sum())
-    remainder = np.where(whole < most, np.round(exact - whole, 8), -1.0)
-    whole[np.argsort(-remainder, kind="stable")[:rest]] += 1
-    return whole
+        remaining -= float(most[full].sum())
+        unfilled &= ~full
+    rows = np.floor(exact).astype(np.int64)
+    # The rest goes to the largest remainders. Remainders that differ only by rounding errors count as equal,
+    # and ties go to the smaller class.
+    rest = total - int(rows.sum())
+    remainder = np.where(rows < most, np.round(exact - rows, 8), -1.0)
+    rows[np.argsort(-remainder, kind="stable")[:rest]] += 1
+    return rows

@@ -1,4 +1,4 @@
-"""Reading the rows of a stream: random keys, decay, totals, and the sketch that is kept of the rows."""
+"""The reading of a stream's rows: random keys, decay, totals, and the sketch of the rows."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from equipoise.reservoirs.scan import (
     block_kernel,
     row_kernel,
 )
-from equipoise.reservoirs.threshold import pays
+from equipoise.reservoirs.threshold import is_worthwhile
 from equipoise.rng import BLOCKS, IDS, ROWS
 
-__all__ = ["StreamReader", "added", "sum_of"]
+__all__ = ["StreamReader", "compensated_sum", "sum_of"]
 
 
 LN2 = float.fromhex("0x1.62e42fefa39efp-1")
-_MIN_CAPACITY, _MAX_CAPACITY = 1 << 12, 1 << 14  # room for a thread's candidates
+_MIN_CAPACITY, _MAX_CAPACITY = 1 << 12, 1 << 14  # candidates that a thread's workspace holds
 _NO_INTEGERS = np.empty(0, np.int64)
 _NO_REALS = np.empty(0)
 _NO_WEIGHTS = np.empty(0, np.float32)
@@ -39,24 +39,27 @@ Reals = NDArray[np.float64]
 
 
 class StreamReader:
-    """A stream of weighted rows and the sketch that is kept of them. Either all rows have ids, or none has.
+    """A stream of weighted rows and a sketch of them. Either all rows have ids or none do.
 
-    A call changes the state in one assignment at its end, so an error or an interrupt leaves it as it was.
+    A call changes the state in one assignment at its end, so an error or an interrupt leaves it unchanged.
     """
 
-    _numbers: ClassNumbers | None = None  # None if classes are numbers already
+    _numbers: ClassNumbers | None = None  # None if classes are already numbers
     _counts = _NO_INTEGERS  # rows by class number
 
     def _start(self, half_life: float | None, seed: int, stream: int, max_points: int) -> None:
-        """Set up an empty reservoir. ``max_points`` is the most points of a row, 0 without replacement."""
+        """Set up an empty reservoir.
+
+        ``max_points`` is the largest number of points of a row, or 0 without replacement.
+        """
         self._half_life, self._seed, self._stream = half_life, seed, stream
         self._max_points = max_points
-        self._keys: dict[int, np.uint64] = {}  # of random words, by purpose
-        self._keyed: str | None = None  # by "ids" or "positions", once there are rows
+        self._keys: dict[int, np.uint64] = {}  # keys of random words, by purpose
+        self._keyed: str | None = None  # "ids" or "positions", once there are rows
         self._position = 0  # rows read from the reservoir's own stream
-        self._merged: dict[int, int] = {}  # rows by other stream
+        self._merged: dict[int, int] = {}  # number of rows read from each merged stream
         self._n_seen = 0
-        self._total = self._lost = 0.0  # compensated sum of the weights, without those of the tail
+        self._total = self._lost = 0.0  # compensated sum of the weights, except those in the tail
         self._latest = -math.inf  # time of the newest row of positive weight
         self._tail = np.empty(0)  # weights of the last block, while it is incomplete
         self._sketch: BottomK
@@ -76,9 +79,10 @@ class StreamReader:
         classes: Int64s | None,
         threads: int,
     ) -> bool:
-        """Read rows whose arguments are checked. Return False, and change nothing, if a class is unknown.
+        """Read rows whose arguments have been checked.
 
-        `given` holds the weights, or is None if all of them are 1.
+        Return False, with the state unchanged, if a class is unknown. `given` holds the weights, or is None
+        if all of them are 1.
         """
         keyed = _validate.check_keying(self._keyed, "positions" if ids is None else "ids")
         weights = (
@@ -96,7 +100,7 @@ class StreamReader:
         self._sketch.distinct = self._distinct(keyed)
         capacity, plain = self._capacity(), classes is None and shifts is None
         seen = self._n_seen if self._sketch.size else 0
-        guess = plain and pays(int(self._sketch.quotas[0]), count, seen)
+        guess = plain and is_worthwhile(int(self._sketch.quotas[0]), count, seen)
         for guessed in (True, False) if guess else (False,):
             reading, tail = Reading(self._sketch, threads, capacity, self._workspaces), self._tail
             if guessed and not reading.guess(weights, replacement=bool(self._max_points)):
@@ -107,9 +111,9 @@ class StreamReader:
                 return False
             if guessed and reading.guessed_well():
                 break
-        total, lost = self._aged(latest)
-        for _, piece in sorted(reading.totals):  # in row order, since threads finish in any
-            total, lost = added(total, lost, piece)
+        total, lost = self._total_at(latest)
+        for _, piece in sorted(reading.totals):  # threads finish in any order, but sums must not depend on it
+            total, lost = compensated_sum(total, lost, piece)
         _validate.check_total(total + lost + sum_of(tail))
         counts = self._counts
         if classes is not None:
@@ -122,7 +126,7 @@ class StreamReader:
         return True
 
     def _shifts(self, times: Reals) -> Reals:
-        """Return what times add to the logarithms of weights."""
+        """Return the terms that times add to the logarithms of weights."""
         with np.errstate(over="ignore", invalid="ignore"):
             shifts: Reals = times * (LN2 / self._half_life)  # type: ignore[operator]
         _validate.check_shifts(shifts, times)
@@ -176,9 +180,11 @@ class StreamReader:
         )
 
         def decayed_total(begin: int, end: int) -> float:
-            left = np.minimum(self._aging(s[begin:end], latest), 1.0)  # newer rows have weight 0
+            decay = np.minimum(
+                self._decay_factors(s[begin:end], latest), 1.0
+            )  # a row after `latest` has weight 0
             with np.errstate(over="ignore"):
-                return float((weights[begin:end] * left).sum())
+                return float((weights[begin:end] * decay).sum())
 
         gather = self._row_columns(self._stream if ids is None else 0, classes, shifts)
         check = lambda: _validate.check_weights(weights, 0)  # noqa: E731
@@ -200,14 +206,17 @@ class StreamReader:
         return gather
 
     def _capacity(self) -> int:
-        """Return the room for candidates: as many as are retained, so that the threshold falls early."""
+        """Return the number of candidates that a workspace holds.
+
+        It is about the number of rows retained, so that the threshold falls early.
+        """
         retained = max(self._sketch.total_quota, _MIN_CAPACITY)
         return max(min(retained, _MAX_CAPACITY), self._max_points) + 16 * BLOCK
 
     def _distinct(self, keyed: str | None) -> tuple[str, ...]:
-        """Return the columns in which rows must differ, or else they are one.
+        """Return the columns that identify a row. Rows that agree in all these columns count once.
 
-        These are a row that came twice, and points of a row that rounding has made equal.
+        Such rows are a row that was read twice, or points of a row that rounding has made equal.
         """
         if keyed == "ids":
             return ("ids", "ranks", "classes")
@@ -219,7 +228,7 @@ class StreamReader:
             self._keys[purpose] = np.uint64(kernels().call_key(np.uint64(self._seed), 0, purpose, stream))
         return self._keys[purpose]
 
-    def _aging(self, shifts: Reals, latest: float) -> Reals:
+    def _decay_factors(self, shifts: Reals, latest: float) -> Reals:
         """Return the factors by which weights have decayed by the time `latest`."""
         if latest == -math.inf:
             return np.zeros(shifts.size)
@@ -227,23 +236,23 @@ class StreamReader:
         kernels().exp(x, x)
         return x
 
-    def _aged(self, latest: float) -> tuple[float, float]:
+    def _total_at(self, latest: float) -> tuple[float, float]:
         """Return the compensated total as of the time `latest`."""
         if self._latest in (latest, -math.inf):
             return self._total, self._lost
-        factor = float(self._aging(np.array([self._latest * (LN2 / self._half_life)]), latest)[0])  # type: ignore[operator]
+        factor = float(self._decay_factors(np.array([self._latest * (LN2 / self._half_life)]), latest)[0])  # type: ignore[operator]
         return self._total * factor, self._lost * factor
 
 
 def sum_of(tail: Reals) -> float:
-    """Return the sum of a few weights, usually none."""
+    """Return the sum of the weights in a tail, which is usually empty."""
     if not tail.size:
         return 0.0
     with np.errstate(over="ignore"):
         return float(tail.sum())
 
 
-def added(total: float, lost: float, x: float) -> tuple[float, float]:
-    """Add a number to a compensated sum, as Neumaier does."""
+def compensated_sum(total: float, lost: float, x: float) -> tuple[float, float]:
+    """Add a number to a compensated sum (Neumaier's algorithm)."""
     both = total + x
     return both, lost + ((total - both) + x if abs(total) >= abs(x) else (x - both) + total)

@@ -1,4 +1,4 @@
-"""A weighted sample of a stream: the rows of smallest rank E / w."""
+"""A weighted sample of a stream, consisting of the rows of smallest rank E / w."""
 
 from __future__ import annotations
 
@@ -21,35 +21,36 @@ class Reservoir(BaseReservoir):
     """A weighted sample of k rows of a stream, in one pass, mergeable.
 
     Each row has a rank, an exponential random number divided by its weight, and the k rows of smallest rank
-    are the sample. It is that of successive draws without replacement in proportion to weight (the law of
-    Plackett and Luce; Efraimidis and Spirakis). The rank is a pure function of the seed, the row's key and
-    its weight, so the sample depends on the set of rows alone: chunks, order, threads, partitions, merges and
-    retries cannot change it. The caller chooses the key:
+    are the sample. It has the distribution of successive draws without replacement in proportion to weight
+    (the Plackett-Luce distribution; Efraimidis and Spirakis). The rank is a pure function of the seed, the
+    row's key and its weight, so the sample depends only on the set of rows: chunks, threads, partitions,
+    merges and retries cannot change it. The caller chooses the key:
 
-    - **With ids** the key is the id, and only the seed matters besides: the same rows give the same sample in
-      any order and on any number of machines. An id names one row, and a row that comes twice is kept once.
-    - **Without ids** the key is (stream, position in the stream): the sample depends on the order of the
-      rows, but not on how they are cut into chunks. Parts that are read separately need different ``stream``
-      numbers. This is several times faster: 64 rows cost one random word and one comparison unless one of
-      them has a small rank.
+    - **With ids**, the key is the id. The same rows then give the same sample in any order and on any number
+      of machines. An id identifies one row, and a row that is read twice is kept once.
+    - **Without ids**, the key is (stream, position in the stream). The sample then depends on the order of
+      the rows, but not on how they are cut into chunks. Parts that are read separately need different
+      ``stream`` numbers. This is several times faster: a block of 64 rows costs one random word and one
+      comparison unless one of its rows has a small rank.
 
     Parameters
     ----------
     k : int
-        Number of rows to keep, >= 1. If no more rows have positive weight, all of them are kept, with
+        Number of rows to keep, >= 1. If at most k rows have positive weight, all of them are kept, with
         inclusion 1.
     replacement : bool
-        Draw k times with replacement: the first k points of Poisson processes whose rates are the weights.
+        Whether to draw k times with replacement. The draws are the first k points of Poisson processes whose
+        rates are the weights.
     half_life : float, optional
-        Time in which the weight of a row halves, in the unit of ``times``; seconds for datetimes. Time enters
-        the logarithm of the rank (forward decay, Cormode et al.), so nothing is ever rescaled and rows may
-        come late. Times are float64: for seconds since 1970 and a half-life of a second, weights are exact to
-        2e-7. With replacement, separate draws of a row merge into one if times are some 1e14 / k half-lives
-        or more from 0; count them from a nearer origin.
+        Time in which the weight of a row halves, in the unit of ``times``, or in seconds for datetimes. Time
+        enters the logarithm of the rank (forward decay, Cormode et al.), so nothing is ever rescaled and rows
+        may arrive late. Times are float64: for seconds since 1970 and a half-life of one second, weights are
+        exact to 2e-7. With replacement, separate draws of a row merge into one if times are about 1e14 / k
+        half-lives or more from 0; measure them from a nearer origin.
     seed : int
         In [0, 2^64).
     stream : int
-        In [0, 2^64). Used for rows without ids.
+        In [0, 2^64). It is used for rows without ids.
 
     Raises
     ------
@@ -100,31 +101,32 @@ class Reservoir(BaseReservoir):
             "seed": seed,
         }
         self._start(half_life, seed, stream, self._k + 1 if replacement else 0)
-        # k + 1 rows: the rank of the last is the threshold.
+        # One row more than the sample, since its rank is the threshold.
         self._sketch = BottomK(self._columns("streams"), np.array([self._k + 1]))
 
     def update(
         self, weights: Any, ids: Any = None, *, times: Any = None, n_threads: int | None = None
     ) -> None:
-        """Read a chunk of rows. After an error, none of them has been read.
+        """Read a chunk of rows. If an error is raised, none of them is read.
 
         Parameters
         ----------
         weights : array of shape (n,), or Arrow column
-            Real, finite, >= 0, with a finite sum; rows of weight 0 are never kept. float32 is read as it is,
-            everything else as float64. Arrow columns (anything with ``__arrow_c_array__`` or
-            ``__arrow_c_stream__``) need the extra ``arrow``; nulls are refused.
+            Real, finite weights >= 0 with a finite sum. Rows of weight 0 are never kept. float32 weights are
+            read without conversion, all others as float64. Arrow columns (anything with ``__arrow_c_array__``
+            or ``__arrow_c_stream__``) need the extra ``arrow``, and must not contain nulls.
         ids : integer array of shape (n,), or Arrow column, optional
-            Either all rows of the stream have ids, or none has.
+            Either all rows of the stream have ids or none do.
         times : array of numbers or datetimes of shape (n,), or Arrow column
-            Required with ``half_life``, and refused without it.
+            Required with ``half_life``, and not allowed without it.
         n_threads : int, optional
-            Default ``EQUIPOISE_NUM_THREADS``, else 1. The sample does not depend on it.
+            Number of threads. By default, ``EQUIPOISE_NUM_THREADS``, or 1 if that is not set. The sample does
+            not depend on it.
 
         Raises
         ------
         TypeError, ValueError, IndexError
-            If an argument has the wrong type, value or shape, or an id is beyond int64.
+            If an argument has the wrong type, value or shape, or an id does not fit in int64.
 
         Examples
         --------
@@ -143,9 +145,9 @@ class Reservoir(BaseReservoir):
             self._read(w, keys, at, None, threads)
 
     def merge(self, other: Reservoir) -> None:
-        """Take in the rows of another reservoir, so that the sample is that of both streams.
+        """Merge another reservoir into this one, which then holds a sample of both streams.
 
-        Merging is exact and associative, and order does not matter. With ids, merging the same rows twice
+        Merging is exact, associative and commutative. With ids, merging the same rows twice
         changes nothing but ``n_seen`` and ``total_weight`` (and, with replacement, the inclusion, which
         depends on the total weight).
 
@@ -157,8 +159,8 @@ class Reservoir(BaseReservoir):
         Raises
         ------
         TypeError, ValueError
-            If the other is of another type or has other settings, or if it holds rows without ids of a stream
-            that was read here, too.
+            If the other reservoir has a different type or different settings, or if both hold rows without
+            ids of the same stream.
 
         Examples
         --------
@@ -173,16 +175,16 @@ class Reservoir(BaseReservoir):
         first, second = self._locks(other)
         with first, second:
             self._check_mergeable(other)
-            self._take(other)
+            self._absorb(other)
 
     def sample(self) -> ReservoirSample:
-        """Return the sample of the rows seen so far. The stream can go on.
+        """Return the sample of the rows seen so far. More rows may follow.
 
         Returns
         -------
         ReservoirSample
             At most k rows in order of rank, which is the order of successive draws. ``inclusion`` is ``1 -
-            exp(-w tau)``, where tau is the (k+1)-th smallest rank, and 1 if no more than k rows have positive
+            exp(-w tau)``, where tau is the (k + 1)-th smallest rank, and 1 if at most k rows have positive
             weight. With replacement it is ``k w / total_weight``, and ids may repeat.
 
         Examples
@@ -200,7 +202,7 @@ class Reservoir(BaseReservoir):
             return ReservoirSample(rows["ids"][order], weights, inclusion, streams=streams)
 
     def _sampled(self) -> tuple[BottomK, NDArray[np.int64], float]:
-        """Return a sketch, the sample's rows in it in order of rank, and the threshold."""
+        """Return a sketch, the positions of the sample's rows in it by rank, and the threshold."""
         rows = self._complete_sketch()
         order = rows.order()
         threshold = float(rows["ranks"][order[self._k]]) if order.size > self._k else math.inf
@@ -212,23 +214,24 @@ class Reservoir(BaseReservoir):
         weights = self._weights(rows, order)
         if not self._max_points:
             return weights, self._inclusion(rows, order, np.full(order.size, threshold))
-        with np.errstate(over="ignore"):  # NumPy 1.26 warns of subnormal totals
+        with np.errstate(over="ignore"):  # NumPy 1.26 warns about subnormal totals
             return weights, weights / self.total_weight * self._k if order.size else weights
 
     def estimate(self, values: Any = None, where: Any = None) -> tuple[float, float]:
-        """Estimate a sum over all rows seen from the sample, without bias (Horvitz and Thompson).
+        """Estimate a sum over all rows seen, without bias (Horvitz and Thompson).
 
-        The estimate is good if values are roughly proportional to the weights, and for counts if no weight is
-        tiny. Rows that are hardly ever kept make it skewed: usually too low, with too small an error. So with
-        a half-life, use it for sums of decayed weights, not to count rows that have long been forgotten.
+        The estimate is accurate if the values are roughly proportional to the weights, or, for counts, if no
+        weight is tiny. Rows that are hardly ever kept skew its distribution: it is then usually too low, and
+        so is its standard error. With a half-life, therefore, use it for sums of decayed weights, not to
+        count rows whose weights have long decayed.
 
         Parameters
         ----------
         values : array of shape (m,), optional
-            A value for each row of :meth:`sample`. Default 1, which estimates the number of rows of positive
-            weight.
+            A value for each row of :meth:`sample`. By default, 1, which estimates the number of rows of
+            positive weight.
         where : bool array of shape (m,), optional
-            The rows to count. Default all.
+            The rows to count. By default, all.
 
         Returns
         -------
@@ -258,8 +261,8 @@ class Reservoir(BaseReservoir):
         Returns
         -------
         bytes
-            Versioned and little-endian, with a checksum. Reservoirs that have seen the same rows in the same
-            calls, with the same number of threads, give equal bytes; otherwise the last digits of
+            A versioned, little-endian format with a checksum. Reservoirs that have read the same rows in the
+            same calls, with the same number of threads, give equal bytes. Otherwise, the last digits of
             ``total_weight`` may differ.
 
         Examples
@@ -288,7 +291,7 @@ class Reservoir(BaseReservoir):
         Raises
         ------
         TypeError, ValueError
-            If the data are not bytes, or not all of the bytes that ``to_bytes`` of this version wrote.
+            If the data are not bytes, or not the complete output of ``to_bytes`` of this version.
 
         Examples
         --------

@@ -21,14 +21,14 @@ class ReservoirSample:
     Attributes
     ----------
     ids : int64 ndarray of shape (m,)
-        Ids of the rows, or their positions if no ids were given.
+        Ids of the rows, or their positions in the stream if no ids were given.
     weights : float64 ndarray of shape (m,)
-        Weights of the rows. With a half-life, as of the newest row of positive weight.
+        Weights of the rows. With a half-life, decayed to the time of the newest row of positive weight.
     inclusion : float64 ndarray of shape (m,)
         Without replacement, the probability of being in the sample given the ranks of the other rows, so that
         1 / inclusion is an unbiased weight. With replacement, the expected number of times the row is drawn.
     classes : int64 ndarray of shape (m,), or None
-        Labels of the rows, if the sample is that of a :class:`ClassReservoir`.
+        Labels of the rows, if the sample comes from a :class:`ClassReservoir`.
     streams : uint64 ndarray of shape (m,), or None
         The streams in which ``ids`` are positions, if no ids were given.
 

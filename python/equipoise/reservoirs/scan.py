@@ -1,4 +1,4 @@
-"""One call's pass over its rows: kernels read them piece by piece, on threads, and report candidates."""
+"""A call's pass over its rows. Kernels read them piece by piece, on threads, and report candidates."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ __all__ = [
 ]
 
 
-BLOCK = 64  # rows of a block
-BAD_WEIGHT, BAD_SUM, NEW_CLASS = 2, 3, 4  # why a kernel returned
+BLOCK = 64  # rows in a block
+BAD_WEIGHT, BAD_SUM, NEW_CLASS = 2, 3, 4  # the reasons for which a kernel returns early
 _RUN_ROWS = 1 << 13  # rows whose blocks share a run of random words
-_PIECE = 1 << 20  # rows between two looks at Ctrl-C, which take some milliseconds
+_PIECE = 1 << 20  # rows between two checks for Ctrl-C, which take a few milliseconds to read
 _LEAST_PART = 1 << 16  # fewer rows are not worth a thread
 _Integers = NDArray[np.int64]
 _Reals = NDArray[np.float64]
 
-# kernel(begin, end, thresholds, workspace) -> (rows done or row at fault, candidates, why it returned, total)
+# kernel(begin, end, thresholds, workspace) -> (rows read or bad row, candidates, reason for return, total)
 Kernel = Callable[[int, int, _Reals, "Workspace"], tuple[int, int, int, float]]
-# gather(rows) -> the candidates' columns that kernels do not report
+# gather(rows) -> those columns of the candidates that kernels do not report
 Gather = Callable[[_Integers], dict[str, Any]]
 
 
 class Candidates(NamedTuple):
-    """Room for the candidates that a kernel reports. The kernel for blocks reports no ids."""
+    """Buffers for the candidates that a kernel reports. The kernel for blocks reports no ids."""
 
     rows: _Integers
     ids: _Integers
@@ -56,7 +56,7 @@ class Candidates(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """Rows that are scanned one by one, from position ``start`` on.
+    """A stream of rows that are scanned one by one, beginning at position ``start``.
 
     Rows are keyed by position if ``ids`` is empty. ``shifts`` are added to the logarithms of the weights, and
     are empty if weights do not decay.
@@ -69,20 +69,20 @@ class Stream(NamedTuple):
 
 
 class Workspace:
-    """The memory of one thread: room for a kernel's candidates, and its counts of rows by class."""
+    """One thread's memory: buffers for a kernel's candidates, and counts of rows by class."""
 
     def __init__(self, capacity: int) -> None:
         rows, ids, ranks, weights = np.empty((4, capacity))
         self.candidates = Candidates(rows.view(np.int64), ids.view(np.int64), ranks, weights)
 
     def restart(self, sketch: BottomK) -> Workspace:
-        """Prepare for a call."""
+        """Reset the counts for a new call, and return the workspace."""
         self.counts = np.zeros(sketch.quotas.size, np.int64)
-        self.first, self.total = -1, 0.0  # first row and total weight of a piece that is not done yet
+        self.first, self.total = -1, 0.0  # first row (or -1) and total weight of the piece being read
         return self
 
     def columns(self, filled: int, begin: int, gather: Gather) -> dict[str, Any]:
-        """Return the columns of the candidates, whose rows the kernel counted from `begin`."""
+        """Return the columns of the candidates. The kernel counted their rows from `begin`."""
         found = self.candidates
         rows = found.rows[:filled]
         rows += begin
@@ -95,13 +95,13 @@ class Workspace:
 
 
 def block_kernel(key: np.uint64, first: int, weights: NDArray[Any], max_points: int) -> Kernel:
-    """Return the kernel for whole blocks, from block number `first` on."""
+    """Return the kernel for whole blocks, beginning at block number `first`."""
     scan = kernels().reservoir_blocks
 
-    def kernel(begin: int, end: int, thresholds: _Reals, mine: Workspace) -> tuple[int, int, int, float]:
+    def kernel(begin: int, end: int, thresholds: _Reals, workspace: Workspace) -> tuple[int, int, int, float]:
         return scan(  # type: ignore[no-any-return]
-            key, first + begin // BLOCK, weights[begin:end], thresholds[0], max_points, mine.total,
-            mine.candidates,
+            key, first + begin // BLOCK, weights[begin:end], thresholds[0], max_points, workspace.total,
+            workspace.candidates,
         )  # fmt: skip
 
     return kernel
@@ -110,36 +110,36 @@ def block_kernel(key: np.uint64, first: int, weights: NDArray[Any], max_points: 
 def row_kernel(
     stream: Stream, weights: NDArray[Any], classes: _Integers, slots: Slots, max_points: int
 ) -> Kernel:
-    """Return the kernel for rows one by one. An empty array stands for a column that rows do not have."""
+    """Return the kernel that reads rows one by one. An empty array stands for a missing column."""
     scan, (key, start, ids, shifts) = kernels().reservoir_rows, stream
 
-    def kernel(begin: int, end: int, thresholds: _Reals, mine: Workspace) -> tuple[int, int, int, float]:
+    def kernel(begin: int, end: int, thresholds: _Reals, workspace: Workspace) -> tuple[int, int, int, float]:
         piece = Stream(key, start + begin, ids[begin:end], shifts[begin:end])
         return scan(  # type: ignore[no-any-return]
-            piece, weights[begin:end], classes[begin:end], slots, thresholds, mine.counts, max_points,
-            mine.total, mine.candidates,
+            piece, weights[begin:end], classes[begin:end], slots, thresholds, workspace.counts, max_points,
+            workspace.total, workspace.candidates,
         )  # fmt: skip
 
     return kernel
 
 
 class Reading:
-    """What a call has read so far.
+    """The state of a call that is reading rows.
 
-    Threads take turns to append candidates behind the retained rows, so each of them knows the threshold of
-    all. The candidates become visible only when the call commits, so an interrupt changes nothing.
+    Threads take turns to append candidates after the retained rows, so each of them knows the common
+    threshold. The candidates become visible only when the call commits, so an interrupt changes nothing.
     """
 
     def __init__(self, sketch: BottomK, threads: int, capacity: int, spare: list[Workspace]) -> None:
         """Begin with a copy of `sketch`.
 
-        `capacity` is the room for each thread's candidates. `spare` holds the workspaces of earlier calls,
-        which are at least as large.
+        `capacity` is the number of candidates that a thread's workspace holds. `spare` contains the
+        workspaces of earlier calls, which are at least as large.
         """
         self.found, self.threads = sketch.copy(), threads
         self.totals: list[tuple[int, float]] = []  # (first row, total weight) of each piece
         self._capacity, self._spare = capacity, spare
-        self._own: dict[int, Workspace] = {}  # by thread
+        self._own: dict[int, Workspace] = {}  # by thread identifier
         self._appending = threading.Lock()
 
     @property
@@ -148,9 +148,9 @@ class Reading:
         return list(self._own.values())
 
     def guess(self, weights: NDArray[Any], *, replacement: bool) -> bool:
-        """Lower the threshold to where it is likely to be after these rows, before they are read.
+        """Lower the threshold to the value that it is likely to have after these rows.
 
-        Return whether there is a better threshold than the present one.
+        Return whether a lower threshold was found.
         """
         found, known, present = self.found, 0, float(self.found.thresholds[0])
         if found.size:
@@ -166,7 +166,7 @@ class Reading:
         return True
 
     def guessed_well(self) -> bool:
-        """Return whether enough ranks are up to the guessed threshold. If not, rows were missed."""
+        """Return whether enough ranks are within the guessed threshold. If not, rows were missed."""
         if self.found.distinct:  # equal rows count once
             self.found.select()
         return bool(np.count_nonzero(self.found["ranks"] <= self.found.thresholds[0]) >= self.found.quotas[0])
@@ -181,8 +181,8 @@ class Reading:
     ) -> bool:
         """Collect the candidates among `count` rows. Return False if a class is unknown.
 
-        `check` raises the error for the first bad weight of all, if there is one. `weigh` returns the total
-        weight of a piece, where it is not that which the kernel adds up.
+        `check` raises the error for the first bad weight of the call, if there is one. `weigh` returns the
+        total weight of a piece if it differs from the kernel's sum.
         """
         unknown, part = False, count
         if self.threads > 1:
@@ -193,11 +193,11 @@ class Reading:
             nonlocal unknown
             if unknown:
                 return end
-            mine = self._own.get(get_ident()) or self._new_workspace()
+            workspace = self._own.get(get_ident()) or self._new_workspace()
             stop = min(end, (begin // _PIECE + 1) * _PIECE)
-            if mine.first < 0:
-                mine.first, mine.total = begin, 0.0
-            at, filled, why, mine.total = kernel(begin, stop, self.found.thresholds, mine)
+            if workspace.first < 0:
+                workspace.first, workspace.total = begin, 0.0
+            at, filled, why, workspace.total = kernel(begin, stop, self.found.thresholds, workspace)
             if why == NEW_CLASS:
                 unknown = True
                 return end
@@ -205,12 +205,14 @@ class Reading:
                 check()
                 _validate.refuse_sum()
             if filled:
-                columns = mine.columns(filled, begin, gather)
+                columns = workspace.columns(filled, begin, gather)
                 with self._appending:
                     self.found.add(filled, columns)
             if begin + at == stop:
-                self.totals.append((mine.first, weigh(mine.first, stop) if weigh else mine.total))
-                mine.first = -1
+                self.totals.append(
+                    (workspace.first, weigh(workspace.first, stop) if weigh else workspace.total)
+                )
+                workspace.first = -1
             return begin + at
 
         if count:
@@ -220,8 +222,8 @@ class Reading:
     def _new_workspace(self) -> Workspace:
         """Return a workspace for the calling thread."""
         try:
-            mine = self._spare.pop()
-        except IndexError:  # there is none, or another thread was faster
-            mine = Workspace(self._capacity)
-        self._own[get_ident()] = mine.restart(self.found)
-        return mine
+            workspace = self._spare.pop()
+        except IndexError:  # none was left, or another thread took the last one
+            workspace = Workspace(self._capacity)
+        self._own[get_ident()] = workspace.restart(self.found)
+        return workspace

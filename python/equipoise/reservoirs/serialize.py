@@ -24,14 +24,14 @@ _DTYPES = {"f8": "<f8", "i8": "<i8", "u8": "<u8"}
 
 
 def _checksum(data: bytes) -> bytes:
-    import hashlib  # not with the package: it loads OpenSSL
+    import hashlib  # here, so that importing the package does not load OpenSSL
 
     return hashlib.blake2b(data, digest_size=_CHECKSUM).digest()
 
 
 def write(what: str, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -> bytes:
-    """Return the bytes of a `what` with this header and these columns."""
-    import json  # here, since importing the package imports NumPy alone
+    """Return a header and columns as bytes. `what` names the kind of object."""
+    import json  # here, so that importing the package stays fast
 
     described = {name: [f"{c.dtype.kind}{c.dtype.itemsize}", c.size] for name, c in columns.items()}
     text = json.dumps({"what": what, **header, "columns": described}, separators=(",", ":")).encode()
@@ -42,21 +42,21 @@ def write(what: str, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -
 
 
 def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _Built]) -> _Built:
-    """Return what `build` makes of the header and of writable columns.
+    """Read bytes, and return the object that `build` makes of their header and columns.
 
-    Bytes that :func:`write` did not write for a `what` are refused.
+    The columns are writable. Bytes that :func:`write` did not write for a `what` raise an error.
     """
     import json
 
     data = _validate.as_bytes(data, "data")
     if len(data) < _START.size + _CHECKSUM or data[:16] != _MAGIC:
-        _validate.refuse_bytes(f"what {what}.to_bytes wrote", f"{len(data)} other bytes")
+        _validate.refuse_bytes(f"the output of {what}.to_bytes", f"{len(data)} other bytes")
     _, version, length = _START.unpack_from(data)
     if version != _VERSION:
         _validate.refuse_bytes(f"version {_VERSION}", f"version {version}")
     body = data[:-_CHECKSUM]
     if _checksum(body) != data[-_CHECKSUM:]:
-        _validate.refuse_bytes(f"what {what}.to_bytes wrote, whole", "another checksum")
+        _validate.refuse_bytes(f"the complete output of {what}.to_bytes", "bytes with a wrong checksum")
     try:
         header = json.loads(body[_START.size : _START.size + length])
         theirs, columns, at = header["what"], {}, _START.size + length
@@ -65,10 +65,10 @@ def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _
                 count = _validate.as_count(size, name)
                 columns[name] = np.frombuffer(body, _DTYPES[dtype], count, at).astype(_DTYPES[dtype][1:])
                 at += 8 * count
-            _validate.check_written(at == len(body), "columns as long as they say")
+            _validate.check_written(at == len(body), "lengths of columns")
             built = build(header, columns)
-    except _FAILURES as failure:  # the checksum holds by accident, or was forged
-        _validate.refuse_bytes(f"what {what}.to_bytes wrote", str(failure) or type(failure).__name__)
+    except _FAILURES as failure:  # the checksum was forged, or is right by chance
+        _validate.refuse_bytes(f"the output of {what}.to_bytes", str(failure) or type(failure).__name__)
     if theirs != what:
         _validate.refuse_bytes(f"a {what}", f"a {theirs}")
     return built

@@ -1,6 +1,6 @@
-"""A guess of the threshold after rows that have not been read yet.
+"""A guess at the threshold after rows that have not been read yet.
 
-It only saves time: it is tested when the rows are read, and they are read again if it was too low.
+The guess only saves time. It is checked once the rows are read, and they are read again if it was too low.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["likely_threshold", "pays"]
+__all__ = ["is_worthwhile", "likely_threshold"]
 
 
-_SAMPLE = 1 << 12  # rows to look at
+_SAMPLE = 1 << 12  # rows that the guess is based on
 _MIN_ROWS = 1 << 16
-_MIN_SAVED = 1 << 12  # candidates: fewer cost less than the guess
+_MIN_SAVED = 1 << 12  # candidates; handling fewer costs less than the guess
 _SIGMAS = 6.0
 
 
-def pays(quota: int, count: int, seen: int) -> bool:
-    """Return whether a guess is worth its time before ``count`` rows, once ``seen`` rows have been read.
+def is_worthwhile(quota: int, count: int, seen: int) -> bool:
+    """Return whether a guess saves time for ``count`` more rows, after ``seen`` rows have been read.
 
     About quota * count / seen of the rows are candidates under the old threshold, and about
     quota * count / (seen + count) under the new one.
@@ -34,33 +34,34 @@ def pays(quota: int, count: int, seen: int) -> bool:
 def likely_threshold(
     weights: NDArray[Any], quota: int, *, replacement: bool, known: int = 0, threshold: float = math.inf
 ) -> float:
-    """Return a threshold that a few more than ``quota`` ranks of all rows are likely to be below.
+    """Return a threshold that is likely to have a few more than ``quota`` ranks of all rows below it.
 
-    Without a guess, all of the first rows are candidates, and so are many later ones until the threshold has
-    fallen: about quota * log(rows / quota) in all. With it, the candidates exceed the quota by six standard
-    deviations: of their number, and of its estimate from a sample of every so many rows.
+    Without a guess, all of the first rows are candidates, and so are many later rows until the threshold has
+    fallen: about quota * log(rows / quota) in all. With a guess, the number of candidates exceeds the quota
+    by six standard deviations of that number, and six of its estimate from a systematic sample of the rows.
 
-    ``known`` ranks are up to the present ``threshold``. The result is below it, or infinity if no lower
-    threshold is likely.
+    ``known`` is the number of ranks up to the present ``threshold``. The result is below ``threshold``, or
+    infinity if no lower threshold is likely.
     """
-    with np.errstate(all="ignore"):  # an overflow or a bad weight makes the guess infinite
-        lower = _lower(weights, quota, replacement, known, threshold)
+    with np.errstate(all="ignore"):  # after an overflow or a bad weight, the guess is infinite
+        lower = _solve(weights, quota, replacement, known, threshold)
     return lower if lower < threshold else math.inf
 
 
-def _lower(weights: NDArray[Any], quota: int, replacement: bool, known: int, threshold: float) -> float:
+def _solve(weights: NDArray[Any], quota: int, replacement: bool, known: int, threshold: float) -> float:
     some = weights[:: max(weights.size // _SAMPLE, 1)].astype(np.float64)
     scale = weights.size / some.size
     total = float(weights.sum(dtype=np.float64)) if replacement else scale * float(some.sum())
     if not 0 < total < math.inf or not some.min() >= 0:
         return math.inf
-    # The number of ranks up to a threshold is concave in it, so a lower threshold keeps at least its share.
+    # The number of ranks up to a threshold is a concave function of it, so a lower threshold keeps at least a
+    # proportional share.
     rate = known / threshold if threshold > 0 else math.inf
-    least = quota + _SIGMAS * math.sqrt(quota) + 64.0  # 64 for an incomplete block
+    least = quota + _SIGMAS * math.sqrt(quota) + 64.0  # 64 rows may be in an incomplete block
     lower = least / (total + rate)
     if replacement:
         return lower
-    for _ in range(12):  # Newton's method from below, since the number of ranks is concave
+    for _ in range(12):  # Newton's method; it converges from below because of the concavity
         below = -np.expm1(some * -lower)
         wanted = least + _SIGMAS * scale * math.sqrt(some.size) * float(below.std())
         missing = wanted - scale * float(below.sum()) - rate * lower

@@ -1,1 +1,1 @@
-"""The command ``equipoise demo``: the library's main jobs, on the embedded log or on the user's own log."""
+"""The command ``equipoise demo``: the library's main tasks, on the embedded log or on the user's own log."""

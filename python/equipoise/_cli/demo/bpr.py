@@ -31,7 +31,7 @@ POWER = 0.75  # exponent of the popularity, after word2vec (Mikolov et al., 2013
 
 @dataclass(frozen=True)
 class Recipe:
-    """How negatives are drawn, one for each positive pair, and how the loss uses them.
+    """A way to draw negatives, one for each positive pair, and to use them in the loss.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Recipe:
     exclude : bool
         Whether the user's training positives are excluded.
     correct : bool
-        Whether the loss gets s - log q instead of the score s of an item, where q is the probability that
+        Whether the loss uses s - log q instead of the score s of an item, where q is the probability that
         the item is proposed. The loss drives its argument to log p(item | user) - log q, up to a constant.
         With the correction, s becomes log p(item | user); without it, s has the popularity divided out.
         (X. Yi et al., "Sampling-bias-corrected neural modeling for large corpus item recommendations",
@@ -66,9 +66,9 @@ class Model:
     users : float32 ndarray of shape (num_users, dim + 1)
     items : float32 ndarray of shape (num_items, dim + 1)
     seconds : float
-        The time that the training took.
+        The duration of the training.
     sampling_seconds : float
-        The part of it that the sampler's construction and its draws took.
+        The part of it spent on constructing the sampler and drawing.
     """
 
     users: NDArray[np.float32]
@@ -84,7 +84,7 @@ class Model:
 def pair_gradients(
     user: Floats, positive: Floats, negative: Floats, log_q: Floats | float, regularization: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Return the gradients of BPR's loss for each pair.
+    """Return the gradients of the BPR loss for each pair.
 
     The loss is -log sigmoid(m) + regularization / 2 (|u|^2 + |i|^2 + |j|^2).
 
@@ -145,7 +145,7 @@ class Adam:
         self._mean, self._square, self._steps = np.zeros_like(values), np.zeros_like(values), 0
 
     def step(self, rows: Ints, gradients: NDArray[Any]) -> None:
-        """Descend along gradients of shape (b, d), one for each of ``rows``. Those of one row are added."""
+        """Take a step, given gradients of shape (b, d) for ``rows``. Gradients of the same row are added."""
         row, gradient = _sum_by_row(rows, gradients)
         self._steps += 1
         mean = self.MEAN_DECAY * self._mean[row] + (1 - self.MEAN_DECAY) * gradient
@@ -156,15 +156,14 @@ class Adam:
 
 
 def _sum_by_row(rows: Ints, gradients: NDArray[Any]) -> tuple[Ints, NDArray[Any]]:
-    """Return the distinct rows in ascending order, and the sum of each one's gradients in their order."""
+    """Return the distinct rows in ascending order, and the sum of each row's gradients."""
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     begins = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     times = np.diff(begins, append=rows.size)
     total = gradients[order[begins]]
-    for k in range(
-        1, times.max()
-    ):  # few rows repeat in a batch, so this takes a sixth of np.add.reduceat's time
+    # Few rows repeat in a batch, so this loop takes a sixth of np.add.reduceat's time.
+    for k in range(1, times.max()):
         again = np.flatnonzero(times > k)
         total[again] += gradients[order[begins[again] + k]]
     return ordered[begins], total
@@ -191,15 +190,15 @@ def train(
     dim : int
         Dimensions of the vectors; at least 1.
     seed, run : int
-        In [0, 2^64). Runs of one seed differ. All recipes of one seed and run start from the same vectors
-        and see the positives in the same order.
+        In [0, 2^64). Runs with the same seed differ. All recipes with the same seed and run start from the
+        same vectors and see the positives in the same order.
     progress : callable
         A function without arguments that is called after each epoch.
 
     Returns
     -------
     Model
-        The same bits for the same arguments on the same machine.
+        The same model, bit for bit, for the same arguments on the same machine.
 
     Raises
     ------
@@ -220,11 +219,10 @@ def train(
     rng = np.random.default_rng([seed, run])
     users = _vectors(rng, split.num_users, dim, bias=1)
     items = _vectors(rng, split.num_items, dim, bias=0)
-    steps_of_users, steps_of_items = Adam(users, LEARNING_RATE), Adam(items, LEARNING_RATE)
+    user_optimizer, item_optimizer = Adam(users, LEARNING_RATE), Adam(items, LEARNING_RATE)
     row = np.repeat(np.arange(split.num_users), np.diff(split.train.indptr))
-    trainable = np.flatnonzero(
-        np.diff(split.train.indptr)[row] < split.num_items
-    )  # some item is left as a negative
+    # A user who has taken every item has no negatives.
+    trainable = np.flatnonzero(np.diff(split.train.indptr)[row] < split.num_items)
 
     start = time.perf_counter()
     table = AliasTable(split.popularity(), power=POWER) if recipe.popular else split.num_items
@@ -241,17 +239,17 @@ def train(
             before = time.perf_counter()
             j = sampler.sample(u, 1).ids[:, 0]
             sampling += time.perf_counter() - before
-            of_u, of_i, of_j = pair_gradients(
+            grad_u, grad_i, grad_j = pair_gradients(
                 users[u], items[i], items[j], log_q[i] - log_q[j] if recipe.correct else 0.0, REGULARIZATION
             )
-            of_u[:, -1] = 0  # keeps the 1 that multiplies an item's bias
-            steps_of_users.step(u, of_u)
-            steps_of_items.step(np.concatenate((i, j)), np.concatenate((of_i, of_j)))
+            grad_u[:, -1] = 0  # keeps the 1 that multiplies an item's bias
+            user_optimizer.step(u, grad_u)
+            item_optimizer.step(np.concatenate((i, j)), np.concatenate((grad_i, grad_j)))
         progress()
     return Model(users, items, time.perf_counter() - start, sampling)
 
 
 def _vectors(rng: np.random.Generator, n: int, dim: int, bias: float) -> NDArray[np.float32]:
-    """Return n random vectors, with ``bias`` as their last column."""
+    """Return n random vectors whose last column is ``bias``."""
     vectors = rng.normal(0, INITIAL_NORM / dim**0.5, (n, dim)).astype(np.float32)
     return np.hstack((vectors, np.full((n, 1), bias, np.float32)))

@@ -15,33 +15,33 @@ __all__ = ["add_parser"]
 
 
 _DESCRIPTION = """\
-Without options: run the library's main jobs on an embedded log of 60,000 real shop impressions, in less than
-a minute. It measures how unbalanced the log is, draws negatives that are never known positives, weights the
-log back, and keeps a class-balanced sample. With --interactions: train a recommender on your own log with
-each kind of negatives, and compare them."""
+Without options, run the library's main tasks on an embedded log of 60,000 real shop impressions, in less than
+a minute: measure how imbalanced the log is, draw negatives that are never known positives, reweight the log
+by inverse propensity, and keep a class-balanced sample. With --interactions, train recommenders on your own
+log with different kinds of negatives, and compare them."""
 
 _EPILOG = """\
-Results go to standard output, progress to standard error. Exit status: 0 if all went well, 2 for bad input,
-130 after an interrupt (Ctrl-C)."""
+Results go to standard output, progress to standard error. Exit status: 0 for success, 2 for bad input, 130
+after an interrupt (Ctrl-C)."""
 
 
 def add_parser(commands: Any) -> None:
     """Add the command to the subparsers ``commands``."""
     demo = commands.add_parser(
         "demo",
-        help="run the main jobs on an embedded log, or compare recommenders on your own",
+        help="run the main tasks on an embedded log, or compare recommenders on your own",
         description=_DESCRIPTION,
         epilog=_EPILOG,
     )
     demo.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     demo.add_argument("--seed", type=arguments.seed, default=0, help="seed in [0, 2^64) (default: 0)")
-    # An option that is not given leaves no trace: its default is in the function that takes it.
+    # Options that are not given are left out, so that defaults are defined by the functions that use them.
     group = demo.add_argument_group("your own log", argument_default=argparse.SUPPRESS)
     group.add_argument(
         "--interactions",
         metavar="FILE",
         default=None,
-        help="*.csv or *.parquet with a row for each time that a user took an item; .parquet needs pyarrow",
+        help="*.csv or *.parquet with a row for each time a user took an item; .parquet needs pyarrow",
     )
     for option, text in (
         ("--user", "column of users: integers or strings (default: user_id)"),
@@ -52,7 +52,7 @@ def add_parser(commands: Any) -> None:
     group.add_argument(
         "--split",
         choices=("time", "leave-one-out"),
-        help="what to test on: everything from a point in time on, or each user's last item (default: time)",
+        help="what to test on: everything from a given time on, or each user's last item (default: time)",
     )
     group.add_argument(
         "--split-time",
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _check_environment() -> None:
-    """Refuse environment variables that no draw could work with, before anything is computed."""
+    """Refuse environment variables with which every draw would fail, before computing anything."""
     from equipoise._runtime import backend
 
     try:
@@ -96,7 +96,7 @@ def _check_environment() -> None:
 
 
 def _compare(given: dict[str, Any]) -> None:
-    """Compare recommenders on the user's log. ``given`` has the options that were given."""
+    """Compare recommenders on the user's log. ``given`` holds the options that were given."""
     from equipoise._cli.demo import interactions, recommender, splits
 
     def chosen(*names: str) -> dict[str, Any]:
@@ -107,6 +107,6 @@ def _compare(given: dict[str, Any]) -> None:
         raise BadInput("--split-time must come with --split time, got --split leave-one-out")
     log = interactions.read(given["interactions"], **chosen("user", "item", "time"))
     split = splits.leave_one_out(log) if last_items else splits.split_by_time(log, given.get("split_time"))
-    with progress.trainings() as told:
-        result = recommender.run(split, **chosen("epochs", "dim", "seed"), progress=told)
+    with progress.trainings() as report:
+        result = recommender.run(split, **chosen("epochs", "dim", "seed"), progress=report)
     show(result, recommender.render, as_json=given["json"])

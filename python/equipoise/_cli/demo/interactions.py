@@ -1,6 +1,7 @@
 """A log of which user took which item and when, read from a CSV or Parquet file.
 
-A pair of user and item counts once, at its first time: the task is to recommend items that are new to a user.
+Each pair of user and item counts once, at its earliest time, since the task is to recommend items that are
+new to a user.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ Times = Ints | NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """A log with one row for each pair of user and item, in the order of time.
+    """A log with one row for each pair of user and item, in order of time.
 
     Attributes
     ----------
     users, items : int64 ndarray of shape (n,)
         Positions in ``user_ids`` and in ``item_ids``.
     times : int64 or float64 ndarray of shape (n,)
-        The time of the first row that has this user and item. Dates are microseconds since 1970, UTC.
+        The time of the earliest row with this user and item. Dates are microseconds since 1970, UTC.
     user_ids, item_ids : int64 ndarray, or object ndarray of str
         The distinct ids of the file, in ascending order.
     dates : bool
@@ -64,12 +65,13 @@ def read(
     user, item : str
         Columns of integers or strings.
     time : str
-        A column of numbers or dates, or of text that holds either: ISO 8601, in UTC unless it says otherwise.
+        A column of numbers or dates, or of text that holds either. Dates are ISO 8601, in UTC unless they
+        state another offset.
 
     Returns
     -------
     Interactions
-        The same for a Parquet file and a CSV file of one log.
+        The interactions. They are the same for a Parquet file and a CSV file of the same log.
 
     Raises
     ------
@@ -132,7 +134,7 @@ def _as_times(column: NDArray[Any], name: str, where: Where) -> tuple[Times, boo
         column = _from_text(column, name, where)
     if column.dtype.kind == "M":
         dates = column.astype("datetime64[us]")
-        wrong = dates.astype("datetime64[s]") != column.astype("datetime64[s]")  # the conversion wraps around
+        wrong = dates.astype("datetime64[s]") != column.astype("datetime64[s]")  # overflowed
         if wrong.any():
             row = wrong.argmax()
             raise BadInput(
@@ -151,7 +153,7 @@ def _as_times(column: NDArray[Any], name: str, where: Where) -> tuple[Times, boo
 
 
 def _from_text(column: NDArray[np.object_], name: str, where: Where) -> NDArray[Any]:
-    """Return text as int64, float64 or datetime64[us]: the first that fits all cells."""
+    """Return text as int64, float64 or datetime64[us], the first of which that fits all cells."""
     for kind in (np.int64, np.float64):
         try:
             return column.astype(kind)
@@ -160,7 +162,7 @@ def _from_text(column: NDArray[np.object_], name: str, where: Where) -> NDArray[
     parse: Callable[[str], float] = microseconds
     with contextlib.suppress(ValueError):
         float(column[0])
-        parse = float  # the column starts with numbers, so another cell is the wrong one
+        parse = float  # the column starts with a number, so report the first cell that is not one
     dates: list[float] = []
     for row, cell in enumerate(column):
         try:
@@ -174,7 +176,7 @@ def _from_text(column: NDArray[np.object_], name: str, where: Where) -> NDArray[
 
 
 def microseconds(text: str) -> int:
-    """Return an ISO 8601 date as microseconds since 1970. It is in UTC unless it says otherwise.
+    """Return an ISO 8601 date as microseconds since 1970. It is in UTC unless it states another offset.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How good recommendations are: all items are ranked for each user of the test part."""
+"""Metrics of recommendations, from a ranking of all items for each user of the test part."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["CUTOFF", "Metrics", "Scorer", "evaluate", "most_popular"]
 
 
 CUTOFF = 20  # items recommended to each user
-SCORES = 1 << 23  # scores in memory at a time
+SCORES = 1 << 23  # scores held in memory at a time
 Ints = NDArray[np.int64]
 Scorer = Callable[[Ints], NDArray[np.floating[Any]]]
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """Metrics of the k best items for each user, among all items but the user's training positives.
+    """Metrics of the k best items for each user, among all items except the user's training positives.
 
     The means are over the users with test positives T.
 
@@ -43,7 +43,7 @@ class Metrics:
 
 
 def evaluate(score: Scorer, split: Split, k: int = CUTOFF) -> Metrics:
-    """Rank all items, never a sample of them, for every user of the test part.
+    """Rank all items, not just a sample, for every user of the test part, and return metrics.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def evaluate(score: Scorer, split: Split, k: int = CUTOFF) -> Metrics:
 
 
 def _cells(positives: Positives, users: Ints) -> tuple[Ints, Ints]:
-    """Return rows and columns of the users' positives, in a matrix with a row for each of ``users``."""
+    """Return the rows and columns of the users' positives in a matrix with one row per user."""
     begins, lengths = positives.indptr[users], np.diff(positives.indptr)[users]
     rows = np.repeat(np.arange(users.size), lengths)
     within = np.arange(rows.size) - np.repeat(lengths.cumsum() - lengths, lengths)
@@ -102,7 +102,7 @@ def _cells(positives: Positives, users: Ints) -> tuple[Ints, Ints]:
 def most_popular(split: Split) -> Scorer:
     """Return a scorer that ranks items by popularity, the same for everybody.
 
-    Of equally popular items the first is better.
+    Among equally popular items, the first ranks highest.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""The library's main jobs on real data: measure a log, draw negatives, weight it back, keep a sample.
+"""The library's main tasks on real data: measure a log, draw negatives, reweight it, keep a sample.
 
-``run`` computes plain numbers; ``open_bandit_page.render`` makes a page of them.
+``run`` computes plain numbers, and ``open_bandit_page.render`` renders them as a page.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Ints = NDArray[np.int64]
 def gini(x: Iterable[float]) -> float:
     """Return the Gini coefficient of n non-negative numbers.
 
-    It is 0 if all are equal, and (n - 1) / n if all but one are 0.
+    The coefficient is 0 if all numbers are equal, and (n - 1) / n if all but one are 0.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def gini(x: Iterable[float]) -> float:
 def effective_sample_size(weights: Floats) -> float:
     """Return Kish's effective sample size, (sum w)^2 / sum w^2.
 
-    It is the number of equally weighted rows that carry as much information.
+    This is the number of equally weighted rows that would carry as much information.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def run(seed: int = 0, progress: Callable[[str], object] = lambda line: None) ->
         the seed.
     """
     rng = np.random.default_rng(seed)
-    progress("1/5 how unbalanced the log is")
+    progress("1/5 how imbalanced the log is")
     log = load_open_bandit()
     about = {
         "rows": len(log),
@@ -155,7 +155,7 @@ def item_exposure(log: OpenBandit) -> list[Row]:
 
 
 def negatives(log: OpenBandit, seed: int) -> tuple[list[Row], list[Row]]:
-    """Draw negatives for every click by popularity^POWER, and check them.
+    """Draw negatives for every click in proportion to popularity^POWER, and check them.
 
     An item that the click's user segment has clicked is never drawn. ``log_q`` is checked twice: against
     NumPy's log(p_i / (1 - q)), and against the draws, with Pearson's chi-square over every segment and item
@@ -181,9 +181,8 @@ def negatives(log: OpenBandit, seed: int) -> tuple[list[Row], list[Row]]:
         draws = drawn.sum(axis=1)
         reference = _log_q(shown, clicked)
         log_q = reference.copy()
-        log_q.flat[cell] = (
-            answer.log_q.ravel()
-        )  # items that were never drawn for a segment keep the reference
+        # Items that were never drawn for a segment keep the reference.
+        log_q.flat[cell] = answer.log_q.ravel()
         error = np.abs(answer.log_q.ravel() - reference.flat[cell])
 
         allowed = ~clicked
@@ -226,7 +225,7 @@ def inverse_propensity(log: OpenBandit, rng: np.random.Generator) -> list[Row]:
     """Draw rows of the Thompson sampling arms as if their items had been shown uniformly.
 
     A row has the weight (1 / items) / propensity. Each arm is drawn twice: with its weights as they are, and
-    with weights cut at sqrt(rows) (Ionides, "Truncated importance sampling", 2008).
+    with weights clipped at sqrt(rows) (Ionides, "Truncated importance sampling", 2008).
     """
     rows: list[Row] = []
     for campaign in CAMPAIGNS:
@@ -307,7 +306,7 @@ def class_reservoir(log: OpenBandit, seed: int) -> dict[str, Any]:
 
 
 def throughput(log: OpenBandit, seed: int) -> list[Row]:
-    """Time draws against NumPy's: medians of REPEATS calls that take turns, on one thread each."""
+    """Compare the speed of draws with NumPy's: medians of REPEATS alternating calls, on one thread."""
     rng, numpy_rng = np.random.default_rng(seed), np.random.default_rng(seed)
     shown, segments, clicked = _training_pairs(log, "all")
     weights = _inverse_propensities(log.where(policy="bts", campaign="all"), "all")
@@ -319,7 +318,7 @@ def throughput(log: OpenBandit, seed: int) -> list[Row]:
     log_q = _log_q(shown, clicked).astype(np.float32)
 
     def choice_with_exclusion() -> tuple[Ints, NDArray[np.float32]]:
-        # For so few items, nothing in NumPy looks up clicks faster than a dense matrix.
+        # For so few items, a dense matrix is the fastest way to look up clicks in NumPy.
         row = np.repeat(batch, BATCH[1])
         ids = numpy_rng.choice(proposal.size, size=row.size, p=proposal)
         redo = np.flatnonzero(clicked[row, ids])
@@ -349,8 +348,8 @@ def throughput(log: OpenBandit, seed: int) -> list[Row]:
         ),
     ]
     table = []
-    for name, draws, ours, numpys in cases:
-        seconds, numpy_seconds = _median_seconds(ours, numpys)
+    for name, draws, our_call, numpy_call in cases:
+        seconds, numpy_seconds = _median_seconds(our_call, numpy_call)
         table.append(
             {
                 "case": name,
@@ -364,24 +363,24 @@ def throughput(log: OpenBandit, seed: int) -> list[Row]:
 
 
 def _times_shown(arm: OpenBandit, campaign: str) -> Ints:
-    """Return how often each item was shown."""
+    """Return the number of times that each item was shown."""
     return np.bincount(arm.item_id, minlength=NUM_ITEMS[campaign])
 
 
 def _inverse_propensities(arm: OpenBandit, campaign: str) -> Floats:
-    """Return the weights of rows that make all items equally frequent."""
+    """Return the row weights under which all items are equally frequent."""
     return 1 / NUM_ITEMS[campaign] / arm.propensity
 
 
 def _training_pairs(log: OpenBandit, campaign: str) -> tuple[Ints, Ints, NDArray[np.bool_]]:
     """Return the popularity of the items, the user segment of each click, and what each segment clicked.
 
-    A segment is a combination of the four user features; only segments with clicks are numbered.
+    A segment is a combination of the four user features. Only segments with clicks are numbered.
 
     Returns
     -------
     shown : int64 ndarray of shape (n,)
-        How often the policy bts showed each item.
+        The number of times that the policy bts showed each item.
     segments : int64 ndarray of shape (b,)
     clicked : bool ndarray of shape (s, n)
     """
@@ -402,7 +401,7 @@ def _csr(pattern: NDArray[np.bool_]) -> tuple[Ints, Ints]:
 def _log_q(shown: Ints, clicked: NDArray[np.bool_]) -> Floats:
     """Return log(p_i / (1 - q)) for each segment and item, where q is the probability of its clicked items.
 
-    Clicked items have -inf.
+    The value for clicked items is -inf.
     """
     left = np.where(clicked, 0.0, shown**POWER)
     log_q: Floats = np.full(clicked.shape, -np.inf)

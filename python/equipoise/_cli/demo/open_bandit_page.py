@@ -1,4 +1,4 @@
-"""The page that ``equipoise demo`` prints: one section for each part of the result."""
+"""The page that ``equipoise demo`` prints, with a section for each part of the result."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ CHECKS = (
 )
 ARMS = (
     ("campaign", "campaign", "s"),
-    ("clip", "cut at", ".0f"),
-    ("rows_clipped", "rows cut", "d"),
+    ("clip", "clip at", ".0f"),
+    ("rows_clipped", "clipped", "d"),
     ("gini_logged", "Gini logged", ".3f"),
     ("gini_by_weight", "by weight", ".3f"),
     ("gini_drawn", "drawn", ".3f"),
     ("gini_random_arm", "random arm", ".3f"),
     ("heaviest_row_share", "heaviest row", ".1%"),
-    ("effective_sample_size", "worth rows", ",.0f"),
+    ("effective_sample_size", "eff. rows", ",.0f"),
 )
 KEPT = (
     ("class", "class", "s"),
@@ -111,7 +111,7 @@ def _heading(text: str) -> list[str]:
 def _balance(result: dict[str, Any]) -> list[str]:
     classes, power = result["classes"], result["negatives"]["power"]
     return [
-        *_heading("1. HOW UNBALANCED THE LOG IS"),
+        *_heading("1. HOW IMBALANCED THE LOG IS"),
         *table(classes["rows"], *BALANCE),
         *note(
             f"There are {classes['ratio']:.0f} impressions without a click for each click. Of "
@@ -122,9 +122,9 @@ def _balance(result: dict[str, Any]) -> list[str]:
         "",
         *table(result["exposure"], *EXPOSURE, ("proposal_gini", f"of exposure^{power}", ".3f")),
         *note(
-            "Policy random shows items uniformly, bts by Bernoulli Thompson sampling. Last column: negatives "
-            f"drawn by popularity to the power {power} are spread more evenly than the log, but the items "
-            "shown most still lead."
+            "Policy random shows items uniformly, and bts by Bernoulli Thompson sampling. Last column: "
+            f"negatives drawn by popularity to the power {power} are spread more evenly than the log, but "
+            "the items shown most still lead."
         ),
     ]
 
@@ -153,12 +153,12 @@ def _negatives(drawn: dict[str, Any]) -> list[str]:
 def _inverse_propensity(weighted: dict[str, Any]) -> list[str]:
     arms = weighted["arms"]
     lines = [
-        *_heading("3. THE LOG WEIGHTED BACK: ROWS DRAWN BY (1 / ITEMS) / PROPENSITY"),
+        *_heading("3. THE LOG REWEIGHTED: ROWS DRAWN BY (1 / ITEMS) / PROPENSITY"),
         *table(arms, *ARMS),
         *note(
             f"{weighted['draws']:,} draws from the {arms[0]['rows']:,} bts rows of each campaign, first with "
-            "the weights as they are, then with weights cut at sqrt(rows). Random arm: the rows that were "
-            "logged uniformly, whose Gini is the target. Worth rows: the effective sample size."
+            "the weights as they are, then with weights clipped at sqrt(rows). Random arm: the rows that "
+            "were logged uniformly, whose Gini is the target. Eff. rows: the effective sample size."
         ),
     ]
     for arm in arms:
@@ -176,14 +176,14 @@ def _reservoir(kept: dict[str, Any]) -> list[str]:
         *table(kept["classes"], *KEPT),
         *note(
             f"At most {kept['k']:,} rows of each class, read in {kept['chunks']} parts. The weights are the "
-            "cut weights of section 3, so rows of rarely shown items are kept more often. Inclusion is the "
-            "probability of being kept."
+            "clipped weights of section 3, so rows of rarely shown items are kept more often. Inclusion is "
+            "the probability of being kept."
         ),
         "",
         *table(kept["click_rates"], *RATES),
         *note(
-            "Figures of the whole log, estimated from the kept rows, each counted 1 / inclusion times. The "
-            "errors are standard errors."
+            "Statistics of the whole log, estimated from the kept rows, each counted 1 / inclusion times. "
+            "The errors are standard errors."
         ),
     ]
 
@@ -193,7 +193,7 @@ def _throughput(speed: dict[str, Any]) -> list[str]:
         *_heading("5. MILLIONS OF DRAWS PER SECOND, ONE THREAD"),
         *table(speed["cases"], *SPEED),
         *note(
-            f"Medians of {speed['repeats']} calls that take turns. NumPy: Generator.choice with p. For "
+            f"Medians of {speed['repeats']} alternating calls. NumPy: Generator.choice with p. For "
             "negatives it also rejects clicked items, found in a dense matrix, and looks up log_q in a table."
         ),
     ]

@@ -1,11 +1,11 @@
-"""Recommenders trained on a log with each kind of negatives, compared with recommending the most popular.
+"""Recommenders trained with different kinds of negatives, compared with the most popular items.
 
-``run`` computes plain numbers and ``render`` makes a page of them.
+``run`` computes plain numbers, and ``render`` renders them as a page.
 
-The defaults of ``bpr`` were chosen for uniform negatives, and are the same for all other recipes. They did
-best on validation splits inside the training parts of two logs: a shop's last month before its test, and
-Amazon's beauty products, with each user's last item but one. Dimensions and epochs are limited by what two
-minutes allow; more of both still helps, slowly.
+The defaults of ``bpr`` were tuned for uniform negatives, and are used for all recipes. They gave the best
+results on validation splits within the training parts of two logs: a shop's last month before the test part,
+and each user's second-to-last item among Amazon's beauty products. Dimensions and epochs are limited so that
+a run takes two minutes. More of either still helps, but only slowly.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def run(
         models: list[Model] = []
         for r in range(RUNS):
             label = f"{recipe.name}, run {r + 1} of {RUNS}"
-            tell = partial(advance, label)
-            models.append(train(split, recipe, epochs=epochs, dim=dim, seed=seed, run=r, progress=tell))
+            step = partial(advance, label)
+            models.append(train(split, recipe, epochs=epochs, dim=dim, seed=seed, run=r, progress=step))
         seconds = sum(model.seconds for model in models)
         rows.append(
             {
@@ -98,20 +98,20 @@ def run(
         "cutoff": CUTOFF,
         "epochs": epochs,
         "dim": dim,
-        "split": _described(split),
+        "split": _describe(split),
         "negatives": rows,
     }
 
 
 def _load_kernels() -> None:
-    """Load all kernels, which can take seconds with Numba, so that the first training is not charged."""
+    """Load all kernels, so that the first training time does not include it. Numba can take seconds."""
     for items in (2, AliasTable([1, 1], power=POWER)):
         for exclude in (None, ([0, 1], [0])):
             NegativeSampler(items, exclude=exclude).sample([0], 1)
 
 
-def _described(split: Split) -> Row:
-    """Return the rule and the size of a split."""
+def _describe(split: Split) -> Row:
+    """Return the rule and the sizes of a split."""
     return {
         "rule": split.rule,
         "users": split.num_users,
@@ -124,7 +124,7 @@ def _described(split: Split) -> Row:
 
 
 def _spread(metrics: list[Metrics]) -> Row:
-    """Return the mean of each metric, its standard deviation (divisor n - 1), and the n runs."""
+    """Return each metric's mean, its standard deviation (divisor n - 1), and its values in the n runs."""
     columns = {name: [getattr(m, name) for m in metrics] for name in ("recall", "ndcg", "coverage")}
     spread: Row = {}
     for name, values in columns.items():

@@ -1,4 +1,4 @@
-"""A log cut into a training and a test part."""
+"""Splits of a log into a training and a test part."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from equipoise._cli.errors import BadInput
 __all__ = ["Positives", "Split", "leave_one_out", "split_by_time"]
 
 
-LEAST_TEST_USERS = 10  # a metric over fewer users says nothing
+LEAST_TEST_USERS = 10  # a metric over fewer users is meaningless
 LAST_SHARE = 0.2  # the share of the log that is the test part, if no time is given
 
 
 class Positives(NamedTuple):
-    """The items of each user, as ``NegativeSampler(exclude=...)`` takes them.
+    """The items of each user, in the form of ``NegativeSampler(exclude=...)``.
 
     Row u is ``indices[indptr[u]:indptr[u + 1]]``, in ascending order.
 
@@ -57,19 +57,19 @@ class Split:
     rule: str
 
     def popularity(self) -> Ints:
-        """Return the number of training users of each item, of shape (num_items,)."""
+        """Return the number of training users of each item, as an array of shape (num_items,)."""
         return np.bincount(self.train.indices, minlength=self.num_items)
 
 
 def split_by_time(log: Interactions, time: str | float | None = None) -> Split:
-    """Train on what came before a time, and test on what came at that time or later.
+    """Train on interactions before a time, and test on those at that time or later.
 
     Parameters
     ----------
     log : Interactions
     time : str or number, optional
-        A number, or an ISO 8601 date, in UTC unless it says otherwise. For a column of numbers a date is
-        converted to Unix seconds. By default, the time at which the last fifth of the interactions begins.
+        A number, or an ISO 8601 date, in UTC unless it states another offset. For a column of numbers, a date
+        is converted to Unix seconds. By default, the time at which the last fifth of the interactions begins.
 
     Returns
     -------
@@ -78,8 +78,8 @@ def split_by_time(log: Interactions, time: str | float | None = None) -> Split:
     Raises
     ------
     BadInput
-        If the time is neither a number nor a date, if it is a number and the log has dates, or if it leaves
-        too little on either side.
+        If the time is neither a number nor a date, if it is a number and the log has dates, or if
+        either part would be too small.
 
     Examples
     --------
@@ -94,12 +94,12 @@ def split_by_time(log: Interactions, time: str | float | None = None) -> Split:
     at: int | float
     if time is None:
         at = np.sort(times)[int(times.size * (1 - LAST_SHARE))].item()
-        shown = _shown(at, log.dates)
+        shown = _format_time(at, log.dates)
     else:
         at, shown = _as_time(time, log.dates), str(time)
     if not times.min() < at <= times.max():
         seconds = "" if log.dates or shown == str(at) else f" ({at:.0f} in Unix seconds)"
-        first, last = (_shown(t.item(), log.dates) for t in (times.min(), times.max()))
+        first, last = (_format_time(t.item(), log.dates) for t in (times.min(), times.max()))
         raise BadInput(
             f"the split time must have interactions before it and after it, got {shown}{seconds}; "
             f"times run from {first} to {last}"
@@ -110,8 +110,8 @@ def split_by_time(log: Interactions, time: str | float | None = None) -> Split:
 def leave_one_out(log: Interactions) -> Split:
     """Test on each user's last item, and train on the others.
 
-    Of equal times, the row that comes later in the file is the last. A user with a single item has nothing
-    in the training part and is left out.
+    Among equal times, the row that comes last in the file counts as the last. A user with a single item has
+    nothing in the training part and is left out.
 
     Raises
     ------
@@ -153,8 +153,8 @@ def _as_time(time: str | float, dates: bool) -> int | float:
     return since if dates else since / 1e6
 
 
-def _shown(time: float, dates: bool) -> str:
-    """Return a log's time as a message shows it."""
+def _format_time(time: float, dates: bool) -> str:
+    """Return a log's time as text for a message."""
     return str(np.datetime64(int(time), "us")) if dates else str(time)
 
 

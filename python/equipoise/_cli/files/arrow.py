@@ -1,4 +1,4 @@
-"""Failures, types and conversions of pyarrow, shared by readers and writers."""
+"""pyarrow's errors, types and conversions, shared by readers and writers."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ __all__ = ["column_of", "decoded", "failures_of", "is_text", "value_type"]
 
 @contextmanager
 def failures_of(path: str | Path) -> Iterator[None]:
-    """Turn every failure to read or write a file into a :class:`BadInput` that names it."""
+    """Turn every error of reading or writing a file into a :class:`BadInput` that names the file."""
     try:
         yield
     except OSError as failure:
-        reason = os.strerror(failure.errno) if failure.errno else _line(failure)
+        reason = os.strerror(failure.errno) if failure.errno else _one_line(failure)
         raise BadInput(f"{path}: {reason}") from failure
     except MemoryError as failure:
-        raise BadInput(f"{path}: not enough memory: {_line(failure)}") from failure
+        raise BadInput(f"{path}: not enough memory: {_one_line(failure)}") from failure
     except (ValueError, pa.ArrowException) as failure:
-        raise BadInput(f"{path}: {_line(failure)}") from failure
+        raise BadInput(f"{path}: {_one_line(failure)}") from failure
 
 
-def _line(failure: BaseException) -> str:
+def _one_line(failure: BaseException) -> str:
     """Return a failure's message as one line of moderate length."""
     text = " ".join(str(failure).split()) or type(failure).__name__
-    return text if len(text) <= 300 else text[:300] + " .."
+    return text if len(text) <= 300 else text[:300] + " ..."
 
 
 def is_text(kind: Any) -> bool:
@@ -43,7 +43,7 @@ def is_text(kind: Any) -> bool:
 
 
 def value_type(kind: Any) -> Any:
-    """Return the type of the values: for a dictionary type, that of its entries."""
+    """Return the type of a column's values. For a dictionary type, return that of its entries."""
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
@@ -55,7 +55,7 @@ def decoded(column: Any) -> Any:
 def column_of(values: NDArray[Any]) -> pa.Array:
     """Return int64 or float64 values as an Arrow array that shares their memory.
 
-    ``pa.array`` would import pandas where it is installed, which takes a fifth of a second.
+    ``pa.array`` would import pandas if it is installed, which takes a fifth of a second.
     """
     values = np.ascontiguousarray(values)
     kind = pa.int64() if values.dtype == np.int64 else pa.float64()

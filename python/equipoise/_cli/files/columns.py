@@ -20,11 +20,11 @@ __all__ = ["Columns", "Where", "read_columns", "short"]
 
 
 Columns = list[NDArray[Any]]
-Where = Callable[[SupportsIndex], str]  # what a message calls a row
-_NAMES_SHOWN = 20  # column names in a message
+Where = Callable[[SupportsIndex], str]  # returns how a message refers to a row
+_NAMES_SHOWN = 20  # the most column names in a message
 _repr = reprlib.Repr()
 _repr.maxstring = 60
-short = _repr.repr  # the text of a cell or a column's name, which may be very long, for a message
+short = _repr.repr  # shortens the text of a cell or a column's name for a message
 
 
 def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[Columns, Where]:
@@ -42,8 +42,8 @@ def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[Co
     columns : list of ndarray
         Cells of a CSV file, and strings, as objects. Integers, floats and dates have their own dtypes.
     where : callable
-        Takes the number of a row and returns what a message should call it: the line of a CSV file, or the
-        row of a Parquet file.
+        Takes the number of a row and returns how a message should refer to it: by its line in a CSV file, or
+        by its row in a Parquet file.
 
     Raises
     ------
@@ -63,14 +63,14 @@ def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[Co
     >>> what, where(1)
     (array(['7', '9'], dtype=object), 'line 3')
     """
-    if path != "":  # which has no suffix, and so is refused below
+    if path != "":  # an empty name has no suffix, and is refused below
         _validate.as_path(path)
     given, path = path, Path(os.fsdecode(path))
-    form = format_of(path)
-    if form is None:
+    file_format = format_of(path)
+    if file_format is None:
         raise BadInput(f"a log must be a file named *.parquet or *.csv, got {os.fsdecode(given)!r}")
     try:
-        columns, where = _read_parquet(path, names) if form == ".parquet" else _read_csv(path, names)
+        columns, where = _read_parquet(path, names) if file_format == ".parquet" else _read_csv(path, names)
     except OSError as failure:
         raise BadInput(f"{path} cannot be read: {failure.strerror or failure}") from None
     if not columns[0].size:
@@ -78,20 +78,20 @@ def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[Co
     return columns, where
 
 
-def _check_names(path: Path, names: Sequence[str], there: list[str]) -> None:
+def _check_names(path: Path, names: Sequence[str], existing: list[str]) -> None:
     """Refuse a file that does not have each of the columns exactly once."""
     for name in names:
-        if there.count(name) != 1:
-            found = ", ".join(map(short, there[:_NAMES_SHOWN])) or "none"
-            if name in there:
-                found = f"{there.count(name)} of that name"
-            elif len(there) > _NAMES_SHOWN:
-                found += f" and {len(there) - _NAMES_SHOWN} more"
+        if existing.count(name) != 1:
+            found = ", ".join(map(short, existing[:_NAMES_SHOWN])) or "none"
+            if name in existing:
+                found = f"{existing.count(name)} of that name"
+            elif len(existing) > _NAMES_SHOWN:
+                found += f" and {len(existing) - _NAMES_SHOWN} more"
             raise BadInput(f"{path} must have a column {name!r}, got {found}")
 
 
 def _read_csv(path: Path, names: Sequence[str]) -> tuple[Columns, Where]:
-    """Read columns of a CSV file by Python's own strict rules. Empty lines are skipped."""
+    """Read columns of a CSV file with Python's strict CSV rules. Empty lines are skipped."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         lines = csv.reader(file, strict=True)
         try:
@@ -135,7 +135,7 @@ def _read_parquet(path: Path, names: Sequence[str]) -> tuple[Columns, Where]:
 
 
 def from_arrow(column: Any, name: str) -> NDArray[Any]:
-    """Return an Arrow column of numbers, strings or times as a NumPy array, or refuse it by its name."""
+    """Return an Arrow column of numbers, strings or times as a NumPy array, or refuse it."""
     from pyarrow import types
 
     from equipoise._cli.files.arrow import is_text, value_type
@@ -149,7 +149,7 @@ def from_arrow(column: Any, name: str) -> NDArray[Any]:
     if is_text(kind):
         return np.array(column.to_pylist(), dtype=np.object_)
     if not any(
-        right(kind) for right in (types.is_integer, types.is_floating, types.is_timestamp, types.is_date)
+        is_kind(kind) for is_kind in (types.is_integer, types.is_floating, types.is_timestamp, types.is_date)
     ):
         raise BadInput(f"column {name!r} must hold integers, strings or times, got {kind}")
     values: NDArray[Any] = column.to_numpy()

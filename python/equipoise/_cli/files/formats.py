@@ -1,4 +1,4 @@
-"""File formats by name, and the words that error messages use for rows."""
+"""File formats by file name, and the wording for rows in error messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["format_of", "required_format", "row_name"]
 
 
 def format_of(path: str | os.PathLike[str]) -> str | None:
-    """Return ".parquet" or ".csv" if the name ends with it, in any case, or else None.
+    """Return ".parquet" or ".csv" if the name ends with it (case is ignored), or else None.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def format_of(path: str | os.PathLike[str]) -> str | None:
 
 
 def required_format(path: str) -> str:
-    """Return ".parquet" or ".csv", or refuse a file of another name."""
+    """Return ".parquet" or ".csv", or refuse a file with another suffix."""
     found = format_of(path)
     if found is None:
         raise BadInput(f"{path}: must be named .parquet or .csv")
@@ -31,7 +31,7 @@ def required_format(path: str) -> str:
 
 
 def row_name(row: SupportsIndex) -> str:
-    """Return what a message calls a row of a file.
+    """Return how a message refers to a row of a file.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """Parquet and CSV files as streams of numbered rows. Needs pyarrow (extra ``arrow``).
 
-Each failure is a :class:`BadInput` that names the file.
+Every error is a :class:`BadInput` that names the file.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from equipoise._cli.errors import BadInput
-from equipoise._cli.files.ahead import in_turn
 from equipoise._cli.files.arrow import column_of, failures_of, is_text
 from equipoise._cli.files.formats import required_format
+from equipoise._cli.files.prefetch import prefetch_each
 
 __all__ = ["CsvRows", "ParquetRows", "Rows", "open_rows"]
 
 
 _BATCH_ROWS, _BATCH_BYTES = 1 << 17, 1 << 24  # the approximate limits of a batch
-_READ_BYTES = 1 << 18  # read from a column chunk at a time, however large it is
+_READ_BYTES = 1 << 18  # read at a time from a column chunk of any size
 _CSV_BLOCK = 1 << 22  # bytes parsed at a time
 _WORKERS = min(4, os.cpu_count() or 1)
 _CSV_TYPES = {"number": pa.float64(), "integer": pa.int64(), "label": pa.dictionary(pa.int32(), pa.string())}
@@ -66,9 +66,9 @@ class Rows:
     def batches(self, kinds: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
         """Yield all rows of some columns.
 
-        ``kinds`` maps the name of each column to what it holds. A "number" or an "integer" of a CSV file is
-        parsed, a "label" that is a string becomes a dictionary, and anything else stays as it is. Without
-        any column, only the number of rows in each batch has a meaning.
+        ``kinds`` maps the name of each column to its kind of content. A "number" or an "integer" in a CSV
+        file is parsed, a "label" that is a string becomes a dictionary, and anything else is left unchanged.
+        Without any columns, only the number of rows in each batch is meaningful.
         """
         raise NotImplementedError
 
@@ -76,11 +76,11 @@ class Rows:
         """Yield all columns of the rows with these numbers, which are in ascending order."""
         raise NotImplementedError
 
-    def check_same(self) -> None:
-        """Refuse a file that was written to since it was opened."""
+    def check_unchanged(self) -> None:
+        """Refuse a file that has been changed since it was opened."""
         with failures_of(self.path):
             if self._state() != self._before:
-                raise BadInput(f"{self.path}: was changed while it was read")
+                raise BadInput(f"{self.path}: was changed while it was being read")
 
     def _state(self) -> tuple[int, int, int]:
         state = os.stat(self.path)
@@ -93,7 +93,7 @@ class Rows:
 class ParquetRows(Rows):
     """The rows of a Parquet file.
 
-    Columns are decoded piece by piece, so that a row group may be larger than memory.
+    Columns are decoded piece by piece, so a row group may be larger than memory.
     """
 
     def _open(self) -> None:
@@ -113,7 +113,7 @@ class ParquetRows(Rows):
         )
 
     def batches(self, kinds: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
-        """Read the named columns, batch by batch; text of kind ``"label"`` comes as dictionaries."""
+        """Read the named columns, batch by batch. Text of kind ``"label"`` becomes dictionaries."""
         if not kinds:
             yield from self._no_columns()
             return
@@ -142,17 +142,17 @@ class ParquetRows(Rows):
         with failures_of(self.path), self._file() as file:
             metadata = file.metadata
 
-        def one(group: int, stop: threading.Event) -> pa.Table:
+        def read_group(group: int, stop: threading.Event) -> pa.Table:
             wanted = rows[cuts[group] : cuts[group + 1]] - (ends[group] - self._sizes[group])
             size = _batch_rows(self._bytes[group], int(self._sizes[group]))
             with failures_of(self.path), self._file(metadata=metadata) as file:
                 return self._chosen(file.iter_batches(size, row_groups=[group]), wanted, stop)
 
-        with closing(in_turn(one, groups, _WORKERS)) as tables:
+        with closing(prefetch_each(read_group, groups, _WORKERS)) as tables:
             yield from tables
 
     def _chosen(self, batches: Iterator[pa.RecordBatch], wanted: Int64s, stop: threading.Event) -> pa.Table:
-        """Return the rows ``wanted``, in ascending order; batches after the last of them are not read."""
+        """Return the rows ``wanted``, in ascending order. Batches after the last of them are not read."""
         tables, start, done = [], 0, 0
         for batch in batches:
             end = int(np.searchsorted(wanted, start + batch.num_rows))
@@ -183,9 +183,9 @@ class CsvRows(Rows):
         self.count = None
 
     def _read(self, types: dict[str, Any]) -> Iterator[pa.RecordBatch]:
-        """Yield columns of these types. The error about a cell of another type names its row.
+        """Yield columns of the given types. The error about a cell of another type names its row.
 
-        Several threads do not know the row, so a file that they refuse is read again by a single one.
+        With several threads, pyarrow's error does not name the row, so the file is then read again with one.
         """
         try:
             yield from self._reader(types)
@@ -208,7 +208,7 @@ class CsvRows(Rows):
         )
 
     def batches(self, kinds: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
-        """Read the named columns, batch by batch, numbers as numbers and all else as text."""
+        """Read the named columns, batch by batch, with numbers as numbers and everything else as text."""
         names = list(kinds) or self.schema.names[:1]
         types = {name: _CSV_TYPES.get(kinds.get(name, ""), pa.string()) for name in names}
         found = 0
@@ -228,7 +228,7 @@ class CsvRows(Rows):
         if not quotes % 2 or lines <= found + 1:
             return
         last = pa.concat_tables(self.take(np.array([found - 1]))).to_pylist()[0]
-        if any("\n" in cell for cell in last.values()):  # otherwise the odd quote is inside a cell
+        if any("\n" in cell for cell in last.values()):  # otherwise, the odd quote is part of a cell
             raise BadInput(
                 f"{self.path}: has an odd number of quotes, and {lines} lines where {found} rows were read: "
                 f"a quoted cell is not closed"
@@ -251,7 +251,7 @@ class CsvRows(Rows):
 
 
 def open_rows(path: str) -> Rows:
-    """Open a file in the format that its name stands for."""
+    """Open a file in the format given by its suffix."""
     return ParquetRows(path) if required_format(path) == ".parquet" else CsvRows(path)
 
 
@@ -264,5 +264,5 @@ def _bytes_of(file: Any, names: Sequence[str]) -> int:
 
 
 def _batch_rows(size: int, rows: int) -> int:
-    """Return how many rows of ``size`` bytes in all make a batch of about _BATCH_BYTES."""
+    """Return the number of rows in a batch of about _BATCH_BYTES, if ``rows`` rows have ``size`` bytes."""
     return max(1, min(_BATCH_ROWS, _BATCH_BYTES * max(rows, 1) // max(size, 1)))

@@ -1,4 +1,4 @@
-"""Tables of text cells: written as CSV, or converted to the types that fit."""
+"""Tables of text cells, written as CSV or converted to the types that fit."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-__all__ = ["texts_typed", "write_texts"]
+__all__ = ["convert_texts", "write_texts"]
 
 
-def texts_typed(table: pa.Table, labels: Sequence[str] = ()) -> pa.Table:
-    """Return columns of text with the types that pyarrow gives to a CSV file: numbers, times, booleans, text.
+def convert_texts(table: pa.Table, labels: Sequence[str] = ()) -> pa.Table:
+    """Convert columns of text to the types that pyarrow infers for a CSV file.
 
-    A column in ``labels`` stays text if the conversion would merge two labels, such as 01 and 1.
+    These are numbers, times, booleans and text. A column in ``labels`` stays text if the conversion would
+    merge two labels, such as 01 and 1.
     """
     if not table.num_rows:
         return table

@@ -1,4 +1,4 @@
-"""The columns of a file that decide which rows are sampled, turned into what a reservoir takes."""
+"""The columns that decide which rows are sampled, converted to a reservoir's arguments."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _KINDS = {"weight": "number", "by": "label", "id": "integer", "time": "time"}  #
 
 
 class Columns:
-    """The columns that the options of a request name.
+    """The columns named by the options of a request.
 
     Attributes
     ----------
     roles : dict
-        Option ("weight", "by", "id", "time") to name of the column, for the options that were given.
+        Maps each option that was given ("weight", "by", "id" or "time") to the name of its column.
     kinds : dict
-        Name of the column to what it holds, as :meth:`Rows.batches` takes it.
+        Maps the name of each column to its kind of content, for :meth:`Rows.batches`.
     """
 
     def __init__(self, request: Request, schema: Any, path: str) -> None:
@@ -39,29 +39,29 @@ class Columns:
         self.roles = {role: name for role, name in roles.items() if name is not None}
         self.kinds: dict[str, str] = {}
         self._schema = schema
-        self._labels: dict[str, int] = {}  # string to class number, in the order in which they appear
+        self._labels: dict[str, int] = {}  # class number of each string, in order of first appearance
         self._time: Any = None
         for role, name in self.roles.items():
             self.kinds[name] = "text" if name in self.kinds else _KINDS[role]
             if name not in schema.names:
-                listed = ", ".join(schema.names[:20]) + (", .." if len(schema.names) > 20 else "")
-                raise BadInput(f"{path}: there is no column {name!r} for --{role}, there are: {listed}")
-            if format_of(path) == ".parquet":  # the columns of a CSV file are text, which is parsed later
+                listed = ", ".join(schema.names[:20]) + (", ..." if len(schema.names) > 20 else "")
+                raise BadInput(f"{path}: there is no column {name!r} for --{role}; the columns are: {listed}")
+            if format_of(path) == ".parquet":  # columns of CSV files are parsed later
                 _check_type(path, role, name, schema.field(name).type)
 
     def arrays(self, batch: Any) -> dict[str, Any]:
         """Return the columns of a batch by role.
 
-        Errors name them by the reservoir's arguments; :meth:`naming` translates that.
+        Errors refer to the columns by the reservoir's argument names, which :meth:`naming` translates.
         """
         parse = {"weight": self._weights, "id": self._ids, "by": self._classes, "time": self._times}
         return {role: parse[role](batch.column(name)) for role, name in self.roles.items()}
 
     @contextmanager
     def naming(self, path: str, first: int) -> Iterator[None]:
-        """Turn what a reservoir refuses into :class:`BadInput` with the file, option, column and row.
+        """Turn a reservoir's errors into :class:`BadInput` that names the file, option, column and row.
 
-        ``first`` is the number, in the file, of the row that the reservoir calls 0.
+        ``first`` is the number, within the file, of the row that the reservoir's errors call row 0.
         """
         try:
             yield
@@ -87,7 +87,7 @@ class Columns:
         return column if pa.types.is_integer(column.type) else column.cast(pa.int64())
 
     def _classes(self, column: Any) -> Any:
-        """Return class numbers. Strings are numbered as they first appear, which no sample depends on."""
+        """Return class numbers. Strings are numbered by first appearance, which does not affect samples."""
         if not (pa.types.is_dictionary(column.type) and is_text(column.type.value_type)):
             column = decoded(column)
         if column.null_count or (pa.types.is_dictionary(column.type) and column.dictionary.null_count):
@@ -106,7 +106,7 @@ class Columns:
         return np.array(numbers, np.int64)[np.from_dlpack(column.indices)]
 
     def _times(self, column: Any) -> Any:
-        """Return times. Text (from a CSV file) is parsed as the first batch allows, then always that way."""
+        """Return times. Text from a CSV file is parsed in the format that fits the first batch."""
         column = decoded(column)
         if not is_text(column.type):
             return column
@@ -119,15 +119,15 @@ class Columns:
                 continue
             self._time = kind
             return parsed
-        raise ValueError(f"times must be all numbers or all ISO 8601: {failure}")
+        raise ValueError(f"times must be all numbers or all ISO 8601 dates: {failure}")
 
     def classes(self, seen: dict[int, int], sampled: Any) -> list[dict[str, Any]]:
-        """Return each class as the files spell it, with the number of its rows seen and kept.
+        """Return each class as written in the files, with the numbers of its rows seen and kept.
 
         Parameters
         ----------
         seen : dict
-            Class number to number of rows.
+            Maps each class number to its number of rows.
         sampled : int64 ndarray
             The class numbers of the rows in the sample.
         """

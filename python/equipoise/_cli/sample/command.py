@@ -23,15 +23,15 @@ _DESCRIPTION = """\
 Draw N rows from the FILEs without replacement, in proportion to their weights, or N rows of each class, and
 write them to OUT with all their columns. The files are streamed, so they may be larger than memory. Rows keep
 the order of the FILEs. One column is added: the probability that the row is in the sample, given the other
-rows; its reciprocal is an unbiased weight for estimates about all rows. The FILEs are all .parquet or all
-.csv (UTF-8, commas, a header) and have the same columns."""
+rows; its reciprocal is an unbiased weight for estimates about all rows. The FILEs must be all .parquet or
+all .csv (UTF-8, commas, a header) and have the same columns."""
 
 _EPILOG = """\
-Needs pyarrow: python -m pip install 'equipoise[arrow]'. The same arguments give the same sample, whatever the
-row groups of the files and the number of threads (EQUIPOISE_NUM_THREADS). OUT gets its name only once it is
-complete. Cells of CSV files are copied as they are; in a .parquet OUT, their columns get the types that fit
-the sampled rows. Exit status: 0 if all went well, 2 for bad input or a full disk, 130 after an interrupt
-(Ctrl-C), 143 after SIGTERM."""
+Needs pyarrow: python -m pip install 'equipoise[arrow]'. The same arguments give the same sample, regardless
+of the files' row groups and the number of threads (EQUIPOISE_NUM_THREADS). OUT is written under a temporary
+name and renamed once it is complete. Cells of CSV files are copied unchanged. In a .parquet OUT, their
+columns get the types that fit the sampled rows. Exit status: 0 for success, 2 for bad input or a full
+disk, 130 after an interrupt (Ctrl-C), 143 after SIGTERM."""
 
 
 def add_parser(commands: Any) -> None:
@@ -47,8 +47,8 @@ def add_parser(commands: Any) -> None:
         "files",
         nargs="+",
         metavar="FILE",
-        help="a .parquet or .csv file; without --id the order of the FILEs matters, since the place of a row "
-        "decides its random numbers",
+        help="a .parquet or .csv file; without --id, the order of the FILEs matters, since a row's position "
+        "determines its random numbers",
     )
     add("-k", type=arguments.count, required=True, metavar="N", help="rows to keep; with --by, of each class")
     add("-o", "--output", required=True, metavar="OUT", help=".parquet or .csv; replaced if it exists")
@@ -66,13 +66,13 @@ def add_parser(commands: Any) -> None:
         "--id",
         metavar="COL",
         help="column of integers that identify the rows: the sample then does not depend on the order of "
-        "rows and FILEs, and a repeated row (same id, weight and class) is kept once, at its first place",
+        "rows and FILEs, and a repeated row (same id, weight and class) is kept once, at its first position",
     )
     add(
         "--half-life",
         type=arguments.positive,
         metavar="S",
-        help="age at which a weight has halved, in seconds or in the unit of --time; needs --time",
+        help="age at which a weight is halved, in seconds or in the unit of --time; needs --time",
     )
     add("--time", metavar="COL", help="column of numbers, timestamps or dates; needs --half-life")
     add("--seed", type=arguments.seed, default=0, help="seed in [0, 2^64) (default: 0)")
@@ -100,7 +100,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _write(request: Request, steps: progress.Progress) -> dict[str, Any]:
-    """Write the sample and return the summary, which JSON can hold."""
+    """Write the sample and return the summary as values that JSON can hold."""
     try:
         from equipoise._cli.sample import passes
     except ModuleNotFoundError as failure:
@@ -146,7 +146,7 @@ def render(summary: dict[str, Any]) -> str:
     click        287   200
     no click  59,713   200
     <BLANKLINE>
-    o.csv is written
+    wrote o.csv
     """
     seen, weight, kept = summary["rows_seen"], summary["weight_seen"], summary["rows_kept"]
     lines = [f"rows seen    {seen:,}", f"weight seen  {weight:,.10g}", f"rows kept    {kept:,}"]
@@ -158,5 +158,5 @@ def render(summary: dict[str, Any]) -> str:
         cells.insert(1, ["-" * width for width in widths])
         lines += ["", *(f"{n:<{widths[0]}}  {a:>{widths[1]}}  {b:>{widths[2]}}" for n, a, b in cells)]
         if len(classes) > _SHOWN:
-            lines.append(f".. and {len(classes) - _SHOWN:,} more: --json shows all")
-    return "\n".join([*lines, "", f"{summary['output']} is written"])
+            lines.append(f"... and {len(classes) - _SHOWN:,} more: --json shows all")
+    return "\n".join([*lines, "", f"wrote {summary['output']}"])

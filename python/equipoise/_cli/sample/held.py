@@ -13,15 +13,15 @@ from equipoise._cli.files.arrow import column_of
 __all__ = ["HeldRows"]
 
 
-_HELD_ROWS, _HELD_BYTES = 1 << 22, 1 << 27  # collected before rows that are no longer candidates are dropped
+_HELD_ROWS, _HELD_BYTES = 1 << 22, 1 << 27  # candidates are selected at these limits
 Int64s = NDArray[np.int64]
 
 
 class HeldRows:
     """The rows that may end up in the sample, with all their columns.
 
-    Batches are collected as they come. Once there are many, only the rows that the reservoir still has as
-    candidates are kept.
+    Batches are collected as they arrive. Once there are many, only the rows that are still candidates of the
+    reservoir are kept.
     """
 
     def __init__(self) -> None:
@@ -33,8 +33,8 @@ class HeldRows:
     def add(self, start: int, batch: pa.RecordBatch, candidates: Callable[[], Int64s]) -> None:
         """Add a batch whose first row has the number ``start``.
 
-        ``candidates`` returns the ascending numbers of the rows that may still be sampled. It is called
-        only when rows are to be dropped.
+        ``candidates`` returns the numbers of the rows that may still be sampled, in ascending order. It is
+        called only when rows are to be dropped.
         """
         self._pending.append((start, batch))
         self._rows, self._bytes = self._rows + batch.num_rows, self._bytes + batch.nbytes
@@ -42,7 +42,7 @@ class HeldRows:
             self._select(candidates())
 
     def _select(self, places: Int64s) -> None:
-        """Keep the rows with these ascending numbers and drop the others."""
+        """Keep only the rows with the given numbers, which are in ascending order."""
         chosen = []
         for numbers, table in self._chosen:
             mask = np.isin(numbers, places, assume_unique=True)
@@ -59,7 +59,7 @@ class HeldRows:
         self._least = max(_HELD_ROWS, 4 * places.size)
 
     def tables(self, places: Int64s) -> Generator[pa.Table, None, None]:
-        """Yield the rows with these ascending numbers."""
+        """Yield the rows with the given numbers, which are in ascending order."""
         self._select(places)
         for _, table in self._chosen:
             yield table

@@ -1,4 +1,4 @@
-"""The output file of ``equipoise sample``, which gets its name only once it is complete."""
+"""The output file of ``equipoise sample``, which is renamed into place once it is complete."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from equipoise._cli.files.texts import write_texts
 __all__ = ["Output"]
 
 
-_PENDING_ROWS, _PENDING_BYTES = 1 << 20, 1 << 26  # collected before a row group is written
+_PENDING_ROWS, _PENDING_BYTES = 1 << 20, 1 << 26  # a row group is written at these limits
 
 
 class Output:
-    """A file that is written under a temporary name in the same folder and renamed at the end.
+    """An output file, written under a temporary name in the same folder and renamed at the end.
 
     Use it as a context manager: leaving the context renames the file, or removes it after an error.
     """
@@ -35,7 +35,7 @@ class Output:
         self.path = path
         self._csv = required_format(path) == ".csv"
         with failures_of(path):
-            self._target = Path(os.path.realpath(path))  # a symbolic link stays, its target is replaced
+            self._target = Path(os.path.realpath(path))  # a symbolic link is kept, and its target replaced
             if self._target.is_dir():
                 raise BadInput(f"{path}: is a directory")
             if not self._target.parent.is_dir():
@@ -61,14 +61,14 @@ class Output:
                 except pa.ArrowException:
                     raise BadInput(
                         f"{self.path}: a CSV file cannot hold column {field.name!r} of {field.type}: "
-                        f"name it .parquet"
+                        f"use the suffix .parquet"
                     ) from None
 
     def __enter__(self) -> Output:
         return self
 
     def write(self, table: pa.Table) -> None:
-        """Write more rows, with the same columns as before."""
+        """Append rows, which must have the same columns as those before."""
         self._pending.append(table)
         self._rows, self._size = self._rows + table.num_rows, self._size + table.nbytes
         if self._rows >= _PENDING_ROWS or self._size >= _PENDING_BYTES:
@@ -113,6 +113,6 @@ class Output:
         if self._file is None:
             raise BadInput(f"{self.path}: nothing was written")
         self._file.flush()
-        os.fsync(self._file.fileno())  # the first sign of a full disk may come only here
+        os.fsync(self._file.fileno())  # a full disk may be noticed only here
         self._file.close()
         os.replace(self._temporary, self._target)

@@ -1,12 +1,12 @@
-"""The work of ``equipoise sample``: read the files, choose rows, and write them.
+"""The passes of ``equipoise sample``: read the files, choose rows, and write them.
 
 ::
 
-    pass 1   the columns that decide -> reservoir -> numbers of the chosen rows
+    pass 1   the deciding columns -> reservoir -> numbers of the chosen rows
     pass 2   all columns of the row groups that hold chosen rows -> OUT
 
-If all columns decide, one pass is enough. Memory holds a few batches, the reservoir, and the chosen rows
-that are not yet written.
+If the choice depends on all columns, one pass is enough. Memory holds a few batches, the reservoir,
+and the chosen rows that are not yet written.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from equipoise._cli.errors import BadInput
-from equipoise._cli.files.ahead import ahead
 from equipoise._cli.files.arrow import column_of
 from equipoise._cli.files.formats import required_format
+from equipoise._cli.files.prefetch import prefetch
 from equipoise._cli.files.rows import CsvRows, Rows, open_rows
-from equipoise._cli.files.texts import texts_typed
+from equipoise._cli.files.texts import convert_texts
 from equipoise._cli.progress import Progress
 from equipoise._cli.sample.columns import Columns
 from equipoise._cli.sample.held import HeldRows
@@ -50,8 +50,8 @@ def run(request: Request, progress: Progress) -> dict[str, Any]:
         raise BadInput(f"{request.output}: is one of the FILEs, which are never written to")
     if request.inclusion_column in schema.names:
         raise BadInput(
-            f"{inputs[0].path}: has a column {request.inclusion_column!r} already: "
-            f"--inclusion-column can give the added column another name"
+            f"{inputs[0].path}: already has a column {request.inclusion_column!r}: "
+            f"use --inclusion-column to give the added column another name"
         )
     output.check(schema)
     columns = Columns(request, schema, inputs[0].path)
@@ -63,12 +63,12 @@ def run(request: Request, progress: Progress) -> dict[str, Any]:
     places = places[order]
     fetched = _fetch(inputs, sampler.starts, places) if held is None else held.tables(places)
     with output, closing(fetched):
-        tables: Iterator[pa.Table] = (_as(schema, table) for table in fetched)
+        tables: Iterator[pa.Table] = (_conform(schema, table) for table in fetched)
         if isinstance(inputs[0], CsvRows) and required_format(output.path) == ".parquet":
-            tables = _typed(tables, [request.by] if request.by else [])
+            tables = _convert_texts(tables, [request.by] if request.by else [])
         _write(output, tables, schema, request.inclusion_column, sample.inclusion[order], progress)
         for rows in inputs:
-            rows.check_same()
+            rows.check_unchanged()
     rows_seen, weight_seen = sampler.seen
     return {
         **vars(request),
@@ -81,7 +81,7 @@ def run(request: Request, progress: Progress) -> dict[str, Any]:
 
 
 def _common_schema(inputs: Sequence[Rows]) -> Any:
-    """Return the schema of the first file. The others must have the same columns, in any order."""
+    """Return the schema of the first file. The other files must have the same columns, in any order."""
     first = inputs[0]
     fields = {field.name: field for field in first.schema}
     for other in inputs[1:]:
@@ -91,7 +91,8 @@ def _common_schema(inputs: Sequence[Rows]) -> Any:
             mine = fields[field.name]
             if field.type != mine.type:
                 raise BadInput(
-                    f"{other.path}: column {field.name!r} is {field.type}, in {first.path} it is {mine.type}"
+                    f"{other.path}: column {field.name!r} is {field.type}, "
+                    f"but in {first.path} it is {mine.type}"
                 )
             fields[field.name] = mine.with_nullable(mine.nullable or field.nullable)
         for name in first.schema.names:
@@ -108,15 +109,15 @@ def first_pass(
     total = None if None in counts else sum(count or 0 for count in counts)
 
     def batches() -> Iterator[tuple[int, Any]]:
-        """Yield the number of a file with None, where the file begins, and then with each batch."""
+        """Yield (file number, None) at the start of each file, then (file number, batch)."""
         for number, rows in enumerate(inputs):
             yield number, None
             for batch in rows.batches(columns.kinds):
                 yield number, batch
 
     start = begin = 0
-    with closing(ahead(batches())) as coming:
-        for number, batch in coming:
+    with closing(prefetch(batches())) as batches_ahead:
+        for number, batch in batches_ahead:
             if batch is None:
                 with columns.naming(inputs[number - 1].path, 0):
                     sampler.start_file(number, start)
@@ -133,24 +134,24 @@ def first_pass(
 
 
 def _fetch(inputs: Sequence[Rows], starts: Sequence[int], places: Int64s) -> Generator[pa.Table, None, None]:
-    """Yield the rows with these ascending numbers, which count through all files."""
+    """Yield the rows with the given ascending numbers, which count rows across all files."""
     cuts = [*np.searchsorted(places, starts).tolist(), places.size]
     for number, rows in enumerate(inputs):
         with closing(rows.take(places[cuts[number] : cuts[number + 1]] - starts[number])) as tables:
             yield from tables
 
 
-def _as(schema: Any, table: pa.Table) -> pa.Table:
-    """Return a table with the columns of the first file, in its order."""
+def _conform(schema: Any, table: pa.Table) -> pa.Table:
+    """Return a table with its columns in the order and types of the common schema."""
     table = table.select(schema.names)
     return table if table.schema.equals(schema) else table.cast(schema)
 
 
-def _typed(tables: Iterator[pa.Table], labels: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield one table of all rows, its text cells converted to the types that fit them."""
+def _convert_texts(tables: Iterator[pa.Table], labels: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield one table of all rows, with the text cells converted to the types that fit them."""
     texts = list(tables)
     if texts:
-        yield texts_typed(pa.concat_tables(texts), labels)
+        yield convert_texts(pa.concat_tables(texts), labels)
 
 
 def _write(

@@ -10,7 +10,7 @@ __all__ = ["Request"]
 
 @dataclass(frozen=True)
 class Request:
-    """A request to ``equipoise sample``, with the options by their names.
+    """A request to ``equipoise sample``. The fields have the names of the options.
 
     Examples
     --------

@@ -14,7 +14,10 @@ from equipoise.reservoirs.hooks import PlacedClassReservoir, PlacedReservoir, un
 
 
 class Sampler:
-    """A sampler of the rows of all files: one reservoir for rows that have ids, or else one for each file."""
+    """A sampler of the rows of all files.
+
+    It has a single reservoir if rows have ids, and otherwise one for each file.
+    """
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -22,7 +25,7 @@ class Sampler:
         self._placed: Any = None
         self._whole: Any = None
         self._part: Any = None
-        self.starts: list[int] = []  # number of each file's first row
+        self.starts: list[int] = []  # the number of each file's first row
         if request.id is not None:
             self._placed = self._whole = self._make(PlacedClassReservoir if request.by else PlacedReservoir)
 
@@ -30,14 +33,14 @@ class Sampler:
         return kind(self._request.k, half_life=self._request.half_life, seed=self._request.seed, **more)
 
     def start_file(self, number: int, start: int) -> None:
-        """Begin a file, whose first row has the number `start` among the rows of all files."""
+        """Begin a file. Its first row has the number `start` among the rows of all files."""
         self.end_file()
         self.starts.append(start)
         if self._placed is None:
             self._part = self._make(self._kind, stream=number)
 
     def end_file(self) -> None:
-        """Add the file's rows to those before, and check that the sum of all weights is finite."""
+        """Merge the rows of the current file, and check that the sum of all weights is finite."""
         if self._part is None:
             return
         if self._whole is None or not self._whole.n_seen:
@@ -49,7 +52,7 @@ class Sampler:
             _validate.check_total(self._whole.total_weight)
 
     def update(self, start: int, rows: int, arrays: dict[str, Any]) -> None:
-        """Add a batch of rows, of which the first has the number `start`."""
+        """Add a batch of rows, the first of which has the number `start`."""
         reservoir = self._part
         if self._placed is not None:
             reservoir = self._placed
@@ -62,19 +65,19 @@ class Sampler:
 
     def sample(self) -> tuple[Int64s, ReservoirSample]:
         """Return the numbers of the sampled rows, and the sample in the same order."""
-        return self._of(self._whole)
+        return self._numbered_sample(self._whole)
 
     def candidates(self) -> Int64s:
-        """Return numbers of rows that include every row seen so far that can still be sampled."""
+        """Return the numbers of all rows seen so far that can still be sampled, and of a few others."""
         parts = {id(r): r for r in (self._whole, self._part) if r is not None}.values()
-        places = [self._of(part)[0] for part in parts]
-        for part in parts:  # until a block is whole, its rows may enter the sample and leave it
+        places = [self._numbered_sample(part)[0] for part in parts]
+        for part in parts:  # rows of an incomplete block may enter or leave the sample
             stream, positions = unfinished_rows(part)
             if positions:
                 places.append(np.array(positions) + self.starts[stream])
         return np.unique(np.concatenate(places))
 
-    def _of(self, reservoir: Any) -> tuple[Int64s, ReservoirSample]:
+    def _numbered_sample(self, reservoir: Any) -> tuple[Int64s, ReservoirSample]:
         if self._placed is not None:
             sample = reservoir.placed_sample()
             return sample.streams.astype(np.int64), sample
