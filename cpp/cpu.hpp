@@ -1,7 +1,7 @@
-// The function table: every kernel compiled for the baseline, and some also for AVX2 or AVX-512. The fastest
-// path that this CPU supports and EQUIPOISE_DISABLE_CPU_FEATURES does not name is chosen. All paths give the
-// same bytes. Only the neighbor search has an AVX2 version: AVX2 has no 64-bit multiplication, and draws
-// measured slower with it than in scalar code.
+// The function table: every kernel is compiled for the baseline, and some are compiled for AVX2 or AVX-512 as
+// well. The path in use is the fastest one that this CPU supports and EQUIPOISE_DISABLE_CPU_FEATURES does not
+// name. All paths give the same bytes. Only the neighbor search has an AVX2 version: AVX2 has no 64-bit
+// multiplication, and draws were slower with it than in scalar code.
 #pragma once
 
 #include <cctype>

@@ -1,4 +1,4 @@
-// Compiler macros, and nothing else.
+// Compiler macros.
 #pragma once
 
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -14,7 +14,8 @@
 #define EQUIPOISE_PREFETCH_FAR(address) __builtin_prefetch(address, 0, 2)  // into L2, which has more room
 #endif
 
-// Targets of the function table in cpu.hpp. Not on Windows, where GCC does not align the stack for vectors.
+// Targets of the function table in cpu.hpp. They are not used on Windows, where GCC does not align the stack
+// for vectors.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(_WIN32)
 #define EQUIPOISE_AVX2 __attribute__((target("avx2,fma")))
 #define EQUIPOISE_AVX512 __attribute__((target("avx2,fma,avx512f,avx512dq,avx512vl")))

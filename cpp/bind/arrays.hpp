@@ -1,4 +1,5 @@
-// The parts that all bindings share: unconverted arrays, records, checks, the GIL and the CPU path.
+// The parts that all bindings share: arrays that are not converted, records, checks, the GIL and the CPU
+// path.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -47,7 +48,7 @@ std::tuple<Fields...> fields(const py::tuple& from, const char* record, std::ind
     return std::tuple<Fields...>{field<Fields>(from[kAt], record)...};
 }
 
-// Returns the fields of a record, which is a named tuple of arrays and numbers in Python.
+// Return the fields of a record, which is a named tuple of arrays and numbers in Python.
 template <class... Fields>
 std::tuple<Fields...> fields(const py::tuple& from, const char* record) {
     return fields<Fields...>(from, record, std::index_sequence_for<Fields...>{});

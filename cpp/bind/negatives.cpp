@@ -14,7 +14,7 @@ i64 exclusion_sort(Array<i64>& indptr, Array<u32>& ids) {
     i64* p = indptr.mutable_data();
     u32* i = ids.mutable_data();
     const i64 rows = indptr.size() - 1;
-    require(p[0] == 0 && p[rows] == ids.size(), "exclusion_sort: indptr does not end at the ids");
+    require(p[0] == 0 && p[rows] == ids.size(), "exclusion_sort: indptr does not end at the number of ids");
     Release release;
     return eq::exclusion_sort(p, rows, i);
 }
@@ -125,7 +125,7 @@ bool shared_unique(u64 key, u64 call, u64 lane, const py::tuple& table, Array<i6
                    Array<u64>& state) {
     const u64 slots = static_cast<u64>(seen.size());
     require(state.size() == 4 && seen.size() > ids.size() && (slots & (slots - 1)) == 0,
-            "shared_unique: shapes");
+            "shared_unique: shapes differ");
     const eq::Proposer from = proposer(table);
     i64 *s = seen.mutable_data(), *i = ids.mutable_data();
     u64* st = state.mutable_data();
@@ -137,7 +137,7 @@ bool shared_unique(u64 key, u64 call, u64 lane, const py::tuple& table, Array<i6
 void shared_exact(u64 key, u64 call, u64 lane, const py::tuple& table, Array<u64>& tree, Array<i64>& ids,
                   Array<u64>& state) {
     require(state.size() == 4 && static_cast<u64>(tree.size()) == proposer(table).n + 1,
-            "shared_exact: shapes");
+            "shared_exact: shapes differ");
     const eq::Proposer from = proposer(table);
     u64 *t = tree.mutable_data(), *st = state.mutable_data();
     i64* i = ids.mutable_data();

@@ -17,7 +17,8 @@ eq::Points<T> points(const py::tuple& from, const char* name) {
             scale,           candidate_scale,     mismatch};
 }
 
-// The blocks of n points in d columns. `Data` tells how the arrays that the search only reads are accessed.
+// Return the blocks of n points in d columns. `data` returns the pointer to an array's elements, which is
+// const if the blocks are only read.
 template <class Result, class Data>
 Result blocks(const py::tuple& from, i64 n, i64 d, Data data) {
     using Floats = Array<float>;

@@ -35,7 +35,7 @@ eq::Slots slots_of(const py::tuple& slots) {
     auto [labels, numbers] = fields<Integers, Integers>(slots, "slots");
     const u64 size = static_cast<u64>(labels.size());
     require(numbers.size() == labels.size() && size != 1 && (size & (size - 1)) == 0,
-            "slots: a power of two of labels and numbers");
+            "slots: labels and numbers must have the same size, a power of two");
     if (size == 0) return {nullptr, nullptr, 0};
     return {labels.mutable_data(), numbers.mutable_data(), size - 1};
 }

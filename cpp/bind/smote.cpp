@@ -7,7 +7,7 @@ namespace equipoise::bind {
 
 namespace {
 
-// The pairs of a kernel, and arrays that keep them alive.
+// Return the arrays of some pairs, which keep them alive.
 template <class T>
 std::tuple<Array<i64>, Array<i64>, Array<T>> pairs(const py::tuple& from) {
     auto made = fields<Array<i64>, Array<i64>, Array<T>>(from, "pairs");
@@ -117,11 +117,11 @@ void smote_draw(u64 key, u64 lane, u64 first, const py::tuple& source, Array<T>&
     require(out.ndim() == 2 && out.shape(1) == from.d && votes.size() >= from.k &&
                 (!with_parents || parents.size() == out.shape(0)),
             "smote_draw: shapes differ");
-    const eq::NewPairs<T> told{parents.mutable_data(), neighbors.mutable_data(), gaps.mutable_data()};
+    const eq::NewPairs<T> made{parents.mutable_data(), neighbors.mutable_data(), gaps.mutable_data()};
     const i64 count = out.shape(0);
     T *v = votes.mutable_data(), *o = out.mutable_data();
     Release release;
-    eq::real_kernels<T>(cpu_path()).smote(from, key, lane, first, count, v, with_parents, o, told);
+    eq::real_kernels<T>(cpu_path()).smote(from, key, lane, first, count, v, with_parents, o, made);
 }
 
 template <class T>

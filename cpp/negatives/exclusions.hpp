@@ -9,13 +9,12 @@ namespace equipoise {
 
 // The exclusions of all rows. Row r has ids[indptr[r]] .. ids[indptr[r + 1] - 1], sorted and distinct.
 struct Exclusions {
-    const i64* indptr;  // null: nothing is excluded
+    const i64* indptr;  // null if nothing is excluded
     const u32* ids;
-    const u64*
-        units;  // sum of the units of each row's ids; null for a uniform table, where it is their count
+    const u64* units;  // sum of the units of each row's ids; null for a uniform table (the number of ids)
 };
 
-// Returns the number of sorted ids below x. No branch depends on the data.
+// Return the number of sorted ids below x. No branch depends on the data.
 template <class Id>
 EQUIPOISE_INLINE i64 rank_of(const Id* ids, i64 n, u64 x) {
     const Id* base = ids;
@@ -34,8 +33,8 @@ EQUIPOISE_INLINE bool contains(const Id* ids, i64 n, u64 x) {
 }
 
 // The ids that a slot of a row cannot get: the row's exclusions (`excluded`), and its exclude_ids and earlier
-// picks (`more`). Both are sorted. With a uniform table, `more` holds positions among the ids that are not
-// excluded instead of ids.
+// picks (`more`). Both are sorted. With a uniform table, `more` holds not ids but positions among the ids
+// that are not excluded.
 struct Blocked {
     const u32* excluded;
     i64 num_excluded;
@@ -54,7 +53,7 @@ struct Blocked {
     }
 };
 
-// Sets hits[j] to all ones if ids[j] is excluded, else to 0. Each excluded id is compared with sixteen slots
+// Set hits[j] to all ones if ids[j] is excluded, else to 0. Each excluded id is compared with sixteen slots
 // at once. Most rows exclude a few dozen ids, and for those this is faster than one search per slot.
 EQUIPOISE_INLINE void scan_slots(const u32* excluded, i64 n, const u32* ids, i64 k, u32* hits) {
     constexpr i64 kWide = 16;
@@ -69,7 +68,7 @@ EQUIPOISE_INLINE void scan_slots(const u32* excluded, i64 n, const u32* ids, i64
     for (; j < k; ++j) hits[j] = 0u - static_cast<u32>(contains(excluded, n, ids[j]));
 }
 
-// Sorts each row and drops its duplicates, in place, and updates indptr. Returns the number of ids kept.
+// Sort each row and drop its duplicates, in place, and update indptr. Return the number of ids kept.
 inline i64 exclusion_sort(i64* indptr, i64 rows, u32* ids) {
     i64 kept = 0, from = indptr[0];
     indptr[0] = 0;
@@ -85,7 +84,7 @@ inline i64 exclusion_sort(i64* indptr, i64 rows, u32* ids) {
     return kept;
 }
 
-// Sums the units of each row's ids.
+// Sum the units of each row's ids.
 inline void exclusion_units(const i64* indptr, i64 rows, const u32* ids, const u64* units, u64* sums) {
     for (i64 row = 0; row < rows; ++row) {
         u64 sum = 0;
@@ -96,7 +95,7 @@ inline void exclusion_units(const i64* indptr, i64 rows, const u32* ids, const u
 
 constexpr i64 kLockstep = 8;
 
-// Does rank_of for up to kLockstep ids at once, since a single search would wait for each of its loads.
+// Compute rank_of for up to kLockstep ids at once, since a single search would wait for each of its loads.
 EQUIPOISE_INLINE void ranks_of(const i64* sorted, i64 n, const u32* ids, i64 count, i64* ranks) {
     i64 x[kLockstep];
     for (i64 s = 0; s < kLockstep; ++s) x[s] = ids[s < count ? s : 0], ranks[s] = 0;
@@ -108,7 +107,7 @@ EQUIPOISE_INLINE void ranks_of(const i64* sorted, i64 n, const u32* ids, i64 cou
     for (i64 s = 0; s < kLockstep; ++s) ranks[s] += n == 1 && sorted[ranks[s]] < x[s];
 }
 
-// Sets out[b, order[c]] to whether candidates[c] is excluded for rows[b]. The candidates are sorted, and
+// Set out[b, order[c]] to whether candidates[c] is excluded for rows[b]. The candidates are sorted, and
 // order[c] is where candidate c stood before. The shorter list is looked up in the longer one.
 inline void exclusion_hits(const Exclusions& exclusions, const i64* rows, i64 batch, const i64* candidates,
                            const i64* order, i64 count, bool* out) {

@@ -31,18 +31,18 @@ enum OnExhausted { kRaise = 0, kMask = 1, kReplace = 2 };
 enum Status { kDone = 0, kNeedsPrefix = 1, kExhausted = 2 };
 
 struct Progress {
-    i64 rows;    // finished, counted from the batch's first row
+    i64 rows;    // number of finished rows, counted from the batch's first row
     i64 status;  // of the next row
-    i64 left;    // if kExhausted: the number of ids that row had
+    i64 left;    // if kExhausted, the number of ids that the row had
 };
 
 // The rows of one call and how to draw for them.
 struct Batch {
     u64 key, lane;
     u64 first;            // number of the first row, if row_keys is null
-    const u64* row_keys;  // null: rows are keyed by their number
+    const u64* row_keys;  // null if rows are keyed by their numbers
     const i64* rows;
-    const i64* exclude_ids;  // m per row; -1 = none
+    const i64* exclude_ids;  // m per row; -1 means none
     bool unique;
     int on_exhausted;
     // Shapes, which the twin reads from its arrays: exclude_ids and negatives per row, and the number of
@@ -52,7 +52,7 @@ struct Batch {
 
 // A row that exceeds the budget of a call is paused, and the next call resumes it. Its state is kept here.
 enum Paused {
-    kSlot = 0,  // 0: no row is paused
+    kSlot = 0,  // 0 if no row is paused
     kCursor = 1,
     kNumMore = 2,
     kLeft = 3,
@@ -76,22 +76,22 @@ struct RowState {
     bool summed;  // scratch.before_excluded is filled
 };
 
-// Sets before[i] to the sum of the units of the first i ids.
+// Set before[i] to the sum of the units of the first i ids.
 template <class Id>
 void sum_before(const Id* ids, i64 n, const u64* units, u64* before) {
     before[0] = 0;
     for (i64 i = 0; i < n; ++i) before[i + 1] = before[i] + units[ids[i]];
 }
 
-// Returns the smallest id with (units of unblocked ids <= id) > target.
+// Return the smallest id with (units of unblocked ids <= id) > target.
 inline u64 exact_pick(const Proposer& table, const Blocked& blocked, const Scratch& scratch, u64 target) {
     u64 low = 0, high = table.n - 1;
     while (low < high) {
         const u64 id = low + (high - low) / 2;
-        const u64 upto = table.prefix[id + 1] -
-                         scratch.before_excluded[rank_of(blocked.excluded, blocked.num_excluded, id + 1)] -
-                         scratch.before_more[rank_of(blocked.more, blocked.num_more, id + 1)];
-        if (upto > target) {
+        const u64 up_to = table.prefix[id + 1] -
+                          scratch.before_excluded[rank_of(blocked.excluded, blocked.num_excluded, id + 1)] -
+                          scratch.before_more[rank_of(blocked.more, blocked.num_more, id + 1)];
+        if (up_to > target) {
             high = id;
         } else {
             low = id + 1;
@@ -100,7 +100,7 @@ inline u64 exact_pick(const Proposer& table, const Blocked& blocked, const Scrat
     return low;
 }
 
-// Returns the (rank + 1)-th smallest number that is not among the sorted, distinct ids: rank plus the number
+// Return the (rank + 1)-th smallest number that is not among the sorted, distinct ids: rank plus the number
 // of ids with ids[i] - i <= rank.
 template <class Id>
 EQUIPOISE_INLINE u64 shifted(const Id* ids, i64 n, u64 rank) {
@@ -113,7 +113,7 @@ EQUIPOISE_INLINE u64 shifted(const Id* ids, i64 n, u64 rank) {
     return rank + static_cast<u64>(base + (n == 1 && ids[base] - static_cast<u64>(base) <= rank));
 }
 
-// Returns what the exclusions of a row block.
+// Return what the exclusions of a row block.
 EQUIPOISE_INLINE Blocked block_excluded(const Proposer& table, const Exclusions& exclusions, i64 row,
                                         u64* more) {
     Blocked blocked{nullptr, 0, more, 0, table.total};
@@ -126,7 +126,7 @@ EQUIPOISE_INLINE Blocked block_excluded(const Proposer& table, const Exclusions&
     return blocked;
 }
 
-// Blocks the exclude_ids of row b too. They are sorted, so adding one moves no other.
+// Block the exclude_ids of row b as well. They are sorted, so adding one moves no other.
 EQUIPOISE_INLINE void block_more(const Proposer& table, const Batch& batch, i64 b, Blocked& blocked,
                                  i64* work) {
     *work += batch.m;
@@ -146,27 +146,27 @@ EQUIPOISE_INLINE void prefetch_row(const Exclusions& exclusions, i64 row) {
     if (exclusions.units) EQUIPOISE_PREFETCH(exclusions.units + row);
 }
 
-// Sets log_q of slots from .. to - 1, whose ratios were buffered. This loop is vectorized, since nothing is
+// Set log_q of slots from .. to - 1, whose ratios were buffered. This loop is vectorized, since nothing is
 // drawn in it.
 EQUIPOISE_INLINE void log_ratios(const double* ratios, i64 from, i64 to, float* log_q) {
     for (i64 j = from; j < to; ++j) log_q[j] = static_cast<float>(log_normal(ratios[j - from]));
 }
 
-// Computes the proposals of slots from .. to - 1 of a row, without looking up their cells.
+// Compute the proposals of slots from .. to - 1 of a row, without looking up their cells.
 EQUIPOISE_INLINE void propose(const Proposer& table, const Run& run, i64 from, i64 to, u64* proposals) {
     for (i64 j = from; j < to; ++j)
         proposals[j - from] = column_and_coin(run.word(static_cast<u64>(j)), table.n);
 }
 
-// Turns proposals into ids. Each loop waits for memory that the loop before has prefetched.
+// Turn proposals into ids. Each loop reads memory that the previous loop has prefetched.
 EQUIPOISE_INLINE void resolve_all(const Proposer& table, const u64* proposals, i64 size, u32* drawn) {
     for (i64 i = 0; i < size; ++i) EQUIPOISE_PREFETCH(table.cells + (proposals[i] >> 32));
     for (i64 i = 0; i < size; ++i) drawn[i] = resolve(proposals[i], table.cells[proposals[i] >> 32]);
     for (i64 i = 0; i < size; ++i) EQUIPOISE_PREFETCH(table.units + drawn[i]);
 }
 
-// Returns the id of a slot whose proposal was blocked. If that takes an exact draw and the prefix sums are
-// missing, it returns n and leaves the cursor unchanged.
+// Return the id of a slot whose proposal was blocked. If that takes an exact draw and the prefix sums are
+// missing, return n and leave the cursor unchanged.
 inline u64 redraw(const Proposer& table, const Run& run, const Scratch& scratch, RowState* state, i64* work) {
     const Blocked& blocked = state->blocked;
     for (int i = 0; i < kRedraws; ++i) {
@@ -188,6 +188,7 @@ inline u64 redraw(const Proposer& table, const Run& run, const Scratch& scratch,
     return exact_pick(table, blocked, scratch, below(run.word(state->cursor++), blocked.left));
 }
 
+// Store the state of a row before a slot, from which the next call resumes it.
 inline void pause(const RowState& state, i64 slot, u64* paused) {
     paused[kSlot] = static_cast<u64>(slot);
     paused[kCursor] = state.cursor;
@@ -196,7 +197,7 @@ inline void pause(const RowState& state, i64 slot, u64* paused) {
     paused[kFlags] = (state.unique ? 1 : 0) | (state.summed ? 2 : 0);
 }
 
-// Restores what pause stored; scratch.more is as it was left.
+// Restore what pause stored. The entries of scratch.more are still there.
 inline void resume(RowState* state, u64* paused) {
     state->cursor = paused[kCursor];
     state->blocked.num_more = static_cast<i64>(paused[kNumMore]);
@@ -206,7 +207,7 @@ inline void resume(RowState* state, u64* paused) {
     paused[kSlot] = 0;
 }
 
-// Returns the state of row b before its first slot, or where it was paused.
+// Return the state of row b before its first slot, or where it was paused.
 EQUIPOISE_INLINE RowState open_row(const Proposer& table, const Exclusions& exclusions, const Batch& batch,
                                    i64 b, const Scratch& scratch, i64* work) {
     RowState state{block_excluded(table, exclusions, batch.rows[b], scratch.more), static_cast<u64>(batch.k),
@@ -218,13 +219,13 @@ EQUIPOISE_INLINE RowState open_row(const Proposer& table, const Exclusions& excl
     return state;
 }
 
-// Returns the id of a slot of a uniform table, and sets what blocks it.
+// Return the id of a slot of a uniform table, and set what blocks it.
 EQUIPOISE_INLINE u64 pick_uniform(const Blocked& blocked, u64 word, u64* entry) {
     *entry = shifted(blocked.more, blocked.num_more, below(word, blocked.left));
     return shifted(blocked.excluded, blocked.num_excluded, *entry);
 }
 
-// Fills drawn with the proposed ids of the slots from `from` on, and returns the end of these slots.
+// Fill drawn with the proposed ids of the slots from `from` on, and return the end of these slots.
 inline i64 propose_more(const Proposer& table, const Run& run, i64 from, i64 k, u32* drawn) {
     u64 proposals[kInFlight];
     const i64 to = std::min(k, from + kInFlight);
@@ -233,8 +234,8 @@ inline i64 propose_more(const Proposer& table, const Run& run, i64 from, i64 k, 
     return to;
 }
 
-// Draws one row, slot by slot. drawn holds the proposed ids of the first kInFlight slots, and later those of
-// the following slots. Nothing is read from the outputs: the caller's other threads may write to them.
+// Draw one row, slot by slot. drawn holds the proposed ids of the first kInFlight slots, and later those of
+// the following slots. Nothing is read from the outputs, since other threads of the caller may write to them.
 inline Progress settle_row(const Proposer& table, const Exclusions& exclusions, const Batch& batch, i64 b,
                            const Run& run, const Scratch& scratch, i64 budget, i64* work, u32* drawn,
                            i64* ids, float* log_q, bool* mask) {
@@ -255,9 +256,9 @@ inline Progress settle_row(const Proposer& table, const Exclusions& exclusions, 
         }
         if (blocked.left == 0) {
             if (batch.on_exhausted == kMask) break;
-            const bool again = state.unique && batch.on_exhausted == kReplace;
-            if (again) blocked = open_row(table, exclusions, batch, b, scratch, work).blocked;
-            if (!again || blocked.left == 0) return {b, kExhausted, j};
+            const bool replaces = state.unique && batch.on_exhausted == kReplace;
+            if (replaces) blocked = open_row(table, exclusions, batch, b, scratch, work).blocked;
+            if (!replaces || blocked.left == 0) return {b, kExhausted, j};
             state.unique = false;
         }
         u64 id, entry;
@@ -294,7 +295,7 @@ inline Progress settle_row(const Proposer& table, const Exclusions& exclusions, 
     return {b + 1, kDone, 0};
 }
 
-// Returns the words of a row, and prefetches the exclusions of the rows one and two groups ahead.
+// Return the words of a row, and prefetch the exclusions of the rows one and two groups ahead.
 EQUIPOISE_INLINE Run start_row(const Exclusions& exclusions, const Batch& batch, i64 row, i64 group,
                                i64 end) {
     if (exclusions.indptr) {
@@ -305,7 +306,7 @@ EQUIPOISE_INLINE Run start_row(const Exclusions& exclusions, const Batch& batch,
                batch.lane);
 }
 
-// Redraws the proposals of a row that are excluded, where slots are independent. Returns false if the prefix
+// Redraw the proposals of a row that are excluded, where slots are independent. Return false if the prefix
 // sums are missing.
 EQUIPOISE_INLINE bool redraw_row(const Proposer& table, const Blocked& blocked, const Run& run, i64 k,
                                  const Scratch& scratch, u32* ids, i64* work) {
@@ -327,7 +328,7 @@ EQUIPOISE_INLINE bool redraw_row(const Proposer& table, const Blocked& blocked, 
     return true;
 }
 
-// Draws rows b .. stop - 1, whose slots are independent of each other. Returns false if the prefix sums are
+// Draw rows b .. stop - 1, whose slots are independent of each other. Return false if the prefix sums are
 // missing. A row with no id left gets arbitrary ids, which settle_row replaces.
 EQUIPOISE_INLINE bool settle_group(const Proposer& table, const Exclusions& exclusions, const Batch& batch,
                                    i64 b, i64 stop, const Run* runs, const Scratch& scratch, i64* work,
@@ -352,7 +353,7 @@ constexpr i64 rows_in_flight(i64 k) {
     return k >= kInFlight ? 1 : k * kGroup <= kInFlight ? kGroup : kInFlight / k;
 }
 
-// Draws rows begin .. end - 1, or fewer if the work exceeds the budget. The caller then calls again for the
+// Draw rows begin .. end - 1, or fewer if the work exceeds the budget. The caller then calls again for the
 // rest, and Python handles Ctrl-C in between. The slots of a row are independent of each other if the table
 // has weights and the call has neither unique nor exclude_ids.
 EQUIPOISE_INLINE Progress negatives_draw(const Proposer& table, const Exclusions& exclusions,

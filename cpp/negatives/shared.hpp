@@ -14,7 +14,7 @@ namespace equipoise {
 // The progress of a call, kept in an array so that the caller can interrupt and resume it. kTreeBuilt counts
 // steps of build_tree, and is kWhole when the tree is built.
 enum SharedState { kFilled = 0, kNextWord = 1, kTries = 2, kTreeBuilt = 3 };
-constexpr i64 kChunk = i64{1} << 18;  // words per call, before Python handles Ctrl-C
+constexpr i64 kChunk = i64{1} << 18;  // words per call, after which Python can handle Ctrl-C
 constexpr u64 kMostTries = u64{1} << 62;
 constexpr u64 kWhole = ~u64{0};
 
@@ -22,15 +22,15 @@ EQUIPOISE_INLINE u64 shared_pick(const Proposer& table, u64 word) {
     return table.units ? alias_pick(table.cells, table.n, word) : below(word, table.n);
 }
 
-// Draws slots start .. start + count - 1 of a call that may repeat ids.
+// Draw slots start .. start + count - 1 of a call that may repeat ids.
 inline void shared_draw(u64 key, u64 call, u64 lane, const Proposer& table, i64 start, i64 count, i64* ids) {
     const Run run(key, call, lane);
     for (i64 j = 0; j < count; ++j)
         ids[j] = static_cast<i64>(shared_pick(table, run.word(static_cast<u64>(start + j))));
 }
 
-// Draws distinct ids by rejection, with an open-addressing hash set (its size a power of two, -1 = free).
-// Returns true if a slot found only known ids; shared_exact then draws the rest.
+// Draw distinct ids by rejection, with an open-addressing hash set whose size is a power of two and where -1
+// marks a free place. Return true if a slot found only known ids; shared_exact then draws the rest.
 inline bool shared_unique(u64 key, u64 call, u64 lane, const Proposer& table, i64* seen, u64 seen_mask,
                           i64* ids, i64 count, u64* state) {
     const Run run(key, call, lane);
@@ -50,7 +50,7 @@ inline bool shared_unique(u64 key, u64 call, u64 lane, const Proposer& table, i6
     return false;
 }
 
-// Builds a part of the tree over the units of the ids not drawn yet: first all nodes, then the ids that have
+// Build a part of the tree over the units of the ids not drawn yet: first all nodes, then the ids that have
 // been drawn are subtracted. The tree starts as zeros; tree[0] is the sum of the units that are left.
 inline void build_tree(const Proposer& table, u64* tree, const i64* ids, u64* state) {
     const u64 n = table.n, filled = state[kFilled];
@@ -70,8 +70,8 @@ inline void build_tree(const Proposer& table, u64* tree, const i64* ids, u64* st
     state[kTreeBuilt] = step == n + filled ? kWhole : step;
 }
 
-// Draws the remaining slots exactly, with a Fenwick tree over the units of the ids not drawn yet. Building it
-// takes O(n), a slot O(log n). One call does a part of either.
+// Draw the remaining slots exactly, with a Fenwick tree over the units of the ids not drawn yet. Building it
+// takes O(n) and each slot O(log n). One call does a part of this work.
 inline void shared_exact(u64 key, u64 call, u64 lane, const Proposer& table, u64* tree, i64* ids, i64 count,
                          u64* state) {
     const Run run(key, call, lane);

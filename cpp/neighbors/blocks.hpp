@@ -1,4 +1,4 @@
-// Prepares the points of a neighbor search: rows are grouped into blocks and stored relative to their block's
+// Prepare the points of a neighbor search: rows are grouped into blocks and stored relative to their block's
 // center.
 //
 //   rows in kd-tree order:        | block 0: 128 rows | block 1 | block 2 | ...
@@ -36,9 +36,9 @@ struct Points {
 // Blocks that are only read have const element types: Float is float or const float, and so on.
 template <class Float, class Double, class Int>
 struct BlocksOf {
-    const i64* order;      // [n] the row at each position
-    Float* panels;         // [count][4][d][32] rows minus their block's center
-    Float* half_sq_norms;  // [count * 128] |y|^2 (1 - 2 e) / 2; infinite where there is no row
+    const i64* order;                        // [n] the row at each position
+    Float* panels;                           // [count][4][d][32] rows minus their block's center
+    Float* half_sq_norms;                    // [count * 128] |y|^2 (1 - 2 e) / 2; infinite if there is no row
     Double *centers, *box_lows, *box_highs;  // [d][count]
     Double* radii;                           // [count]
     Int* first_rows;                         // [count] the smallest row of each block
@@ -48,14 +48,15 @@ using Blocks = BlocksOf<const float, const double, const i64>;
 using NewBlocks = BlocksOf<float, double, i64>;
 
 // Return e, the relative rounding error of a float32 squared distance. It is relative to the square of the
-// sum of all the lengths involved. Each of the products u.v, v.y and u.y, and adding it to the rest, loses d
-// units in the last place, together less than d (|y|^2 + 2 |u| |y| + 4 |v| |y| + 2 |u| |v|). Bounding boxes
-// lose 2 sqrt(d), and the roundings before and after about ten more.
+// sum of all the lengths involved. Computing each of the products u.v, v.y and u.y and adding it to the rest
+// loses d units in the last place, together less than d (|y|^2 + 2 |u| |y| + 4 |v| |y| + 2 |u| |v|). Bounding
+// boxes lose 2 sqrt(d), and the roundings before and after about ten more.
 inline double knn_unit(i64 d) {
     return static_cast<double>(2 * d + 32) * 0x1p-24;
 }
 
-// Return the column of the largest variance among rows order[begin .. end - 1], judged by up to 64 of them.
+// Return the column of the largest variance among rows order[begin .. end - 1], estimated from up to 64 of
+// them.
 template <class T>
 inline i64 widest_column(const T* x, i64 d, const i64* order, i64 begin, i64 end) {
     const i64 step = (end - begin + 63) / 64;
@@ -115,7 +116,8 @@ inline void knn_split(const T* x, i64 d, i64 begin, i64 end, i64 max_points, i64
 }
 
 // Return a center for one column of some rows: the mean, computed from `sum`, or the median if outliers have
-// moved the mean. Every 16th row tells whether they have. Rounding errors grow with the distance from here.
+// moved the mean. Every 16th row is checked to see whether they have. Rounding errors grow with the distance
+// from the center.
 template <class T>
 inline double knn_middle(const T* x, i64 d, i64 column, const i64* rows, i64 size, double candidate_scale,
                          double sum, double low, double high) {

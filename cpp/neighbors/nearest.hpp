@@ -1,4 +1,4 @@
-// Keeps the nearest rows found so far for one query: candidates with bounds on their distances, which are
+// Keep the nearest rows found so far for one query: candidates with bounds on their distances, which are
 // ranked by exact distances in the end.
 #pragma once
 
@@ -47,7 +47,7 @@ struct Nearest {
     float* highs;
     float* bar;  // the k-th upper bound: rows farther than this are not wanted
     i64 size, room, k, known;
-    i64 tie;  // rows from here on are not wanted: the k-th row where the bar is 0, else n
+    i64 tie;  // rows from here on are not wanted: the k-th row if the bar is 0, else n
 };
 
 // Round up to float32.
@@ -63,7 +63,7 @@ inline float float_below(double value) {
     return static_cast<double>(rounded) > value ? std::nextafter(rounded, -kFar) : rounded;
 }
 
-// Sift the value at place `at` of a max-heap down to where it belongs. All below it are in heap order.
+// Sift the value at place `at` of a max-heap down to where it belongs. All values below it are in heap order.
 inline void sift_down(float* heap, i64 at, i64 size) {
     const float value = heap[at];
     for (i64 child = 2 * at + 1; child < size; child = 2 * at + 1) {
@@ -75,10 +75,10 @@ inline void sift_down(float* heap, i64 at, i64 size) {
     heap[at] = value;
 }
 
-// The k smallest upper bounds while more arrive; one that is not below the bar changes nothing. (Selecting
-// them only now and then lets more candidates through and was 1.3 times slower.) A few bounds are kept sorted
-// in registers and updated without branches, since the branches of a heap are mispredicted. There are always
-// exactly Few of them: bounds of -infinity come before the k real ones.
+// The k smallest upper bounds seen so far; a new one that is not below the bar changes nothing. (Selecting
+// them less often lets more candidates through and was 1.3 times slower.) A few bounds are kept sorted in
+// registers and updated without branches, since the branches of a heap are mispredicted. There are always
+// exactly Few of them: if k is smaller, bounds of -infinity come before the k real ones.
 constexpr i64 kFewer = 5, kFew = 10;
 
 template <i64 Few>

@@ -7,9 +7,9 @@
 // With x and y relative to the block's center, |x - y|^2 = |x|^2 + |y|^2 - 2 x.y: the error is relative to
 // how far both are from that center, not from the origin. The queries are not moved for each block. Instead
 // x = u + v, where u is relative to the queries' own center and v leads from there to the block's, so that
-// x.y = u.y + v.y and |x|^2 = |u|^2 + 2 u.v + |v|^2: one more product a row and a query. The error is at most
-// e (a + |y|)^2 <= 2 e a^2 + 2 e |y|^2 with a = |u| + |v|. The row's share is already part of its half norm,
-// so one far row of a block does not make the bounds of the others wider.
+// x.y = u.y + v.y and |x|^2 = |u|^2 + 2 u.v + |v|^2: one more product per row and per query. The error is at
+// most e (a + |y|)^2 <= 2 e a^2 + 2 e |y|^2 with a = |u| + |v|. The row's share is already part of its half
+// norm, so one far row of a block does not make the bounds of the others wider.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +32,7 @@ constexpr i64 kQueries = 8;                     // queries of a group
 constexpr double kRoundingMargin = 1.0 - 1e-9;  // covers the rounding errors of float64
 
 // Compute dots[q][r] = x_q . y_r - halves[r] for a group of queries and a panel of rows, and set bit r of
-// reach[q] where the dot product reaches bars[q]. Return 0 if none does; then dots may be left unwritten.
+// reach[q] where the dot product reaches bars[q]. Return 0 if none does; dots may then be left unwritten.
 struct PlainTile {
     static u32 run(const float* group, const float* panel, const float* halves, const float* bars, i64 d,
                    float* dots, u32* reach) {
@@ -140,19 +140,19 @@ struct Search {
     using Room = std::unique_ptr<U[]>;
     template <class U>
     static Room<U> room_for(i64 size) {
-        return Room<U>(
-            new U[static_cast<std::size_t>(size)]);  // uninitialized: it is written before it is read
+        // The array is not initialized, since it is written before it is read.
+        return Room<U>(new U[static_cast<std::size_t>(size)]);
     }
 
-    Search(const Points<T>& of_points, const Blocks& of_blocks, const Points<T>& of_queries, const i64* which,
-           i64 how_many, bool are_points, i64 neighbors)
+    Search(const Points<T>& of_points, const Blocks& of_blocks, const Points<T>& of_queries,
+           const i64* query_rows, i64 num_queries, bool is_self_join, i64 num_neighbors)
         : points(of_points),
           queries(of_queries),
           blocks(of_blocks),
-          rows(which),
-          count(how_many),
-          k(neighbors),
-          self_join(are_points) {
+          rows(query_rows),
+          count(num_queries),
+          k(num_neighbors),
+          self_join(is_self_join) {
         const i64 room = 2 * k + 64, spare = std::max(kFew - k, i64{0});
         for (i64 i = 0; i < count; ++i) {
             float* bounds = highs.get() + i * (spare + k);
@@ -218,7 +218,7 @@ struct Search {
     const Blocks& blocks;
     const i64* rows;  // [count] the queries' rows
     i64 count, k;
-    bool self_join;                        // the queries are the points: no row is its own neighbor
+    bool self_join;                        // true if the queries are the points; no row is its own neighbor
     double radius;                         // of the queries around their center
     float squares[kLeaf], lengths[kLeaf];  // squared and plain distance of each query from the center
     Room<double> center = room_for<double>(points.d), low = room_for<double>(points.d),
@@ -279,13 +279,13 @@ EQUIPOISE_INLINE void knn_take(const Search<T>& s, i64 i, Reach reach, i64 posit
         }
         return;
     }
-    const float of_row = 8.5f * static_cast<float>(knn_unit(points.d));
+    const float row_share = 8.5f * static_cast<float>(knn_unit(points.d));
     i64 size = q.size;
     Bounds bounds(q);
     while (reach.bits) {
         const i64 at = reach.take_lowest(), row = s.blocks.order[position + at];
         float low = norm - 2.0f * dots[at] - error;
-        float wide = 2.0f * error + of_row * s.blocks.half_sq_norms[position + at];
+        float wide = 2.0f * error + row_share * s.blocks.half_sq_norms[position + at];
         if (points.c) {
             const i64 differ = code_mismatches(codes, points.codes + row * points.c, points.c);
             const double more = candidate_distance(points, points.mismatch * static_cast<double>(differ));
@@ -328,7 +328,7 @@ struct Range {
 // Return the least and the largest bar of all queries.
 template <class T>
 EQUIPOISE_INLINE Range knn_bars(const Search<T>& s) {
-    constexpr i64 lanes = 16;  // enough to fill a register; a single one would wait for the one before
+    constexpr i64 lanes = 16;  // enough to fill a register; a single lane would wait for each result
     float least[lanes], most[lanes];
     for (i64 i = s.count; i < kLeaf; ++i) s.bars[i] = s.bars[0];
     for (i64 i = 0; i < lanes; ++i) least[i] = most[i] = s.bars[i];
@@ -341,12 +341,12 @@ EQUIPOISE_INLINE Range knn_bars(const Search<T>& s) {
     return {*std::min_element(least, least + lanes), *std::max_element(most, most + lanes)};
 }
 
-// What a visit knows about the queries and about one block.
+// The data of a visit: the queries, as seen from one block.
 struct Visit {
-    float bars[kLeaf];           // no row farther than this is wanted; -infinity: no row of this block is
+    float bars[kLeaf];           // no row farther than this is wanted; -infinity if no row of this block is
     float boxes[kLeaf];          // squared distance of each query from the block's bounding box, or 0
     float norms[kLeaf];          // squared distance of each query from the block's center
-    float errors[kLeaf];         // what a candidate's squared distance may be off by, but for the row's share
+    float errors[kLeaf];         // the error of a candidate's squared distance, without the row's share
     float tops[kLeaf];           // the least dot product that makes a row a candidate
     float half_sq_norms[kLeaf];  // of the block's rows, minus their products with the shift
     i64 active[kLeaf], actives;  // the queries that may have a neighbor in the block
@@ -371,7 +371,7 @@ EQUIPOISE_INLINE void knn_approach(const Search<T>& s, i64 b, Visit& v) {
     if (farthest > least) knn_boxes(s, b, v.boxes);
 }
 
-// Add the shift's share: to the half norms of the block's rows, and u.v of each query to `norms`.
+// Add the shift's share to the half norms of the block's rows, and u.v of each query to `norms`.
 template <class T>
 EQUIPOISE_INLINE void knn_shift(const Search<T>& s, i64 b, Visit& v) {
     const i64 d = s.points.d;
@@ -395,7 +395,7 @@ EQUIPOISE_INLINE void knn_shift(const Search<T>& s, i64 b, Visit& v) {
 // Find the queries that may have a neighbor in block b, and the least dot product that each looks for.
 template <class T>
 EQUIPOISE_INLINE void knn_activate(const Search<T>& s, i64 b, Visit& v) {
-    // The ground covers what float32 cannot hold at all, below 1e-38, when the largest value is about 1.
+    // The ground covers values below 1e-38, which float32 cannot hold, if the largest value is about 1.
     const float unit = static_cast<float>(knn_unit(s.points.d));
     const float ground = static_cast<float>(s.points.d + 1) * 1e-36f;
     const float radius = static_cast<float>(s.blocks.radii[b]), gap = static_cast<float>(s.gaps[b]);
@@ -416,8 +416,8 @@ EQUIPOISE_INLINE void knn_activate(const Search<T>& s, i64 b, Visit& v) {
     }
 }
 
-// Return the active queries in groups of 8, with `tops` in the same order. An incomplete group is filled up
-// with queries that nothing reaches.
+// Return the active queries in groups of 8, with `tops` in the same order. An incomplete group is padded with
+// queries that no dot product reaches.
 template <class T>
 EQUIPOISE_INLINE const float* knn_gather(const Search<T>& s, i64 filled, Visit& v) {
     if (v.actives == kLeaf) return s.whole.get();

@@ -12,7 +12,7 @@
 namespace equipoise {
 
 constexpr i64 kRows = 64;     // rows of a block
-constexpr i64 kBatch = 16;    // blocks that are looked at side by side
+constexpr i64 kBatch = 16;    // blocks that are processed side by side
 constexpr i64 kAhead = 4096;  // rows between the one that is read and the one that is prefetched
 
 // Return 1 - u for the word's real u in (0, 1], exactly. It is at most -log(u), so it can reject a row before
@@ -26,12 +26,12 @@ EQUIPOISE_INLINE bool is_weight(Weight w) {
     return w >= 0 && static_cast<double>(w) < kInfinity;
 }
 
-// Whether blocks are prefetched. Intel's own prefetcher stops at the end of a page. On Zen 4, prefetching
-// only gets in the way (5e7 weights: 8.4 ms with it, 6.4 ms without).
+// True if blocks are prefetched. Intel's hardware prefetcher stops at the end of a page. On Zen 4,
+// prefetching makes a scan slower (5e7 weights take 8.4 ms with it and 6.4 ms without).
 #if defined(__x86_64__) && defined(__GNUC__)
-inline const bool kAsks = (__builtin_cpu_init(), __builtin_cpu_is("intel") != 0);
+inline const bool kPrefetchBlocks = (__builtin_cpu_init(), __builtin_cpu_is("intel") != 0);
 #else
-constexpr bool kAsks = true;
+constexpr bool kPrefetchBlocks = true;
 #endif
 
 #if defined(__GNUC__)  // vectors of eight, which compilers do not find by themselves
@@ -97,11 +97,11 @@ struct Columns {
 
 // Return whether the target lies in the second of two parts, and make it relative to that part. Rounding may
 // put the target beyond the first part although the second is empty. There are no branches here and below,
-// since each would be a guess.
+// since the CPU could not predict them.
 EQUIPOISE_INLINE i64 beyond(double& target, double first, double second) {
-    const bool is = (second > 0.0) & (target >= first);
-    target -= from_bits(bits_of(first) & (0 - static_cast<u64>(is)));
-    return is;
+    const bool in_second = (second > 0.0) & (target >= first);
+    target -= from_bits(bits_of(first) & (0 - static_cast<u64>(in_second)));
+    return in_second;
 }
 
 // Draw a row in proportion to weight: halve the columns down to one, then walk down that column.
@@ -123,7 +123,7 @@ EQUIPOISE_INLINE i64 block_pick(const Weight* w, double sum, u64 word) {
         target -= x;
     }
     i64 row = j + 8 * passed;
-    if (row >= kRows)  // by rounding: take the last row that has a weight
+    if (row >= kRows)  // due to rounding: take the last row of positive weight
         for (row -= 8; row > j && !(w[row] > 0);) row -= 8;
     return row;
 }
@@ -152,13 +152,13 @@ struct Mask {
     }
 };
 
-// What differs between CPU paths. `sums` adds up to kBatch blocks, and returns whether a weight is minus zero
-// or bad. `within` returns, as bits, which of the 64 rows whose words begin at `at` have gaps of at most
-// bound * weight.
+// The functions that differ between CPU paths. `sums` sums up to kBatch blocks, and returns whether a weight
+// is minus zero or bad. `within` returns, as bits, which of the 64 rows whose words begin at `at` have gaps
+// of at most bound * weight.
 struct PlainBlocks {
     template <class Weight>
-    static EQUIPOISE_INLINE void ask_ahead(const Weight* block) {
-        if (!kAsks) return;
+    static EQUIPOISE_INLINE void prefetch_ahead(const Weight* block) {
+        if (!kPrefetchBlocks) return;
         for (i64 i = 0; i < kRows; i += 64 / static_cast<i64>(sizeof(Weight)))
             EQUIPOISE_PREFETCH_FAR(block + kAhead + i);
     }
@@ -166,7 +166,7 @@ struct PlainBlocks {
     static inline bool sums(const Weight* w, i64 count, double* out) {
         typename Columns<Weight>::Signs signs = {};
         for (i64 b = 0; b < count; ++b, w += kRows) {
-            ask_ahead(w);
+            prefetch_ahead(w);
             Columns<Weight> columns;
             columns.add_block(w, signs);
             out[b] = columns.sum();
@@ -197,7 +197,8 @@ struct Avx512Blocks {
         for (i64 b = 0; b < count; b += 8) {
             Reals c[8];
             for (i64 j = 0; j < 8; ++j) c[j] = b + j < count ? columns(w + (b + j) * kRows, signs) : Reals{};
-            // Add columns 0 to 3 and 4 to 7, then 0 and 2, 1 and 3, then both, of two blocks at a time.
+            // Fold the columns, two blocks at a time: add 4 .. 7 to 0 .. 3, then 2 and 3 to 0 and 1, then 1
+            // to 0.
             const Reals low = pairs(halves(c[0], c[1]), halves(c[2], c[3]));
             const Reals high = pairs(halves(c[4], c[5]), halves(c[6], c[7]));
             const Reals sums =
@@ -231,7 +232,7 @@ struct Avx512Blocks {
     EQUIPOISE_AVX512 static inline Reals load(const double* w) { return _mm512_loadu_pd(w); }
     template <class Weight>
     EQUIPOISE_AVX512 static inline Reals columns(const Weight* w, Words& signs) {
-        PlainBlocks::ask_ahead(w);
+        PlainBlocks::prefetch_ahead(w);
         Reals sums = {};
         for (i64 i = 0; i < kRows; i += 8) sums += load(w + i);
         for (i64 i = 0; i < kRows; i += 64 / static_cast<i64>(sizeof(Weight)))

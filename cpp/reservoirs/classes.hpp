@@ -5,16 +5,17 @@
 
 namespace equipoise {
 
-// A hash table with open addressing, at most half full. Null labels: there is none, and labels are numbers.
+// A hash table with open addressing, at most half full. If `labels` is null, there is no table, and each
+// label is its own number.
 struct Slots {
     i64* labels;
-    i64* numbers;  // -1: the slot is free
-    u64 mask;      // number of slots, a power of two, less one
+    i64* numbers;  // -1 if the slot is free
+    u64 mask;      // number of slots, which is a power of two, minus one
 };
 
 // Return the slot of a label, or the free slot where it would go. A label that is itself a slot number goes
-// there, so that a few small labels share a few cache lines. The others step by their hash, so as not to walk
-// along these.
+// there, so that a few small labels share a few cache lines. The others step by their hash, so that they do
+// not probe one of these after another.
 EQUIPOISE_INLINE u64 class_slot(i64 label, const Slots& slots) {
     const u64 mixed = mix64(static_cast<u64>(label)), step = (mixed >> 32) | 1;
     u64 at = (static_cast<u64>(label) <= slots.mask ? static_cast<u64>(label) : mixed) & slots.mask;
@@ -22,8 +23,8 @@ EQUIPOISE_INLINE u64 class_slot(i64 label, const Slots& slots) {
     return at;
 }
 
-// Look up the numbers of labels, and give new labels the next numbers, of which `known` are taken. Stops
-// before a new label that would fill the table more than half. Returns how many labels are done.
+// Look up the numbers of labels, and give new labels the next numbers, of which `known` are taken. Stop
+// before a new label that would fill the table more than half. Return how many labels are done.
 inline i64 class_lookup(const i64* labels, i64 count, const Slots& slots, i64* known, i64* numbers) {
     for (i64 i = 0; i < count; ++i) {
         const u64 at = class_slot(labels[i], slots);
@@ -37,9 +38,9 @@ inline i64 class_lookup(const i64* labels, i64 count, const Slots& slots, i64* k
     return count;
 }
 
-// Look up the thresholds of rows by their labels, and count the rows of each class. Returns false if a label
-// has no number, or a number without a threshold; the counts are then meaningless. Not inlined, since the
-// caller would have too few registers left for it.
+// Look up the thresholds of rows by their labels, and count the rows of each class. Return false if a label
+// has no number, or a number without a threshold; the counts are then meaningless. It is not inlined, since
+// it would run out of registers in the caller.
 EQUIPOISE_NOINLINE bool class_bounds(const i64* labels, i64 count, const Slots& slots,
                                      const double* thresholds, u64 num_thresholds, double* bounds,
                                      i64* counts) {

@@ -2,11 +2,10 @@
 // row's address alone, so the rows of smallest rank depend on nothing else (Efraimidis and Spirakis 2006; see
 // rng.py, "Weighted reservoirs").
 //
-//   [....][....][....][..    Rows keyed by position come in blocks of 64. The first rank of a block is E / W,
-//    E / W > threshold:      where W is the block's weight; its row is drawn in proportion to weight. The
-//    ranks next block              of the others are E / W + E_i / w_i, since exponentials have no memory. A
-//    block
-//                            that begins above the threshold costs one word and one comparison.
+//   [....][....][....][..   Rows keyed by position come in blocks of 64. The first rank of a block is E / W,
+//    E / W > threshold:     where W is the block's weight; its row is drawn in proportion to weight. The
+//    next block             ranks of the others are E / W + E_i / w_i, since exponentials have no memory. A
+//                           block that begins above the threshold costs one word and one comparison.
 //
 // Kernels report candidates: rows whose ranks are at most the threshold. If the threshold is out of date,
 // there are more of them than necessary, which never changes an answer.
@@ -29,7 +28,7 @@ enum Stop { kAllSeen = 0, kFull = 1, kBadWeight = 2, kBadSum = 3, kNewClass = 4 
 
 struct Scan {
     i64 next;      // the row to continue with, or the one at fault
-    i64 filled;    // candidates
+    i64 filled;    // number of candidates
     int stop;      // a Stop
     double total;  // sum of the weights, including that of earlier calls for the same piece
 };
@@ -61,7 +60,7 @@ struct Pending {
     u64 words[kBatch * kRows];
     double starts[kBatch * kRows], weights[kBatch * kRows];
 
-    Pending() {}  // leaves the arrays uninitialized
+    Pending() {}  // the arrays stay uninitialized
     EQUIPOISE_INLINE void add(i64 row, u64 word, double start, double weight) {
         rows[size] = row;
         words[size] = word;
@@ -83,8 +82,8 @@ struct Pending {
 };
 
 // Return the row of a block's first rank, `start`, and add the rows whose ranks may be at most the threshold
-// to `others`. Rows are counted from `first` on. `run` is that of the block's group, in which it has number
-// `b`.
+// to `others`. Rows are counted from `first` on. `run` is the run of the block's group, in which the block
+// has the number `b`.
 template <class Path, class Weight>
 EQUIPOISE_INLINE i64 block_ranks(const Run& run, u64 b, const Weight* w, double sum, double start,
                                  double threshold, i64 first, Pending& others) {
@@ -101,8 +100,8 @@ EQUIPOISE_INLINE i64 block_ranks(const Run& run, u64 b, const Weight* w, double 
     return first + picked;
 }
 
-// With replacement: report the points of the block's Poisson process up to the threshold, at most
-// `max_points`. `group` is the run of the block's group, and `run` is the block's own.
+// Report the points of the block's Poisson process up to the threshold, at most `max_points`, for sampling
+// with replacement. `group` is the run of the block's group, and `run` is the block's own.
 template <class Weight>
 EQUIPOISE_INLINE i64 block_points(const Run& group, u64 b, const Run& run, const Weight* w, double sum,
                                   double start, double threshold, i64 first, i64 max_points,
@@ -119,7 +118,8 @@ EQUIPOISE_INLINE i64 block_points(const Run& group, u64 b, const Run& run, const
     return filled;
 }
 
-// Return whether weights are bad, and set the scan's stop. `finite`: whether all sums of them are.
+// Return whether the scan must stop at bad weights, and set its result. `finite` tells whether all sums of
+// the weights are.
 template <class Weight>
 EQUIPOISE_NOINLINE bool any_bad(const Weight* w, i64 count, i64 first, bool finite, Scan* scan) {
     for (i64 i = 0; i < count; ++i) {
@@ -197,10 +197,10 @@ template <class Weight>
 struct Stream {
     u64 key;
     i64 start;              // position of the first row
-    const i64* ids;         // null: rows are keyed by position
-    const double* shifts;   // added to log w by decay; null: no decay, and ranks instead of their logarithms
-    const Weight* weights;  // null: all 1
-    const i64* classes;     // labels, or class numbers if there are no slots; null: one class
+    const i64* ids;         // null if rows are keyed by position
+    const double* shifts;   // added to log w by decay; null without decay, when ranks are not logarithms
+    const Weight* weights;  // null if all are 1
+    const i64* classes;     // labels, or class numbers without slots; null if there is one class
     Slots slots;
     const double* thresholds;  // by class number
     u64 num_thresholds;
@@ -227,16 +227,17 @@ EQUIPOISE_INLINE i64 row_points(const Stream<Weight>& rows, i64 i, double w, u64
     }
 }
 
-// At most 128 rows, which are looked at side by side.
+// At most 128 rows, which are processed side by side.
 struct Piece {
     u64 words[kBlock];
-    double weights[kBlock], limits[kBlock],
-        bounds[kBlock];  // of ranks or their logarithms; of exponentials / w
+    double weights[kBlock];
+    double limits[kBlock];  // of ranks or, with decay, of their logarithms
+    double bounds[kBlock];  // of exponentials / w, if there is decay
     double sum;
     bool doubtful;  // a weight is minus zero or bad
 };
 
-// Draw the words of the next rows, and return how many rows they are.
+// Compute the words of the next rows, and return the number of these rows.
 template <class Weight>
 EQUIPOISE_INLINE i64 piece_words(const Stream<Weight>& rows, i64 at, i64 count, Run& run, Piece& piece) {
     i64 size = std::min(kBlock, count - at);
@@ -274,7 +275,7 @@ EQUIPOISE_INLINE bool piece_limits(const Stream<Weight>& rows, i64 at, i64 size,
     const i64* classes = rows.classes;
     const double* shifts = rows.shifts;
     if (classes) {
-        // The hardware prefetches no further than to the end of a page.
+        // The hardware prefetches no further than the end of a page.
         for (i64 j = 0; j < size; j += 8) EQUIPOISE_PREFETCH_FAR(classes + at + kAhead + j);
         if (!class_bounds(classes + at, size, rows.slots, rows.thresholds, rows.num_thresholds, piece.limits,
                           rows.counts))
@@ -317,7 +318,8 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
     Run run(rows.key, 0, 0);
     Piece piece;
     for (i64 at = 0, size = 0; at < count; at += size) {
-        // Without replacement a piece is done whole or not at all, so that its sum is added in one order.
+        // Without replacement, a piece is processed whole or not at all, so that its sum has one order of
+        // additions.
         if (max_points == 1 && out.room - scan.filled < kBlock) return {at, scan.filled, kFull, scan.total};
         size = piece_words(rows, at, count, run, piece);
         piece_weights(rows, at, size, piece);
@@ -329,7 +331,7 @@ EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 
             scan.total += piece.sum;
             continue;
         }
-        // With replacement a piece may be left in the middle, so its weights are added row by row.
+        // With replacement, the scan may stop within a piece, so its weights are added row by row.
         for (i64 j = 0; j < done; ++j) scan.total += piece.weights[j];
         if (done < size) return {at + done, scan.filled, kFull, scan.total};
     }

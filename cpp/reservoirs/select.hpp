@@ -12,7 +12,7 @@
 namespace equipoise {
 
 struct RankedRows {
-    const i64* classes;  // null: one class
+    const i64* classes;  // null if there is one class
     const double* ranks;
     const i64* ids;
     i64 count;
@@ -20,8 +20,8 @@ struct RankedRows {
 
 // Return the value that a[nth] would have if a were sorted. The values of a are left in another order.
 inline double nth_smallest(double* a, i64 count, i64 nth) {
-    // Move the values that `first` accepts to the front, and return their number. Random ranks would make
-    // each branch a guess, so there are none.
+    // Move the values that `first` accepts to the front, and return their number. There are no branches,
+    // since ranks are random and the CPU could not predict them.
     const auto partition = [](double* from, i64 size, auto first) {
         i64 kept = 0;
         for (i64 i = 0; i < size; ++i) {
@@ -41,19 +41,20 @@ inline double nth_smallest(double* a, i64 count, i64 nth) {
             count = below;
             continue;
         }
-        const i64 upto =
+        const i64 up_to =
             below + partition(a + below, count - below, [=](double value) { return value <= pivot; });
-        if (nth < upto) return pivot;
-        a += upto;
-        count -= upto;
-        nth -= upto;
+        if (nth < up_to) return pivot;
+        a += up_to;
+        count -= up_to;
+        nth -= up_to;
     }
     std::nth_element(a, a + nth, a + count);
     return a[nth];
 }
 
-// Return the same value for values that stay as they are; `room` has room for all of them. A sample shows
-// about where the value lies, and only the values near there are partitioned (Floyd and Rivest 1975).
+// Return the value that a[nth] would have if a were sorted, without changing a; `room` has room for all
+// values. A sample shows about where the value lies, and only the values near there are partitioned (Floyd
+// and Rivest 1975).
 inline double nth_of(const double* a, i64 count, i64 nth, double* room) {
     constexpr i64 kSample = 1024, kAround = 64;
     if (count >= 16 * kSample) {
@@ -76,8 +77,8 @@ inline double nth_of(const double* a, i64 count, i64 nth, double* room) {
     return nth_smallest(room, count, nth);
 }
 
-// For rows without classes: lower the threshold to the rank of the quota's last, and keep the rows up to it.
-// Returns their number, which is above the quota if ranks are equal.
+// Lower the threshold of rows without classes to the rank of the last row within the quota, and keep the rows
+// up to it. Return their number, which is above the quota if ranks are equal.
 inline i64 select_ranks(const RankedRows& rows, i64 quota, double* threshold, double* room, i64* keep) {
     if (rows.count >= quota)
         *threshold = std::min(*threshold, nth_of(rows.ranks, rows.count, quota - 1, room));
@@ -90,8 +91,8 @@ inline i64 select_ranks(const RankedRows& rows, i64 quota, double* threshold, do
     return kept;
 }
 
-// Call put(place, row) for all rows, with places in order of class, and set begins[c] to the first of class
-// c.
+// Call put(place, row) for all rows, with places in the order of classes, and set begins[c] to the first
+// place of class c.
 template <class Put>
 inline void group_rows(const RankedRows& rows, i64 num_classes, i64* begins, Put put) {
     std::fill(begins, begins + num_classes, 0);
@@ -112,14 +113,15 @@ inline i64 last_tied_id(const RankedRows& rows, i64* order, i64 size, double las
     return order[wanted - 1];
 }
 
-// Keep the quotas[c] smallest (rank, id) of each class c, in their order here, and lower thresholds[c] to the
-// rank of the last of them. A class that has fewer rows is left as it is. Returns how many rows are kept.
-// `scratch` has room for two numbers a class and one a row, `sorted` and `keep` for one a row.
+// Keep the quotas[c] rows of smallest (rank, id) of each class c, in their given order, and lower
+// thresholds[c] to the rank of the last of them. A class that has fewer rows is left as it is. Return how
+// many rows are kept. `scratch` has room for two numbers per class and one per row, `sorted` and `keep` for
+// one per row.
 inline i64 reservoir_select(const RankedRows& rows, const i64* quotas, i64 num_classes, double* thresholds,
                             i64* scratch, double* sorted, i64* keep) {
     if (!rows.classes && quotas[0] > 0) {
         const i64 kept = select_ranks(rows, quotas[0], thresholds, sorted, keep);
-        if (kept <= quotas[0]) return kept;  // else ranks equal the threshold, and their ids decide
+        if (kept <= quotas[0]) return kept;  // otherwise some ranks are equal, and their ids decide
     }
     i64 *begins = scratch, *last_ids = begins + num_classes, *order = last_ids + num_classes;
     group_rows(rows, num_classes, begins, [&](i64 at, i64 i) { sorted[at] = rows.ranks[i]; });
@@ -144,7 +146,7 @@ inline i64 reservoir_select(const RankedRows& rows, const i64* quotas, i64 num_c
         if (thresholds[c] == last) last_ids[c] = id;
     }
     i64 kept = 0;
-    for (i64 i = 0; i < rows.count; ++i) {  // without branches, which would all be guesses
+    for (i64 i = 0; i < rows.count; ++i) {  // without branches, which the CPU could not predict
         const i64 c = rows.classes ? rows.classes[i] : 0;
         const bool tied = (rows.ranks[i] == thresholds[c]) & (rows.ids[i] <= last_ids[c]);
         keep[kept] = i;
@@ -153,9 +155,9 @@ inline i64 reservoir_select(const RankedRows& rows, const i64* quotas, i64 num_c
     return kept;
 }
 
-// Return whether two of the ranks are equal, or whether so many may be that a closer look pays. `seen` has
-// room for `words` words, a power of two of at least two and at least half the number of ranks; `room` for
-// all ranks.
+// Return whether two of the ranks are equal, or whether so many may be equal that a closer look is
+// worthwhile. `seen` has room for `words` words, a power of two of at least two and at least half the number
+// of ranks; `room` for all ranks.
 inline bool reservoir_equal(const double* ranks, const i64* rows, i64 count, u64* seen, u64 words,
                             double* room) {
     int shift = 64;
@@ -173,7 +175,7 @@ inline bool reservoir_equal(const double* ranks, const i64* rows, i64 count, u64
         found += (seen[at] & bit) != 0;
         seen[at] |= bit;
     }
-    // The earlier ones join them.
+    // Then the bits of these ranks alone are set, and the earlier ranks that share them are found as well.
     std::fill(seen, seen + words, u64{0});
     for (i64 i = 0; i < found; ++i) seen[word_of(hash(room[i]))] |= bit_of(hash(room[i]));
     found = 0;
@@ -184,7 +186,7 @@ inline bool reservoir_equal(const double* ranks, const i64* rows, i64 count, u64
         found += (seen[word_of(hashed)] & bit_of(hashed)) != 0;
     }
     if (static_cast<u64>(found) > words / 2) return true;
-    // What is left, about one in a hundred, is compared in a hash table.
+    // The ranks that are left, about one in a hundred, are compared in a hash table.
     std::fill(seen, seen + words, u64{0});
     for (i64 i = 0; i < found; ++i) {
         const u64 entry = ~bits_of(room[i] + 0.0);  // 0, which marks a free place, would be the bits of a NaN

@@ -1,4 +1,4 @@
-// Makes synthetic rows on the segment from a row to one of its neighbors (Chawla et al. 2002). The neighbors
+// Make synthetic rows on the segment from a row to one of its neighbors (Chawla et al. 2002). The neighbors
 // are given.
 //
 //     base o------------x----------------------o neighbor        x = base + gap * (neighbor - base)
@@ -22,10 +22,11 @@ namespace equipoise {
 constexpr i64 kSyntheticRows = 64;   // synthetic rows of a group, which share one start of the stream
 constexpr i64 kRowsAhead = 16;       // how many rows ahead a row is prefetched
 constexpr i64 kLineBytes = 64;       // bytes of a cache line
-constexpr i64 kPrefetchBytes = 256;  // from there on the hardware prefetches the row by itself
+constexpr i64 kPrefetchBytes = 256;  // the hardware prefetches the rest of a longer row
 
-// Which rows synthetic rows lie between: row i is base + gap * (neighbor - base) with base = X[parents[i]],
-// neighbor = X[neighbors[i]] and gap = gaps[i]. The element types are const where pairs are only read.
+// The rows that synthetic rows lie between: row i is base + gap * (neighbor - base) with base =
+// X[parents[i]], neighbor = X[neighbors[i]] and gap = gaps[i]. The element types are const where pairs are
+// only read.
 template <class Int, class Real>
 struct PairsOf {
     Int *parents, *neighbors;
@@ -100,8 +101,8 @@ void interpolate_csr(const T* data, const i64* indices, const i64* indptr, const
     }
 }
 
-// Add the differences of column j from center[j] to sums[j], and their squares to squares[j], from the first
-// row to the last.
+// Add the differences between column j and center[j] to sums[j], and their squares to squares[j], from the
+// first row to the last.
 template <class T>
 void column_moments(const T* X, i64 n, i64 d, const double* center, double* sums, double* squares) {
     for (i64 i = 0; i < n; ++i) {
@@ -113,8 +114,8 @@ void column_moments(const T* X, i64 n, i64 d, const double* center, double* sums
     }
 }
 
-// What synthetic rows are drawn from: n rows of d columns, a table of the k neighbors of each, an alias
-// table's cells over the rows (null if all rows are equally likely), and the columns that hold category
+// The data that synthetic rows are drawn from: n rows of d columns, a table of the k neighbors of each, an
+// alias table's cells over the rows (null if all rows are equally likely), and the columns that hold category
 // codes.
 template <class T>
 struct Neighborhood {
@@ -127,8 +128,8 @@ struct Neighborhood {
     i64 num_categorical;
 };
 
-// Return the code that most of the parent's neighbors have in a column, and the smallest one of several.
-// `votes` has room for k codes.
+// Return the code that most of the parent's neighbors have in a column, or the smallest one if several are
+// tied. `votes` has room for k codes.
 template <class T>
 EQUIPOISE_INLINE T vote(const Neighborhood<T>& source, i64 parent, i64 column, T* votes) {
     for (i64 i = 0; i < source.k; ++i)
@@ -138,7 +139,7 @@ EQUIPOISE_INLINE T vote(const Neighborhood<T>& source, i64 parent, i64 column, T
     for (i64 i = 0; i < source.k; ++i) {
         i64 count = 0;
         for (i64 j = 0; j < source.k; ++j) count += votes[j] == votes[i];
-        // Masks instead of &&, since a branch would be mispredicted.
+        // There are masks instead of &&, since a branch would be mispredicted.
         const bool better = (count > most) | ((count == most) & (votes[i] < best));
         best = better ? votes[i] : best;
         most = better ? count : most;
@@ -150,10 +151,10 @@ EQUIPOISE_INLINE T vote(const Neighborhood<T>& source, i64 parent, i64 column, T
 struct Drawn {
     i64 parents[kSyntheticRows];
     i64 places[kSyntheticRows];  // places in the table of neighbors, then the neighbors themselves
-    u64 gaps[kSyntheticRows];    // words whose top bits make the gaps
+    u64 gaps[kSyntheticRows];    // words whose top bits give the gaps
 };
 
-// Draw the parents of a group and where their neighbors stand in the table.
+// Draw the parents of a group and the places of their neighbors in the table.
 template <class T>
 EQUIPOISE_INLINE void draw_group(const Neighborhood<T>& source, const Run& run, i64 begin, i64 end,
                                  Drawn& drawn) {
@@ -202,9 +203,9 @@ EQUIPOISE_INLINE T make_row(const Neighborhood<T>& source, const Drawn& drawn, i
     return gap;
 }
 
-// Draw rows first .. first + count - 1 of the stream into `out`, and with_parents what they are made from
-// into `pairs`. Three groups are on their way at a time: while the rows of one are made, memory fetches what
-// the next two need.
+// Draw rows first .. first + count - 1 of the stream into `out` and, if with_parents is true, what they are
+// made from into `pairs`. Three groups are in progress at a time: while the rows of one are made, the data of
+// the next two are being prefetched.
 template <class T>
 EQUIPOISE_INLINE void smote_draw(const Neighborhood<T>& source, u64 key, u64 lane, u64 first, i64 count,
                                  T* votes, bool with_parents, T* out, const NewPairs<T>& pairs) {

@@ -29,7 +29,7 @@ EQUIPOISE_INLINE double from_bits(u64 bits) {
     return x;
 }
 
-// Returns log(x / 2^scale) for a positive normal number x. It has no branch, so loops over it are vectorized.
+// Return log(x / 2^scale) for a positive normal number x. It has no branch, so loops over it are vectorized.
 EQUIPOISE_INLINE double log_normal(double x, int scale = 0) {
     constexpr u64 kRoot = 0x3FE6A09E667F3BCDu, kOne = 0x3FF0000000000000u;  // sqrt(1/2), 1
     const u64 bits = bits_of(x) + (kOne - kRoot);

@@ -14,7 +14,7 @@ using u64 = std::uint64_t;
 
 constexpr i64 kBlock = 128;  // draws of a table that share one run
 
-// Returns the high half of the 128-bit product.
+// Return the high half of the 128-bit product.
 EQUIPOISE_INLINE u64 mulhi(u64 a, u64 b) {
 #if defined(__SIZEOF_INT128__)
     __extension__ using wide = unsigned __int128;
@@ -75,17 +75,17 @@ EQUIPOISE_INLINE u64 call_key(u64 seed, u64 epoch, u64 purpose, u64 stream) {
     return join(c[0], c[1]);
 }
 
-// Converts a word to an integer in [0, n).
+// Convert a word to an integer in [0, n).
 EQUIPOISE_INLINE u64 below(u64 word, u64 n) {
     return mulhi(word, n);
 }
 
-// Converts a word to a real in (0, 1].
+// Convert a word to a real in (0, 1].
 EQUIPOISE_INLINE double unit_real(u64 word) {
     return static_cast<double>((word >> 11) + 1) * 0x1p-53;
 }
 
-// Converts a word to a real in [0, 1): the top 24 bits for a float, 53 for a double, as a binary fraction.
+// Convert a word to a real in [0, 1): the top 24 bits for a float, 53 for a double, as a binary fraction.
 template <class T>
 EQUIPOISE_INLINE T fraction(u64 word) {
     constexpr int kBits = std::numeric_limits<T>::digits;

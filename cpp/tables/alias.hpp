@@ -11,14 +11,14 @@
 
 namespace equipoise {
 
-// Builds the table in one sweep with two indices (Huebschle-Schneider and Sanders 2022): the heavy id at the
+// Build the table in one sweep with two indices (Huebschle-Schneider and Sanders 2022): the heavy id at the
 // second index fills up the cells of light ids.
 inline void alias_build(const u64* units, i64 n, u64* cells) {
     constexpr u64 kCell = u64{1} << 32;
     i64 light = 0, heavy = 0;
     while (light < n && units[light] >= kCell) ++light;
     while (heavy < n && units[heavy] < kCell) ++heavy;
-    if (heavy == n) return;  // all units are zero, which the caller has refused
+    if (heavy == n) return;  // all units are zero, which the caller does not allow
     u64 rest = units[heavy];
     for (;;) {
         if (rest >= kCell) {
@@ -40,13 +40,13 @@ inline void alias_build(const u64* units, i64 n, u64* cells) {
     }
 }
 
-// Returns the middle 64 bits of word * n, for n < 2^32: the column in the high half, the coin in the low
+// Return the middle 64 bits of word * n, for n < 2^32: the column in the high half, the coin in the low
 // half.
 EQUIPOISE_INLINE u64 column_and_coin(u64 word, u64 n) {
     return (word >> 32) * n + (((word & 0xFFFFFFFFu) * n) >> 32);
 }
 
-// Returns the column or its alias. It uses a mask, since GCC would turn a conditional into a branch, which
+// Return the column or its alias. It uses a mask, since GCC would turn a conditional into a branch, which
 // the coin makes unpredictable. 64-bit arithmetic vectorizes best here.
 EQUIPOISE_INLINE u32 resolve(u64 proposal, u64 cell) {
     const u64 keep = u64{0} - static_cast<u64>((proposal & 0xFFFFFFFFu) < (cell >> 32));
@@ -58,9 +58,9 @@ EQUIPOISE_INLINE u32 alias_pick(const u64* cells, u64 n, u64 word) {
     return resolve(proposal, cells[proposal >> 32]);
 }
 
-// Draws start .. start + count - 1 of a call; start is a multiple of kBlock. The cells of a block are
-// prefetched while the block before is resolved. With vector multiplication (kVector), a loop computes the
-// words and another prefetches. Without it, one loop does both, which keeps both ports busy.
+// Make draws start .. start + count - 1 of a call; start is a multiple of kBlock. The cells of a block are
+// prefetched while the previous block is resolved. With vector multiplication (kVector), one loop computes
+// the words and another one prefetches. Without it, a single loop does both, which keeps both ports busy.
 template <bool kVector>
 EQUIPOISE_INLINE void alias_draw(u64 key, const u64* cells, u64 n, i64 start, i64 count, i64* out) {
     u64 proposals[2][kBlock];

@@ -6,7 +6,7 @@
 
 namespace equipoise {
 
-// Draws start .. start + count - 1 of a call; start is a multiple of kBlock.
+// Make draws start .. start + count - 1 of a call; start is a multiple of kBlock.
 EQUIPOISE_INLINE void uniform_draw(u64 key, u64 n, i64 start, i64 count, i64* out) {
     for (i64 from = 0; from < count; from += kBlock) {
         const Run run(key, static_cast<u64>((start + from) / kBlock), 0);

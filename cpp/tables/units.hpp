@@ -44,7 +44,7 @@ EQUIPOISE_INLINE int leading_zeros(u64 m) {
 #endif
 }
 
-// Returns the sum of floor(w / 2^grid). It has 128 bits, so the order of the terms does not matter.
+// Return the sum of floor(w / 2^grid). It has 128 bits, so the order of the terms does not matter.
 template <class Weight>
 Wide unit_sum(const Weight* weights, i64 n, int grid) {
     Wide sum{0, 0};
@@ -62,8 +62,8 @@ Wide unit_sum(const Weight* weights, i64 n, int grid) {
     return sum;
 }
 
-// Sets units_i = floor(w_i * r / 2^point), but at least 1 where w_i > 0. The top bit of r = (high, low) is
-// set. Returns the sum of the units.
+// Set units_i = floor(w_i * r / 2^point), but at least 1 where w_i > 0. The top bit of r = (high, low) is
+// set. Return the sum of the units.
 template <class Weight>
 Wide unit_floor(const Weight* weights, i64 n, u64 high, u64 low, int point, u64* units) {
     Wide sum{0, 0};
@@ -86,7 +86,7 @@ Wide unit_floor(const Weight* weights, i64 n, u64 high, u64 low, int point, u64*
     return sum;
 }
 
-// Makes the units add up to the total. A surplus is shared equally by all ids of positive weight; missing
+// Make the units add up to the total. A surplus is shared equally by all ids of positive weight; missing
 // units (surplus < 0) come equally from all ids with at least 2^32 units. The remainder of the division goes
 // to, or comes from, the first of these ids, one unit each. If there are no such ids, nothing changes.
 inline void unit_settle(u64* units, i64 n, i64 surplus) {

@@ -107,18 +107,18 @@ Words 0 .. k-1 are the proposals of slots 0 .. k-1. Redraws use the words from k
     log_q = float32(log(float64(units_id) / float64(left)))
 
 A uniform table has 1 unit per id, T = n, and needs no redraws: id is the (r + 1)-th smallest unblocked id,
-with r = below(word(slot), left), and log_q is as above, log(1 / left). The slots of an exhausted row are
+with r = below(word(slot), left), and log_q is as above, log(1 / left). From that slot on, an exhausted row is
 masked (-1, 0, False) or, with "replace", drawn as above with only the row's exclusions and ``exclude_ids``
 blocked.
 
 Shared negatives
 ----------------
-A call is one run. Not unique: slot j is the draw of word(j), and num_tries = C. Unique: each slot in turn
-uses the next words, one try each, until it finds a new id. After 33 known ids for one slot, this slot and
-all later ones are drawn exactly, with two words each. With left = T - units of the ids drawn so far and p =
-float64(left) / float64(T), tries grows by 1 + floor(log(real(word)) / log1p(-p)), to at most 2^62, and the
-id is the smallest with (units of ids not drawn yet <= id) > below(next word, left). A uniform table has 1
-unit per id and T = n here.
+A call is one run. If not unique, slot j is the draw of word(j), and num_tries = C. If unique, each slot in
+turn uses the next words, one try each, until it finds a new id. If 33 tries for one slot all give ids that
+were drawn before, this slot and all later ones are drawn exactly, with two words each. With left = T - units
+of the ids drawn so far and p = float64(left) / float64(T), tries grows by 1 + floor(log(real(word)) /
+log1p(-p)), to at most 2^62, and the id is the smallest with (units of ids not drawn yet <= id) > below(next
+word, left). A uniform table has 1 unit per id and T = n here.
 
 For an id with p = float64(units) / float64(T), ``log_q`` is float32(log(float64(C) * p)), and with unique
 it is float32(log(-expm1(float64(tries) * log1p(-p)))).
@@ -130,25 +130,26 @@ row of weight 0 has no rank. The rows of the k smallest ranks are the sample, an
 threshold. Of equal ranks, the one with the smaller id comes first, then the one with the smaller stream.
 Entries with the same class, rank, id and stream are one row, and a rank beyond the range of float64 is inf.
 
-- Rows keyed by id (IDS) have mix64 of word(id) of the run (0, lane 0), where the id is taken as 64-bit two's
-  complement.
-- Rows keyed by position that have classes or decay (ROWS) have word(i mod 128) of the run (i // 128, lane 0).
-- Other rows keyed by position (BLOCKS): rows 64 b .. 64 b + 63 are block b. With b' = b mod 128, all its
-  words come from one run, (b // 128, lane 0). Column j of the block has the weight c_j = w_j + w_(j+8) + .. +
-  w_(j+56), summed from the left in float64, and the block has the weight W = ((c0 + c4) + (c2 + c6)) + ((c1 +
-  c5) + (c3 + c7)). The first rank is r = E / W with word(b'). Its row is found by t = float64(word(128 + 65
-  b' + 64) >> 11) * 2^-53 * W. Of two parts with weights x and y, the second is chosen if y > 0 and t >= x,
-  and then t = t - x; else the first is chosen. The parts are columns {0, 2, 4, 6} and {1, 3, 5, 7}, then {j,
-  j + 4} and {j + 2, j + 6}, then j and j + 4, and their weights are added as in W. In column j, rows of
-  positive weight are visited from the top: a row is chosen if t < w, else t = t - w; the last one is chosen
-  if none was before. Each other row i, 0 .. 63, has the rank r + E / w_i with word(128 + 65 b' + i). An
-  incomplete block is treated as a block whose missing rows weigh 0.
+- The word of a row keyed by id (IDS) is mix64 of word(id) of the run (0, lane 0), where the id is taken as
+  64-bit two's complement.
+- The word of row i, if rows are keyed by position and have classes or decay (ROWS), is word(i mod 128) of the
+  run (i // 128, lane 0).
+- Otherwise, rows keyed by position come in blocks (BLOCKS): rows 64 b .. 64 b + 63 are block b. With b' = b
+  mod 128, all its words come from one run, (b // 128, lane 0). Column j of the block has the weight c_j = w_j
+  + w_(j+8) + .. + w_(j+56), summed from the left in float64, and the block has the weight W = ((c0 + c4) +
+  (c2 + c6)) + ((c1 + c5) + (c3 + c7)). The first rank is r = E / W with word(b'). Its row is found by t =
+  float64(word(128 + 65 b' + 64) >> 11) * 2^-53 * W. Of two parts with weights x and y, the second is chosen
+  if y > 0 and t >= x, and then t = t - x; else the first is chosen. The parts are columns {0, 2, 4, 6} and
+  {1, 3, 5, 7}, then {j, j + 4} and {j + 2, j + 6}, then j and j + 4, and their weights are added as in W. In
+  column j, rows of positive weight are visited from the top: a row is chosen if t < w, else t = t - w; the
+  last one is chosen if none was before. Each other row i, 0 .. 63, has the rank r + E / w_i with word(128 +
+  65 b' + i). An incomplete block is treated as a block whose missing rows weigh 0.
 
 With replacement, a row or block has its first k + 1 points instead of a rank. The points of a row are (E1 +
 .. + Ej) / w, summed from the left, with E1 as above and E2, E3, .. from words 0, 1, .. of the run (id or
-row, lane 1). A block has the points E1 / W + E2 / W + .., each with a row of its own in proportion to
-weight, found as above. E1 and the first row are as above; Ej+1 comes from word 2 j - 2 and its row from
-word 2 j - 1 of the run (block, lane 1), j = 1, 2, ..
+row, lane 1). A block has the points E1 / W + E2 / W + .., each of which has a row of its own, drawn in
+proportion to weight and found as above. E1 and the first row are as above; Ej+1 comes from word 2 j - 2 and
+its row from word 2 j - 1 of the run (block, lane 1), j = 1, 2, ..
 
 With decay, the rank is log(E) - (log(w) + t * (ln 2 / half_life)) in float64, where ln 2 =
 0x1.62e42fefa39efp-1, and with replacement E1 + .. + Ej takes the place of E. A weight as of the time t' is
@@ -166,24 +167,24 @@ Synthetic rows
 --------------
 A ``SmoteSampler`` has n rows X of d columns and a table of the k neighbors of each row. A synthetic row
 uses two words of its group. The parent is the alias draw of the first word over the parent weights or,
-without parent weights, its uniform draw from n. The high half of the 128-bit product second word * k is the
-column of the table, and the low half gives the gap, a real in [0, 1) of X's dtype (it can be 0, but not 1).
-With base = X[parent] and neighbor = X[table[parent, column]], the row is
+without parent weights, the uniform draw of this word from n. If w is the second word, the high half of the
+128-bit product w * k is the column of the table, and the low half gives the gap, a real in [0, 1) of X's
+dtype (it can be 0, but not 1). With base = X[parent] and neighbor = X[table[parent, column]], the row is
 
     base + gap * (neighbor - base)
 
-where each operation is rounded to X's dtype and none is fused. In a categorical column, it is the most
-frequent code of the parent's k neighbors, or the smallest of these codes if there are several. The stream
-of the rows, which separates two classes with the same seed, is the first 64 bits (low byte first) of the
-16-byte BLAKE2b digest of n and d as 64-bit integers and X row by row, all with the low byte first.
+where each operation is rounded to X's dtype and none is fused. In a categorical column, the value is the most
+frequent code of the parent's k neighbors, or the smallest of these codes if several are equally frequent. The
+stream of the rows, which separates two classes with the same seed, is the first 64 bits (low byte first) of
+the 16-byte BLAKE2b digest of n and d as 64-bit integers and X row by row, all with the low byte first.
 
-The table lists the nearest neighbor first, and of equally near ones the one with the smaller index. Copies
-of a row are one point, which is listed under the smallest of their indices; a row's neighbors are other
-points, each listed once. A squared distance is that of ``nearest_neighbors`` over the continuous columns.
-If there are categorical columns, (m * m) * the number of codes that differ is added, where m is the median
-of the standard deviations of the continuous columns (for an even number, the mean of the middle two), or 1
-if there are no continuous columns. The standard deviation of a column is, in float64 and with all sums from
-the first row to the last, sqrt(sum (x - a)^2 / n) with a = b + sum (x - b) / n, where b is the column's
+The table lists the nearest neighbor first, and of equally near ones the one with the smaller index first.
+Copies of a row are one point, which is listed under the smallest of their indices; a row's neighbors are
+other points, each listed once. A squared distance is that of ``nearest_neighbors`` over the continuous
+columns. If there are categorical columns, (m * m) * the number of codes that differ is added, where m is the
+median of the standard deviations of the continuous columns (for an even number, the mean of the middle two),
+or 1 if there are no continuous columns. The standard deviation of a column is, in float64 and with all sums
+from the first row to the last, sqrt(sum (x - a)^2 / n) with a = b + sum (x - b) / n, where b is the column's
 first value. If ``k_neighbors`` is an estimator, the estimator defines the table.
 
 Logarithm and exponential
@@ -246,16 +247,17 @@ TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE = (
 
 if TYPE_CHECKING:
     RNG = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
-else:  # NumPy loads numpy.random when it is first asked for, which takes as long as the rest of this import
+else:  # NumPy loads numpy.random on first use, which takes as long as the rest of this import
     RNG = Any
 
 
 def key_from_rng(rng: RNG) -> int:
     """Return a 64-bit key from anything that ``numpy.random.default_rng`` accepts (SPEC 7).
 
-    The key is the next raw output of the bit generator, since NumPy guarantees the stability of those and not
-    of ``Generator.integers``. A raw output of MT19937 has 32 bits, so two of them are used, the low half
-    first. A generator that is passed in advances. The same int gives the same key each time.
+    The key is the next raw output of the bit generator, since NumPy guarantees that raw outputs are stable,
+    but not the results of ``Generator.integers``. A raw output of MT19937 has 32 bits, so two of them are
+    used, the low half first. If a generator is passed in, it advances. The same int gives the same key each
+    time.
 
     Parameters
     ----------
@@ -279,17 +281,17 @@ def key_from_rng(rng: RNG) -> int:
     >>> key_from_rng(7) == int(np.random.default_rng(7).bit_generator.random_raw())
     True
     """
-    bits = _validate.as_bit_generator(rng)
-    if isinstance(bits, np.random.MT19937):
-        return int(bits.random_raw()) | int(bits.random_raw()) << 32
-    return int(bits.random_raw())
+    generator = _validate.as_bit_generator(rng)
+    if isinstance(generator, np.random.MT19937):
+        return int(generator.random_raw()) | int(generator.random_raw()) << 32
+    return int(generator.random_raw())
 
 
 def worker_lane() -> int:
     """Return ``get_worker_info().seed`` in a torch DataLoader worker, else 0.
 
     Torch is not imported for this. The lane is the seed and not the worker's id, since workers that are
-    started anew in each epoch begin with the parent's counter, which has not advanced: with the id, epoch 2
+    restarted in each epoch begin with the parent's counter, which has not advanced. With the id, epoch 2
     would repeat epoch 1.
 
     Examples
@@ -299,6 +301,6 @@ def worker_lane() -> int:
     0
     """
     data = sys.modules.get("torch.utils.data")
-    ask = getattr(data, "get_worker_info", None)  # missing while another thread imports torch
-    info = ask() if ask is not None else None
+    get_info = getattr(data, "get_worker_info", None)  # missing while another thread imports torch
+    info = get_info() if get_info is not None else None
     return 0 if info is None else int(info.seed) % 2**64

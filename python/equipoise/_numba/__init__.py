@@ -11,7 +11,7 @@ this package and `equipoise._core`.
     neighbors     packing and search
     smote         synthetic rows
 
-This file lists the kernels, and adds the loops that the C++ bindings put around functions of a number.
+This file lists the kernels, and adds loops around functions of a single number, as the C++ bindings do.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""The JIT policy, in one decorator.
+"""The JIT policy, which one decorator applies.
 
 Kernels release the GIL, check neither bounds nor divisors, are compiled when they are first called, and are
 kept on disk.
 
-The disk cache is our own. Numba's cache does not notice a changed callee in another file, can mix up the
-entries of processes that compile at the same time, may write next to the source, where an uninstall leaves
-files behind, and raises on a full disk. Here an entry is one file, and the file's name is the whole key: a
-digest of all twins, the versions, the CPU and the signature. The file is moved into place once it is
+The package has its own disk cache. Numba's cache does not notice a changed callee in another file, can mix up
+the entries of processes that compile at the same time, may write next to the source, where an uninstall
+leaves files behind, and raises on a full disk. Here an entry is one file, and the file's name is the whole
+key: a digest of all twins, the versions, the CPU and the signature. The file is moved into place once it is
 complete. If the cache cannot be read or written, the twins are compiled again, to the same machine code.
 """
 
@@ -77,7 +77,7 @@ def stack(dtype: Any, size: int) -> Any:
     """Return a function that gives a kernel a pointer to `size` elements on the stack."""
 
     @intrinsic
-    def room(typingctx):
+    def allocate(typingctx):
         def codegen(context, builder, signature, args):
             element = context.get_data_type(dtype)
             block = cgutils.alloca_once(builder, ir.ArrayType(element, size))
@@ -85,11 +85,11 @@ def stack(dtype: Any, size: int) -> Any:
 
         return types.CPointer(dtype)(), codegen
 
-    return room
+    return allocate
 
 
 def jit(*signatures: tuple[Any, ...], allocates: bool = False) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a function: with signatures a kernel that Python calls, without them a part that is inlined.
+    """Compile a function: with signatures, a kernel that Python calls; without, a part that is inlined.
 
     Only kernels that allocate get Numba's runtime, which counts references to all arrays in each iteration of
     a loop.
@@ -114,11 +114,11 @@ def _kernel(function: Callable[..., Any], signatures: tuple[tuple[Any, ...], ...
     dispatcher = _dispatcher(
         _flattened(function, names, records, allocates) if records else function, _nrt=allocates
     )
-    lock, room = threading.Lock(), {"dispatcher": dispatcher, "ready": False}
+    lock, namespace = threading.Lock(), {"dispatcher": dispatcher, "ready": False}
 
     def prepare() -> None:
         with lock:
-            if room["ready"]:
+            if namespace["ready"]:
                 return
             _keep_on_disk(dispatcher)
             with _enabled():
@@ -126,9 +126,9 @@ def _kernel(function: Callable[..., Any], signatures: tuple[tuple[Any, ...], ...
                     parts = (part.types if isinstance(part, Record) else (part,) for part in signature)
                     dispatcher.compile(tuple(itertools.chain.from_iterable(parts)))
             dispatcher.disable_compile()  # other arguments are converted, or refused
-            room["ready"] = True
+            namespace["ready"] = True
 
-    room["prepare"] = prepare
+    namespace["prepare"] = prepare
     spread = ", ".join(f"*{name}" if name in records else name for name in names)
     lines = (
         f"def kernel({', '.join(names)}):",
@@ -136,8 +136,8 @@ def _kernel(function: Callable[..., Any], signatures: tuple[tuple[Any, ...], ...
         "    prepare()",
         f"return dispatcher({spread})",
     )
-    exec("\n    ".join(lines), room)
-    kernel: Any = functools.update_wrapper(room["kernel"], function)
+    exec("\n    ".join(lines), namespace)
+    kernel: Any = functools.update_wrapper(namespace["kernel"], function)
     kernel.dispatcher = dispatcher
     return kernel
 
@@ -149,11 +149,11 @@ def _flattened(
     fields = {name: [f"{name}_{j}" for j in range(len(r.types))] for name, r in records.items()}
     arguments = ", ".join(", ".join(fields.get(name, [name])) for name in names)
     values = (f"{name}_kind({', '.join(fields[name])})" if name in records else name for name in names)
-    room: dict[str, Any] = {f"{name}_kind": r.kind for name, r in records.items()}
-    room["inlined"] = _dispatcher(function, forceinline=True, _nrt=allocates, no_cpython_wrapper=True)
-    room["__name__"] = function.__module__  # without it, no entry of the disk cache could be loaded again
-    exec(f"def {function.__name__}({arguments}):\n    return inlined({', '.join(values)})", room)
-    return room[function.__name__]
+    namespace: dict[str, Any] = {f"{name}_kind": r.kind for name, r in records.items()}
+    namespace["inlined"] = _dispatcher(function, forceinline=True, _nrt=allocates, no_cpython_wrapper=True)
+    namespace["__name__"] = function.__module__  # without it, no entry of the disk cache could be loaded
+    exec(f"def {function.__name__}({arguments}):\n    return inlined({', '.join(values)})", namespace)
+    return namespace[function.__name__]
 
 
 def _dispatcher(function: Callable[..., Any], **options: bool) -> Any:
@@ -198,7 +198,7 @@ def _keep_on_disk(dispatcher: Any) -> None:
 def _cache_folder() -> Path | None:
     root = Path(__file__).parent
     sources = sorted(root.rglob("*.py"))
-    if not sources:  # frozen, zipped or without sources: versions cannot be told apart
+    if not sources:  # frozen, zipped or without sources, so that versions cannot be distinguished
         return None
     digest = hashlib.sha256("\n".join((numba.__version__, llvmlite.__version__, sys.version)).encode())
     for source in sources:

@@ -1,7 +1,7 @@
 """Drop-in classes for imbalanced-learn that run on equipoise's kernels.
 
 The classes are subclasses of imbalanced-learn's, with the same names, arguments, attributes and messages
-(messages about too few rows say more). The same integer `random_state` gives the same rows where no
+(messages about too few rows give more details). The same integer `random_state` gives the same rows where no
 distances are equal; float32 rows agree up to their last digits. Change the import and nothing else:
 
 >>> import numpy as np
@@ -11,20 +11,25 @@ distances are equal; float32 rows agree up to their last digits. Change the impo
 >>> X, y = np.random.default_rng(0).normal(size=(100, 4)), np.repeat([0, 1], [90, 10])
 >>> model = make_pipeline(SMOTE(random_state=0), GaussianNB()).fit(X, y)
 
-Where distances are equal (categories, counts, duplicates), imbalanced-learn's order of neighbors is an
-accident of its search. Here it is the order of the indices. Known defects of imbalanced-learn are kept, so
-that a `random_state` gives its rows, and each class names its own; the stream of
-:class:`equipoise.SmoteSampler` is free of them.
+Where distances are equal (categories, counts, duplicates), the order of neighbors in imbalanced-learn depends
+on details of its search. Here it is the order of the indices. Known defects of imbalanced-learn are kept, so
+that a `random_state` gives the same rows, and the docstring of each class lists them.
+:class:`equipoise.SmoteSampler` does not have these defects.
 
-Who calls whom::
+The modules, and what they use::
 
-    _combined.py   SMOTEENN, SMOTETomek: SMOTE, then cleaning
-        |       | |       +--> _selection.py   random over- and under-sampling, TomekLinks,
-        EditedNearestNeighbours, NearMiss |                | +--> _smote.py   |           SMOTE,
-        BorderlineSMOTE, SVMSMOTE, KMeansSMOTE, ADASYN |      |   ^     | |      |   +-----|-- _mixed.py
-        SMOTENC, SMOTEN |      v         v |    _nearest.py             NearestNeighbors, and how samplers
-        ask any estimator --> equipoise.neighbors v
-    _synthesis.py                    draws in imbalanced-learn's order, then the rows     --> equipoise.smote
+    _combined.py     SMOTEENN, SMOTETomek                       _smote, _selection
+    _mixed.py        SMOTENC, SMOTEN                            _smote, _nearest, _synthesis,
+                                                                equipoise.neighbors
+    _smote.py        SMOTE, BorderlineSMOTE, SVMSMOTE,          _nearest, _synthesis
+                     KMeansSMOTE, ADASYN
+    _selection.py    random over- and under-sampling,           _nearest
+                     TomekLinks, EditedNearestNeighbours,
+                     NearMiss
+    _nearest.py      NearestNeighbors, and how samplers         equipoise.neighbors
+                     query any estimator
+    _synthesis.py    draws in imbalanced-learn's order,         equipoise.smote
+                     and the new rows
 """
 
 try:

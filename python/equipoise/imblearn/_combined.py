@@ -1,4 +1,4 @@
-"""Over-sample by SMOTE, then clean."""
+"""Over-sample with SMOTE, then clean the result by under-sampling."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ __all__ = ["SMOTEENN", "SMOTETomek"]
 class SMOTEENN(theirs.SMOTEENN):
     """A drop-in `SMOTEENN` that combines this package's :class:`SMOTE` and :class:`EditedNearestNeighbours`.
 
-    Parameters and attributes are those of :class:`imblearn.combine.SMOTEENN`. What the two classes say about
-    equal distances, threads, sparse `X` and defects holds here, too. `n_jobs` is the number of threads of the
-    cleaning. Samplers that are passed in are used as they are; imbalanced-learn's own are not made faster.
+    Parameters and attributes are those of :class:`imblearn.combine.SMOTEENN`. The notes of the two classes on
+    equal distances, threads, sparse `X` and defects apply here, too. `n_jobs` is the number of threads of the
+    cleaning step. Samplers that are passed in are used as they are, so imbalanced-learn's own samplers do not
+    become faster.
 
     Examples
     --------
@@ -37,10 +38,10 @@ class SMOTEENN(theirs.SMOTEENN):
 class SMOTETomek(theirs.SMOTETomek):
     """A drop-in `SMOTETomek` that combines this package's :class:`SMOTE` and :class:`TomekLinks`.
 
-    Parameters and attributes are those of :class:`imblearn.combine.SMOTETomek`. What the two classes say
-    about equal distances, threads, sparse `X` and defects holds here, too. `n_jobs` is the number of threads
-    of the cleaning. Samplers that are passed in are used as they are; imbalanced-learn's own are not made
-    faster.
+    Parameters and attributes are those of :class:`imblearn.combine.SMOTETomek`. The notes of the two classes
+    on equal distances, threads, sparse `X` and defects apply here, too. `n_jobs` is the number of threads of
+    the cleaning step. Samplers that are passed in are used as they are, so imbalanced-learn's own samplers do
+    not become faster.
 
     Examples
     --------

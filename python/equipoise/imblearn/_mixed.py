@@ -1,4 +1,4 @@
-"""Over-sample tables with categories: SMOTENC with numbers beside them, SMOTEN without."""
+"""Over-sample tables that contain categories: SMOTENC if there are numbers as well, else SMOTEN."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ __all__ = ["SMOTEN", "SMOTENC"]
 class SMOTENC(KernelNeighbors, theirs.SMOTENC):
     """A drop-in `SMOTENC` whose memory does not grow with the number of categories.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTENC`. What
-    :class:`equipoise.imblearn.SMOTE` says about equal distances, threads and defects holds here, too.
-    Categories are compared and counted as codes. If `k_neighbors` is a number, no one-hot matrix is searched
-    and `nn_k_` is not fitted; an estimator searches the one-hot matrix, as in imbalanced-learn.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTENC`. The notes of
+    :class:`equipoise.imblearn.SMOTE` on equal distances, threads and defects apply here, too. Categories are
+    compared and counted as codes. If `k_neighbors` is a number, no one-hot matrix is searched and `nn_k_` is
+    not fitted; an estimator searches the one-hot matrix, as in imbalanced-learn.
 
     Raises
     ------
     ValueError
-        As for :class:`equipoise.imblearn.SMOTE`, or the table has no number or no category.
+        As for :class:`equipoise.imblearn.SMOTE`, or if no column is numeric or none is categorical.
 
     Notes
     -----
     These defects of imbalanced-learn are kept. If all numbers are integers, what a differing category adds
-    to a distance (the median deviation over the square root of 2) is truncated to an integer. If it is 0, or
-    nearly so, a new row's categories are drawn from all there are. :class:`equipoise.SmoteSampler` has
+    to a distance (the median deviation over the square root of 2) is truncated to an integer. If it is 0 or
+    nearly 0, the categories of a new row are drawn from all categories. :class:`equipoise.SmoteSampler` has
     neither defect.
 
     Examples
@@ -98,7 +98,8 @@ class SMOTENC(KernelNeighbors, theirs.SMOTENC):
             of_class = numbers[rows]
             variances = mean_variance_axis(sparse.csr_matrix(of_class), axis=0)[1]
             median = self.median_std_[label] = np.median(np.sqrt(variances))
-            # Two differing one-hot rows are apart by twice the square of this. An integer dtype truncates it.
+            # The squared distance of two different one-hot rows is twice the square of this. An integer dtype
+            # truncates it.
             weight = numbers.dtype.type(median / np.sqrt(2))
             found = self._neighbors(of_class, codes[rows], onehot, rows, weight)
             parents, neighbors, gaps = draw(self.random_state, found, size)
@@ -135,14 +136,14 @@ class SMOTENC(KernelNeighbors, theirs.SMOTENC):
         return np.asarray(nn.fit(encoded).kneighbors(encoded, return_distance=False)[:, 1:], dtype=np.int64)
 
     def _decoded(self, codes: NDArray[np.int32], sizes: list[int], onehot: Any) -> NDArray[Any]:
-        """Return the categories of some codes, as the encoder's inverse does."""
+        """Return the categories of some codes, as the encoder's `inverse_transform` does."""
         encoder = self.categorical_encoder_
         if (
             type(encoder) is OneHotEncoder
             and encoder.min_frequency is None
             and encoder.max_categories is None
         ):
-            # The encoder would search each row in a Python loop. One row tells the dtype.
+            # The encoder would search each row in a Python loop. One row is enough to learn the dtype.
             decoded = np.empty(codes.shape, encoder.inverse_transform(onehot[:1]).dtype)
             for j, values in enumerate(encoder.categories_):
                 decoded[:, j] = values[codes[:, j]]
@@ -186,7 +187,7 @@ def _vote(codes: NDArray[np.int32], number: int, weight: float, random: Any) -> 
     first[:, 1:] = codes[:, 1:] != codes[:, :-1]
     rows, columns = np.nonzero(first & np.isclose(counts * weight, most * weight))
     listed = codes[rows, columns]
-    # If the weight is about 0, even a code that no neighbor has counts as equally frequent.
+    # If the weight is about 0, every code counts as equally frequent, even one that no neighbor has.
     every = np.isclose(0.0, most[:, 0] * weight)
     if every.any():
         at = np.flatnonzero(every)
@@ -216,9 +217,9 @@ class SMOTEN(KernelNeighbors, theirs.SMOTEN):
     Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTEN`. Distances between
     categories are often equal; neighbors are then ordered by index here, and arbitrarily in
     imbalanced-learn. An estimator given as `k_neighbors` searches the matrix of distances, as in
-    imbalanced-learn. With a number, `nn_k_` is not fitted. With two classes the distance is Euclidean in the
-    categories' shares of a class, so that the kernel can search it; with more classes the time grows with
-    the square of a class's rows.
+    imbalanced-learn. With a number, `nn_k_` is not fitted. With two classes, the distance is a Euclidean one
+    between the categories' shares of a class, so that the kernel can search for neighbors. With more classes,
+    the time grows with the square of the number of rows of a class.
 
     Raises
     ------
@@ -270,8 +271,8 @@ class SMOTEN(KernelNeighbors, theirs.SMOTEN):
             of_class = encoded[rows]
             found = _value_difference_neighbors(of_class.astype(np.intp), shares, self.nn_k_.n_neighbors)
             parents = check_random_state(self.random_state).choice(len(rows), size=size, replace=True)
-            drawn, again = np.unique(parents, return_inverse=True)
-            new = _modes(of_class, found[drawn])[again]
+            drawn, inverse = np.unique(parents, return_inverse=True)
+            new = _modes(of_class, found[drawn])[inverse]
             rows_out.append(self.categorical_encoder_.inverse_transform(new))
             labels.append(np.full(size, label, dtype=y.dtype))
         result = np.vstack(rows_out)
@@ -289,14 +290,14 @@ def _value_difference_neighbors(
     """
     n = len(codes)
     if shares[0].shape[1] == 2:
-        # The shares of two classes sum to 1, or 0 for an unused category: the distance is a sum of
+        # The shares of two classes add up to 1, or to 0 for an unused category, so the distance is a sum of
         # (2 difference)^2.
         points = np.column_stack([table[codes[:, j], 0] for j, table in enumerate(shares)])
         itself = np.arange(n)[:, np.newaxis]
         return np.hstack([itself, nearest_neighbors(points, k - 1).indices]) if k > 1 else itself
     found = np.empty((n, k), np.int64)
-    different, which = np.unique(codes, axis=0, return_inverse=True)
-    which = which.reshape(-1)
+    different, inverse = np.unique(codes, axis=0, return_inverse=True)
+    inverse = inverse.reshape(-1)
     step = max(1, 2**19 // n)
     nearest = np.empty((len(different), k), np.int64)
     for a in range(0, len(different), step):
@@ -309,17 +310,18 @@ def _value_difference_neighbors(
         room = k - np.count_nonzero(closer, axis=1, keepdims=True)
         chosen = closer | (equal & (np.cumsum(equal, axis=1) <= room))
         columns = np.nonzero(chosen)[1].reshape(len(block), k)
-        # The last by (distance, index) stands last, to give way to a row that its equals pushed out.
+        # The last one by (distance, index) is put last, so that a row that equal rows pushed out can replace
+        # it.
         sizes = np.take_along_axis(distances, columns, axis=1)
         nearest[a : a + step] = np.take_along_axis(columns, np.argsort(sizes, axis=1, kind="stable"), axis=1)
-    found[:] = nearest[which]
+    found[:] = nearest[inverse]
     missing = ~(found == np.arange(n)[:, np.newaxis]).any(axis=1)
     found[missing, -1] = np.flatnonzero(missing)
     return found
 
 
 def _modes(codes: NDArray[Any], tables: NDArray[np.int64]) -> NDArray[Any]:
-    """Return the most frequent code of each feature among the rows of each table, the smallest of several."""
+    """Return each feature's most frequent code among the rows of each table, the smallest one if tied."""
     modes = np.empty((len(tables), codes.shape[1]), codes.dtype)
     step = max(1, 2**20 // tables.shape[1])
     for j in range(codes.shape[1]):

@@ -1,4 +1,4 @@
-"""Find exact neighbors with a scikit-learn estimator, and ask any such estimator for a sampler."""
+"""Find exact neighbors with a scikit-learn estimator, and query any such estimator for a sampler."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class NearestNeighbors(BaseEstimator):
     """An estimator of exact neighbors, with scikit-learn's `kneighbors` and `kneighbors_graph`.
 
     Any sampler of imbalanced-learn accepts it as ``k_neighbors`` or ``n_neighbors``. Unlike scikit-learn's,
-    its answer is the same on every machine and for any number of threads: equal distances are ordered by
+    its result is the same on every machine and for any number of threads: equal distances are ordered by
     index.
 
     Parameters
@@ -33,8 +33,9 @@ class NearestNeighbors(BaseEstimator):
     metric : str or callable, default "euclidean"
         Any other metric is left to scikit-learn, as is sparse `X`.
     n_jobs : int, default None
-        The number of threads: -1 means one for each processor, -2 all but one of these, and None the
-        environment variable EQUIPOISE_NUM_THREADS, else one. The answer never depends on it.
+        The number of threads: -1 means one for each processor, -2 means one fewer, and None means the value
+        of the environment variable EQUIPOISE_NUM_THREADS, or one if it is not set. The result never depends
+        on it.
 
     Attributes
     ----------
@@ -47,7 +48,7 @@ class NearestNeighbors(BaseEstimator):
 
     See Also
     --------
-    equipoise.nearest_neighbors : the kernel, as a function.
+    equipoise.nearest_neighbors : the same search as a function.
 
     Examples
     --------
@@ -65,7 +66,7 @@ class NearestNeighbors(BaseEstimator):
         self.n_jobs = n_jobs
 
     def fit(self, X: Any, y: Any = None) -> NearestNeighbors:
-        """Keep the rows among which to search.
+        """Store the rows to search.
 
         Parameters
         ----------
@@ -83,9 +84,9 @@ class NearestNeighbors(BaseEstimator):
         Raises
         ------
         ValueError
-            `X` is not a finite matrix, or `n_neighbors` is not positive.
+            If `X` is not a finite matrix, or `n_neighbors` is not positive.
         TypeError
-            `n_neighbors` is not an integer.
+            If `n_neighbors` is not an integer.
 
         Examples
         --------
@@ -143,14 +144,14 @@ class NearestNeighbors(BaseEstimator):
         Returns
         -------
         distances : float64 ndarray of shape (m, n_neighbors)
-            Euclidean distances, with `return_distance` only.
+            Euclidean distances. Only returned if `return_distance` is True.
         indices : int64 ndarray of shape (m, n_neighbors)
             Rows of the fitted `X`.
 
         Raises
         ------
         ValueError
-            There are too few rows, or `X` does not match the fitted rows.
+            If there are too few rows, or `X` does not match the fitted rows.
 
         Examples
         --------
@@ -205,7 +206,7 @@ class NearestNeighbors(BaseEstimator):
         Raises
         ------
         ValueError
-            As for `kneighbors`, or `mode` is something else.
+            As for `kneighbors`, or if `mode` has another value.
 
         Examples
         --------
@@ -263,8 +264,7 @@ def _distances(rows: NDArray[Any], queries: NDArray[Any], indices: NDArray[np.in
     return distances
 
 
-# ---- used by the samplers
-# -----------------------------------------------------------------------------------
+# ---- used by the samplers ---------------------------------------------------------------------------------
 
 
 def as_estimator(n_neighbors: Any, more: int = 1, **parameters: Any) -> Any:
@@ -284,14 +284,14 @@ def plain(label: Any) -> Any:
     return label.item() if isinstance(label, np.generic) else label
 
 
-def check_enough(nn: Any, rows: int, name: str, whose: str, more: int = 1) -> None:
-    """Raise if a class has too few rows, in the sampler's words and then in scikit-learn's.
+def check_enough(nn: Any, rows: int, name: str, owner: str, more: int = 1) -> None:
+    """Raise ValueError if `owner` has too few rows, with scikit-learn's message after the sampler's.
 
     Other estimators raise their own errors.
     """
     if isinstance(nn, NearestNeighbors) and rows < nn.n_neighbors:
         raise ValueError(
-            f"{whose} has {rows} row{'s' * (rows != 1)}; {name}={nn.n_neighbors - more} needs at least "
+            f"{owner} has {rows} row{'s' * (rows != 1)}; {name}={nn.n_neighbors - more} needs at least "
             f"{nn.n_neighbors}. Expected n_neighbors <= n_samples_fit, but n_neighbors = {nn.n_neighbors}, "
             f"n_samples_fit = {rows}, n_samples = {rows}"
         )
@@ -322,15 +322,16 @@ def neighbors_of(nn: Any, X: Any, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     if len(rows) == X.shape[0] and np.array_equal(rows, np.arange(len(rows))):
         return _indices(nn.kneighbors(n_neighbors=nn.n_neighbors - 1, return_distance=False))
     found = _indices(nn.kneighbors(X[rows], return_distance=False))
-    # Among many duplicates the row itself may be missing. Then the last neighbor is dropped instead.
+    # If there are many duplicates, the row itself may be missing. Then the last neighbor is dropped instead.
     itself = found == rows[:, None]
     itself[:, -1] |= ~itself.any(axis=1)
     return found[~itself].reshape(len(rows), -1)
 
 
 def neighbors_of_groups(nn: Any, X: Any, groups: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-    """Return `neighbors_of` several groups of rows: one search for the kernel, one a group otherwise.
+    """Return the neighbors of each of several groups of rows, as `neighbors_of` does.
 
+    The kernel searches for all groups at once. Other estimators search for one group at a time, since
     scikit-learn may order equal distances differently when it searches for other rows at the same time.
     """
     if not groups:

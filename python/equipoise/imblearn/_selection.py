@@ -48,7 +48,7 @@ class RandomOverSampler(their_over.RandomOverSampler):
     """A drop-in `RandomOverSampler`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.RandomOverSampler`. A data frame's
-    columns keep their types, so that integers above 2^53 survive beside floats. With `shrinkage`,
+    columns keep their types, so that integers above 2^53 stay exact next to floats. With `shrinkage`,
     imbalanced-learn does the work.
 
     Raises
@@ -68,7 +68,7 @@ class RandomOverSampler(their_over.RandomOverSampler):
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         if self.shrinkage is not None:
             return super()._fit_resample(X, y)
-        # imbalanced-learn does not check this, and would pair rows with the labels of others.
+        # imbalanced-learn does not check this, and would pair rows with the labels of other rows.
         check_consistent_length(X, y)
         self.shrinkage_ = None
         random = check_random_state(self.random_state)
@@ -121,8 +121,8 @@ class TomekLinks(their_under.TomekLinks):
     """A drop-in `TomekLinks` that runs one kernel search and no loop over rows.
 
     Parameters and attributes are those of :class:`imblearn.under_sampling.TomekLinks`; `n_jobs` is the
-    number of threads. Of several nearest rows the one with the smallest index counts, and a row is never its
-    own neighbor. scikit-learn searches sparse `X`.
+    number of threads. If several rows are nearest, the one with the smallest index counts, and a row is never
+    its own neighbor. scikit-learn searches sparse `X`.
 
     Raises
     ------
@@ -157,12 +157,12 @@ class TomekLinks(their_under.TomekLinks):
         nn_index : ndarray of shape (n,)
             The nearest neighbor of each row.
         class_type : container of labels
-            The classes whose rows to tell about.
+            The classes whose rows are tested.
 
         Returns
         -------
         is_tomek : bool ndarray of shape (n,)
-            True where the row and one of another class are each other's nearest neighbor.
+            True where the row and a row of another class are each other's nearest neighbors.
 
         Examples
         --------
@@ -193,7 +193,7 @@ class EditedNearestNeighbours(their_under.EditedNearestNeighbours):
     Raises
     ------
     ValueError
-        As in imbalanced-learn, or there are fewer rows than `n_neighbors` asks for.
+        As in imbalanced-learn, or if there are fewer rows than `n_neighbors` requires.
 
     Examples
     --------
@@ -229,7 +229,7 @@ class EditedNearestNeighbours(their_under.EditedNearestNeighbours):
 
 
 def _wins(around: NDArray[np.intp], agree: NDArray[np.bool_], code: np.intp) -> NDArray[np.bool_]:
-    """Tell whether `code` is the most frequent in each row, and the smallest of several."""
+    """Tell whether `code` is the most frequent one in each row, and the smallest one if tied."""
     own = np.count_nonzero(agree, axis=1)
     wins = own > 0
     for column in range(around.shape[1]):
@@ -243,18 +243,18 @@ class NearMiss(their_under.NearMiss):
     """A drop-in `NearMiss` that runs kernel searches, and version 2 in blocks of rows.
 
     Parameters and attributes are those of :class:`imblearn.under_sampling.NearMiss`; `n_jobs` is the number
-    of threads. scikit-learn searches sparse `X`. Rows of equal mean distance are taken in the order of their
+    of threads. scikit-learn searches sparse `X`. Rows of equal mean distance are chosen in the order of their
     indices.
 
     Raises
     ------
     ValueError
-        As in imbalanced-learn, or a class has fewer rows than neighbors are asked for.
+        As in imbalanced-learn, or if a class has fewer rows than the number of neighbors requires.
 
     Warns
     -----
     UserWarning
-        Version 3 preselects fewer rows than asked for; all of them are returned.
+        If version 3 preselects fewer rows than asked for; all of them are returned.
 
     Examples
     --------
@@ -278,7 +278,7 @@ class NearMiss(their_under.NearMiss):
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         self._validate_estimator()
         labels, _, groups = _by_class(y)
-        # Of equally small classes imbalanced-learn takes the one that occurs first.
+        # If several classes are equally small, imbalanced-learn takes the one that occurs first.
         minority = min(range(len(labels)), key=lambda i: (len(groups[i]), groups[i][0]))
         own = groups[minority]
         check_enough(self.nn_, len(own), "n_neighbors", f"class {plain(labels[minority])!r}", 0)
@@ -313,7 +313,8 @@ class NearMiss(their_under.NearMiss):
         """Return the distances to the n_neighbors farthest rows of the minority, computed in blocks."""
         k = self.nn_.n_neighbors
         if is_kernel(self.nn_, X):
-            # Rows are centered since distances come from dot products, in float64 since sums are compared.
+            # Rows are centered, since distances come from dot products, and in float64, since sums are
+            # compared.
             center = X[own].mean(axis=0, dtype=np.float64)
             blocks = pairwise_distances_chunked(
                 X[rows] - center,

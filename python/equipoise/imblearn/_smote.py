@@ -1,4 +1,4 @@
-"""Over-sample by SMOTE and by its variants that choose other parents."""
+"""Over-sample with SMOTE and with its variants that choose other parents."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class KernelNeighbors:
         return [(label, size, np.flatnonzero(y == label)) for label, size in wanted if size != 0]
 
 
-def _whose(label: Any) -> str:
-    """Name a class in a message."""
+def _name_of(label: Any) -> str:
+    """Return what a message calls a class."""
     return f"class {plain(label)!r}"
 
 
 class SMOTE(KernelNeighbors, theirs.SMOTE):
-    """A drop-in `SMOTE` in less time and memory, with the same rows for the same `random_state`.
+    """A drop-in `SMOTE` that is faster and needs less memory, with the same rows for a `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTE`. Equal distances are ordered
     by index, and a row is never its own neighbor; pass
@@ -60,7 +60,7 @@ class SMOTE(KernelNeighbors, theirs.SMOTE):
     Raises
     ------
     ValueError
-        A class has too few rows for `k_neighbors`, or as in imbalanced-learn.
+        If a class has too few rows for `k_neighbors`, or as in imbalanced-learn.
 
     See Also
     --------
@@ -68,8 +68,8 @@ class SMOTE(KernelNeighbors, theirs.SMOTE):
 
     Notes
     -----
-    What imbalanced-learn does with a `random_state` is kept, including its defects: an integer restarts the
-    draws for each class, so that two classes of equal size get the same parents, neighbors and gaps; new
+    A `random_state` has the same effect as in imbalanced-learn, including these defects: an integer restarts
+    the draws for each class, so that two classes of equal size get the same parents, neighbors and gaps; new
     rows of duplicated rows are copies; integer `X` is truncated toward zero, and unsigned integers wrap
     around. :class:`equipoise.SmoteSampler` has none of these defects.
 
@@ -87,7 +87,7 @@ class SMOTE(KernelNeighbors, theirs.SMOTE):
         self._validate_estimator()
         plan = []
         for label, size, rows in self._targets(y):
-            check_enough(self.nn_k_, len(rows), "k_neighbors", _whose(label))
+            check_enough(self.nn_k_, len(rows), "k_neighbors", _name_of(label))
             found = neighbors_within(self.nn_k_, X, rows)
             parents, neighbors, gaps = draw(self.random_state, found, size)
             plan.append(Synthesis(label, rows[parents], rows[neighbors], gaps))
@@ -97,14 +97,14 @@ class SMOTE(KernelNeighbors, theirs.SMOTE):
 class BorderlineSMOTE(KernelNeighbors, theirs.BorderlineSMOTE):
     """A drop-in `BorderlineSMOTE`, with the same rows for the same `random_state`.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.BorderlineSMOTE`. What
-    :class:`SMOTE` says about equal distances, threads, sparse `X` and defects holds here, too. A class
-    without rows in danger gets no new rows, as in imbalanced-learn.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.BorderlineSMOTE`. The notes of
+    :class:`SMOTE` on equal distances, threads, sparse `X` and defects apply here, too. A class without rows
+    in danger gets no new rows, as in imbalanced-learn.
 
     Raises
     ------
     ValueError
-        As for :class:`SMOTE`, or there are fewer rows than `m_neighbors` asks for.
+        As for :class:`SMOTE`, or if there are fewer rows than `m_neighbors` requires.
 
     See Also
     --------
@@ -140,7 +140,7 @@ class BorderlineSMOTE(KernelNeighbors, theirs.BorderlineSMOTE):
                 continue
             self.in_danger_indices[label] = rows[danger]
             if self.kind == "borderline-1":
-                check_enough(self.nn_k_, len(rows), "k_neighbors", _whose(label))
+                check_enough(self.nn_k_, len(rows), "k_neighbors", _name_of(label))
                 of_class = X[rows]
                 self.nn_k_.fit(of_class)
                 found = rows[neighbors_of(self.nn_k_, of_class, np.flatnonzero(danger))]
@@ -162,28 +162,28 @@ def _others(table: NDArray[np.int64], y: NDArray[Any], label: Any) -> NDArray[np
 
 
 def _in_danger(others: NDArray[np.int64], m: int) -> NDArray[np.bool_]:
-    """Tell which rows are in danger: half or more of their m neighbors, not all, are of other classes."""
+    """Tell which rows are in danger: half or more, but not all, of their m neighbors are of other classes."""
     return (others >= m / 2) & (others < m)
 
 
 class SVMSMOTE(KernelNeighbors, theirs.SVMSMOTE):
     """A drop-in `SVMSMOTE`, with the same rows for the same `random_state`.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.SVMSMOTE`. What :class:`SMOTE` says
-    about equal distances, threads, sparse `X` and defects holds here, too. Nearly all of the time is spent
-    in scikit-learn's support vector machine.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.SVMSMOTE`. The notes of
+    :class:`SMOTE` on equal distances, threads, sparse `X` and defects apply here, too. Nearly all of the time
+    is spent in scikit-learn's support vector machine.
 
     Raises
     ------
     ValueError
-        As for :class:`SMOTE`, or all support vectors are noise.
+        As for :class:`SMOTE`, or if all support vectors are noise.
     RuntimeError
-        `svm_estimator` has no support vectors.
+        If `svm_estimator` has no support vectors.
 
     Notes
     -----
     This defect of imbalanced-learn is kept: if no support vector of a class is in danger, or none is safe,
-    that share of the new rows is not made, so that there are fewer than asked for.
+    that share of the new rows is missing, so that there are fewer than asked for.
 
     Examples
     --------
@@ -219,7 +219,7 @@ class SVMSMOTE(KernelNeighbors, theirs.SVMSMOTE):
                 )
             danger = _in_danger(_others(neighbors_of(self.nn_m_, X, support), y, label), m)
 
-            check_enough(self.nn_k_, len(rows), "k_neighbors", _whose(label))
+            check_enough(self.nn_k_, len(rows), "k_neighbors", _name_of(label))
             of_class = X[rows]
             self.nn_k_.fit(of_class)
             inner = int(random.beta(10, 10) * (size + 1))
@@ -235,17 +235,17 @@ class SVMSMOTE(KernelNeighbors, theirs.SVMSMOTE):
 class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
     """A drop-in `KMeansSMOTE`, with the same rows for the same `random_state`.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.KMeansSMOTE`. What :class:`SMOTE`
-    says about equal distances, sparse `X` and defects holds here, too. `n_jobs` is also the number of
+    Parameters and attributes are those of :class:`imblearn.over_sampling.KMeansSMOTE`. The notes of
+    :class:`SMOTE` on equal distances, sparse `X` and defects apply here, too. `n_jobs` is also the number of
     threads of the search. scikit-learn does the clustering. Distances within a cluster are summed in blocks,
     so that memory does not grow with the square of its size.
 
     Raises
     ------
     RuntimeError
-        No cluster has enough rows of some class.
+        If no cluster has enough rows of some class.
     ValueError
-        As in imbalanced-learn, or all rows of a cluster are equal, so that its density is undefined.
+        As in imbalanced-learn, or if all rows of a cluster are equal, so that its density is undefined.
 
     Notes
     -----
@@ -265,7 +265,7 @@ class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
         n = X.shape[0]
         total, begin = 0.0, 0
         for block in pairwise_distances_chunked(X, metric="euclidean", n_jobs=self.n_jobs, working_memory=64):
-            # Computed from dot products, a row's distance to itself is not always 0.
+            # A row's distance to itself, computed from dot products, is not always 0.
             block[np.arange(len(block)), np.arange(begin, begin + len(block))] = 0
             total += block.sum()
             begin += len(block)
@@ -300,7 +300,7 @@ class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
             sparsities = np.array([self._find_cluster_sparsity(X[rows]) for rows in chosen])
             if not 0 < sparsities.sum() < math.inf:
                 raise ValueError(
-                    f"the density of a cluster is undefined for {_whose(label)}: the rows in its clusters "
+                    f"the density of a cluster is undefined for {_name_of(label)}: the rows in its clusters "
                     "are equal, or their distances too large for a float"
                 )
             weights = sparsities / sparsities.sum()
@@ -314,16 +314,16 @@ class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
 class ADASYN(KernelNeighbors, theirs.ADASYN):
     """A drop-in `ADASYN`, with the same rows for the same `random_state`.
 
-    Parameters and attributes are those of :class:`imblearn.over_sampling.ADASYN`. What :class:`SMOTE` says
-    about equal distances, threads and sparse `X` holds here, too. As in imbalanced-learn, the number of new
-    rows is rounded for each parent, so that their sum may differ from the number asked for.
+    Parameters and attributes are those of :class:`imblearn.over_sampling.ADASYN`. The notes of :class:`SMOTE`
+    on equal distances, threads and sparse `X` apply here, too. As in imbalanced-learn, the number of new rows
+    is rounded for each parent, so that their sum may differ from the number asked for.
 
     Raises
     ------
     ValueError
-        As for :class:`SMOTE`, or all numbers of new rows round to 0.
+        As for :class:`SMOTE`, or if all numbers of new rows are rounded to 0.
     RuntimeError
-        No row of a class has a neighbor of another class.
+        If no row of a class has a neighbor of another class.
 
     Examples
     --------
@@ -355,7 +355,7 @@ class ADASYN(KernelNeighbors, theirs.ADASYN):
             total = int(counts.sum())
             if not total:
                 raise ValueError("No samples will be generated with the provided ratio settings.")
-            check_enough(self.nn_, len(rows), "n_neighbors", _whose(label))
+            check_enough(self.nn_, len(rows), "n_neighbors", _name_of(label))
             found = neighbors_within(self.nn_, X, rows)
             parents = np.repeat(np.arange(len(rows)), counts)
             columns = random.choice(k, size=total)

@@ -1,4 +1,4 @@
-"""Make rows from parents, neighbors and gaps, as all over-samplers of the SMOTE family do last."""
+"""Make rows from parents, neighbors and gaps: the last step of all over-samplers of the SMOTE family."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def draw(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Draw parents, their neighbors and gaps, in imbalanced-learn's order.
 
-    `neighbors` is a table with a row for each parent; parents are returned as its rows. As in
-    imbalanced-learn, an integer `random_state` starts anew with each call.
+    `neighbors` is a table with a row for each parent, and parents are returned as row numbers of this table.
+    As in imbalanced-learn, an integer `random_state` restarts the draws in each call.
     """
     random = check_random_state(random_state)
     picks = random.randint(low=0, high=neighbors.size, size=size)
@@ -46,7 +46,7 @@ def interpolated(X: Any, new: Synthesis, out: NDArray[Any] | None = None) -> Any
     gaps = new.gaps.astype(X.dtype if real else np.float64, copy=False)
     if sparse.issparse(X):
         if not real:
-            return _interpolated_as_they_do(X, new)
+            return _interpolated_like_imblearn(X, new)
         parts = interpolate_csr(X.data, X.indices, X.indptr, new.parents, new.neighbors, gaps)
         return type(X)(parts, shape=(len(new.gaps), X.shape[1]))
     if real:
@@ -57,11 +57,11 @@ def interpolated(X: Any, new: Synthesis, out: NDArray[Any] | None = None) -> Any
     for a in range(0, len(out), step):
         part = slice(a, a + step)
         block = Synthesis(new.label, new.parents[part], new.neighbors[part], new.gaps[part])
-        out[part] = _interpolated_as_they_do(X, block)
+        out[part] = _interpolated_like_imblearn(X, block)
     return out
 
 
-def _interpolated_as_they_do(X: Any, new: Synthesis) -> Any:
+def _interpolated_like_imblearn(X: Any, new: Synthesis) -> Any:
     """Interpolate integers by imbalanced-learn's own operations, each of which affects the truncation."""
     base = X[new.parents]
     differences = X[new.neighbors] - base

@@ -1,4 +1,4 @@
-"""Negative samples: ids that a row must not get are never drawn.
+"""Negative samples, which never contain an id that a row must not get.
 
     NegativeSampler (sampler)
       __init__         -> read_exclude (exclusions)   -> exclusion_sort, exclusion_units (kernels)

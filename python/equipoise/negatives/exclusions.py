@@ -14,7 +14,7 @@ from equipoise.tables.base import Table
 
 __all__ = ["Exclusions", "find_hits", "read_exclude", "read_exclude_ids"]
 
-_HIT_CHUNK = 1 << 20  # steps of looking up candidates per chunk
+_HIT_CHUNK = 1 << 20  # lookup steps per chunk
 
 
 class Exclusions(NamedTuple):
@@ -51,7 +51,7 @@ def read_exclude_ids(exclude_ids: Any, size: int, n: int) -> NDArray[np.int64]:
     if exclude_ids is None:
         return np.empty((size, 0), np.int64)
     ids = _validate.as_ids(exclude_ids, "exclude_ids", lower=-1, upper=n, ndim=(1, 2), length=size)
-    # A kernel can append sorted ids without moving any.
+    # The kernel can append sorted ids without moving any.
     return np.sort(ids.reshape(size, -1), axis=1) if size else np.empty((0, 0), np.int64)
 
 

@@ -20,7 +20,7 @@ __all__ = ["POLICIES", "Batch", "Negatives", "draw_rows", "result_arrays"]
 POLICIES = {"raise": 0, "mask": 1, "replace": 2}
 _NEEDS_PREFIX, _EXHAUSTED = 1, 2
 # A kernel returns to Python after about this much work (draws, redraws and lookups), which takes a few
-# milliseconds, so that Ctrl-C is handled.
+# milliseconds, so that Python can handle Ctrl-C.
 _BUDGET = 1 << 17
 _PAUSED_WORDS = 5  # at the end of the scratch memory: the state of a row that exceeded the budget
 _ROWS_CHUNK = 1 << 15  # negatives that a thread takes at a time
@@ -35,9 +35,9 @@ class Negatives:
     ids : int64 ndarray of shape (B, k)
         -1 where the mask is False.
     log_q : float32 ndarray of shape (B, k)
-        Natural logarithm of the probability with which the slot got its id; 0 where the mask is False.
+        The natural logarithm of the probability with which the slot got its id; 0 where the mask is False.
     mask : bool ndarray of shape (B, k)
-        False where a row had no id left (``on_exhausted="mask"``).
+        False where the row had no id left (``on_exhausted="mask"``).
 
     Examples
     --------
@@ -54,8 +54,8 @@ class Negatives:
 class Batch(NamedTuple):
     """The rows of one call and how to draw for them, as kernels take them.
 
-    Rows are keyed by `row_keys`, or if that is empty by their number, from `first` on. `exclude_ids` has m
-    sorted ids per row; -1 = none.
+    Rows are keyed by `row_keys` or, if that is empty, by their numbers, which start at `first`. `exclude_ids`
+    has m sorted ids per row, where -1 means none.
     """
 
     key: np.uint64
@@ -69,7 +69,7 @@ class Batch(NamedTuple):
 
 
 def result_arrays(out: Negatives | None, shape: tuple[int, int]) -> Negatives:
-    """Return the user's ``out``, checked, or new arrays."""
+    """Return the user's ``out`` after checking it, or new arrays."""
     if out is None:
         return Negatives(np.empty(shape, np.int64), np.empty(shape, np.float32), np.empty(shape, np.bool_))
     dtypes = {"ids": np.int64, "log_q": np.float32, "mask": np.bool_}
@@ -86,16 +86,16 @@ def draw_rows(
         return
     draw = kernels().negatives_draw
     ids, log_q, mask = out.ids, out.log_q, out.mask
-    words = longest + 2 * (batch.exclude_ids.shape[1] + k) + 2 + _PAUSED_WORDS
+    scratch_words = longest + 2 * (batch.exclude_ids.shape[1] + k) + 2 + _PAUSED_WORDS
     exhausted: list[tuple[int, int]] = []
-    own = threading.local()
+    local = threading.local()
 
     def settle(begin: int, end: int) -> int:
-        if not hasattr(own, "scratch"):
-            own.scratch = np.empty(words, np.uint64)
-            own.scratch[-_PAUSED_WORDS:] = 0
+        if not hasattr(local, "scratch"):
+            local.scratch = np.empty(scratch_words, np.uint64)
+            local.scratch[-_PAUSED_WORDS:] = 0
         begin, status, left = draw(
-            table.proposer(), exclusions, batch, begin, end, _BUDGET, own.scratch, ids, log_q, mask
+            table.proposer(), exclusions, batch, begin, end, _BUDGET, local.scratch, ids, log_q, mask
         )
         if status == _NEEDS_PREFIX:
             table.proposer(prefix=True)

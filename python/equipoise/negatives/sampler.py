@@ -27,10 +27,11 @@ _NO_KEYS = np.empty(0, np.uint64)
 class NegativeSampler(Sampler):
     """A sampler of negatives that excludes each row's positives exactly.
 
-    An id marked valid is never an excluded one. A slot whose proposal is excluded is redrawn at most 32
-    times, and then drawn exactly, in integers, from the ids that are left. ``log_q`` is the exact probability
-    of what was drawn, exclusions included. Results depend only on the arguments and on (seed, stream, epoch,
-    row key or counter), not on threads, on how rows are split into batches, or on the backend.
+    An id whose mask is True is never an excluded one. A slot whose proposal is excluded is redrawn at most 32
+    times, and then drawn exactly, in integers, from the ids that are left. ``log_q`` is the log of the exact
+    probability of each id that was drawn, and accounts for the exclusions. Results depend only on the
+    arguments and on (seed, stream, epoch, row key or counter), not on threads, on how rows are split into
+    batches, or on the backend.
 
     Parameters
     ----------
@@ -39,8 +40,8 @@ class NegativeSampler(Sampler):
         table, or a table.
     exclude : (indptr, indices) or SciPy CSR matrix, optional
         Row r never gets ``indices[indptr[r]:indptr[r + 1]]``, usually each user's positives. Indices may be
-        unsorted and repeated. Of a CSR matrix only the pattern matters. The copy takes 4 bytes per pair and
-        16 per row. Without it, any int64 is a row.
+        unsorted and repeated. For a CSR matrix, only the positions of the stored entries matter. The
+        sampler's copy takes 4 bytes per pair and 16 per row. Without ``exclude``, any int64 is a valid row.
     seed : int
         In [0, 2^64).
     stream : int
@@ -115,14 +116,15 @@ class NegativeSampler(Sampler):
         Parameters
         ----------
         rows : integer array of shape (B,)
-            Rows of ``exclude``; without it, any int64.
+            Rows of ``exclude``, or any int64 without it.
         num_negatives : int
             Number of negatives per row, k >= 0.
         exclude_ids : integer array of shape (B,) or (B, m), optional
-            More ids that the row must not get; -1 = none. An id that is already excluded counts once.
+            Further ids that each row must not get, where -1 means none. An id that is already excluded counts
+            once.
         unique : bool
-            Draw the ids of a row sequentially without replacement. Meant for k up to a few thousand, since
-            time grows with k^2.
+            If True, draw the ids of a row one after another without replacement. This is meant for k up to a
+            few thousand, since the time grows with k^2.
         on_exhausted : {"raise", "mask", "replace"}
             What to do for a row with no id of positive weight left or, with ``unique``, with fewer than k.
             "raise" raises ValueError. "mask" fills the first slots with the ids that are left; the others get
@@ -132,10 +134,10 @@ class NegativeSampler(Sampler):
             Keys for the rows' words in place of the counter, such as the index of an example. Equal keys get
             equal words in every call until ``set_epoch``. Keys that contain the epoch never repeat.
         out : Negatives, optional
-            Filled in place and returned. Its three arrays must be C-contiguous and writable.
+            A result to fill and return. Its three arrays must be C-contiguous and writable.
         n_threads : int, optional
-            Default: the environment variable ``EQUIPOISE_NUM_THREADS``, or 1. The result does not depend on
-            it.
+            Number of threads. By default, the value of the environment variable ``EQUIPOISE_NUM_THREADS``, or
+            1 if it is not set. The result does not depend on it.
 
         Returns
         -------
@@ -197,11 +199,11 @@ class NegativeSampler(Sampler):
         Parameters
         ----------
         num_samples : int
-            C >= 0.
+            The number of negatives, C >= 0.
         unique : bool
-            Draw until there are C distinct ids, and count the tries. To avoid long waits, ids that are hard
-            to find are drawn exactly, and the number of tries that finding them would have taken is drawn
-            too.
+            If True, draw until there are C distinct ids, and count the tries. To avoid long waits, ids that
+            are hard to find are drawn exactly, and the number of tries that finding them would have taken is
+            drawn too.
 
         Returns
         -------
@@ -243,7 +245,7 @@ class NegativeSampler(Sampler):
         Parameters
         ----------
         rows : integer array of shape (B,)
-            Rows of ``exclude``; without it, any int64, and nothing is a hit.
+            Rows of ``exclude``. Without it, any int64 is accepted, and nothing is a hit.
         candidate_ids : integer array of shape (C,)
             In [0, n). Duplicates are allowed.
         keep : integer array of shape (B,), optional
@@ -253,7 +255,7 @@ class NegativeSampler(Sampler):
         Returns
         -------
         bool ndarray of shape (B, C)
-            True if the candidate is one of the row's excluded ids, all of which are tested.
+            True if the candidate is one of the row's excluded ids. All of these are tested.
 
         Raises
         ------

@@ -24,9 +24,9 @@ class SharedNegatives:
     ----------
     ids : int64 ndarray of shape (C,)
     log_q : float32 ndarray of shape (C,)
-        Natural logarithm of the expected count of each id in the set.
+        The natural logarithm of the expected count of each id in the set.
     num_tries : int
-        Number of draws needed to get C distinct ids; C if they need not be distinct.
+        The number of draws that it took to get C distinct ids, or C if they need not be distinct.
 
     Examples
     --------

@@ -9,8 +9,8 @@ How a search runs, from the top::
 
     table.py: the table of each row's k neighbors that SmoteSampler draws from
 
-``search`` knows the arguments, the scales and the threads, ``blocks`` the layout that the kernels read. The
-definition of a distance is in the docstring of :func:`nearest_neighbors`. The kernels find candidates in
+``search`` handles the arguments, the scales and the threads, and ``blocks`` the layout that the kernels read.
+The definition of a distance is in the docstring of :func:`nearest_neighbors`. The kernels find candidates in
 float32, with bounds on the error, and rank the few that remain by that definition; see
 ``cpp/neighbors/search.hpp`` and its twin ``_numba/neighbors/search.py``. ``smote`` and ``imblearn`` call
 ``mixed_neighbors`` and the functions of ``table``.

@@ -18,9 +18,9 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
-BLOCK = 128  # rows of a block, and the most queries of one kernel call
-_SPLIT = 1 << 23  # the most numbers that one call splits, counting rows of fewer than 64 as 64
-_PACKED = 1 << 15  # rows and columns packed in one call, about
+BLOCK = 128  # rows of a block, and the largest number of queries of one kernel call
+_SPLIT = 1 << 23  # the most numbers that one call splits, counting at least 64 per row
+_PACKED = 1 << 15  # columns of blocks that one call packs, about
 
 
 class Points(NamedTuple):
@@ -59,7 +59,7 @@ def make_blocks(points: Points, threads: int) -> Blocks:
     points : Points
         At least one row.
     threads : int
-        Which blocks a row gets into may depend on this, but no answer does.
+        The block that a row is put into may depend on this, but no result does.
 
     Returns
     -------
@@ -85,9 +85,9 @@ def make_blocks(points: Points, threads: int) -> Blocks:
 
 
 def split(x: _validate.Matrix, threads: int) -> Int64s:
-    """Return the rows of `x` in the order of blocks of 128 rows, near ones together.
+    """Return an order of the rows of `x` in which each block of 128 rows holds rows near each other.
 
-    The order affects the time of a search, never its answer.
+    The order affects the time of a search, never its result.
     """
     n, d = x.shape
     order, knn_split = np.arange(n), kernels().knn_split
@@ -99,7 +99,7 @@ def split(x: _validate.Matrix, threads: int) -> Int64s:
         if end - begin <= most or middle >= end:
             small.append((begin, end))
         else:
-            knn_split(x, begin, end, middle - begin, order)  # in two
+            knn_split(x, begin, end, middle - begin, order)
             pieces += [(middle, end), (begin, middle)]
     for_chunks(len(small), 1, threads, lambda at, _: knn_split(x, *small[at], BLOCK, order))
     return order
@@ -108,8 +108,8 @@ def split(x: _validate.Matrix, threads: int) -> Int64s:
 def _aligned(size: int) -> Floats:
     """Return an empty array that starts at a cache line.
 
-    Vectors that lie across two lines cost 5 % of a search in 32 columns.
+    Vectors that straddle two cache lines make a search in 32 columns 5 % slower.
     """
-    room = np.empty(size + 15, np.float32)
-    start = -room.ctypes.data % 64 // 4
-    return room[start : start + size]
+    padded = np.empty(size + 15, np.float32)
+    start = -padded.ctypes.data % 64 // 4
+    return padded[start : start + size]

@@ -1,4 +1,4 @@
-"""Search for exact nearest neighbors, among numbers alone or beside category codes."""
+"""Search for exact nearest neighbors among rows of numbers, with or without category codes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["Neighbors", "mixed_neighbors", "nearest_neighbors"]
 
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
-_WORK = {"cpp": 1 << 30, "numba": 1 << 28}  # the most products of one call: about 50 ms
-_TINY, _HUGE = -400, 510  # between these exponents the squares of one column need no scale
+_WORK = {"cpp": 1 << 30, "numba": 1 << 28}  # the most products of one kernel call, which takes about 50 ms
+_TINY, _HUGE = -400, 510  # between these exponents, the squares of one column need no scaling
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ def nearest_neighbors(
     A squared distance is the sum of ``(x_c - y_c)^2`` over the columns c, in float64, in four partial sums
     (column c goes to sum c mod 4) that are added as ``(s0 + s1) + (s2 + s3)``. Rows are returned in the
     order of their squared distances, and equal ones in the order of their indices. This is the whole
-    definition: the answer does not depend on the backend, the CPU, the number of threads or the order of the
+    definition: the result does not depend on the backend, the CPU, the number of threads or the order of the
     search. If the largest value is so large that squares would overflow (about 10^150), or if it is below
     2^-400, all values are first multiplied by one power of two; differences 10^300 times smaller than the
     largest value still count. A distance beyond the range of the dtype is infinite.
@@ -68,8 +68,8 @@ def nearest_neighbors(
         themselves. Then no row is its own neighbor, which is decided by index: another row with the same
         values is a neighbor at distance 0.
     n_threads : int, optional
-        The number of threads, which are started and joined within the call. None means
-        ``EQUIPOISE_NUM_THREADS``, else 1.
+        Number of threads, which are started and joined within the call. By default, the value of the
+        environment variable ``EQUIPOISE_NUM_THREADS``, or 1 if it is not set.
     progress : callable or True, optional
         A function that is called as ``progress(done, total)`` now and then, in the calling thread, with
         numbers of queries. True shows a tqdm bar on stderr if that is a terminal (extra ``progress``).
@@ -82,21 +82,22 @@ def nearest_neighbors(
     Raises
     ------
     TypeError
-        ``X`` or ``queries`` have another dtype, or two different ones.
+        If ``X`` or ``queries`` is not float32 or float64, or if their dtypes differ.
     ValueError
-        A shape does not fit, a value is not finite (the message names its row and column), or ``k`` is out of
-        range.
+        If a shape does not fit, a value is not finite (the message names its row and column), or ``k`` is out
+        of range.
     ImportError
-        ``progress=True`` without tqdm.
+        If ``progress=True`` and tqdm is not installed.
 
     Notes
     -----
     Rows are split into blocks of 128 along the columns of the largest variance (Friedman, Bentley and Finkel
     1977). Each block has a center, a radius and a bounding box, which show that whole blocks or single
-    queries can be skipped. The rest are float32 dot products relative to the block's center, with a bound on
-    their error; rows that the bound cannot exclude are ranked in float64. Memory is a float32 copy of ``X``,
-    about 32 bytes a row, and n k entries for the answer, never n^2. Few columns and clustered rows are fast;
-    uniform noise in many columns takes n^2 d products.
+    queries can be skipped. All others are compared by float32 dot products relative to the block's center,
+    with a bound on their error; rows that the bound cannot exclude are ranked in float64. The memory in use
+    is a float32 copy of ``X``, about 32 bytes per row, and n k entries for the result, never n^2. The search
+    is fast if there are few columns or if the rows are clustered; uniform noise in many columns takes n^2 d
+    products.
 
     Examples
     --------
@@ -135,7 +136,7 @@ def mixed_neighbors(
     n_threads: int | None = None,
     progress: Any = None,
 ) -> Neighbors:
-    """Find neighbors as :func:`nearest_neighbors`, with ``mismatch^2`` added for each code that differs.
+    """Find neighbors as :func:`nearest_neighbors` does, adding ``mismatch^2`` for each code that differs.
 
     This is internal: values are not checked, since the callers have made X and the codes themselves.
 
@@ -146,11 +147,11 @@ def mixed_neighbors(
     codes : int32 ndarray of shape (n, c)
         Category codes.
     mismatch : float
-        What a differing code adds to a squared distance is the square of this.
+        The square of this is added to a squared distance for each code that differs.
     k : int
         As for :func:`nearest_neighbors`.
     queries, query_codes : ndarrays of shape (m, d) and (m, c), optional
-        Both or neither.
+        Give both or neither.
     n_threads, progress
         As for :func:`nearest_neighbors`.
 
@@ -178,7 +179,7 @@ def _search(
     threads: int,
     progress: Any,
 ) -> Neighbors:
-    """Search among checked points; without `queries` among themselves."""
+    """Find the neighbors of checked queries or, if `queries` is None, of the points themselves."""
     self_join = queries is None
     largest = max(_largest(x), mismatch, 0.0 if queries is None else _largest(queries))
     scale, candidate_scale = _scales(largest, x.shape[1] + codes.shape[1])
@@ -202,7 +203,7 @@ def _search(
 
 
 def _queries_per_call(n: int, d: int, k: int) -> int:
-    """Return a power of two, which bounds the time and the memory of a kernel call."""
+    """Return how many queries a kernel call takes: a power of two that bounds its time and memory."""
     rows = min(_WORK[backend.backend()] // (n * (d + 1)), (1 << 21) // (2 * k + 64), BLOCK)
     return 1 << max(0, rows.bit_length() - 1)
 
@@ -210,11 +211,11 @@ def _queries_per_call(n: int, d: int, k: int) -> int:
 def _scales(largest: float, columns: int) -> tuple[float, float]:
     """Return the powers of two that numbers are multiplied by, for answers and for candidates.
 
-    The first is 1 where squares allow it; the second brings `largest` to about 1.
+    The first is 1 unless squares would overflow or underflow. The second brings `largest` to about 1.
     """
     exponent, most = math.frexp(largest)[1], _HUGE - (columns.bit_length() + 1) // 2
     scale = 1.0
-    if exponent > most:  # no smaller than overflow demands, so that small differences survive
+    if exponent > most:  # just small enough to prevent overflow, so that small differences survive
         scale = math.ldexp(1.0, most - exponent)
     elif exponent < _TINY:
         scale = math.ldexp(1.0, min(1000, -exponent))

@@ -17,11 +17,13 @@ __all__ = ["estimated", "neighbor_table", "without_self"]
 
 Int64s = NDArray[np.int64]
 Table = NDArray[np.int32]
-_CHUNK = 1 << 20  # numbers read between two looks at Ctrl-C
+_CHUNK = 1 << 20  # numbers read between two checks for Ctrl-C
 
 
 def neighbor_table(X: NDArray[Any], k: int, estimator: Any, categorical: Int64s) -> Table:
-    """Return the k neighbors of each row, as the estimator finds them, else the nearest rows of other values.
+    """Return the k neighbors of each row, found by the estimator or, without one, by an exact search.
+
+    The exact search treats copies of a row as one point, so that a row's neighbors have other values.
 
     Parameters
     ----------
@@ -30,7 +32,7 @@ def neighbor_table(X: NDArray[Any], k: int, estimator: Any, categorical: Int64s)
     k : int
         Less than n.
     estimator : estimator or None
-        If given, its neighbors are taken as they are, but for the row itself.
+        If given, its neighbors are taken as they are, except for the row itself.
     categorical : int64 ndarray
         The columns of X that hold category codes.
 
@@ -64,13 +66,13 @@ def estimated(estimator: Any, X: NDArray[Any], rows: Int64s, k: int, name: str) 
 
 
 def without_self(found: Int64s, rows: Int64s) -> Int64s:
-    """Return ``found`` without each row's own index, or without its last where copies crowded that out."""
+    """Return ``found`` without each row's own index or, if copies crowded it out, without the last entry."""
     order = np.argsort(found == rows[:, np.newaxis], axis=1, kind="stable")
     return np.take_along_axis(found, order[:, :-1], axis=1)
 
 
 def _search(numbers: NDArray[Any], codes: NDArray[np.int32], mismatch: float, k: int) -> tuple[Table, Any]:
-    """Return the k nearest rows, and which rows have one at distance 0. Only those can have copies."""
+    """Return the k nearest rows, and which rows have a neighbor at distance 0 and so may have copies."""
     found = mixed_neighbors(numbers, codes, mismatch, k)
     return found.indices.astype(np.int32), found.distances[:, 0] == 0
 
@@ -100,15 +102,15 @@ def _moments(numbers: NDArray[Any], center: NDArray[np.float64]) -> tuple[NDArra
 
 
 def _points(X: NDArray[Any], copies: NDArray[np.bool_]) -> tuple[Int64s, Int64s]:
-    """Return the first row of each point, in increasing order, and the number of each row's point.
+    """Return the first row of each point, in increasing order, and the number of the point of each row.
 
     Copies of a row are one point. Only the rows in ``copies`` may equal another row.
     """
     some = np.flatnonzero(copies)
     values = X[some] + X.dtype.type(0)  # -0 and 0 are one value
-    whole = values.view(np.dtype((np.void, values.itemsize * values.shape[1])))[:, 0]
-    _, at, group = np.unique(whole, return_index=True, return_inverse=True)
-    stands = np.arange(len(X))
-    stands[some] = some[at][group.reshape(-1)]
-    first = np.flatnonzero(stands == np.arange(len(X)))
-    return first, np.searchsorted(first, stands)
+    as_bytes = values.view(np.dtype((np.void, values.itemsize * values.shape[1])))[:, 0]
+    _, at, group = np.unique(as_bytes, return_index=True, return_inverse=True)
+    first_copy = np.arange(len(X))
+    first_copy[some] = some[at][group.reshape(-1)]
+    first = np.flatnonzero(first_copy == np.arange(len(X)))
+    return first, np.searchsorted(first, first_copy)

@@ -1,6 +1,6 @@
 """Synthetic minority rows (SMOTE).
 
-Who calls whom::
+The parts and what they call::
 
     borderline_weights, safe_level_weights      SmoteSampler (sampler.py)
               (parent_weights.py)                 |       |        |
@@ -13,8 +13,8 @@ Who calls whom::
 ``SmoteSampler`` finds the k neighbors of each row once, when it is made. After that, ``sample`` only draws a
 parent, one of its neighbors and a gap, and writes ``base + gap * (neighbor - base)``, in one kernel
 (``smote_draw``). ``interpolate`` and ``interpolate_csr`` apply the same formula to parents, neighbors and
-gaps that the caller has drawn. The functions of ``parent_weights`` choose the rows that a sampler starts
-from. ``equipoise.rng`` defines the stream of the draws.
+gaps that the caller has drawn. The functions of ``parent_weights`` choose the parents that a sampler draws.
+``equipoise.rng`` defines the stream of the draws.
 """
 
 from equipoise.smote.interpolation import interpolate, interpolate_csr

@@ -15,11 +15,11 @@ __all__ = ["Pairs", "interpolate", "interpolate_csr"]
 
 
 Int64s = NDArray[np.int64]
-_CHUNK = 1 << 20  # numbers written, or read for them, between two looks at Ctrl-C: a few milliseconds
+_CHUNK = 1 << 20  # numbers read or written between two checks for Ctrl-C, which takes a few milliseconds
 
 
 class Pairs(NamedTuple):
-    """Which rows synthetic rows lie between, as kernels take them.
+    """The rows that synthetic rows lie between, as kernels take them.
 
     Row i is ``base + gap * (neighbor - base)`` with ``base = X[parents[i]]``, ``neighbor = X[neighbors[i]]``
     and ``gap = gaps[i]``.
@@ -49,8 +49,8 @@ def interpolate(
 
         base + gap * (neighbor - base)
 
-    with base = X[parents[i]], neighbor = X[neighbors[i]] and gap = gaps[i]. Every operation is rounded to X's
-    dtype; none is fused.
+    with base = X[parents[i]], neighbor = X[neighbors[i]] and gap = gaps[i]. Each operation is rounded to X's
+    dtype, and none is fused.
 
     Parameters
     ----------
@@ -64,7 +64,8 @@ def interpolate(
         An array to fill and return, of X's dtype. It must be C-contiguous and writable, and must not share
         memory with X.
     n_threads : int, optional
-        The number of threads. None means ``EQUIPOISE_NUM_THREADS``, else 1. The result does not depend on it.
+        Number of threads. By default, the value of the environment variable ``EQUIPOISE_NUM_THREADS``, or 1
+        if it is not set. The result does not depend on it.
 
     Returns
     -------
@@ -73,9 +74,9 @@ def interpolate(
     Raises
     ------
     IndexError
-        A parent or neighbor is outside [0, n).
+        If a parent or neighbor is outside [0, n).
     TypeError, ValueError
-        An argument has the wrong type or dtype, or the wrong value or shape.
+        If an argument has the wrong type or dtype, or the wrong value or shape.
 
     Examples
     --------
@@ -138,7 +139,8 @@ def interpolate_csr(
     gaps : array of shape (m,), of the dtype of ``data``
         Finite; in [0, 1] for rows between the two.
     n_threads : int, optional
-        The number of threads. None means ``EQUIPOISE_NUM_THREADS``, else 1. The result does not depend on it.
+        Number of threads. By default, the value of the environment variable ``EQUIPOISE_NUM_THREADS``, or 1
+        if it is not set. The result does not depend on it.
 
     Returns
     -------
@@ -149,9 +151,9 @@ def interpolate_csr(
     Raises
     ------
     IndexError
-        A parent or neighbor is outside [0, n), or a column is negative.
+        If a parent or neighbor is outside [0, n), or a column is negative.
     TypeError, ValueError
-        An argument has the wrong type or dtype, or the wrong value or shape.
+        If an argument has the wrong type or dtype, or the wrong value or shape.
 
     Examples
     --------
@@ -166,7 +168,7 @@ def interpolate_csr(
     b = _validate.as_ids(neighbors, "neighbors", upper=ptr.size - 1, length=a.size)
     steps = _validate.as_gaps(gaps, a.size, values.dtype)
     threads = _validate.as_threads(n_threads)
-    # Chosen for rows of average length, for which a chunk takes a few milliseconds.
+    # A chunk of rows of average length takes a few milliseconds.
     chunk = max(1, _CHUNK // (8 + 2 * (columns.size // max(1, ptr.size - 1))))
     pairs, out_ptr = Pairs(a, b, steps), np.zeros(a.size + 1, np.int64)
     count, fill = kernels().interpolate_csr_count, kernels().interpolate_csr

@@ -38,11 +38,11 @@ def locate(given: Any, held: NDArray[Any]) -> MappedFile | None:
         return None
     if given.filename is None or _address(given) != _address(held):
         return None
-    import mmap  # not with the package: few samplers are over a file
+    import mmap  # imported late, since few samplers are backed by a file
 
-    begins = given.offset - given.offset % mmap.ALLOCATIONGRANULARITY
+    map_offset = given.offset - given.offset % mmap.ALLOCATIONGRANULARITY
     inside = _address(held) - _address(np.frombuffer(given._mmap, np.uint8))  # type: ignore[attr-defined]
-    return MappedFile(os.path.abspath(given.filename), begins + inside, held.dtype.str, held.shape)
+    return MappedFile(os.path.abspath(given.filename), map_offset + inside, held.dtype.str, held.shape)
 
 
 def remap(file: MappedFile) -> NDArray[Any]:

@@ -19,16 +19,17 @@ def borderline_weights(X: Any, y: Any, cls: Any, *, m_neighbors: Any = 10) -> ND
 
     Let q be the number of rows of other classes among the m rows of X that are nearest to a row, not counting
     the row itself. The row is in danger if m / 2 <= q < m; with a smaller q it is safe, and with q = m it is
-    noise. The search for neighbors uses ``EQUIPOISE_NUM_THREADS`` threads, else 1.
+    noise. The search for neighbors uses as many threads as the environment variable ``EQUIPOISE_NUM_THREADS``
+    says, or one.
 
     Parameters
     ----------
     X : float32 or float64 array of shape (n, d)
         The rows of all classes; finite, n > m_neighbors.
     y : array of shape (n,)
-        Their labels.
+        The labels of the rows.
     cls : label
-        The class.
+        The label of the class.
     m_neighbors : int, or estimator with ``fit``, ``kneighbors`` and ``n_neighbors``
         m >= 1, or an estimator that finds the neighbors, as for :class:`SmoteSampler`. The estimator's
         ``n_neighbors`` counts the row itself.
@@ -42,7 +43,7 @@ def borderline_weights(X: Any, y: Any, cls: Any, *, m_neighbors: Any = 10) -> ND
     Raises
     ------
     TypeError, ValueError
-        X is refused by :class:`SmoteSampler`, the labels do not fit it, or the class is not in ``y`` or has
+        If :class:`SmoteSampler` would refuse X, the labels do not fit X, or the class is not in ``y`` or has
         no row in danger, so that there would be no parent.
 
     References
@@ -69,17 +70,17 @@ def safe_level_weights(X: Any, y: Any, cls: Any, *, k_neighbors: Any = 5) -> NDA
     """Return the safe level of each row of a class: how many of its k nearest rows are of the class, too.
 
     This is the level of Safe-Level-SMOTE, which skips rows of level 0 and pulls synthetic rows toward the
-    safer end. As weights, levels make rows parents in proportion to their level. The search for neighbors
-    uses ``EQUIPOISE_NUM_THREADS`` threads, else 1.
+    safer end. With the levels as weights, rows become parents in proportion to their level. The search for
+    neighbors uses as many threads as the environment variable ``EQUIPOISE_NUM_THREADS`` says, or one.
 
     Parameters
     ----------
     X : float32 or float64 array of shape (n, d)
         The rows of all classes; finite, n > k_neighbors.
     y : array of shape (n,)
-        Their labels.
+        The labels of the rows.
     cls : label
-        The class.
+        The label of the class.
     k_neighbors : int, or estimator with ``fit``, ``kneighbors`` and ``n_neighbors``
         k >= 1, not counting the row itself, or an estimator that finds the neighbors, as for
         :class:`SmoteSampler`. The estimator's ``n_neighbors`` counts the row itself.
@@ -93,8 +94,8 @@ def safe_level_weights(X: Any, y: Any, cls: Any, *, k_neighbors: Any = 5) -> NDA
     Raises
     ------
     TypeError, ValueError
-        X is refused by :class:`SmoteSampler`, the labels do not fit it, the class is not in ``y``, or all its
-        levels are 0, so that there would be no parent.
+        If :class:`SmoteSampler` would refuse X, the labels do not fit X, the class is not in ``y``, or all
+        its levels are 0, so that there would be no parent.
 
     References
     ----------
@@ -124,11 +125,11 @@ def _others(X: Any, y: Any, cls: Any, neighbors: Any, name: str) -> tuple[NDArra
     rows = _validate.as_rows(X)
     mine = _validate.as_class_rows(y, cls, len(rows))
     _validate.check_enough_rows(len(rows), k, name)
-    its = np.flatnonzero(mine)
+    own = np.flatnonzero(mine)
     if estimator is not None:
-        found = estimated(estimator, rows, its, k, name)
+        found = estimated(estimator, rows, own, k, name)
     else:
-        # One more, since each query finds its own row, unless copies crowd it out.
-        found = without_self(nearest_neighbors(rows, k + 1, queries=rows[its]).indices, its)
+        # Search for one more, since each query finds its own row, unless copies crowd it out.
+        found = without_self(nearest_neighbors(rows, k + 1, queries=rows[own]).indices, own)
     others: NDArray[np.intp] = np.count_nonzero(~mine[found], axis=1)
     return others, k

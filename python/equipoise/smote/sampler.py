@@ -26,8 +26,8 @@ __all__ = ["SmoteSampler", "SyntheticRows"]
 
 
 Int64s = NDArray[np.int64]
-_CHUNK = 1 << 20  # numbers written, or read for them, between two looks at Ctrl-C: a few milliseconds
-_HASHED = 1 << 24  # bytes hashed between two looks
+_CHUNK = 1 << 20  # numbers read or written between two checks for Ctrl-C, which takes a few milliseconds
+_HASHED = 1 << 24  # bytes hashed between two checks for Ctrl-C
 _NO_CELLS: NDArray[np.uint64] = np.empty(0, np.uint64)
 
 
@@ -52,11 +52,11 @@ class SyntheticRows:
     rows : float32 or float64 ndarray of shape (n, d)
         The synthetic rows.
     parents : int64 ndarray of shape (n,)
-        The row of X that each starts from.
+        The row of X that each row starts from.
     neighbors : int64 ndarray of shape (n,)
-        The row of X that each lies toward.
+        The row of X toward which each row lies.
     gaps : ndarray of shape (n,), of X's dtype
-        How far each lies toward it, in [0, 1).
+        The fraction of the way to the neighbor, in [0, 1).
 
     Examples
     --------
@@ -87,45 +87,46 @@ class SmoteSampler(Sampler):
         base + gap * (neighbor - base)
 
     with the gap uniform on [0, 1), in X's dtype. Row i is a function of (seed, epoch, i) and of what the
-    sampler was made from. It does not depend on threads, on how calls are cut or on the backend. The sampler
-    keeps X as it is, an int32 table of the neighbors (4 k bytes a row) and, for ``parent_weights``, an alias
-    table (16 bytes a row).
+    sampler was made from. It does not depend on threads, on how rows are split into calls or on the backend.
+    The sampler keeps X as it is, an int32 table of the neighbors (4 k bytes per row) and, for
+    ``parent_weights``, an alias table (16 bytes per row).
 
     Parameters
     ----------
     X : float32 or float64 array of shape (n, d)
         The rows of one class; finite, n > k_neighbors. A C-contiguous array is not copied, so it must not
-        change while the sampler lives. A read-only ``np.memmap`` stays on disk.
+        change while the sampler is in use. A read-only ``np.memmap`` stays on disk.
     k_neighbors : int, or estimator with ``fit``, ``kneighbors`` and ``n_neighbors``
-        The number of neighbors of each row. Given an int, exact neighbors are found here, and copies of a
-        row count as one point, so that no row is its own neighbor; n must exceed k_neighbors without copies,
-        too. An estimator like scikit-learn's, whose ``n_neighbors`` counts the row itself, is fitted to X
-        here. Its neighbors are taken as they come, without the row itself or, where that is missing, without
-        the last.
+        The number of neighbors of each row. If it is an int, exact neighbors are found, and copies of a row
+        count as one point, so that no row is its own neighbor; n must exceed k_neighbors even without the
+        copies. An estimator like scikit-learn's, whose ``n_neighbors`` counts the row itself, is fitted to X.
+        Its neighbors are taken as they come, without the row itself or, if that is missing, without the last
+        one.
     categorical : sequence of int, optional
         Columns that hold codes, which are whole numbers in [-2^31, 2^31). For each such column in which two
         rows differ, the squared median of the continuous columns' standard deviations (1 without continuous
-        columns) is added to their squared distance (SMOTE-NC). A synthetic row has the code that most of its
-        parent's neighbors have, and the smallest of several.
+        columns) is added to their squared distance (SMOTE-NC). A synthetic row has the most frequent code of
+        its parent's neighbors, or the smallest one if several are equally frequent.
     parent_weights : array of shape (n,), optional
         Parents are drawn in proportion to these weights, as :class:`AliasTable` does; see
         :func:`borderline_weights` and :func:`safe_level_weights`. By default all rows are equally likely.
     seed : int
-        In [0, 2^64). Two classes may share a seed: their rows keep their draws apart.
+        In [0, 2^64). Two classes may share a seed: since their rows differ, so do their draws.
 
     Raises
     ------
     TypeError, ValueError, IndexError
-        X is no such array, contains NaN or infinity (the message names row and column) or has too few rows; a
-        categorical column is outside X; the weights are refused by :class:`AliasTable`.
+        If X is not such an array, contains NaN or infinity (the message names the row and column) or has too
+        few rows, if a categorical column is outside X, or if :class:`AliasTable` refuses the weights.
 
     Notes
     -----
-    The search for neighbors uses ``EQUIPOISE_NUM_THREADS`` threads, else 1. The draws are keyed by a counter
-    of the rows since the epoch began: consecutive calls continue the stream, and ``state_dict`` carries the
-    counter. In a torch DataLoader worker, ``get_worker_info().seed`` is part of the address as well. A
-    pickle holds the table, and X by value (out of band under protocol 5). If X is a read-only ``np.memmap``,
-    the pickle holds its file, offset, dtype, shape and checksum instead, so that workers share one copy.
+    The search for neighbors uses as many threads as the environment variable ``EQUIPOISE_NUM_THREADS`` says,
+    or one. The draws are keyed by the number of rows drawn since the epoch began, so consecutive calls
+    continue the stream; ``state_dict`` holds this counter. In a torch DataLoader worker,
+    ``get_worker_info().seed`` is part of the address as well. A pickle holds the table, and X by value (out
+    of band under protocol 5). If X is a read-only ``np.memmap``, the pickle holds its file, offset, dtype,
+    shape and checksum instead, so that workers share one copy.
 
     Unlike in imbalanced-learn's SMOTE, two classes of equal size do not get the same draws, and rows that
     occur several times do not get themselves as neighbors, which would make all synthetic rows copies.
@@ -198,17 +199,18 @@ class SmoteSampler(Sampler):
         return_parents : bool
             Whether to return the parent, the neighbor and the gap of each row as well.
         n_threads : int, optional
-            The number of threads. None means ``EQUIPOISE_NUM_THREADS``, else 1. The rows do not depend on it.
+            Number of threads. By default, the value of the environment variable ``EQUIPOISE_NUM_THREADS``, or
+            1 if it is not set. The result does not depend on it.
 
         Returns
         -------
         ndarray of shape (n, d), of X's dtype
-            The rows, or with ``return_parents`` a :class:`SyntheticRows` whose ``rows`` are these.
+            The rows or, with ``return_parents``, a :class:`SyntheticRows` that contains them.
 
         Raises
         ------
         TypeError, ValueError
-            An argument has the wrong type, or the wrong value or shape. The stream does not move then.
+            If an argument has the wrong type, value or shape. The counter is then unchanged.
 
         Examples
         --------
@@ -230,8 +232,8 @@ class SmoteSampler(Sampler):
         else:
             _validate.check_out(out, "out", dtype.type, (count, d))
             _validate.check_apart(out, self._X, "X")
-        told = count if with_parents else 0
-        pairs = Pairs(np.empty(told, np.int64), np.empty(told, np.int64), np.empty(told, dtype))
+        size = count if with_parents else 0
+        pairs = Pairs(np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, dtype))
         first = self._take("_rows_drawn", count)
         try:
             self._fill(first, out, pairs, with_parents, threads)
@@ -241,7 +243,7 @@ class SmoteSampler(Sampler):
         return SyntheticRows(out, *pairs) if with_parents else out
 
     def _fill(self, first: int, out: NDArray[Any], pairs: Pairs, with_parents: bool, threads: int) -> None:
-        """Draw row `first` of the stream and those after it into `out`."""
+        """Fill `out` with rows of the stream, from row `first` on."""
         draw, lane = kernels().smote_draw, np.uint64(worker_lane())
         cells = self._weights.proposer().cells if self._weights is not None else _NO_CELLS
         source = Neighborhood(self._X, self._table, cells, self._categorical)
@@ -249,8 +251,8 @@ class SmoteSampler(Sampler):
 
         def fill(begin: int, end: int) -> None:
             start, votes = np.uint64((first + begin) % 2**64), np.empty(k, self._X.dtype)
-            told = pairs.part(begin, end)
-            draw(self._key, lane, start, source, votes, with_parents, out[begin:end], told)
+            part = pairs.part(begin, end)
+            draw(self._key, lane, start, source, votes, with_parents, out[begin:end], part)
 
         for_chunks(count, max(1, _CHUNK // (8 + d + self._categorical.size * k * k)), threads, fill)
 
@@ -281,8 +283,8 @@ class SmoteSampler(Sampler):
 
 
 def _rows_digest(X: NDArray[Any]) -> bytes:
-    """Hash the shape and the rows, as the stream contract says. It tells classes under one seed apart."""
-    import hashlib  # not with the package: it loads OpenSSL
+    """Return a digest of the shape and the rows, which gives classes with the same seed different draws."""
+    import hashlib  # imported late, since it loads OpenSSL
 
     digest = hashlib.blake2b(b"".join(size.to_bytes(8, "little") for size in X.shape), digest_size=16)
     little = X.dtype.newbyteorder("<")

@@ -8,7 +8,7 @@
                                |
         sample     -> alias_draw, uniform_draw (kernels), in chunks
         prob       -> whole units / total
-        proposer() -> Proposer, the record that kernels of negatives take
+        proposer() -> Proposer, the record that the kernels of negatives take
         save, load -> file
 
 `units` turns weights into integers that add up to n * 2^32, `base` holds what all tables share, `alias` and

@@ -31,8 +31,8 @@ class AliasTable(Table):
         p_i is proportional to ``(weights_i + smoothing) ** power``. word2vec draws negatives with a power of
         0.75.
     smoothing : float
-        >= 0. Added to each weight before the power is taken, so that items without a count can be drawn. If
-        ``weights_i + smoothing`` is 0, the probability is 0 for every power.
+        A number >= 0 that is added to each weight before the power is taken, so that items without a count
+        can be drawn. If ``weights_i + smoothing`` is 0, the probability is 0 for every power.
 
     Raises
     ------
@@ -130,8 +130,8 @@ class AliasTable(Table):
         OSError
             If the file cannot be read.
         ValueError
-            If :meth:`save` did not write the file, it has another version, it is truncated or, when not
-            mapped, it is damaged.
+            If the file was not written by :meth:`save`, has another version, is truncated or, when not
+            mapped, is damaged.
 
         Examples
         --------
@@ -158,7 +158,7 @@ class AliasTable(Table):
 
     def __setstate__(self, state: tuple[str, bytes] | Units) -> None:
         if isinstance(state, np.ndarray):
-            self._set(np.asarray(state, np.uint64))  # unpickled arrays have a dtype object of their own
+            self._set(np.asarray(state, np.uint64))  # an unpickled array has its own dtype object
             return
         path, fingerprint = state
         loaded = AliasTable.load(path)

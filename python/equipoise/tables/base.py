@@ -15,7 +15,7 @@ from equipoise.tables.units import Units, fingerprint_of
 
 __all__ = ["CHUNK", "Proposer", "Table"]
 
-# Draws per chunk, which take a few milliseconds; a multiple of the stream's block of 128.
+# Draws per chunk, which takes a few milliseconds. A multiple of the stream's block of 128 draws.
 CHUNK = 1 << 18
 _EMPTY: Units = np.empty(0, np.uint64)
 
@@ -24,7 +24,7 @@ class Proposer(NamedTuple):
     """The arrays of a table, as kernels take them.
 
     A table without units is uniform: each id has one unit. `total` is the sum of the units, and ``prefix[i]``
-    the sum of the units of the ids below i. `prefix` is empty until it is asked for.
+    the sum of the units of the ids below i. `prefix` is empty until it is needed.
     """
 
     n: np.uint64
@@ -55,9 +55,10 @@ class Table:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory in use.
+        """The number of bytes of memory in use.
 
-        16 per item for tables with weights, and 8 more once a row of negatives has needed an exact draw.
+        A table with weights uses 16 bytes per item, and 8 more once a row of negatives has needed an exact
+        draw.
         """
         return self._units.nbytes + self._cells.nbytes + self._prefix.nbytes
 
@@ -79,10 +80,10 @@ class Table:
             Anything that ``numpy.random.default_rng`` accepts (Scientific Python's SPEC 7). One 64-bit key is
             drawn from it. The same int gives the same ids in each call.
         out : int64 ndarray of shape ``size``, optional
-            Filled in place and returned. Must be C-contiguous and writable.
+            An array to fill and return. It must be C-contiguous and writable.
         n_threads : int, optional
-            Default: the environment variable ``EQUIPOISE_NUM_THREADS``, or 1. The result does not depend on
-            it.
+            Number of threads. By default, the value of the environment variable ``EQUIPOISE_NUM_THREADS``, or
+            1 if it is not set. The result does not depend on it.
 
         Returns
         -------
@@ -178,7 +179,7 @@ class Table:
         return out
 
     def proposer(self, *, prefix: bool = False) -> Proposer:
-        """Return the table as kernels take it. Internal.
+        """Return the record of the table that kernels take (internal).
 
         Parameters
         ----------
@@ -207,7 +208,7 @@ class Table:
         return self._proposer
 
     def units_of(self, ids: NDArray[np.int64]) -> Units:
-        """Return the whole units of each id. Internal.
+        """Return the whole units of each id (internal).
 
         Parameters
         ----------
@@ -240,7 +241,7 @@ class Table:
         return self._positive
 
     def fingerprint(self) -> bytes:
-        """Return a digest of the number of ids and their units, which is computed once. Internal.
+        """Return a digest of the number of ids and their units, which is computed once (internal).
 
         Examples
         --------

@@ -20,7 +20,7 @@ __all__ = ["ALIAS", "UNIFORM", "read", "write"]
 
 ALIAS, UNIFORM = 0, 1
 _KINDS = {ALIAS: "AliasTable", UNIFORM: "UniformTable"}
-_WORDS = {ALIAS: 2, UNIFORM: 0}  # per item
+_WORDS = {ALIAS: 2, UNIFORM: 0}  # 64-bit words per item
 _MAGIC = b"equipoise alias\n"
 _HEADER = struct.Struct("<16sIIQ32s")  # magic, version, kind, n, fingerprint; zeros fill the page
 _PAGE = 4096
@@ -29,12 +29,12 @@ _PAGE = 4096
 def write(path: str, kind: int, n: int, fingerprint: bytes, words: tuple[NDArray[np.uint64], ...]) -> None:
     """Write the file under a temporary name, then rename it.
 
-    Until then an existing file stays as it is.
+    An existing file stays unchanged until then.
     """
     header = _HEADER.pack(_MAGIC, 1, kind, n, fingerprint).ljust(_PAGE, b"\0")
     temporary = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
     try:
-        with open(temporary, "xb") as file:  # files of tempfile are readable for their owner alone
+        with open(temporary, "xb") as file:  # a file from tempfile could be read only by its owner
             file.write(header)
             for part in words:
                 part.astype("<u8", copy=False).tofile(file)

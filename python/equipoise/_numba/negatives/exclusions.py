@@ -22,14 +22,14 @@ EXCLUSIONS = record(Exclusions, reads(i64), reads(u32), reads(u64))
 
 @jit()
 def check_exclusions(exclusions):
-    """Refuse a record whose arrays do not fit together."""
+    """Reject a record whose arrays do not fit together."""
     if exclusions.units.size != 0 and exclusions.units.size + 1 != exclusions.indptr.size:
         raise ValueError("exclusions: indptr and units differ")
 
 
 @jit()
 def if_less(a, b, x):
-    """Return x if a < b, else 0, from the borrow of a - b.
+    """Return x if a < b, else 0, computed from the borrow of a - b.
 
     A comparison would become a branch that cannot be predicted.
     """
@@ -57,9 +57,9 @@ def contains(ids, start, n, x):
 
 
 # The ids that a slot of a row cannot get: `num_excluded` ids of `excluded` from `start` on, and `num_more` of
-# `room` from `more` on, which are its exclude_ids and earlier picks. Both are sorted. With a uniform table
-# the latter are positions among the ids that are not excluded instead of ids. `left` is the sum of the units
-# of all other ids.
+# `room` from `more` on, which are its exclude_ids and earlier picks. Both are sorted. With a uniform table,
+# the latter are not ids but positions among the ids that are not excluded. `left` is the sum of the units of
+# all other ids.
 Blocked = namedtuple("Blocked", "excluded, start, num_excluded, room, more, num_more, left")
 
 
@@ -73,7 +73,7 @@ def has(blocked, id):
 
 @jit()
 def add(blocked, id, units):
-    """Block one more id, which has so many units, and return the row with it."""
+    """Block one more id, which has the given units, and return the new `Blocked`."""
     excluded, start, num_excluded, room, more, num_more, left = blocked
     at = more + num_more
     while at > more and room[at - ONE] > id:
@@ -130,7 +130,7 @@ def exclusion_sort(indptr, ids):
     if indptr.size == 0:
         raise ValueError("exclusion_sort: empty indptr")
     if indptr[0] != 0 or indptr[indptr.size - 1] != ids.size:
-        raise ValueError("exclusion_sort: indptr does not end at the ids")
+        raise ValueError("exclusion_sort: indptr does not end at the number of ids")
     rows, longest = np.uint64(indptr.size - 1), 0
     for row in range(rows):
         longest = max(longest, indptr[row + ONE] - indptr[row])
@@ -168,7 +168,7 @@ stack_ranks = stack(u64, int(LOCKSTEP))
 
 @jit()
 def ranks_of(ids, n, wanted, start, count, ranks):
-    """Do rank_of for up to LOCKSTEP ids of `wanted` at once.
+    """Compute rank_of for up to LOCKSTEP ids of `wanted` at once.
 
     A single search would wait for each of its loads.
     """

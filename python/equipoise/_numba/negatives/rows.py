@@ -35,26 +35,24 @@ from equipoise._numba.tables.alias import alias_pick, column_and_coin, resolve
 from equipoise._numba.tables.proposer import PROPOSER, check_proposer, units_of
 
 REDRAWS = 32
-GROUP, IN_FLIGHT = np.uint64(16), np.uint64(256)  # rows, and proposals, in flight
+GROUP, IN_FLIGHT = np.uint64(16), np.uint64(256)  # rows and proposals in flight
 BUFFER = np.uint64(64)  # ratios whose logarithms are taken together
 SCANNED = np.uint64(128)  # up to this many exclusions, a slot is compared with all of them
-LINE, PREFETCHED = (
-    np.uint64(16),
-    np.uint64(256),
-)  # exclusions per cache line, and how many of a row are prefetched
+LINE = np.uint64(16)  # exclusions per cache line
+PREFETCHED = np.uint64(256)  # exclusions of a row that are prefetched
 MASK, REPLACE = 1, 2  # on_exhausted; 0 raises
 DONE, NEEDS_PREFIX, EXHAUSTED = 0, 1, 2  # status
 EIGHT, SIXTEEN, SIXTY_FOUR = np.uint64(8), np.uint64(16), np.uint64(64)
 
 
-# The rows of one call and how to draw for them. Rows are keyed by row_keys, or if that is empty by their
-# number, from `first` on. exclude_ids has m ids per row; -1 = none.
+# The rows of one call and how to draw for them. Rows are keyed by row_keys or, if that is empty, by their
+# numbers, which start at `first`. exclude_ids has m ids per row, where -1 means none.
 Batch = namedtuple("Batch", "key, lane, first, row_keys, rows, exclude_ids, unique, on_exhausted")
 BATCH = record(Batch, u64, u64, u64, reads(u64), reads(i64), reads(i64, 2), b1, i64)
 
 
 # A row that exceeds the budget of a call is paused, and the next call resumes it. Its state is kept here.
-SLOT, CURSOR, NUM_MORE, LEFT, FLAGS = (np.uint64(i) for i in range(5))  # SLOT 0: no row is paused
+SLOT, CURSOR, NUM_MORE, LEFT, FLAGS = (np.uint64(i) for i in range(5))  # SLOT is 0 if no row is paused
 PAUSED_WORDS = 5
 
 
@@ -87,9 +85,9 @@ def exact_pick(table, blocked, scratch, target):
         id = low + ((high - low) >> ONE)
         rank = rank_of(blocked.excluded, blocked.start, blocked.num_excluded, id + ONE)
         rank_more = rank_of(room, blocked.more, blocked.num_more, id + ONE)
-        upto = table.prefix[id + ONE] - room[rank] - room[before_more + rank_more]
-        high -= if_less(target, upto, high - id)
-        low += if_less(upto, target + ONE, id + ONE - low)
+        up_to = table.prefix[id + ONE] - room[rank] - room[before_more + rank_more]
+        high -= if_less(target, up_to, high - id)
+        low += if_less(up_to, target + ONE, id + ONE - low)
     return low
 
 
@@ -123,7 +121,7 @@ def block_excluded(table, exclusions, row, scratch):
 
 @jit()
 def block_more(table, batch, b, blocked, work):
-    """Block the exclude_ids of row b too. They are sorted, so adding one moves no other."""
+    """Block the exclude_ids of row b as well. They are sorted, so adding one moves no other."""
     work += np.uint64(batch.exclude_ids.shape[1])
     start, num_excluded = blocked.start, blocked.num_excluded
     for i in range(np.uint64(batch.exclude_ids.shape[1])):
@@ -141,7 +139,7 @@ def block_more(table, batch, b, blocked, work):
 
 @jit()
 def prefetch_row(exclusions, row):
-    """Ask for a row's exclusions before they are read."""
+    """Prefetch a row's exclusions."""
     start = np.uint64(exclusions.indptr[row])
     for i in range(start, min(np.uint64(exclusions.indptr[row + ONE]), start + PREFETCHED), LINE):
         prefetch(exclusions.ids, i)
@@ -168,7 +166,7 @@ def propose(table, run, start, end, proposals, at):
 
 @jit()
 def resolve_all(table, proposals, size, drawn, at):
-    """Turn proposals into ids. Each loop waits for memory that the loop before has prefetched."""
+    """Turn proposals into ids. Each loop reads memory that the previous loop has prefetched."""
     for i in range(size):
         prefetch(table.cells, proposals[i] >> S32)
     for i in range(size):
@@ -181,7 +179,7 @@ def resolve_all(table, proposals, size, drawn, at):
 def redraw(table, run, scratch, state, work):
     """Return the id of a slot whose proposal was blocked, the new state and the work done.
 
-    If that takes an exact draw and the prefix sums are missing, the id is n and the state is the same.
+    If that takes an exact draw and the prefix sums are missing, the id is n and the state is unchanged.
     """
     blocked, cursor, unique, summed = state
     for _ in range(REDRAWS):
@@ -203,7 +201,7 @@ def redraw(table, run, scratch, state, work):
 
 @jit()
 def pause(state, slot, scratch):
-    """Write down where the row was left."""
+    """Store the state of a row before a slot, from which the next call resumes it."""
     room, paused = scratch.room, scratch.paused
     room[paused + SLOT], room[paused + CURSOR] = slot, state.cursor
     room[paused + NUM_MORE], room[paused + LEFT] = state.blocked.num_more, state.blocked.left
@@ -212,7 +210,7 @@ def pause(state, slot, scratch):
 
 @jit()
 def resume(blocked, scratch):
-    """Restore what pause stored; what is stored from scratch.more on is as it was left."""
+    """Restore what pause stored. The entries from scratch.more on are still there."""
     room, paused = scratch.room, scratch.paused
     room[paused + SLOT] = ZERO
     blocked = Blocked(
@@ -244,7 +242,7 @@ def pick_uniform(blocked, word):
 def propose_more(table, run, start, k, proposals, drawn, at):
     """Fill drawn, from `at` on, with the proposed ids of the slots from `start` on.
 
-    Returns the end of these slots.
+    Return the end of these slots.
     """
     end = min(k, start + IN_FLIGHT)
     propose(table, run, start, end, proposals, ZERO)
@@ -259,8 +257,9 @@ def settle_row(
     """Draw one row, slot by slot.
 
     drawn holds, from `at` on, the proposed ids of the first IN_FLIGHT slots, and later those of the following
-    slots. Nothing is read from the outputs: the caller's other threads may write to them. Returns the number
-    of finished rows, the status of this one, the number of ids an exhausted row had, and the work done.
+    slots. Nothing is read from the outputs, since other threads of the caller may write to them. Return the
+    number of finished rows, the status of this one, the number of ids an exhausted row had, and the work
+    done.
     """
     k, j = np.uint64(ids.shape[1]), scratch.room[scratch.paused + SLOT]
     start, end, waiting = ZERO, ZERO if j else min(k, IN_FLIGHT), ZERO
@@ -275,11 +274,11 @@ def settle_row(
         if state.blocked.left == ZERO:
             if batch.on_exhausted == MASK:
                 break
-            again = state.unique and batch.on_exhausted == REPLACE
-            if again:
-                anew, work = open_row(table, exclusions, batch, b, k, scratch, work)
-                state = RowState(anew.blocked, state.cursor, False, state.summed)
-            if not again or state.blocked.left == ZERO:
+            replaces = state.unique and batch.on_exhausted == REPLACE
+            if replaces:
+                reopened, work = open_row(table, exclusions, batch, b, k, scratch, work)
+                state = RowState(reopened.blocked, state.cursor, False, state.summed)
+            if not replaces or state.blocked.left == ZERO:
                 return b, EXHAUSTED, j, work
         blocked = state.blocked
         if not table.units.size:
@@ -338,7 +337,7 @@ def kept_run(runs, i):
 def redraw_row(table, blocked, run, at, k, scratch, ids, hits, work):
     """Redraw the proposals of a row that are excluded, from `at` on, where slots are independent.
 
-    Returns False if the prefix sums are missing, and the work done.
+    Return False if the prefix sums are missing, and the work done.
     """
     excluded, start, num_excluded = blocked.excluded, blocked.start, blocked.num_excluded
     if num_excluded <= SCANNED:
@@ -366,7 +365,7 @@ def settle_group(
 ):  # fmt: skip
     """Draw rows b .. stop - 1, whose slots are independent of each other.
 
-    Returns False if the prefix sums are missing, and the work done. A row with no id left gets arbitrary ids,
+    Return False if the prefix sums are missing, and the work done. A row with no id left gets arbitrary ids,
     which settle_row replaces.
     """
     k = np.uint64(ids.shape[1])
@@ -435,18 +434,18 @@ def draw_rows(table, exclusions, batch, begin, end, budget, scratch, ids, log_q,
             if independent and exclusions.units[np.uint64(batch.rows[row])] != table.total:
                 continue
             run = kept_run(runs, row - b)
-            settled, status, had, work = settle_row(
+            settled, status, left, work = settle_row(
                 table, exclusions, batch, row, run, scratch, budget, ratios, proposals, work,
                 drawn, (row - b) * width, ids, log_q, mask,
             )  # fmt: skip
             if status != DONE or settled == row:
-                return settled, status, had
+                return settled, status, left
     return end, DONE, ZERO
 
 
 @jit()
 def check_batch(batch):
-    """Refuse a record whose arrays do not fit together."""
+    """Reject a record whose arrays do not fit together."""
     size = batch.rows.size
     if batch.exclude_ids.shape[0] != size or (batch.row_keys.size != 0 and batch.row_keys.size != size):  # noqa: PLR1714
         raise ValueError("batch: shapes differ")
@@ -475,5 +474,5 @@ def negatives_draw(table, exclusions, batch, begin, end, budget, scratch, ids, l
     after = np.uint64(scratch.size - PAUSED_WORDS)
     parts = Scratch(scratch, np.uint64(longest + 1), np.uint64(longest + 1 + m + k), after)
     first_row, last_row, most = np.uint64(begin), np.uint64(max(begin, end)), np.uint64(max(budget, 0))
-    at, status, had = draw_rows(table, exclusions, batch, first_row, last_row, most, parts, ids, log_q, mask)
-    return np.int64(at), status, np.int64(had)
+    at, status, left = draw_rows(table, exclusions, batch, first_row, last_row, most, parts, ids, log_q, mask)
+    return np.int64(at), status, np.int64(left)

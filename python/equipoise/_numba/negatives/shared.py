@@ -17,7 +17,7 @@ from equipoise._numba.tables.proposer import PROPOSER, check_proposer, units_of
 # The progress of a call, kept in an array so that the caller can interrupt and resume it. TREE_BUILT counts
 # steps of build_tree, and is WHOLE when the tree is built.
 FILLED, NEXT_WORD, TRIES, TREE_BUILT = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(3)
-CHUNK = np.uint64(1 << 18)  # words per call, before Python handles Ctrl-C
+CHUNK = np.uint64(1 << 18)  # words per call, after which Python can handle Ctrl-C
 CHUNK_EXACT = np.uint64(1 << 15)
 MOST_TRIES = np.uint64(1 << 62)
 WHOLE = np.uint64(2**64 - 1)
@@ -40,13 +40,14 @@ def shared_draw(key, call, lane, table, start, ids):
 
 @jit((u64, u64, u64, PROPOSER, writes(i64), writes(i64), writes(u64)))
 def shared_unique(key, call, lane, table, seen, ids, state):
-    """Draw distinct ids by rejection, with an open-addressing hash set (its size a power of two, -1 = free).
+    """Draw distinct ids by rejection, using an open-addressing hash set in which -1 marks a free place.
 
-    Returns True if a slot found only known ids; shared_exact then draws the rest.
+    The size of the set is a power of two. Return True if a slot found only known ids; shared_exact then draws
+    the rest.
     """
     seen_mask, count = np.uint64(seen.size) - ONE, np.uint64(ids.size)
     if state.size != 4 or seen.size <= ids.size or np.uint64(seen.size) & seen_mask:
-        raise ValueError("shared_unique: shapes")
+        raise ValueError("shared_unique: shapes differ")
     check_proposer(table)
     run, known = open_run(key, call, lane), False
     filled, next_word, tries = state[FILLED], state[NEXT_WORD], state[TRIES]
@@ -102,10 +103,10 @@ def build_tree(table, tree, ids, state):
 def shared_exact(key, call, lane, table, tree, ids, state):
     """Draw the remaining slots exactly, with a Fenwick tree over the units of the ids not drawn yet.
 
-    Building it takes O(n), a slot O(log n). One call does a part of either.
+    Building it takes O(n) and each slot O(log n). One call does a part of this work.
     """
     if state.size != 4 or np.uint64(tree.size) != table.n + ONE:
-        raise ValueError("shared_exact: shapes")
+        raise ValueError("shared_exact: shapes differ")
     check_proposer(table)
     run, top = open_run(key, call, lane), ONE
     while top * TWO <= table.n:

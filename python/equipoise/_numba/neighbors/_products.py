@@ -1,7 +1,7 @@
 """Compute dot products of 4 queries and 16 rows at once, in vector registers.
 
-Numba makes no such code of a loop. Products and sums may be fused, so the last bits differ between CPUs: use
-them only for candidates, whose error bounds allow for that.
+Numba does not compile a loop to such code. Products and sums may be fused, so the last bits differ between
+CPUs. Use them only for candidates, whose error bounds allow for that.
 """
 
 from __future__ import annotations

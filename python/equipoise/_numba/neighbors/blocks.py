@@ -1,4 +1,4 @@
-"""Prepare the points of a neighbor search, in blocks that are stored relative to their own center.
+"""Prepare the points of a neighbor search: rows in blocks, stored relative to their block's center.
 
 rows in kd-tree order:        | block 0: 128 rows | block 1 | block 2 | ...
 each block has:               a center, a radius and a bounding box
@@ -31,7 +31,7 @@ def points_record(real):
 
 
 def blocks_record(access):
-    """Declare blocks that are read or written, as `access` is `reads` or `writes`; `order` is only read."""
+    """Return the type of a `Blocks` argument, where `access` is `reads` or `writes`; `order` is only read."""
     doubles = (access(f64),) * 4
     return record(Blocks, reads(i64), access(f32), access(f32), *doubles, access(i64))
 
@@ -64,8 +64,8 @@ def check_blocks(blocks, n, d):
 def knn_unit(d):
     """Return e, the relative rounding error of a float32 squared distance.
 
-    It is relative to the square of the sum of all the lengths involved. Each of the products u.v, v.y and
-    u.y, and adding it to the rest, loses d units in the last place, together less than
+    It is relative to the square of the sum of all the lengths involved. Computing each of the products u.v,
+    v.y and u.y and adding it to the rest loses d units in the last place, together less than
     d (|y|^2 + 2 |u| |y| + 4 |v| |y| + 2 |u| |v|). Bounding boxes lose 2 sqrt(d), and the roundings before
     and after about ten more.
     """
@@ -80,7 +80,7 @@ def before(x, i, y, j):
 
 @jit()
 def nth_smallest(values, rows, begin, end, nth):
-    """Put the (value, row) at position `nth` that sorting would put there, and nothing smaller behind it."""
+    """Put the (value, row) at position `nth` that sorting would put there, and no smaller one behind it."""
     low, high = begin, end - 1
     while low < high:
         middle = low + (high - low) // 2
@@ -112,7 +112,7 @@ def nth_smallest(values, rows, begin, end, nth):
 
 @jit()
 def widest_column(x, order, begin, end):
-    """Return the column of the largest variance among order[begin : end], judged by up to 64 rows."""
+    """Return the column of the largest variance among order[begin : end], estimated from up to 64 rows."""
     step = (end - begin + 63) // 64
     column, largest = 0, -1.0
     for j in range(x.shape[1]):
@@ -171,8 +171,8 @@ def knn_split(x, begin, end, max_points, order):
 def knn_middle(x, column, rows, first, size, candidate_scale, total, low, high, values, places):
     """Return a center for one column of rows[first : first + size].
 
-    It is the mean, computed from `total`, or the median if outliers have moved the mean. Every 16th row tells
-    whether they have. Rounding errors grow with the distance from here.
+    It is the mean, computed from `total`, or the median if outliers have moved the mean. Every 16th row is
+    checked to see whether they have. Rounding errors grow with the distance from the center.
     """
     least = most = np.float64(x[rows[first], column]) * candidate_scale
     for i in range(16, size, 16):

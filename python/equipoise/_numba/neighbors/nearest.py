@@ -13,12 +13,12 @@ from equipoise._numba._jit import jit
 from equipoise._numba.neighbors.blocks import FAR, nth_smallest
 
 ZERO = np.float32(0.0)
-FEW = 10  # up to this k the upper bounds are sorted; more are a heap
+FEW = 10  # up to this k, the upper bounds are sorted; more of them form a heap
 
 
 # The candidates of each query and its k smallest upper bounds on squared distances. `sizes` counts the
 # candidates and `known` the bounds. A bar is the k-th bound: rows farther than this are not wanted. Rows from
-# a tie on are not wanted either: it is the k-th row where the bar is 0, else n.
+# a tie on are not wanted either: the tie is the k-th row if the bar is 0, else n.
 Nearest = namedtuple("Nearest", "lows, rows, bounds, sizes, known, bars, ties")
 
 
@@ -92,7 +92,7 @@ def sift_down(heap, i, at, size):
 
 @jit()
 def nearest_bound(nearest, i, k, high):
-    """Add an upper bound to those of query i. One that is not below the bar changes nothing."""
+    """Add an upper bound to those of query i. A bound that is not below the bar changes nothing."""
     bounds, known = nearest.bounds, nearest.known[i]
     if not high < nearest.bars[i]:
         return

@@ -9,9 +9,9 @@ cannot change them.
 With x and y relative to the block's center, |x - y|^2 = |x|^2 + |y|^2 - 2 x.y: the error is relative to how
 far both are from that center, not from the origin. The queries are not moved for each block. Instead
 x = u + v, where u is relative to the queries' own center and v leads from there to the block's, so that
-x.y = u.y + v.y and |x|^2 = |u|^2 + 2 u.v + |v|^2: one more product a row and a query. The error is at most
-e (a + |y|)^2 <= 2 e a^2 + 2 e |y|^2 with a = |u| + |v|. The row's share is already part of its half norm, so
-one far row of a block does not make the bounds of the others wider.
+x.y = u.y + v.y and |x|^2 = |u|^2 + 2 u.v + |v|^2: one more product per row and per query. The error is at
+most e (a + |y|)^2 <= 2 e a^2 + 2 e |y|^2 with a = |u| + |v|. The row's share is already part of its half
+norm, so one far row of a block does not make the bounds of the others wider.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ Search = namedtuple(
     "boxes, local, whole, groups, shift, nearest, ranks, ranked",
 )
 
-# What a visit knows about the queries and about one block, as in C++.
+# The data of a visit: the queries, as seen from one block.
 Visit = namedtuple("Visit", "boxes, norms, errors, tops, half_sq_norms, active, dots, reach")
 
 
@@ -68,7 +68,7 @@ Visit = namedtuple("Visit", "boxes, norms, errors, tops, half_sq_norms, active, 
 def plain_tile(groups, group, panels, panel, halves, half, bars, bar, d, dots, reach):
     """Compute dots[q][r] = x_q . y_r - halves[r] for a group of queries and a panel of rows.
 
-    Set reach[q] where a dot product reaches the query's bar, and tell whether there is any.
+    Set reach[q] to whether a dot product reaches the query's bar, and tell whether any does.
     """
     for q in range(np.uint64(QUERIES)):
         for r in range(np.uint64(PANEL)):
@@ -106,7 +106,7 @@ def knn_take(s, i, bar, position, dots, a, norm, error):
     nearest, own = s.nearest, s.own[i]
     if nearest.sizes[i] + PANEL > nearest.lows.shape[1]:
         nearest_shrink(s, i, PANEL)
-    of_row = np.float32(8.5) * np.float32(knn_unit(s.points.x.shape[1]))
+    row_share = np.float32(8.5) * np.float32(knn_unit(s.points.x.shape[1]))
     for r in range(PANEL):
         dot = dots[a * PANEL + r]
         if not dot >= bar:
@@ -118,7 +118,7 @@ def knn_take(s, i, bar, position, dots, a, norm, error):
             nearest_equal(s, i, row)
             continue
         low = norm - TWO * dot - error
-        wide = TWO * error + of_row * s.blocks.half_sq_norms[position + r]
+        wide = TWO * error + row_share * s.blocks.half_sq_norms[position + r]
         if s.points.codes.shape[1] > 0:
             differ = code_mismatches(s.queries.codes, own, s.points.codes, row)
             more = candidate_distance(s.points, s.points.mismatch * np.float64(differ))
@@ -183,7 +183,7 @@ def knn_approach(s, b, v):
 
 @jit()
 def knn_shift(s, b, v):
-    """Add the shift's share: to the half norms of the block's rows, and u.v of each query to `norms`."""
+    """Add the shift's share to the half norms of the block's rows, and u.v of each query to `norms`."""
     d, blocks, norms, halves = s.points.x.shape[1], s.blocks, v.norms, v.half_sq_norms
     for i in range(np.uint64(LEAF)):
         norms[i] = halves[i] = ZERO
@@ -208,7 +208,7 @@ def knn_activate(s, b, v):
     Return how many they are.
     """
     d, nearest = s.points.x.shape[1], s.nearest
-    # The ground covers what float32 cannot hold at all, below 1e-38, when the largest value is about 1.
+    # The ground covers values below 1e-38, which float32 cannot hold, if the largest value is about 1.
     unit, ground = np.float32(knn_unit(d)), np.float32(d + 1) * np.float32(1e-36)
     radius, gap = np.float32(s.blocks.radii[b]), np.float32(s.gaps[b])
     span = np.float32(s.radius + s.blocks.radii[b] + s.gaps[b])
@@ -229,7 +229,7 @@ def knn_activate(s, b, v):
 def knn_gather(s, actives, filled, v):
     """Put the active queries in groups of 8, with `tops` in the same order.
 
-    An incomplete group is filled up with queries that nothing reaches.
+    An incomplete group is padded with queries that no dot product reaches.
     """
     d = s.points.x.shape[1]
     for a in range(filled):

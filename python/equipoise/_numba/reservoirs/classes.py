@@ -9,17 +9,17 @@ import numpy as np
 from equipoise._numba._jit import i64, jit, reads, record, writes
 from equipoise._numba.stream.rng import ONE, S32, ZERO, mix64
 
-# A hash table with open addressing, at most half full. Number -1 marks a free slot. Without slots, labels are
-# numbers.
+# A hash table with open addressing, at most half full. Number -1 marks a free slot. Without slots, each label
+# is its own number.
 Slots = namedtuple("Slots", "labels, numbers")
 
 
 @jit()
 def check_slots(slots):
-    """Refuse a table of labels whose size is not a power of two."""
+    """Reject a table of labels whose size is not a power of two."""
     size = np.uint64(slots.labels.size)
     if slots.numbers.size != slots.labels.size or size == ONE or size & (size - ONE):
-        raise ValueError("slots: a power of two of labels and numbers")
+        raise ValueError("slots: labels and numbers must have the same size, a power of two")
 
 
 @jit()
@@ -41,7 +41,7 @@ def class_slot(label, slots):
 def class_lookup(labels, slots, known, numbers):
     """Look up the numbers of labels, and give new labels the next numbers, of which ``known`` are taken.
 
-    Stops before a new label that would fill the table more than half. Returns how many labels are done.
+    Stop before a new label that would fill the table more than half. Return how many labels are done.
     """
     check_slots(slots)
     if slots.labels.size == 0 or known.size != 1 or numbers.size != labels.size:
@@ -62,7 +62,7 @@ def class_lookup(labels, slots, known, numbers):
 def class_bounds(labels, first, count, slots, thresholds, bounds, counts):
     """Look up the thresholds of rows by their labels, and count the rows of each class.
 
-    Returns False if a label has no number, or a number without a threshold; the counts are then meaningless.
+    Return False if a label has no number, or a number without a threshold; the counts are then meaningless.
     """
     limit, mask = np.uint64(thresholds.size), np.uint64(slots.labels.size) - ONE
     for i in range(count):

@@ -6,9 +6,9 @@ nothing else (Efraimidis and Spirakis 2006; see ``rng.py``, "Weighted reservoirs
 ::
 
     [....][....][....][..   Rows keyed by position come in blocks of 64. The first rank of a block is E / W,
-     E / W > threshold:     where W is the block's weight; its row is drawn in proportion to weight. The ranks
-     next block             of the others are E / W + E_i / w_i, since exponentials have no memory. A block
-                            that begins above the threshold costs one word and one comparison.
+     E / W > threshold:     where W is the block's weight; its row is drawn in proportion to weight. The
+     next block             ranks of the others are E / W + E_i / w_i, since exponentials have no memory. A
+                            block that begins above the threshold costs one word and one comparison.
 
 Kernels report candidates: rows whose ranks are at most the threshold. If the threshold is out of date, there
 are more of them than necessary, which never changes an answer.
@@ -33,7 +33,7 @@ SLACK = 1.0 + 2.0**-40  # covers the rounding of a logarithm, a quotient and a p
 ALL_SEEN, FULL, BAD_WEIGHT, BAD_SUM, NEW_CLASS = 0, 1, 2, 3, 4
 stack_words, stack_reals, stack_flags = stack(u64, 128), stack(f64, 128), stack(u8, 128)
 
-# Room for candidates. The kernel for blocks leaves the ids alone.
+# Room for candidates. The kernel for blocks does not write ids.
 Candidates = namedtuple("Candidates", "rows, ids, ranks, weights")
 CANDIDATES = record(Candidates, writes(i64), writes(i64), writes(f64), writes(f64))
 
@@ -46,7 +46,7 @@ STREAM = record(Stream, u64, i64, reads(i64), reads(f64))
 
 @jit()
 def check_candidates(out, max_points):
-    """Refuse a record that is too small for one more block of candidates."""
+    """Reject a record that is too small for one more block of candidates."""
     size = out.rows.size
     if (
         out.ranks.size != size
@@ -75,7 +75,7 @@ def put(out, at, row, rank, weight):
 def block_ranks(run, b, w, at, total, threshold, filled, out):
     """Report the rows of a block whose ranks are at most the threshold.
 
-    ``run`` is that of the block's group, in which it has number ``b``.
+    ``run`` is the run of the block's group, in which the block has the number ``b``.
     """
     start = exponential(word(run, b)) / total
     if not start <= threshold:
@@ -98,7 +98,7 @@ def block_ranks(run, b, w, at, total, threshold, filled, out):
 
 @jit()
 def block_points(group, b, run, w, at, total, threshold, max_points, filled, out):
-    """With replacement: report the points of the block's Poisson process up to the threshold.
+    """Report the points of the block's Poisson process up to the threshold, with replacement.
 
     ``group`` is the run of the block's group, and ``run`` is the block's own.
     """
@@ -117,7 +117,7 @@ def block_points(group, b, run, w, at, total, threshold, max_points, filled, out
 
 @jit()
 def any_bad(w, at, count, finite):
-    """Return the first bad weight and why it stops the scan. ``finite``: whether all sums of them are."""
+    """Return the first bad weight and why the scan stops. ``finite`` tells whether all sums are."""
     for i in range(at, at + count):
         if not is_weight(w[i]):
             return i, BAD_WEIGHT
@@ -206,7 +206,7 @@ def row_points(stream, i, w, bits, threshold, max_points, filled, out):
 
 @jit()
 def piece_words(stream, at, count, words):
-    """Take the next rows, at most 128, and draw their words. Returns how many rows they are."""
+    """Compute the words of the next rows, at most 128, and return the number of these rows."""
     size = min(BLOCK, count - at)
     if stream.ids.size:
         run = open_run(stream.key, ZERO, ZERO)
@@ -224,7 +224,7 @@ def piece_words(stream, at, count, words):
 
 @jit()
 def piece_weights(weights, at, size, reals):
-    """Copy the weights, all 1 if there are none. Returns their sum, and whether one is negative."""
+    """Copy the weights, or set all to 1 if there are none. Return their sum, and whether one is negative."""
     padded, negative = (size + SEVEN) & ~SEVEN, ZERO
     if weights.size:
         for j in range(size):
@@ -241,9 +241,9 @@ def piece_weights(weights, at, size, reals):
 
 @jit()
 def piece_limits(stream, classes, slots, thresholds, counts, at, size, limits, bounds):
-    """Look up the rows' thresholds, and count the rows by class. Returns False if a class is unknown.
+    """Look up the rows' thresholds, and count the rows by class. Return False if a class is unknown.
 
-    ``limits`` are of ranks or their logarithms, ``bounds`` of ranks.
+    ``limits`` are those of ranks or, with decay, of their logarithms; ``bounds`` are those of ranks.
     """
     if classes.size:
         if not class_bounds(classes, at, size, slots, thresholds, limits, counts):
@@ -261,7 +261,7 @@ def piece_limits(stream, classes, slots, thresholds, counts, at, size, limits, b
 def piece_points(stream, at, size, words, reals, limits, bounds, may, max_points, filled, out):
     """Report the candidates of a piece.
 
-    Returns the first row for which there was no room, or the piece's size, and the number of candidates.
+    Return the first row for which there was no room, or the piece's size, and the number of candidates.
     """
     some, room = np.uint8(0), np.uint64(out.rows.size)
     for j in range(size):
@@ -277,7 +277,7 @@ def piece_points(stream, at, size, words, reals, limits, bounds, may, max_points
 
 @jit()
 def check_rows(count, stream, weights, classes, slots, thresholds, counts, max_points):
-    """Refuse arrays that do not fit together."""
+    """Reject arrays that do not fit together."""
     check_slots(slots)
     if (
         stream.start < 0
@@ -303,7 +303,7 @@ SLOTS = record(Slots, reads(i64), reads(i64))
     (STREAM, reads(f64), reads(i64), SLOTS, reads(f64), writes(i64), i64, f64, CANDIDATES),
 )
 def reservoir_rows(stream, weights, classes, slots, thresholds, counts, max_points, total, candidates):
-    """Scan rows one by one. The candidates' ids are their positions where rows have no ids."""
+    """Scan rows one by one. If rows have no ids, the candidates' ids are their positions."""
     longer = max(weights.size, classes.size)
     check_rows(longer, stream, weights, classes, slots, thresholds, counts, max_points)
     check_candidates(candidates, max_points)
@@ -312,7 +312,8 @@ def reservoir_rows(stream, weights, classes, slots, thresholds, counts, max_poin
     count, room, limit = np.uint64(longer), np.uint64(candidates.rows.size), np.uint64(max_points)
     filled, at = ZERO, ZERO
     while at < count:
-        # Without replacement a piece is done whole or not at all, so that its sum is added in one order.
+        # Without replacement, a piece is processed whole or not at all, so that its sum has one order of
+        # additions.
         if max_points == 1 and room - filled < BLOCK:
             return np.int64(at), np.int64(filled), FULL, total
         size = piece_words(stream, at, count, words)
@@ -328,7 +329,7 @@ def reservoir_rows(stream, weights, classes, slots, thresholds, counts, max_poin
         )
         if max_points == 1:
             total += piece
-        else:  # a piece may be left in the middle, so its weights are added row by row
+        else:  # the scan may stop within a piece, so its weights are added row by row
             for j in range(done):
                 total += reals[j]
         if done < size:

@@ -13,7 +13,7 @@ from equipoise._numba.stream.rng import GOLDEN, ONE, S64, TWO, ZERO
 LARGEST_ID = np.int64(2**63 - 1)
 SIX, LAST = np.uint64(6), np.uint64(63)
 
-# No classes: there is one.
+# The rows to select from. Without classes, there is one class.
 RankedRows = namedtuple("RankedRows", "classes, ranks, ids")
 RANKED_ROWS = record(RankedRows, reads(i64), reads(f64), reads(i64))
 
@@ -48,7 +48,7 @@ def nth_smallest(a, begin, end, nth):
 
 @jit()
 def nth_of(a, nth, room):
-    """Return the same value of an array that stays as it is."""
+    """Return the value that a[nth] would have if `a` were sorted, without changing `a`."""
     for i in range(a.size):
         room[i] = a[i]
     nth_smallest(room, 0, a.size, nth)
@@ -57,9 +57,9 @@ def nth_of(a, nth, room):
 
 @jit()
 def select_ranks(ranks, quota, thresholds, room, keep):
-    """Lower the threshold of rows without classes to the rank of the quota's last, and keep rows up to it.
+    """Lower the threshold of rows without classes to the quota's last rank, and keep the rows up to it.
 
-    Returns their number, which is above the quota if ranks are equal.
+    Return their number, which is above the quota if ranks are equal.
     """
     if ranks.size >= quota:
         thresholds[0] = min(thresholds[0], nth_of(ranks, quota - 1, room))
@@ -105,7 +105,7 @@ def last_tied_id(rows, order, begin, end, last, wanted):
 
 @jit()
 def check_select(rows, quotas, thresholds, scratch, sorted, keep):
-    """Refuse arrays that do not fit together."""
+    """Reject arrays that do not fit together."""
     count, num_classes = rows.ids.size, quotas.size
     if (
         rows.ranks.size != count
@@ -124,10 +124,10 @@ def check_select(rows, quotas, thresholds, scratch, sorted, keep):
 
 @jit((RANKED_ROWS, reads(i64), writes(f64), writes(i64), writes(f64), writes(i64)))
 def reservoir_select(rows, quotas, thresholds, scratch, sorted, keep):
-    """Keep the ``quotas[c]`` smallest (rank, id) of each class c, in their order here.
+    """Keep the ``quotas[c]`` rows of smallest (rank, id) of each class c, in their given order.
 
     The class's threshold is lowered to the rank of the last of them. A class that has fewer rows is left as
-    it is. Returns how many rows are kept.
+    it is. Return how many rows are kept.
     """
     check_select(rows, quotas, thresholds, scratch, sorted, keep)
     count, num_classes = rows.ids.size, quotas.size
@@ -176,7 +176,7 @@ def hash(rank):
 
 @jit((reads(f64), reads(i64), writes(u64), writes(f64)))
 def reservoir_equal(ranks, rows, seen, room):
-    """Return whether two of the ranks are equal, or whether so many may be that a closer look pays.
+    """Return whether two of the ranks are equal, or so many may be that a closer look is worthwhile.
 
     ``seen`` has room for a power of two of words, at least two and at least half the number of ranks, and
     ``room`` for all ranks.
@@ -202,7 +202,7 @@ def reservoir_equal(ranks, rows, seen, room):
         room[found] = rank
         found += np.uint64((seen[at] & bit) != ZERO)
         seen[at] |= bit
-    # The earlier ones join them.
+    # Then the bits of these ranks alone are set, and the earlier ranks that share them are found as well.
     for i in range(words):
         seen[i] = ZERO
     for i in range(found):
@@ -216,7 +216,7 @@ def reservoir_equal(ranks, rows, seen, room):
         found += seen[hashed >> shift] >> (hashed >> (shift - SIX) & LAST) & ONE
     if found > words // TWO:
         return True
-    # What is left, about one in a hundred, is compared in a hash table.
+    # The ranks that are left, about one in a hundred, are compared in a hash table.
     for i in range(words):
         seen[i] = ZERO
     for i in range(found):

@@ -19,20 +19,20 @@ from equipoise._numba.tables.alias import column_and_coin, resolve
 SYNTHETIC_ROWS = 64  # synthetic rows of a group, which share one start of the stream
 ROWS_AHEAD = 16  # how many rows ahead a row is prefetched
 LINE_BYTES = 64  # bytes of a cache line
-PREFETCH_BYTES = 256  # from there on the hardware prefetches the row by itself
+PREFETCH_BYTES = 256  # the hardware prefetches the rest of a longer row
 BITS32, BITS64 = np.uint64(24), np.uint64(53)
 
-# Which rows synthetic rows lie between: row i is base + gap * (neighbor - base) with base = X[parents[i]],
+# The rows that synthetic rows lie between: row i is base + gap * (neighbor - base) with base = X[parents[i]],
 # neighbor = X[neighbors[i]] and gap = gaps[i].
 Pairs = namedtuple("Pairs", "parents, neighbors, gaps")
 
-# What synthetic rows are drawn from: rows, a table of the k neighbors of each, an alias table's cells over
-# the rows (empty if all rows are equally likely), and the columns that hold category codes.
+# The data that synthetic rows are drawn from: rows, a table of the k neighbors of each, an alias table's
+# cells over the rows (empty if all rows are equally likely), and the columns that hold category codes.
 Neighborhood = namedtuple("Neighborhood", "X, table, cells, categorical")
 
 # The draws of one group: first its parents are known, then their neighbors. The arrays hold three groups, one
 # after the other. `places` are places in the table of neighbors, then the neighbors themselves; `gaps` are
-# words whose top bits make the gaps.
+# words whose top bits give the gaps.
 Drawn = namedtuple("Drawn", "parents, places, gaps")
 stack_ring = stack(u64, 3 * SYNTHETIC_ROWS)
 
@@ -181,7 +181,7 @@ def interpolate_csr(data, indices, indptr, pairs, out_indptr, out_data, out_indi
     (reads(f64, 2), reads(f64), writes(f64), writes(f64)),
 )
 def column_moments(X, center, sums, squares):
-    """Add the differences of column j from center[j] to sums[j], and their squares to squares[j].
+    """Add the differences between column j and center[j] to sums[j], and their squares to squares[j].
 
     Rows are added from the first to the last.
     """
@@ -197,7 +197,7 @@ def column_moments(X, center, sums, squares):
 
 @jit()
 def vote(source, parent, column, votes):
-    """Return the code that most of the parent's neighbors have in a column, and the smallest of several."""
+    """Return the code that most of the parent's neighbors have in a column, or the smallest one if tied."""
     X, table, _, _ = source
     k = table.shape[1]
     for i in range(k):
@@ -214,7 +214,7 @@ def vote(source, parent, column, votes):
 
 @jit()
 def draw_group(source, run, begin, end, drawn, at):
-    """Draw the parents of a group and where their neighbors stand in the table."""
+    """Draw the parents of a group and the places of their neighbors in the table."""
     X, table, cells, _ = source
     parents, places, gaps = drawn
     n, k = np.uint64(X.shape[0]), np.uint64(table.shape[1])
@@ -285,8 +285,8 @@ def _draw(real):
 def smote_draw(key, lane, first, source, votes, with_parents, out, pairs):
     """Draw rows first .. first + len(out) - 1 of the stream into `out`.
 
-    With `with_parents`, what they are made from goes to `pairs`. Three groups are on their way at a time:
-    while the rows of one are made, memory fetches what the next two need.
+    If `with_parents` is true, what they are made from is written to `pairs`. Three groups are in progress at
+    a time: while the rows of one are made, the data of the next two are being prefetched.
     """
     check_draw(source, votes, with_parents, out, pairs)
     count = out.shape[0]

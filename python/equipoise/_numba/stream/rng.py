@@ -1,7 +1,7 @@
 """The stream contract, which equipoise/rng.py states, and the only conversions of words to numbers.
 
-All numbers are uint64, since an int literal or an int64 next to a uint64 would make a float64. All indices
-are uint64 too, since Numba checks signed ones for counting from the end.
+All numbers are uint64, since an operation on a uint64 and an int literal or an int64 would give a float64.
+All indices are uint64, too, since Numba checks whether signed ones count from the end.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def prefetch(typingctx, array, index):
             "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
         )
         address = builder.bitcast(builder.gep(data, [args[1]]), byte)
-        builder.call(function, [address, flag(0), flag(3), flag(1)])  # to read, to keep, data
+        builder.call(function, [address, flag(0), flag(3), flag(1)])  # a read of data, to be kept in cache
         return context.get_dummy_value()
 
     return types.void(array, index), codegen

@@ -30,7 +30,7 @@ def alias_build(units, cells):
     while heavy < n and units[heavy] < CELL:
         heavy += ONE
     if heavy == n:
-        return  # all units are zero, which the caller has refused
+        return  # all units are zero, which the caller does not allow
     rest = units[heavy]
     while True:
         if rest >= CELL:
@@ -80,7 +80,7 @@ def alias_pick(cells, n, word):
 def alias_draw(key, cells, start, out):
     """Make draws start .. start + len(out) - 1 of a call; start is a multiple of BLOCK.
 
-    The cells of a block are prefetched while the block before is resolved. Its proposals are kept in `out`.
+    The cells of a block are prefetched while the previous block is resolved. Its proposals are kept in `out`.
     """
     if cells.size == 0 or start < 0 or np.uint64(start) % BLOCK:
         raise ValueError("alias_draw: no cells, or start within a block")

@@ -17,7 +17,7 @@ PROPOSER = record(Proposer, u64, u64, reads(u64), reads(u64), reads(u64))
 
 @jit()
 def check_proposer(table):
-    """Refuse a record whose arrays do not fit together."""
+    """Reject a record whose arrays do not fit together."""
     n, units = table.n, table.units
     if n == ZERO or table.cells.size != units.size or (units.size != 0 and np.uint64(units.size) != n):
         raise ValueError("table: cells, units and n differ")
