@@ -7,6 +7,8 @@
 (2, 3)
 """
 
+from typing import get_type_hints
+
 from equipoise._runtime.backend import backend
 from equipoise._runtime.versions import __version__, show_versions
 from equipoise.negatives import Negatives, NegativeSampler, SharedNegatives
@@ -40,8 +42,11 @@ __all__ = [
 # Users, tracebacks and pickles see one public path, whichever module defines a name.
 for _name in __all__:
     if _name != "__version__":
-        globals()[_name].__module__ = __name__
-del _name
+        _object = globals()[_name]
+        if "__dataclass_fields__" in vars(_object):  # hints of classes are looked up in the module they name
+            _object.__annotations__ = get_type_hints(_object)
+        _object.__module__ = __name__
+del _name, _object, get_type_hints
 
 
 def __dir__() -> list[str]:

@@ -9,9 +9,12 @@ import inspect
 import re
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import equipoise
 
@@ -458,3 +461,17 @@ def test_public_names_have_one_address():
         module = importlib.import_module(f"equipoise.{subject}")
         for name in module.__all__:
             assert getattr(module, name) is getattr(equipoise, name, getattr(module, name))
+
+
+def test_hints_of_public_names_can_be_looked_up():
+    """Hints are strings, which are looked up in the module that a class names: in ``equipoise``."""
+    seen = 0
+    for name in equipoise.__all__:
+        thing = getattr(equipoise, name)
+        members = vars(thing).values() if isinstance(thing, type) else ()
+        for hinted in (thing, *members):
+            hinted = hinted.fget if isinstance(hinted, property) else hinted  # noqa: PLW2901
+            if callable(hinted):
+                seen += len(typing.get_type_hints(hinted))
+    assert seen > 100
+    assert typing.get_type_hints(equipoise.Negatives)["mask"] == NDArray[np.bool_]

@@ -206,3 +206,30 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
     with pytest.raises(OSError, match="no_such_folder"):
         equipoise.AliasTable([1]).save(tmp_path / "no_such_folder" / "x")
     assert len(equipoise.AliasTable.load(path)) == 3
+
+
+def test_an_interrupt_does_not_lose_the_prefix_sums():
+    """A record without prefix sums beside a table that has them made kernels ask for them forever."""
+    weights = np.array([3.0, 1.0, 0.0, 2.0])
+    wanted = AliasTable(weights).proposer(prefix=True).prefix
+    for lines in range(1, 12):
+        table = AliasTable(weights)
+        table.proposer()
+        left = lines
+
+        def trace(frame, event, _):
+            nonlocal left
+            left -= event == "line"
+            if not left:
+                raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(lambda frame, *_: trace if frame.f_code is AliasTable.proposer.__code__ else None)
+        try:
+            table.proposer(prefix=True)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        assert np.array_equal(table.proposer(prefix=True).prefix, wanted)

@@ -196,16 +196,17 @@ class Table:
         >>> equipoise.UniformTable(4).proposer().total
         np.uint64(4)
         """
-        if self._proposer is None or (prefix and self._units.size and not self._prefix.size):
-            if prefix and self._units.size:
+        made, prefix = self._proposer, prefix and self._units.size > 0
+        # The prefix sums of the record itself: an interrupt or a thread may have come between the two stores.
+        if made is None or (prefix and not made.prefix.size):
+            if prefix and not self._prefix.size:
                 sums = np.zeros(self._n + 1, np.uint64)
                 np.cumsum(self._units, out=sums[1:])
                 self._prefix = sums
             total = self._n << 32 if self._units.size else self._n
-            self._proposer = Proposer(
-                np.uint64(self._n), np.uint64(total), self._cells, self._units, self._prefix
-            )
-        return self._proposer
+            made = Proposer(np.uint64(self._n), np.uint64(total), self._cells, self._units, self._prefix)
+            self._proposer = made
+        return made
 
     def units_of(self, ids: NDArray[np.int64]) -> Units:
         """Return the whole units of each id (internal).
