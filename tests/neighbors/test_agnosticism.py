@@ -112,3 +112,13 @@ def test_every_cpu_path(off):
     assert seen == digest()
     if equipoise.backend() == "cpp":
         assert path != "avx512"
+
+
+def test_results_are_writable_and_own_their_memory():
+    got = equipoise.nearest_neighbors(points("uniform", 40, 3, np.float32), 4)
+    for a in (got.indices, got.distances):
+        assert a.flags.writeable
+        assert a.flags.c_contiguous
+        assert a.flags.owndata
+    with pytest.raises(AttributeError):
+        got.indices = None
