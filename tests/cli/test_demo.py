@@ -242,7 +242,7 @@ def test_every_row_of_every_table_is_printed(result):
         assert f"{row['ratio']:.1f}" in [line[-1] for line in page if line]
 
 
-def test_the_page_fits_a_terminal(result):
+def test_the_page_is_ascii_of_at_most_100_columns(result):
     page = open_bandit_page.render(result)
     assert page.isascii()
     assert max(map(len, page.splitlines())) <= 100

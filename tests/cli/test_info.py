@@ -89,7 +89,7 @@ def test_the_command_prints_text_or_json(capsys):
     assert json.loads(capsys.readouterr().out) == versions.collect()
 
 
-def test_a_package_that_is_not_installed(monkeypatch):
+def test_a_missing_package_is_reported(monkeypatch):
     monkeypatch.setattr(versions, "PACKAGES", ("numpy", "no-such-package"))
     said = versions.collect()
     assert said["packages"]["no-such-package"] is None
@@ -100,14 +100,14 @@ def test_a_package_that_is_not_installed(monkeypatch):
 
 
 @needs_core
-def test_the_reason_for_compiled_kernels():
+def test_compiled_kernels_have_a_reason():
     assert info()["backend"] == {"name": "cpp", "reason": "compiled kernels are installed"}
     assert info(EQUIPOISE_BACKEND="cpp")["backend"] == {"name": "cpp", "reason": "EQUIPOISE_BACKEND=cpp"}
     assert info(EQUIPOISE_BACKEND="auto")["backend"]["reason"] == "compiled kernels are installed"
 
 
 @needs_numba
-def test_the_reason_for_numba():
+def test_numba_has_a_reason():
     said = info(EQUIPOISE_BACKEND="numba")
     assert said["backend"] == {"name": "numba", "reason": "EQUIPOISE_BACKEND=numba"}
     assert said["cpu"]["path"] == "numba"

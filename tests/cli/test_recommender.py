@@ -303,7 +303,7 @@ def check_documented_figures(command, *rows):
 
 
 @pytest.mark.slow
-def test_the_whole_command_on_online_retail(retail):
+def test_the_page_has_the_figures_of_online_retail(retail):
     popular, trained = whole_command(str(retail), "--split-time", "2011-11-01")
     assert popular["recall"] == pytest.approx(0.0379, abs=5e-5)
     check_documented_figures(
@@ -321,7 +321,7 @@ def test_the_whole_command_on_online_retail(retail):
 
 
 @pytest.mark.slow
-def test_the_whole_command_on_amazon_beauty(beauty):
+def test_the_page_has_the_figures_of_amazon_beauty(beauty):
     popular, trained = whole_command(str(beauty), "--time", "pos", "--split", "leave-one-out")
     assert popular["recall"] == pytest.approx(0.0217, abs=2.5e-4)
     check_documented_figures(

@@ -73,7 +73,7 @@ def test_leave_one_out_tests_on_the_last_item(log):
     assert np.diff(split.test.indptr).max() == 1
 
 
-def test_of_equal_times_the_later_row_is_the_last():
+def test_the_later_of_two_rows_with_equal_times_is_the_last():
     users = np.repeat(np.arange(12), 4)
     items = np.tile([3, 1, 0, 2], 12)
     split = leave_one_out(log_of(users, (items + users) % 12, np.zeros(48)))

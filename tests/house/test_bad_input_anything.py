@@ -25,7 +25,7 @@ NAMES = (
 
 @given(calls)
 @settings(max_examples=3000)
-def test_only_documented_errors(call):
+def test_only_documented_errors_are_raised(call):
     said = outcome(call)
     if "Error: " in said:
         assert any(name in said for name in NAMES), said

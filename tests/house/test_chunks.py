@@ -14,7 +14,7 @@ from equipoise.tables import base as tables
 TABLE = equipoise.UniformTable(5000)
 
 
-def test_threads_are_started_and_joined(monkeypatch, own_threads):
+def test_threads_end_with_the_call(monkeypatch, own_threads):
     monkeypatch.setattr(tables, "CHUNK", 128)
     kernels, all_at_work = tables.kernels(), threading.Barrier(3, timeout=60)
     arrived = threading.local()
@@ -37,7 +37,7 @@ def test_threads_are_started_and_joined(monkeypatch, own_threads):
     assert own_threads.made == 2
 
 
-def test_ctrl_c_while_a_thread_starts(monkeypatch, own_threads):
+def test_ctrl_c_waits_for_a_thread_that_is_starting(monkeypatch, own_threads):
     """The call waits for a thread that has not begun yet when it is interrupted."""
     begun = []
 

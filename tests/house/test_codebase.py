@@ -103,7 +103,7 @@ def test_every_header_has_a_twin():
 
 @needs_checkout
 @pytest.mark.parametrize("name", sorted(HEADERS))
-def test_functions_of_a_header_stand_in_its_twin(name):
+def test_functions_of_a_header_are_in_its_twin(name):
     """They have the same names. A struct's member function is a function of the twin."""
     names = functions_of(HEADERS[name])
     assert names, "no function was recognized"
@@ -111,7 +111,7 @@ def test_functions_of_a_header_stand_in_its_twin(name):
 
 
 @needs_checkout
-def test_a_kernel_stands_in_the_same_file_in_both_languages():
+def test_a_kernel_is_in_the_same_file_in_both_languages():
     """For example, alias_build stands in tables/alias, and nowhere else."""
     numbers = {"cpu_path", "philox", "log", "exp", "log1p", "expm1"}  # the binding's loops around one number
     for kernel in set(stub()) - numbers:
@@ -219,7 +219,7 @@ PROMISED = [
 
 
 @pytest.mark.parametrize("name", PROMISED)
-def test_no_function_of_libm(name):
+def test_numpy_functions_that_vary_are_not_used(name):
     """Logarithms come from the kernels, only constants have powers, and square roots are exact everywhere."""
     for node in ast.walk(ast.parse((PACKAGE / name).read_text())):
         where = f"{name}:{getattr(node, 'lineno', 0)}"
@@ -232,7 +232,7 @@ def test_no_function_of_libm(name):
 
 
 @needs_checkout
-def test_no_function_of_libm_in_cpp():
+def test_libm_functions_are_not_used_in_cpp():
     for path in HEADERS.values():
         text = re.sub(r"//[^\n]*", "", path.read_text())
         assert not re.search(r"(std::|\b__builtin_)(log|exp|pow|fma)\w*\(", text), path.name
@@ -240,7 +240,7 @@ def test_no_function_of_libm_in_cpp():
 
 
 @needs_checkout
-def test_no_compiler_flag_that_changes_floats():
+def test_no_compiler_flag_changes_floats():
     text = re.sub(r"#[^\n]*", "", (ROOT / "CMakeLists.txt").read_text())
     assert "-ffp-contract=off" in text
     assert not re.search(r"fast-math|-Ofast|march=native", text)
@@ -280,12 +280,12 @@ def test_importing_the_package_imports_numpy_alone():
     assert loaded() == []
 
 
-def test_drawing_imports_nothing_more():
+def test_drawing_imports_numpy_alone():
     new = loaded("equipoise.NegativeSampler([2, 1]).sample([0], 3)")
     assert new == [] if equipoise.backend() == "cpp" else "numba" in new  # and whatever Numba imports
 
 
-# What each room may import beside NumPy and the standard library.
+# What each part may import beside NumPy and the standard library.
 ALLOWED = {
     "_numba": {"numba", "llvmlite"},
     "imblearn": {"imblearn", "scipy", "sklearn"},
@@ -299,12 +299,12 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: p.relative_to(PACKAGE).as_posix())
-def test_other_libraries_are_imported_by_adapters_alone(path):
+def test_only_adapters_import_other_libraries(path):
     """Only the twins import Numba."""
     allowed = {"numpy", "equipoise", *sys.stdlib_module_names}
     name = path.relative_to(PACKAGE).as_posix()
-    for room, more in ALLOWED.items():
-        if name == room or name.startswith(f"{room}/"):
+    for part, more in ALLOWED.items():
+        if name == part or name.startswith(f"{part}/"):
             allowed |= more
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -318,14 +318,14 @@ def test_other_libraries_are_imported_by_adapters_alone(path):
             assert name.partition(".")[0] in allowed, f"{path.name}:{node.lineno}: {name}"
 
 
-def test_no_drawer_for_leftovers():
+def test_no_file_collects_leftovers():
     folders = [PACKAGE, *(ROOT / name for name in ("cpp", "tests", "bench"))]
     stems = {p.stem.strip("_") for folder in folders for p in folder.rglob("*.*")}
     assert not stems & {"utils", "util", "helpers", "helper", "common", "misc", "tools"}
 
 
 @needs_checkout
-def test_no_test_file_is_imported_as_a_library():
+def test_no_test_file_imports_another():
     """Code that several test files need is in tests/support."""
     imports = re.compile(r"(?:^|[\"; ])(?:import|from) test_\w+", re.M)
     assert not [path for path in (ROOT / "tests").rglob("*.py") if imports.search(path.read_text())]
@@ -433,7 +433,7 @@ RAISES_NOTHING = [
 
 
 @pytest.mark.parametrize("path", RAISES_NOTHING, ids=lambda p: p.relative_to(PACKAGE).as_posix())
-def test_only_validate_makes_errors(path):
+def test_only_validate_raises_new_errors(path):
     """Other modules call a check, or raise again what they caught."""
     tree = ast.parse(path.read_text())
     raised = [node.exc for node in ast.walk(tree) if isinstance(node, ast.Raise) and node.exc is not None]

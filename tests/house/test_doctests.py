@@ -37,13 +37,13 @@ def run(tests):
 
 
 @pytest.mark.parametrize("name", sorted(modules()))
-def test_docstrings(name):
+def test_examples_of_modules_run(name):
     module = importlib.import_module(name)
     assert run(doctest.DocTestFinder().find(module, name)).failed == 0
 
 
 @pytest.mark.parametrize("name", [n for n in equipoise.__all__ if not n.startswith("_")])
-def test_docstrings_of_public_names(name):
+def test_examples_of_public_names_run(name):
     """With their methods, which `doctest` overlooks in classes whose ``__module__`` was set.
 
     Examples of inherited methods run with the module of the base class.

@@ -82,12 +82,12 @@ def without_sizes(found):
     return {text.rpartition(": ")[0] for text in found}
 
 
-def test_python():
+def test_python_functions_fit_on_a_screen():
     assert without_sizes(too_long(PACKAGE, "*.py", python_functions)) == set()
 
 
 @pytest.mark.skipif(not CPP.is_dir(), reason="the C++ sources are not beside the tests")
-def test_cpp():
+def test_cpp_functions_fit_on_a_screen():
     assert without_sizes(too_long(CPP, "*.[ch]pp", cpp_functions)) == set()
 
 

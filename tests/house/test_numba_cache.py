@@ -91,7 +91,7 @@ def filled(first, tmp_path):
     return tmp_path
 
 
-def test_the_second_process_loads(filled, answer):
+def test_the_second_process_loads_from_the_cache(filled, answer):
     kept = entries(filled)
     assert [p.parent.parent for p in kept] == [filled / "equipoise"] * 2
     assert [p.name.partition("-")[0] for p in kept] == ["alias_draw", "call_key"]
@@ -101,7 +101,7 @@ def test_the_second_process_loads(filled, answer):
     assert entries(filled) == kept
 
 
-def test_the_users_cache_folder(tmp_path, answer):
+def test_the_cache_is_in_the_users_cache_folder(tmp_path, answer):
     """It is below the home folder if NUMBA_CACHE_DIR is not set, whatever Numba is told about places."""
     beside = entries(PACKAGE)
     home = {"HOME": tmp_path, "LOCALAPPDATA": tmp_path, "NUMBA_CACHE_LOCATOR_CLASSES": "InTreeCacheLocator"}
@@ -113,7 +113,7 @@ def test_the_users_cache_folder(tmp_path, answer):
 
 
 @pytest.mark.parametrize("where", ["HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"])
-def test_nothing_can_be_written(where, tmp_path, answer):
+def test_an_unwritable_folder_is_no_error(where, tmp_path, answer):
     """The folder is a file, so that not even root can write into it."""
     (tmp_path / "file").write_text("")
     home = tmp_path / ("file" if where == "HOME" else "none") / "below"
@@ -123,7 +123,7 @@ def test_nothing_can_be_written(where, tmp_path, answer):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="HOME means nothing there")
-def test_no_home(tmp_path, answer):
+def test_a_missing_home_is_no_error(tmp_path, answer):
     """Without HOME and an entry in the user database, no folder named "~" appears."""
     nobody = "import os, pwd\ndef unknown(uid): raise KeyError\npwd.getpwuid = unknown\n"
     process = start(f"{nobody}os.chdir({str(tmp_path)!r})", HOME=None)
@@ -140,7 +140,7 @@ def test_a_read_only_cache_is_read(filled, answer):
     assert [p.name.partition("-")[0] for p in entries(filled)] == ["alias_draw"]
 
 
-def test_a_full_disk(tmp_path, answer):
+def test_a_full_disk_is_no_error(tmp_path, answer):
     """Writing fails in the middle: there is no exception, and no part of a file is left."""
     resource = pytest.importorskip("resource", reason="no limits on file sizes here")
     limit = f"import resource\nresource.setrlimit({resource.RLIMIT_FSIZE}, (1000, 1000))\n"
@@ -162,7 +162,7 @@ def test_a_damaged_entry_is_replaced(damage, filled, answer):
 
 
 @pytest.mark.parametrize("processes", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_processes_that_compile_at_once(processes, tmp_path, answer):
+def test_processes_may_compile_at_once(processes, tmp_path, answer):
     together = [start(NUMBA_CACHE_DIR=tmp_path) for _ in range(processes)]
     assert [finish(process)[0] for process in together] == [answer] * processes
     assert len(entries(tmp_path)) == 2
@@ -223,7 +223,7 @@ def test_every_twin_is_part_of_the_key(tmp_path, copy):
     assert done.stdout.split() == ["2", str(folders)]
 
 
-def test_a_numba_without_the_private_names(tmp_path, answer):
+def test_a_numba_without_the_private_names_works(tmp_path, answer):
     """If a later Numba drops them, that costs speed or the cache, and nothing else."""
     gone = "\n".join((
         "import numba.core.options, numba.core.compiler, numba.core.serialize",
@@ -235,6 +235,6 @@ def test_a_numba_without_the_private_names(tmp_path, answer):
     assert entries(tmp_path) == []
 
 
-def test_the_users_own_settings_for_debugging(tmp_path, answer):
+def test_the_users_debugging_settings_do_not_matter(tmp_path, answer):
     """NUMBA_DISABLE_JIT is for the user's functions. The twins would warn when a uint64 wraps."""
     assert run(NUMBA_CACHE_DIR=tmp_path, NUMBA_DISABLE_JIT=1)[0] == answer

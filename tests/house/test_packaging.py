@@ -42,19 +42,19 @@ def tag(distribution):
 # ---- the wheel -------------------------------------------------------------------------------------------
 
 
-def test_version_and_python(installed):
+def test_the_version_and_python_are_right(installed):
     assert installed.version == equipoise.__version__
     assert installed.metadata["Requires-Python"] == ">=3.11"
     assert not [r for r in installed.requires if "extra ==" not in r and not r.startswith("numpy")]
 
 
-def test_extras(installed):
+def test_extras_are_declared(installed):
     assert {"arrow", "dask", "imblearn", "numba", "progress", "ray", "test"} == set(
         installed.metadata.get_all("Provides-Extra")
     )
 
 
-def test_licenses(installed):
+def test_licenses_are_included(installed):
     assert installed.metadata["License-Expression"] == "Apache-2.0"
     licenses = installed.metadata.get_all("License-File")
     assert licenses == ["LICENSE", "python/equipoise/datasets/NOTICE"]
@@ -62,11 +62,11 @@ def test_licenses(installed):
     assert {f"{folder}/{name}" for name in licenses} <= names(installed)
 
 
-def test_types(installed):
+def test_type_hints_are_included(installed):
     assert {"equipoise/py.typed", "equipoise/_core.pyi"} <= names(installed)
 
 
-def test_nothing_but_the_package(installed):
+def test_the_wheel_holds_only_the_package(installed):
     """No test, no C++ source, and no shared library that repairing the wheel put beside the kernels."""
     folders = {name.partition("/")[0] for name in names(installed) if not name.startswith("..")}
     if sys.platform == "win32":
@@ -75,7 +75,7 @@ def test_nothing_but_the_package(installed):
     assert not {Path(name).suffix for name in names(installed)} & {".cpp", ".hpp", ".o", ".a"}
 
 
-def test_one_compiled_file_or_none(installed):
+def test_there_is_at_most_one_compiled_file(installed):
     compiled = [n for n in names(installed) if n.startswith("equipoise/") and n.endswith((".so", ".pyd"))]
     if tag(installed) == "py3-none-any":
         assert not compiled
@@ -88,7 +88,7 @@ def test_one_compiled_file_or_none(installed):
         assert b"libstdc++.so" not in needed  # the wheel was repaired, so it is for every Linux
 
 
-def test_the_command(installed):
+def test_the_command_runs(installed):
     (command,) = installed.entry_points.select(group="console_scripts")
     assert (command.name, command.value) == ("equipoise", "equipoise._cli.main:main")
     folder = Path(sys.executable).parent
@@ -113,7 +113,7 @@ def test_actions_are_pinned_by_commit(path):
 
 @needs_workflows
 @pytest.mark.parametrize("path", sorted(WORKFLOWS.glob("*.yml")), ids=lambda p: p.name)
-def test_least_permissions(path):
+def test_jobs_have_the_least_permissions(path):
     """Jobs have no permissions by default. One may write: the token for publishing, in one job."""
     text = path.read_text()
     assert re.search(r"^permissions: \{\}$", text, re.M)
@@ -123,7 +123,7 @@ def test_least_permissions(path):
 
 
 @needs_workflows
-def test_an_action_has_one_hash():
+def test_an_action_is_pinned_to_one_hash():
     pinned = {}
     for path in WORKFLOWS.glob("*.yml"):
         for action, commit in re.findall(r"uses: ([\w./-]+)@(\w+)", path.read_text()):

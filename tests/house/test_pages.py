@@ -148,7 +148,7 @@ def test_every_public_name_is_in_a_table(module):
     assert not missing
 
 
-def test_every_name_of_ours_in_the_pages_exists():
+def test_every_name_in_the_pages_exists():
     for page in PAGES:
         for name in set(re.findall(r"\bequipoise\.([A-Za-z_]\w*)", page.read_text(encoding="utf-8"))):
             known = hasattr(equipoise, name) or importlib.util.find_spec(f"equipoise.{name}") is not None
@@ -227,7 +227,7 @@ def test_every_page_is_linked_from_the_readme():
 
 
 @pytest.mark.skipif(not (ROOT / ".github").exists(), reason="an sdist has no .github")
-def test_the_files_that_contributing_names_are_there():
+def test_files_that_contributing_names_exist():
     words = re.findall(r"`([\w./]+)`", (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8"))
     paths = {word for word in words if re.match(r"(python|cpp|tests|bench|docs|\.ci|\.github)/", word)}
     paths = {word for word in paths if "/X" not in word}  # X stands for any subject

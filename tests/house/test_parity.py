@@ -90,7 +90,7 @@ def test_kernels_refuse_the_same_arguments():
                 getattr(kernels, name)(*args)
 
 
-def test_errors():
+def test_errors_agree():
     sampler = lambda **how: equipoise.NegativeSampler(  # noqa: E731
         [3, 2, 1, 0], exclude=([0, 3, 3], [0, 1, 2]), **how
     )
@@ -154,7 +154,7 @@ print(shared.num_tries, sampler.state_dict())
 """
 
 
-def test_two_processes():
+def test_two_processes_give_the_same_bytes():
     said = {}
     for backend in MODULES:
         env = {**os.environ, "EQUIPOISE_BACKEND": backend}

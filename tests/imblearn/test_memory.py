@@ -24,7 +24,7 @@ def peak(sampler, X, y):
         tracemalloc.stop()
 
 
-def test_memory_of_many_categories():
+def test_smotenc_needs_little_memory_for_many_categories():
     """SMOTENC of 1500 categories: imbalanced-learn needs 5 one-hot rows, 60 kB, for each new row."""
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [3000, 1000])
@@ -34,7 +34,7 @@ def test_memory_of_many_categories():
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_memory_of_many_rows_of_categories(classes):
+def test_smoten_needs_little_memory_for_many_rows(classes):
     """SMOTEN: all distances within the class of 3000 would take 72 MB."""
     rng = np.random.default_rng(0)
     y = np.minimum(np.repeat([0, 1, 2], [3000, 2900, 100]), classes - 1)
@@ -43,7 +43,7 @@ def test_memory_of_many_rows_of_categories(classes):
     assert peak(sampler, X, y) < 35e6
 
 
-def test_memory_of_near_miss_2():
+def test_near_miss_2_needs_little_memory():
     """All distances of 20000 rows to 2000 would take 320 MB; two blocks take at most 64 MB each."""
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [20000, 2000])
@@ -51,7 +51,7 @@ def test_memory_of_near_miss_2():
     assert peak(ours.NearMiss(version=2), X, y) < 200e6
 
 
-def test_memory_of_smote():
+def test_smote_needs_little_memory_beside_the_result():
     """Beside the result there are the table of neighbors and the draws, but no second copy of it."""
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [40000, 500])

@@ -45,7 +45,7 @@ def collected(tmp_path, *, plugin):
 
 
 @pytest.mark.slow
-def test_none_of_its_tests_is_hidden(tmp_path):
+def test_both_sets_of_classes_collect_the_same_tests(tmp_path):
     """The same tests are collected for both sets of classes; a missing tag would hide some."""
     own, rebound = collected(tmp_path, plugin=False), collected(tmp_path, plugin=True)
     assert len(own) > 1400
@@ -54,7 +54,7 @@ def test_none_of_its_tests_is_hidden(tmp_path):
 
 
 @pytest.mark.slow
-def test_its_own_suite_passes(tmp_path):
+def test_imbalanced_learns_suite_passes(tmp_path):
     report, calls = tmp_path / "report.xml", tmp_path / "calls.json"
     done = run(tmp_path, f"--junitxml={report}", plugin=True, calls=calls)
     failures = []

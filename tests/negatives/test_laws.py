@@ -35,7 +35,7 @@ from support.laws import (
 )
 
 
-def test_log_q_with_replacement():
+def test_log_q_with_replacement_is_exact():
     sampler = NegativeSampler(EXACT, exclude=cases.csr([[], [3], [0, 1], [1, 1, 3, 1]]))
     for row, blocked in enumerate([(), (3,), (0, 1), (1, 3)]):
         answer = sampler.sample([row] * 50, 8)
@@ -155,7 +155,7 @@ def test_excluding_all_but_one_of_a_million_uniform_items():
 
 
 @pytest.mark.parametrize("light", [1.0, 1e-200])
-def test_one_item_has_nearly_all_the_weight(light):
+def test_draws_end_if_one_item_has_nearly_all_the_weight(light):
     """With p >= 1 - 1e-12, rejection alone would never end."""
     w = np.full(6, light)
     w[2] = 1e13
@@ -171,7 +171,7 @@ def test_one_item_has_nearly_all_the_weight(light):
     assert np.all(shared.log_q <= 0)
 
 
-def test_real_interactions(data_dir):
+def test_no_real_purchase_is_a_negative(data_dir):
     """For all users of a shop, no purchase is a negative, and rows drawn completely end with log q = 0."""
     parquet = pytest.importorskip("pyarrow.parquet")
     path = data_dir / "online_retail" / "interactions_5core.parquet"
@@ -205,7 +205,7 @@ def test_rows_with_neighboring_keys_differ():
 
 
 @pytest.mark.parametrize("items", [[1, 0, 2, 3], 4], ids=["table", "uniform"])
-def test_on_exhausted(items):
+def test_on_exhausted_raises_masks_or_replaces(items):
     all_of_it = list(range(4))
     sampler = NegativeSampler(items, exclude=cases.csr([[], all_of_it, [0, 1], [0, 1, 2]]))
     for unique in (False, True):
@@ -260,7 +260,7 @@ def test_shared_draws_all_ids_of_positive_weight_and_no_others(items):
         sampler.sample_shared(-1)
 
 
-def test_shared_of_one_item():
+def test_shared_set_of_one_item():
     sampler = NegativeSampler([3.0])
     shared = sampler.sample_shared(1)
     assert (shared.ids.tolist(), shared.log_q.tolist(), shared.num_tries) == ([0], [0.0], 1)
@@ -271,7 +271,7 @@ WEIGHTED = [1.0, 2.0, 0.0, 4.0, 8.0]
 
 @pytest.mark.parametrize("keyed", [True, False])
 @pytest.mark.parametrize("items", [WEIGHTED, 5], ids=["weights", "uniform"])
-def test_joint_law_of_unique_rows(items, keyed, any_seed):
+def test_unique_rows_follow_their_joint_law(items, keyed, any_seed):
     w = [1.0] * 5 if items == 5 else items
     sampler = NegativeSampler(items, exclude=cases.csr([[], [4], [0, 1]]), seed=any_seed)
     size = 150_000
@@ -301,7 +301,7 @@ def test_replace_draws_the_rest_with_replacement(any_seed):
 
 
 @pytest.mark.parametrize("heavy", [10.0, 1e3, 1e9, 1e300])
-def test_exact_draws_from_the_complement(heavy, any_seed):
+def test_draws_follow_the_law_of_the_complement(heavy, any_seed):
     """The excluded id has a third to nearly all of the mass, so redraws, exact draws or both occur."""
     table = AliasTable([1.0, heavy, 5.0, 2.0, 8.0, 4.0])
     sampler = NegativeSampler(table, exclude=cases.csr([[1]]), seed=any_seed)
@@ -356,7 +356,7 @@ def num_tries_law(weights, c, most):
 
 
 @pytest.mark.parametrize("items", [[1.0, 2.0, 4.0, 8.0], 4], ids=["weights", "uniform"])
-def test_shared_unique_law_and_num_tries(items, any_seed):
+def test_shared_sets_and_num_tries_follow_their_law(items, any_seed):
     w = [1.0] * 4 if items == 4 else items
     sampler = NegativeSampler(items, seed=any_seed)
     answers = [sampler.sample_shared(3) for _ in range(20_000)]
@@ -365,7 +365,7 @@ def test_shared_unique_law_and_num_tries(items, any_seed):
     check_counts(tries, num_tries_law(w, 3, 20), any_seed)
 
 
-def test_shared_unique_law_where_the_exact_draw_decides(any_seed):
+def test_shared_sets_that_need_exact_draws_follow_their_law(any_seed):
     """One id has 1 - 5e-5 of the mass, so the others and their numbers of tries are drawn exactly."""
     w = [1.0, 4e5, 2.0, 7.0, 10.0]
     sampler = NegativeSampler(w, seed=any_seed)
@@ -393,7 +393,7 @@ def test_shared_unique_law_where_the_exact_draw_decides(any_seed):
     assert abs((tries - 1).mean() - mean) < 7 * tries.std() / math.sqrt(len(tries))
 
 
-def test_shared_with_replacement(any_seed):
+def test_shared_draws_with_replacement_follow_the_table(any_seed):
     w = [1.0, 2.0, 4.0]
     sampler = NegativeSampler(w, seed=any_seed)
     check_counts(counted(sampler.sample_shared(200_000, unique=False).ids), normalized(w), any_seed)

@@ -220,7 +220,7 @@ def test_shared_matches_the_reference_on_random_input(data):
         assert answer.num_tries == tries
 
 
-def test_accidental_hits():
+def test_accidental_hits_match_the_reference():
     draw = np.random.default_rng(4)
     lists = [draw.integers(0, 60, size).tolist() for size in (0, 1, 5, 40, 60, 200)]
     exclude = cases.csr(lists)

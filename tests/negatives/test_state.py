@@ -74,7 +74,7 @@ def test_keyed_calls_do_not_advance_the_counter():
 
 
 @pytest.mark.parametrize("n_threads", [1, 4])
-def test_counted_rows_do_not_depend_on_batch_boundaries(n_threads):
+def test_counted_rows_do_not_depend_on_batches(n_threads):
     whole = NegativeSampler(cases.zipf(100), seed=1).sample([5] * 100, 4)
     sampler = NegativeSampler(cases.zipf(100), seed=1)
     split = [sampler.sample([5] * size, 4, n_threads=n_threads) for size in (1, 0, 30, 2, 67)]
@@ -102,7 +102,7 @@ def test_python_threads_share_a_sampler():
     assert sorted(answers) == sorted(sampler().sample([0] * 400, 3).ids.tolist())
 
 
-def test_addresses_differ():
+def test_different_addresses_give_different_draws():
     """Another seed, stream, epoch or kind of key gives other words."""
 
     def ids(seed=0, stream=0, epoch=0, keys=None):
@@ -194,7 +194,7 @@ def test_a_foreign_state_is_refused(other):
     assert foreign.state_dict() == before
 
 
-def test_the_same_configuration_in_another_form_is_accepted():
+def test_a_state_fits_the_same_configuration_in_another_form():
     state = make().state_dict()
     make(items=AliasTable(cases.zipf(100))).load_state_dict(state)
     make(exclude=cases.csr([[2, 1, 2], [3, 3]])).load_state_dict(state)
@@ -330,7 +330,7 @@ def test_exclusions_take_4_bytes_per_pair_and_16_per_row():
     assert all(a.base is None for a in held)
 
 
-def test_a_forked_child_has_its_own_lock():
+def test_a_forked_child_gets_a_new_lock():
     if not hasattr(os, "fork"):
         return  # not supported on this platform
     sampler = make()

@@ -27,7 +27,7 @@ def test_ties_go_to_the_smaller_index(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_power_of_two_scales_the_distances_alone(dtype):
+def test_a_power_of_two_only_scales_the_distances(dtype):
     x = points("clustered", 500, 5, dtype)
     plain = equipoise.nearest_neighbors(x, 5)
     for factor in (2.0**-100, 2.0**-3, 2.0**7, 2.0**90):
@@ -54,7 +54,7 @@ def test_a_query_that_is_a_row_finds_it():
     assert got.indices[:, 1:].tobytes() == others.indices.tobytes()
 
 
-def test_mixed_without_mismatches_is_plain():
+def test_equal_codes_add_nothing_to_the_distances():
     x, codes = points("uniform", 900, 5, np.float32), np.zeros((900, 2), np.int32)
     alike(mixed_neighbors(x, codes, 3.0, 5), equipoise.nearest_neighbors(x, 5))
     differing = codes_of(np.random.default_rng(0), 900, 2)

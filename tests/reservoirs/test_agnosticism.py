@@ -126,7 +126,7 @@ def merged(tree, parts):
     return mine
 
 
-def test_number_of_merge_trees():
+def test_there_are_as_many_merge_trees_as_expected():
     assert [len(list(trees(list(range(n))))) for n in (1, 2, 3, 4)] == [1, 2, 12, 120]
 
 
@@ -210,7 +210,7 @@ def test_the_stream_does_not_matter_with_ids():
 
 @pytest.mark.parametrize("replacement", [False, True])
 @pytest.mark.parametrize("ids", [False, True])
-def test_ranks_that_overflow(ids, replacement):
+def test_infinite_ranks_keep_the_smaller_ids(ids, replacement):
     """All ranks of tiny weights are infinite. The smaller ids are kept, in whatever order rows come."""
     w = np.full(1000, 5e-324)
     w[[3, 70, 400]] = 1.0
@@ -239,7 +239,7 @@ def test_ranks_that_overflow(ids, replacement):
 
 
 @pytest.mark.parametrize("half_life", [1e-6, 3e-7, 1e-7])
-def test_ranks_that_decay_makes_equal(half_life):
+def test_equal_ranks_keep_the_smaller_ids(half_life):
     """A very short half-life makes ranks coarse. Of the many tied rows, the smaller ids are kept."""
     rng = np.random.default_rng(0)
     n, k = 12_000, 200

@@ -125,7 +125,7 @@ KEYINGS = {
 }
 
 
-def test_expected_inclusion_by_enumeration():
+def test_the_expected_law_is_right():
     """Check the law that the tests below expect, for weights 100, 1, 1 and k = 2."""
     law = without_replacement([100.0, 1.0, 1.0], 2)
     included = [math.fsum(p for rows, p in law.items() if i in rows) for i in range(3)]
@@ -134,7 +134,7 @@ def test_expected_inclusion_by_enumeration():
 
 
 @pytest.mark.parametrize("name", KEYINGS)
-def test_frequencies_of_inclusion(name, any_seed):
+def test_rows_are_included_with_the_right_frequencies(name, any_seed):
     sets = Counter(frozenset(KEYINGS[name](2, seed, np.array([100.0, 1.0, 1.0]))) for seed in seeds(any_seed))
     law = Counter()
     for rows, p in without_replacement([100.0, 1.0, 1.0], 2).items():
@@ -143,7 +143,7 @@ def test_frequencies_of_inclusion(name, any_seed):
 
 
 @pytest.mark.parametrize("name", KEYINGS)
-def test_order_is_that_of_successive_draws(name, any_seed):
+def test_the_order_is_that_of_successive_draws(name, any_seed):
     """The law of Plackett and Luce."""
     w = np.array([5.0, 1.0, 2.0, 0.5])
     orders = Counter(tuple(KEYINGS[name](3, seed, w)) for seed in seeds(any_seed))
@@ -162,7 +162,7 @@ def test_rows_of_a_block_are_picked_by_weight(any_seed):
     check_counts(counts, normalized(w.tolist()), any_seed)
 
 
-def test_rows_of_many_blocks(any_seed):
+def test_rows_come_from_all_blocks_equally_often(any_seed):
     """Count from which blocks the two rows come, for k = 2 of 192 equal rows."""
     reservoirs = [Reservoir(2, seed=seed) for seed in seeds(any_seed)]
     for reservoir in reservoirs:
@@ -286,7 +286,7 @@ def test_draws_with_replacement_are_independent(way, any_seed):
     assert np.allclose(sample.inclusion, 3 * sample.weights / 7.0, rtol=1e-6 if way == "decay" else 1e-15)
 
 
-def test_many_draws_of_few_rows(any_seed):
+def test_more_draws_than_rows_follow_the_weights(any_seed):
     """Draw more points than a block has rows."""
     w = np.array([4.0, 2.0, 1.0, 0.0, 9.0])
     pairs = Counter()
@@ -301,7 +301,7 @@ def test_many_draws_of_few_rows(any_seed):
 # ---- weighted_sample ---------------------------------------------------------------------------------------
 
 
-def test_order_of_a_weighted_sample_does_not_depend_on_weight(any_seed):
+def test_the_order_of_a_weighted_sample_does_not_depend_on_weight(any_seed):
     w = [5.0, 1.0, 0.0, 2.0]
     orders = Counter(tuple(weighted_sample(w, 2, rng=seed).tolist()) for seed in seeds(any_seed))
     law = Counter()
@@ -311,7 +311,7 @@ def test_order_of_a_weighted_sample_does_not_depend_on_weight(any_seed):
     check_counts(orders, law, any_seed)
 
 
-def test_weighted_sample_with_replacement(any_seed):
+def test_weighted_sample_with_replacement_follows_the_weights(any_seed):
     w = [5.0, 1.0, 0.0, 2.0]
     pairs = Counter(
         tuple(weighted_sample(w, 2, rng=seed, replacement=True).tolist()) for seed in seeds(any_seed)
@@ -352,7 +352,7 @@ def test_inclusion_makes_unbiased_estimates(way, any_seed):
 
 @pytest.mark.parametrize("replacement", [False, True])
 @pytest.mark.parametrize("keyed", ["positions", "ids"])
-def test_estimates_and_their_standard_errors(replacement, keyed, any_seed):
+def test_estimates_and_their_standard_errors_are_right(replacement, keyed, any_seed):
     """From 100 of 1,000 rows, 4,000 times: estimates are unbiased, and their z-scores have variance 1."""
     n, k, copies = 1000, 100, 4_000
     rng = np.random.default_rng(5)

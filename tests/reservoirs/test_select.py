@@ -100,7 +100,7 @@ def test_equal_ranks_are_found(n):
 
 
 @pytest.mark.parametrize("n", range(12))
-def test_equal_ranks_among_few(n):
+def test_equal_ranks_among_few_rows_are_found(n):
     ranks = np.random.default_rng(n).random(n)
     if n > 1:
         ranks[-1] = ranks[0]
@@ -143,5 +143,5 @@ def test_ascending_is_a_stable_sort(special, how, seed):
 @pytest.mark.parametrize(
     "values", [np.zeros(5000), np.full(5000, np.inf), np.full(5000, -1e308), -np.arange(9999.0)]
 )
-def test_ascending_of_values_that_cannot_be_rounded(values):
+def test_ascending_sorts_values_that_cannot_be_rounded(values):
     np.testing.assert_array_equal(ascending(values), np.argsort(values, kind="stable"))

@@ -22,7 +22,7 @@ from support.reservoirs import COLUMNS, KINDS, answers, kinds, read, same
 
 
 @kinds
-def test_bytes_resume_where_the_stream_stopped(name):
+def test_bytes_continue_where_the_stream_stopped(name):
     """At every cut, even in the middle of blocks, bytes equal those of a reservoir that went on."""
     pieces = [slice(b, e) for b, e in itertools.pairwise([0, 1, 40, 64, 65, 200, 320, 1000, 5000])]
     stopped, through = read(name, []), read(name, [])
@@ -54,7 +54,7 @@ os._exit(9)
 """
 
 
-def test_a_killed_process_is_resumed(tmp_path):
+def test_another_process_resumes_a_killed_one(tmp_path):
     path = tmp_path / "reservoir"
     for begin, end in ((0, 1234), (1234, 3000)):
         arguments = [str(path), str(begin), str(end)]
@@ -97,7 +97,7 @@ def test_arrays_of_a_sample_may_be_overwritten(name):
 
 
 @kinds
-def test_arguments_may_be_overwritten_after_an_update(name):
+def test_arguments_may_be_overwritten_after_a_call(name):
     make, names = KINDS[name]
     reservoir, columns = make(), {c: COLUMNS[c][:777].copy() for c in names}
     reservoir.update(**columns)
@@ -240,7 +240,7 @@ def test_threads_take_turns(name):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_fork_while_another_thread_reads_rows():
+def test_a_child_forked_during_an_update_can_go_on():
     """The child does not have the thread that holds the lock, so the lock must be renewed."""
     reservoir = Reservoir(5)
     held, done = threading.Event(), threading.Event()

@@ -78,7 +78,7 @@ def test_a_guess_does_not_change_the_sample(name, k, settings, guesses):
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 @pytest.mark.parametrize("ids", [None, IDS], ids=["positions", "ids"])
-def test_too_low_a_guess_is_detected(settings, ids, guesses):
+def test_a_guess_that_is_too_low_is_detected(settings, ids, guesses):
     weights, k = WEIGHTS["uniform"], 2000
     sample = read(weights, k, ids=ids, **settings).sample()
     (good,) = guesses.made
@@ -111,7 +111,7 @@ def test_later_chunks_are_guessed_while_it_pays(guesses):
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 @pytest.mark.parametrize("ids", [None, IDS], ids=["positions", "ids"])
-def test_too_low_a_later_guess_is_detected(settings, ids, guesses):
+def test_a_later_guess_that_is_too_low_is_detected(settings, ids, guesses):
     weights, k = WEIGHTS["uniform"], 17_000
 
     def both(second):
@@ -131,7 +131,7 @@ def test_too_low_a_later_guess_is_detected(settings, ids, guesses):
         assert both(wrong) == wanted
 
 
-def test_guesses_after_a_merge(guesses):
+def test_a_guess_after_a_merge_does_not_change_the_sample(guesses):
     """Some retained rows are above the threshold that the other reservoir brought."""
     weights, k = WEIGHTS["uniform"], 17_000
     one, other = (Reservoir(k, seed=4, stream=stream) for stream in (0, 1))
@@ -151,7 +151,7 @@ def test_guesses_after_a_merge(guesses):
 
 @pytest.mark.parametrize("name", ["uniform", "heavy tail", "all alike", "mostly zero"])
 @pytest.mark.parametrize("quota", [300, 5000, 30_000])
-def test_a_few_more_ranks_than_the_quota_are_below_the_guess(name, quota):
+def test_slightly_more_ranks_than_the_quota_are_below_the_guess(name, quota):
     weights = WEIGHTS[name].astype(float)
     quota = min(quota, int(np.count_nonzero(weights)) // 4)
     threshold = likely_threshold(weights, quota, replacement=False)
@@ -180,7 +180,7 @@ def test_known_ranks_lower_the_guess(name, replacement):
         assert likely_threshold(weights * 1e-6, quota, **more) == np.inf  # too little weight to lower it
 
 
-def test_no_guess_where_it_does_not_pay():
+def test_nothing_is_guessed_where_it_does_not_pay():
     assert pays(256, N, 0)
     assert not pays(255, N, 0)
     assert not pays(N // 4 + 1, N, 0)

@@ -56,7 +56,7 @@ def test_parents_follow_their_weights(any_seed):
     assert np.abs(shares - weights / weights.sum()).max() < BOUND
 
 
-def test_two_classes_of_equal_size_under_one_seed_are_independent(any_seed):
+def test_two_classes_with_one_seed_are_independent(any_seed):
     """In imbalanced-learn both get the same parents, neighbors and gaps."""
     one, two = (SmoteSampler(points(40, 3, seed=s), seed=any_seed) for s in (0, 1))
     a, b = one.sample(N, return_parents=True), two.sample(N, return_parents=True)
@@ -65,7 +65,7 @@ def test_two_classes_of_equal_size_under_one_seed_are_independent(any_seed):
     assert abs((a.gaps * b.gaps).mean(dtype=np.float64) - 0.25) < BOUND + 2**-23
 
 
-def test_the_ends_of_a_gap():
+def test_gaps_of_the_reference_reach_both_ends_of_their_interval():
     """Words of all zeros and all ones give the smallest and the largest gap."""
     numbers = {np.float32: 1 - 2.0**-24, np.float64: 1 - 2.0**-53}
     for dtype, most in numbers.items():

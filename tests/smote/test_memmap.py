@@ -38,7 +38,7 @@ def test_a_mapped_X_is_pickled_as_its_file(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_part_of_a_map_is_found(dtype, tmp_path):
+def test_a_part_of_a_map_is_pickled_as_its_file(dtype, tmp_path):
     X = points(5000, 7, dtype)
     X.tofile(tmp_path / "rows")
     size = X.dtype.itemsize

@@ -81,7 +81,7 @@ def test_the_parent_and_its_workers_differ():
     ("workers", "method"),
     [(0, None), (1, "fork"), (3, "fork"), (1, "spawn"), pytest.param(3, "spawn", marks=slow)],
 )
-def test_keyed_rows_are_the_same_for_any_workers(workers, method):
+def test_keyed_rows_do_not_depend_on_workers(workers, method):
     settings = {"num_workers": workers, "multiprocessing_context": method} if workers else {}
     drawn = {(epoch, index): row for epoch, _, index, row in epochs(Drawing(keyed=True), count=2, **settings)}
     wanted = equipoise.NegativeSampler(N, seed=11).sample(np.arange(ROWS), K, row_keys=np.arange(ROWS)).ids
@@ -137,7 +137,7 @@ class Collate:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_tensors_come_out_of_workers(method):
+def test_workers_return_tensors(method):
     loader = DataLoader(
         range(ROWS),
         batch_size=6,
@@ -153,7 +153,7 @@ def test_tensors_come_out_of_workers(method):
             assert not (ids == rows[:, None]).any()
 
 
-def test_torch_tensors_go_in():
+def test_torch_tensors_are_accepted():
     sampler = equipoise.NegativeSampler(
         torch.tensor([1.0, 2.0, 3.0]), exclude=(torch.tensor([0, 1]), torch.tensor([2])), seed=1
     )
@@ -186,7 +186,7 @@ def test_a_tensor_on_another_device_is_refused():
         equipoise.AliasTable(torch.ones(3, requires_grad=True))
 
 
-def test_torch_is_not_imported_for_it():
+def test_drawing_does_not_import_torch():
     import subprocess
     import sys
 
