@@ -1,4 +1,4 @@
-"""The files that ``equipoise sample`` reads and writes: formats, types of columns, row groups, memory."""
+"""``equipoise sample`` reads and writes files of all formats, column types and sizes in little memory."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_peak_memory_is_a_fraction_of_the_file(tmp_path, group, how):
 
 
 def test_pandas_is_not_imported(tmp_path):
-    """pyarrow's conversions to and from NumPy would import it, which takes a fifth of a second."""
+    """Conversions of pyarrow to and from NumPy would import it, which takes a fifth of a second."""
     file = write(tmp_path, [log(500)])[0]
     argv = arguments(
         [file], tmp_path / "out.parquet", 5, weight="weight", by="label", half_life=1.0, time="time"

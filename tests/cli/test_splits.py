@@ -1,4 +1,4 @@
-"""Splits of a log into a training and a test part, which share no pair."""
+"""A log is split into a training and a test part that share no pair."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pairs_of(positives):
 
 
 def check(split, log, training):
-    """Check that a split has these training rows, renumbered and sorted, and known users and items only."""
+    """Check that a split has these training rows, renumbered and sorted, and only known users and items."""
     users, items = np.unique(log.users[training]), np.unique(log.items[training])
     assert (split.num_users, split.num_items) == (users.size, items.size)
     known = set(users.tolist()), set(items.tolist())

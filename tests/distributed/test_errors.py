@@ -1,4 +1,4 @@
-"""Errors of distributed samples: raised by workers, and yet those of this library."""
+"""Errors that workers raise reach the user as errors of this library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The three steps of a distributed sample, without an engine."""
+"""The three steps of a distributed sample give the sample of one machine. No engine is needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.clusters import check, cut, on_one_machine, rows
 
 
 def sample(parts, k, by=None, seed=0, calls=None):
-    """Sample as an engine does; everything that it would send goes through pickle."""
+    """Sample as an engine does, and pickle everything that it would send."""
     plan = pickle.loads(pickle.dumps(_distributed.Plan(k, "w", "id", by, seed)))
     pick = lambda part, at: {name: column[at] for name, column in part.items()}  # noqa: E731
     kept = [pick(part, plan.prune(part.__getitem__)) for part in parts]
@@ -55,7 +55,7 @@ def test_a_sample_in_parts_equals_that_of_one_machine(parts, k, by):
     st.sampled_from([None, "c"]),
 )
 def test_repeated_rows_count_once(parts, k, by):
-    """Keys are repeated within a part and across parts, with equal or with other weights and classes."""
+    """Keys are repeated within a part and across parts, with equal or different weights and classes."""
     tables = []
     for part in parts:
         ids, w, c = ([row[i] for row in part] for i in range(3))
@@ -71,7 +71,7 @@ def test_repeated_rows_count_once(parts, k, by):
 
 
 def test_the_threshold_is_raised_if_parts_share_rows():
-    """A row is counted once for each part that has it, so too few distinct rows may be taken at first."""
+    """A row is counted in each part that has it, so at first too few different rows may be taken."""
     table, calls = rows(), []
     check(sample([table] * 20, 50, calls=calls), table, 50)
     assert [call[0] for call in calls[::2]] == [51, 204, 816, 3264]
@@ -87,7 +87,7 @@ def test_parts_may_be_empty():
 
 
 def test_little_is_sent():
-    """The figures of the docstrings with fewer parts: 2.2 KB for a sketch, and hardly more than k rows."""
+    """As the docstrings say, a sketch has 2.2 KB, and hardly more than k rows are sent."""
     rng, k, parts = np.random.default_rng(1), 10_000, 100
     tables = [{"id": np.arange(p, 1_200_000, parts), "w": rng.pareto(1.5, 12_000)} for p in range(parts)]
     calls = []
@@ -95,7 +95,7 @@ def test_little_is_sent():
     (_, sketches), taken = calls
     assert sketches < 2200 * parts
     assert k < taken < 1.1 * k
-    # Skewed: one part has nearly the whole sample.
+    # One part has nearly the whole sample.
     tables[3]["w"] *= 1e12
     calls.clear()
     sample(tables, k, calls=calls)
@@ -119,7 +119,7 @@ def test_labels_may_be_of_any_kind():
     assert classes([3, 2**63 - 1]) == (None, [3, 2**63 - 1])
     assert classes(np.array([3, 2], object)) == (None, [3, 2])
     assert classes(["b", "a", "b"]) == (["a", "b"], [1, 0, 1])
-    assert classes(np.array(["b", "a\0"])) == (["a", "b"], [1, 0])  # NumPy drops the null character
+    assert classes(np.array(["b", "a\0"])) == (["a", "b"], [1, 0])  # NumPy drops trailing null characters
     assert classes(["a\0", "a"]) == (["a", "a\0"], [1, 0])
     assert classes(["\ud800", ""]) == (["", "\ud800"], [1, 0])
     assert classes([]) == ([], [])

@@ -1,4 +1,4 @@
-"""The sample of a cluster of two processes is that of one machine, whatever happens to its tasks."""
+"""A cluster of two processes returns the sample of one machine, whatever happens to its tasks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_each_class_has_its_quota(engine, by):
 
 @pytest.mark.parametrize("step", ["before", "_prune", "_sketch", "_take"])
 def test_a_task_that_dies_does_not_change_the_sample(engine, step, tmp_path, monkeypatch):
-    """It dies in a step or before it, and takes with it all that its worker has kept."""
+    """It dies in a step or before it, and everything that its worker has kept is lost."""
     mark = str(tmp_path / "died")
 
     def die():
@@ -94,7 +94,7 @@ def test_there_may_be_no_rows(engine):
         assert len(got) == 0
         if engine.name == "frame":
             assert list(got) == [*table, "inclusion"]
-        if engine.name == "ray":  # it doesn't always keep the schema of no rows
+        if engine.name == "ray":  # Ray does not always keep the schema if there are no rows
             assert list(got) in ([*table, "inclusion"], ["inclusion"])
 
 
@@ -122,7 +122,7 @@ def test_frames_keep_index_and_categories(dask_cluster):
     assert got["word"].dtype == frame["word"].dtype
 
 
-# Old versions warn.
+# Old versions of Dask warn.
 @pytest.mark.filterwarnings("ignore:Running on a single-machine scheduler:UserWarning")
 @pytest.mark.parametrize("scheduler", ["threads", "sync"])
 def test_dask_works_without_a_cluster(dask_cluster, scheduler):

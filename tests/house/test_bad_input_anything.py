@@ -1,4 +1,4 @@
-"""Any mixture of arguments gives an answer or a documented error, the same on both backends."""
+"""Any mixture of arguments gives an answer or a documented error, which both backends share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 import equipoise
 from support.anything import calls, outcome
 
-# Every error names the argument that it is about.
+# Every error must name its argument.
 NAMES = (
     *("weights", "power", "smoothing", "size", "ids", "items", "exclude", "seed", "stream", "rows", "rng"),
     *("num_negatives", "unique", "on_exhausted", "row_keys", "num_samples", "candidate_ids", "keep", "state"),

@@ -1,4 +1,4 @@
-"""The chunk loop: threads end with the call, exceptions and Ctrl-C included."""
+"""Threads of the chunk loop end with the call, even after an exception or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_threads_end_with_the_call(monkeypatch, own_threads):
 
 
 def test_ctrl_c_waits_for_a_thread_that_is_starting(monkeypatch, own_threads):
-    """The call waits for a thread that has not begun yet when it is interrupted."""
+    """An interrupted call waits for a thread that has not begun yet."""
     begun = []
 
     def late(function, arguments):
@@ -60,7 +60,7 @@ def test_ctrl_c_waits_for_a_thread_that_is_starting(monkeypatch, own_threads):
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_the_first_exception_stops_all_threads_and_is_raised(threads, own_threads):
-    """Each piece is done once, and a thread gets the rest of its piece again."""
+    """Each piece is done once. A thread that returns early gets the rest of its piece again."""
     done = []
 
     def work(begin, end):

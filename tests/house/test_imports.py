@@ -44,7 +44,7 @@ PARTS = {
     "__main__": ("_cli",),
 }
 
-# Variables and attributes that hold objects of another part. Their private members must not be used, even where
+# Variables and attributes that hold objects of another part. Their private members must not be used, even if
 # this part has private members of the same name.
 HOLDERS = {
     "negatives": {"_table", "table"},
@@ -210,7 +210,7 @@ def test_no_private_member_of_another_part_is_used():
     assert without_lines(private_uses(TREE, HOLDERS)) == set()
 
 
-# ---- the checks above detect mistakes -------------------------------------------------------------------------------
+# ---- the checks above detect mistakes ---------------------------------------------------------------------
 
 CRAFTED_PARTS = {"low": (), "high": ("low",), "house": ("low", "high")}
 GOOD = {

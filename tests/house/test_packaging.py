@@ -1,4 +1,4 @@
-"""The installed package, and the workflows that build it, which are read but not run."""
+"""The installed package is complete, and the workflows that build it are safe. They are read, not run."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def test_type_hints_are_included(installed):
 
 
 def test_the_wheel_holds_only_the_package(installed):
-    """No test, no C++ source, and no shared library that repairing the wheel put beside the kernels."""
+    """It has no test, no C++ source, and no shared library that was added when the wheel was repaired."""
     folders = {name.partition("/")[0] for name in names(installed) if not name.startswith("..")}
     if sys.platform == "win32":
-        folders -= {"equipoise.libs"}  # Microsoft's C++ runtime, which not every Windows has
+        folders -= {"equipoise.libs"}  # Microsoft's C++ runtime, which some Windows systems lack
     assert folders == {"equipoise", f"equipoise-{installed.version}.dist-info"}
     assert not {Path(name).suffix for name in names(installed)} & {".cpp", ".hpp", ".o", ".a"}
 
@@ -85,7 +85,7 @@ def test_there_is_at_most_one_compiled_file(installed):
     needed = Path(str(installed.locate_file(kernels))).read_bytes()
     assert b"libgomp" not in needed
     if "linux_" in tag(installed) and not tag(installed).endswith(("-linux_x86_64", "-linux_aarch64")):
-        assert b"libstdc++.so" not in needed  # the wheel was repaired, so it is for every Linux
+        assert b"libstdc++.so" not in needed  # the wheel was repaired, so it fits every Linux
 
 
 def test_the_command_runs(installed):
@@ -104,7 +104,7 @@ def test_the_command_runs(installed):
 @needs_workflows
 @pytest.mark.parametrize("path", sorted(WORKFLOWS.glob("*.yml")), ids=lambda p: p.name)
 def test_actions_are_pinned_by_commit(path):
-    """A tag can be moved, the hash of a commit can't. The comment names the version."""
+    """A tag can be moved, but the hash of a commit cannot. The comment names the version."""
     uses = re.findall(r"^.*\buses:.*$", path.read_text(), re.M)
     assert uses
     for line in uses:
@@ -114,7 +114,7 @@ def test_actions_are_pinned_by_commit(path):
 @needs_workflows
 @pytest.mark.parametrize("path", sorted(WORKFLOWS.glob("*.yml")), ids=lambda p: p.name)
 def test_jobs_have_the_least_permissions(path):
-    """Jobs have no permissions by default. One may write: the token for publishing, in one job."""
+    """Jobs have no permissions by default. Only the job that publishes may write its token."""
     text = path.read_text()
     assert re.search(r"^permissions: \{\}$", text, re.M)
     granted = re.findall(r"^\s+([\w-]+): write\b", text, re.M)

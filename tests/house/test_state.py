@@ -1,4 +1,4 @@
-"""A new sampler declares its fields and gets counters, epochs, state dicts, pickles and copies."""
+"""A sampler that declares its fields gets counters, epochs, state dicts, pickles and copies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from equipoise._runtime.state import Sampler
 
 
 class Toy(Sampler):
-    """Counts draws; its key is the seed plus the epoch."""
+    """A sampler that counts its draws. Its key is the seed plus the epoch."""
 
     _kind = "Toy"
     _counters = ("draws", "calls")

@@ -1,4 +1,4 @@
-"""Layouts, labels, threads and the source of neighbors do not change the rows."""
+"""Rows do not depend on memory layout, labels, threads or the source of neighbors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad input is refused as by imbalanced-learn; too few rows are explained better."""
+"""Bad input is refused as by imbalanced-learn, and too few rows are explained better."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_different_numbers_of_rows_and_labels_are_refused(name):
     ],
 )
 def test_too_few_rows_are_explained(name, parameters, text):
-    """The message is in the user's words, then in scikit-learn's, as in imbalanced-learn."""
+    """The message first speaks of the class and its rows, and then has scikit-learn's text."""
     X, codes = blobs(12, sizes=(40, 3))
     y = np.array(["a", "b"])[codes]
     mine, theirs = (fit(c(**parameters), X, y) for c in (vars(ours)[name], THEIRS[name]))

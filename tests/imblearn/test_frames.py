@@ -1,4 +1,4 @@
-"""Data frames are accepted and returned as by imbalanced-learn."""
+"""Data frames are accepted, and returned in the form that imbalanced-learn returns."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_frames_may_hold_anything(name):
 
 
 def test_large_integers_of_a_frame_are_not_rounded():
-    """imbalanced-learn rounds them, since it stacks them with floats."""
+    """imbalanced-learn rounds them, because it stacks them with floats."""
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     frame = pandas.DataFrame({"id": np.arange(40) + 2**53 + 1, "x": np.linspace(0, 1, 40)})
     new, _ = ours.RandomOverSampler(random_state=0).fit_resample(frame, np.repeat([0, 1], [30, 10]))

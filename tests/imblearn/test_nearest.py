@@ -1,4 +1,4 @@
-"""equipoise.imblearn.NearestNeighbors: the kernel as a scikit-learn estimator."""
+"""equipoise.imblearn.NearestNeighbors is a scikit-learn estimator with the exact search."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_it_finds_what_scikit_learn_finds(d, dtype):
         their_distances, their_indices = theirs.kneighbors(queries)
         assert indices.dtype == np.int64
         assert distances.dtype == np.float64
-        # scikit-learn computes them from dot products.
+        # scikit-learn computes distances from dot products.
         np.testing.assert_allclose(distances, their_distances, rtol=1e-6, atol=1e-3 if tied else 0)
         if not tied:
             np.testing.assert_array_equal(indices, their_indices)
@@ -112,7 +112,7 @@ def test_sparse_rows_are_searched_by_scikit_learn(form):
     for queries in (None, S[:20]):
         for a, b in zip(mine.kneighbors(queries), theirs.kneighbors(queries), strict=True):
             np.testing.assert_array_equal(a, b)
-    # Sparse queries among dense rows are searched densely.
+    # Sparse queries among dense rows become dense.
     np.testing.assert_array_equal(
         NearestNeighbors().fit(X).kneighbors(S[:20])[1], NearestNeighbors().fit(X).kneighbors(X[:20])[1]
     )

@@ -1,4 +1,4 @@
-"""The drop-in classes return the rows of the installed imbalanced-learn, where no distances are equal."""
+"""Where no distances are equal, the drop-in classes return the rows of the installed imbalanced-learn."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_rows_equal_imbalanced_learns(case, dtype):
     for seed in range(8):
         X, y = blobs(seed, dtype=dtype)
         done.append(assert_same(name, X, y, **seeded(name, seed, parameters)))
-    # For the other seeds both raise, if no cluster has enough rows, say.
+    # With the other seeds, both raise an error, for example if no cluster has enough rows.
     assert sum(one is not None for one in done) >= 4
 
 
@@ -122,7 +122,7 @@ def test_smotenc_of_integers_equals_imbalanced_learns(scale):
         X, y = mixed(seed)
         X[:, 1:3] *= scale
         X = np.rint(X).astype(np.int64)
-        # Small integers tie: scikit-learn's estimator orders them as in imbalanced-learn.
+        # Small integers have equal distances, which scikit-learn's estimator orders as imbalanced-learn does.
         nn = imblearn_neighbors(4) if scale < 1e4 else 3
         assert_same("SMOTENC", X, y, categorical_features=[0, 3], random_state=seed, k_neighbors=nn)
 
@@ -157,7 +157,7 @@ def test_smotenc_accepts_other_encoders():
     ):
         parameters = {"categorical_features": [0, 3], "categorical_encoder": encoder, "random_state": 1}
         if hasattr(encoder, "steps"):
-            # A pipeline has no categories_, which both need.
+            # A pipeline does not have the attribute categories_, which both libraries need.
             for sampler in (ours.SMOTENC, imblearn.over_sampling.SMOTENC):
                 with pytest.raises(AttributeError):
                     sampler(**parameters).fit_resample(X, y)
@@ -179,7 +179,7 @@ def test_smoten_equals_imbalanced_learns(classes, k):
     for seed in range(2):
         X, y = shares(seed, features=2)
         y = np.minimum(y, classes - 1)
-        # The class that gets no new rows determines the shares.
+        # Shares are computed from the class that gets no new rows.
         strategy = dict.fromkeys(range(1, classes), 80)
         assert_same("SMOTEN", X, y, sampling_strategy=strategy, k_neighbors=k, random_state=seed)
 
@@ -197,7 +197,7 @@ def test_borderline_2_works_where_imbalanced_learn_fails():
 
 
 def test_cleaning_by_vote_accepts_text_labels():
-    """imbalanced-learn accepts numbers alone. The result is that of the labels' ranks."""
+    """imbalanced-learn accepts only numbers. Here, the result is that of the ranks of the labels."""
     X, y = blobs(20)
     text = np.array(["a", "b", "c"])[y]
     kept = [

@@ -1,4 +1,4 @@
-"""Attributes, parameters, clones, pickles and docstrings are as imbalanced-learn users expect them."""
+"""Attributes, parameters, clones, pickles and docstrings are what users of imbalanced-learn expect."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Rows of the drop-in classes where distances are equal: duplicates, counts, one-hot rows, categories.
+"""Where distances are equal, the drop-in classes order neighbors by (distance, index).
 
-There imbalanced-learn's order of neighbors is an accident of its search. The rows are therefore rebuilt from
-the draws and from neighbors sorted by (distance, index); with scikit-learn's estimator they are
-imbalanced-learn's.
+The rows are duplicates, counts, one-hot rows and categories. imbalanced-learn's order of neighbors is then an
+accident of its search, so the tests rebuild the rows from the draws and from sorted neighbors. With
+scikit-learn's estimator, the rows equal imbalanced-learn's.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ def test_an_estimator_gives_imbalanced_learns_rows(name, parameters, make):
 @pytest.mark.parametrize("make", PROBLEMS)
 @pytest.mark.parametrize("name", sorted(set(THEIRS) - {"SMOTENC", "SMOTEN"}))
 def test_given_rows_are_kept_and_counts_are_reached(name, make):
-    """Given rows are kept, over-samplers reach the counts, and new rows lie within the old ones."""
+    """New rows are within the range of the given ones."""
     for seed in range(3):
         X, y = problem(make, seed)
         if name == "KMeansSMOTE":
@@ -248,7 +248,7 @@ def test_given_rows_are_kept_and_counts_are_reached(name, make):
 
 @pytest.mark.parametrize("levels", [(2, 2), (3, 5), (40, 2)])
 def test_smotenc_votes_by_the_definition(levels):
-    """Many numbers tie: neighbors are ordered by (distance, index), and they vote."""
+    """Many distances are equal. The neighbors in the order of (distance, index) vote."""
     for seed in range(5):
         X, y = mixed(seed, levels=levels)
         X[:, 1:3] = np.rint(X[:, 1:3])

@@ -1,4 +1,4 @@
-"""Negatives do not depend on threads, chunks, batches, CPU path, process, memory layout or ``out=``."""
+"""Negatives do not depend on threads, chunks, batches, the CPU path, the process, layout or ``out=``."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_the_first_exhausted_row_is_named_for_any_threads():
 @pytest.mark.parametrize("k", [7, 64, 65, 255, 256, 257, 600])
 @pytest.mark.parametrize("unique", [False, True])
 def test_chunks_do_not_change_the_negatives(items, k, unique, monkeypatch):
-    """Rows are paused and resumed, even in the middle, after the smallest possible budget."""
+    """With the smallest budget, kernels pause and resume rows even in the middle."""
     rows, more = ROWS[:40], np.arange(80).reshape(40, 2)
     settings = {"unique": unique, "exclude_ids": more if k % 2 else None, "on_exhausted": "mask"}
     whole = make(items).sample(rows, k, **settings)
@@ -115,7 +115,7 @@ def test_chunks_do_not_change_the_negatives(items, k, unique, monkeypatch):
 
 @pytest.mark.parametrize("policy", ["mask", "replace"])
 def test_chunks_do_not_change_exhausted_rows(policy, monkeypatch):
-    """A row of 100 ids that asks for 300 unique ones needs exact draws, prefix sums and pauses."""
+    """Asking for 300 unique ones of 100 ids takes exact draws, prefix sums and pauses."""
     weights = np.where(np.arange(120) < 100, 2.0 ** -np.arange(120), 0)
     settings = {"unique": True, "on_exhausted": policy, "exclude_ids": np.arange(6).reshape(3, 2)}
     whole = equipoise.NegativeSampler(weights, seed=3).sample([0, 1, 2], 300, **settings)
@@ -183,7 +183,7 @@ def test_parts_of_out_must_not_overlap():
 
 
 def test_threads_may_write_to_the_same_out():
-    """The results are arbitrary, but nothing crashes, since kernels do not read their outputs."""
+    """The results are arbitrary, but nothing crashes, because kernels do not read their outputs."""
     sampler, shape = make(), (4000, 20)
     out = equipoise.Negatives(
         np.empty(shape, np.int64), np.empty(shape, np.float32), np.empty(shape, np.bool_)

@@ -257,7 +257,7 @@ def test_bad_scipy_matrices_are_refused(form):
             ValueError, match=r"exclude must have 4 columns, one for each item, got shape \(2, 3\)"
         ):
             equipoise.NegativeSampler(4, exclude=sparse.csr_array(dense))
-    elif form == "explicit zero":  # only the pattern matters
+    elif form == "explicit zero":  # only the positions of the entries matter
         csr = sparse.csr_array((np.zeros(1), np.array([2]), np.array([0, 1])), shape=(1, 3))
         assert 2 not in equipoise.NegativeSampler(3, exclude=csr).sample([0], 50).ids
     else:
@@ -420,7 +420,7 @@ def test_an_argument_that_raises_is_named(name, kind):
 @pytest.mark.parametrize("kind", [Raising, RaisingTensor])
 @pytest.mark.parametrize("name", WAYS)
 def test_memory_errors_and_interrupts_pass_through(name, kind):
-    """MemoryError and KeyboardInterrupt are not the argument's fault."""
+    """MemoryError and KeyboardInterrupt are not caused by a bad argument."""
     for error in (MemoryError("all gone"), KeyboardInterrupt()):
         with pytest.raises(type(error)):
             WAYS[name](kind(error))

@@ -1,4 +1,4 @@
-"""Statistical and exact tests of the distributions of negatives.
+"""Negatives follow their distributions; tests are exact where possible, and otherwise statistical.
 
 False alarms: the level of each check is at most ALPHA = 1e-8, and one run of the file makes at most 100
 checks, so a correct library fails this file for a given seed with probability at most 1e-6, and for any of
@@ -46,7 +46,7 @@ def test_log_q_with_replacement_is_exact():
 
 
 def test_an_id_excluded_twice_counts_once():
-    """Repeating an id in the CSR, in exclude_ids or in both does not change a byte."""
+    """Repeating an id in the CSR matrix, in exclude_ids or in both does not change a byte."""
     exclude = cases.csr([[3], [3, 3, 3], [], [3]])
     sampler = NegativeSampler(EXACT, exclude=exclude)
     keys = [8, 8, 8, 8]
@@ -84,7 +84,7 @@ def test_log_q_of_unique_rows_is_sequential(items):
 
 
 def test_log_q_is_not_clipped():
-    """The tail of a large catalog keeps its own probabilities, far below 1e-6."""
+    """The rarest items of a large catalog keep their probabilities, which are far below 1e-6."""
     w = np.ones(1000)
     w[0] = 1e12
     sampler = NegativeSampler(w, exclude=cases.csr([[0], []]))
@@ -122,7 +122,7 @@ def test_excluded_ids_are_never_drawn(items, unique):
 
 
 def test_excluding_all_but_the_lightest_of_a_million_items():
-    """Draws end, and 1 - q does not suffer from cancellation, with about 1e-13 of the mass left."""
+    """With about 1e-13 of the mass left, draws end and 1 - q does not suffer from cancellation."""
     n = 10**6
     w = cases.zipf(n) ** 2
     everything_but = [np.setdiff1d(np.arange(n), keep) for keep in ([n - 1], [n - 1, n - 2], [n - 1, 5])]
@@ -172,7 +172,7 @@ def test_draws_end_if_one_item_has_nearly_all_the_weight(light):
 
 
 def test_no_real_purchase_is_a_negative(data_dir):
-    """For all users of a shop, no purchase is a negative, and rows drawn completely end with log q = 0."""
+    """No user gets a purchase as a negative, and if all other ids are drawn, the last has log q = 0."""
     parquet = pytest.importorskip("pyarrow.parquet")
     path = data_dir / "online_retail" / "interactions_5core.parquet"
     if not path.is_file():
@@ -199,7 +199,7 @@ def test_no_real_purchase_is_a_negative(data_dir):
 
 
 def test_rows_with_neighboring_keys_differ():
-    """Consecutive keys do not share a run: 200 rows of 8 ids from 10^9 items have hardly any repeats."""
+    """Consecutive keys do not share words: 200 rows of 8 ids from 10^9 items have hardly any repeats."""
     ids = NegativeSampler(10**9).sample([0] * 200, 8, row_keys=range(200)).ids
     assert len(set(itertools.chain.from_iterable(ids.tolist()))) >= 1598
 
@@ -292,7 +292,7 @@ def test_rows_with_replacement_are_independent_slots(items, any_seed):
 
 
 def test_replace_draws_the_rest_with_replacement(any_seed):
-    """Slots 0 and 1 are a permutation of the ids that are left, slots 2 and 3 independent draws of them."""
+    """Slots 0 and 1 are a permutation of the ids that are left; slots 2 and 3 are independent draws."""
     sampler = NegativeSampler([3.0, 1.0, 5.0], exclude=cases.csr([[2]]), seed=any_seed)
     ids = sampler.sample(np.zeros(100_000, int), 4, unique=True, on_exhausted="replace").ids
     first, rest = without_replacement([3.0, 1.0], 2), independent({0: 0.75, 1: 0.25}, 2)
@@ -340,7 +340,7 @@ def test_addresses_are_independent(any_seed):
 
 
 def num_tries_law(weights, c, most):
-    """Return P(num_tries = t) for t < most, and the remaining mass, by a walk over sets of drawn ids."""
+    """Return P(num_tries = t) for t < most, and the remaining mass, from all sets of drawn ids."""
     p = [w / math.fsum(weights) for w in weights]
     states, law = {frozenset(): 1.0}, {}
     for t in range(1, most):
@@ -374,8 +374,8 @@ def test_shared_sets_that_need_exact_draws_follow_their_law(any_seed):
     tries = np.array([a.num_tries for a in answers if a.ids[0] == 1])
     law = without_replacement([1.0, 0.0, 2.0, 7.0, 10.0], 2)
     check_counts(counted(head_first[:, 1:]), law, any_seed)
-    # num_tries is 1 + two geometric waits. A call for two ids has only the first wait, which is tested in ten
-    # cells of probability 1/10 each. The mean of the sum is tested too.
+    # num_tries is 1 plus two geometric waits. A call for two ids has only the first wait, which is tested in
+    # ten cells of probability 1/10 each. The mean of the sum is tested, too.
     total = math.fsum(w)
     p = 20.0 / total
     firsts = [sampler.sample_shared(2) for _ in range(20_000)]

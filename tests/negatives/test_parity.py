@@ -1,4 +1,4 @@
-"""Negatives have the same bytes in C++ and Numba."""
+"""C++ and Numba draw the same negatives, byte for byte."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_exclusions_agree(seed):
 @given(SEEDS)
 @settings(max_examples=1000)
 def test_kernel_rows_agree(seed):
-    """Calls end in the same way for any budget and any range of rows."""
+    """Test any budget and any range of rows. The backends may pause at different rows."""
     rng = np.random.default_rng(seed)
     n, units, cells, prefix = table_of(rng, int(rng.choice([1, 2, 7, 40, 300])))
     users, batch = int(rng.integers(1, 9)), int(rng.integers(0, 40))
@@ -80,7 +80,7 @@ def test_kernel_rows_agree(seed):
     exclusions = (frozen(indptr), frozen(excluded), sums)
     drawn_for = (*address, row_keys, frozen(rows), frozen(more), unique, policy)
     said = []
-    for kernels in both():  # they may pause at different rows, but end alike
+    for kernels in both():  # they may pause at different rows, but the end is the same
         out = [np.zeros((batch, k), dtype) for dtype in (np.int64, np.float32, np.bool_)]
         at, status, left, known_prefix = start, 0, 0, NONE
         scratch = np.zeros(longest + 2 * (m + k) + 7, np.uint64)  # a paused row resumes from here
@@ -121,7 +121,7 @@ def test_kernel_shared_sets_agree(seed):
 
 @pytest.mark.parametrize("items", ITEMS)
 def test_samplers_agree(items):
-    """All combinations of arguments agree, including rows with no id left."""
+    """Test all combinations of arguments, including rows with no id left."""
     n = 60
     rows_of = list(cases.exclusions(cases.zeros_inside(n)).values())
     exclude = cases.csr(rows_of)
@@ -152,7 +152,7 @@ def test_samplers_agree(items):
 
 
 def test_large_batches_agree():
-    """Batches that exceed one budget agree, on one thread and on three."""
+    """Test batches that exceed one budget, on one thread and on three."""
     rng = np.random.default_rng(1)
     exclude = cases.csr([list(rng.integers(0, 40, rng.integers(0, 60))) for _ in range(400)])
     rows = rng.integers(0, 400, 30_000)
@@ -239,7 +239,7 @@ def test_a_state_continues_on_the_other_backend():
 @given(SEEDS)
 @settings(max_examples=300)
 def test_random_samplers_agree(seed):
-    """Random samplers and calls agree, with small budgets too."""
+    """Test random samplers and calls, also with small budgets."""
     rng = np.random.default_rng(seed)
     n, users, batch = int(rng.integers(1, 80)), int(rng.integers(1, 12)), int(rng.integers(0, 60))
     w = weights_of(rng, n)

@@ -1,4 +1,4 @@
-"""Keys, counters, epochs, states and copies of samplers of negatives."""
+"""Samplers of negatives can be resumed, copied and pickled: keys, counters, epochs and states."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_counted_rows_do_not_depend_on_batches(n_threads):
 
 
 def test_python_threads_share_a_sampler():
-    """Keyed calls from eight threads, one of which makes the prefix sums, equal those of one thread."""
+    """Keyed calls from eight threads, one of which makes the prefix sums, give the rows of one thread."""
     w = cases.pareto(20_000)
     exclude = cases.csr([np.argsort(w)[5:].tolist()])
 
@@ -96,14 +96,14 @@ def test_python_threads_share_a_sampler():
         answers = list(pool.map(lambda some: shared.sample(rows, 3, row_keys=some), keys))
     alone = sampler().sample(np.zeros(4000, dtype=np.int64), 3, row_keys=keys.ravel())
     assert np.array_equal(np.concatenate([answer.ids for answer in answers]), alone.ids)
-    # Counted calls use each row number once, in any order.
+    # Counted calls use each number of a row once, in any order.
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: shared.sample([0], 3).ids[0].tolist(), range(400)))
     assert sorted(answers) == sorted(sampler().sample([0] * 400, 3).ids.tolist())
 
 
 def test_different_addresses_give_different_draws():
-    """Another seed, stream, epoch or kind of key gives other words."""
+    """Change the seed, the stream, the epoch and the kind of key."""
 
     def ids(seed=0, stream=0, epoch=0, keys=None):
         sampler = NegativeSampler(10**9, seed=seed, stream=stream)
@@ -165,7 +165,7 @@ def test_state_survives_json():
     fresh.load_state_dict(state)
     assert equal(fresh.sample([1, 0], 4), wanted[0])
     assert fresh.sample_shared(5).ids.tolist() == wanted[1].ids.tolist()
-    # The loaded state belongs to the caller, and later draws do not change it.
+    # The state belongs to the caller, and later draws do not change it.
     again = make()
     again.load_state_dict(state)
     assert equal(again.sample([1, 0], 4), wanted[0])
@@ -286,7 +286,7 @@ def test_a_mapped_table_keeps_the_sampler_small(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="a mapped file cannot be removed there")
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
 def test_copies_outlive_the_file_of_a_mapped_table(copied, tmp_path):
-    """Mapped pages stay available without the file. Only a pickle needs it."""
+    """Mapped pages stay available without the file. Only a pickle needs the file."""
     AliasTable(cases.pareto(1000)).save(tmp_path / "table")
     table = AliasTable.load(tmp_path / "table")
     sampler = NegativeSampler(table, seed=1)

@@ -1,4 +1,4 @@
-"""Layouts, threads, other queries and CPU paths do not change the neighbors."""
+"""Neighbors do not depend on layout, threads, other queries or the CPU path, and belong to the caller."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.points import DTYPES, alike, arrange, codes_of, digest, points, sam
 
 
 def test_an_answer_does_not_depend_on_the_queries_beside_it():
-    """If all have one scale: a query of another magnitude may change the scale, and so the rounding."""
+    """All queries have one scale here. Another magnitude could change the scale, and with it the rounding."""
     x, queries = points("uniform", 800, 6, np.float32), points("uniform", 200, 6, np.float32, seed=1)
     together = equipoise.nearest_neighbors(x, 5, queries=queries)
     for i in range(0, 200, 13):

@@ -20,7 +20,7 @@ def with_bad(row, column, value, dtype=np.float64, n=10, d=3, order="C"):
 
 
 def both_bad():
-    """Two bad values, of which the first in row order must be named, although it is the second in memory."""
+    """Return two bad values. The first in row order must be named, although it is the second in memory."""
     x = with_bad(4, 0, NAN, order="F")
     x[2, 2] = -INF
     return x

@@ -48,7 +48,7 @@ def refuse(kernel, *args):
 
 
 def test_kernels_refuse_bad_searches_alike():
-    """No user reaches these: they guard memory."""
+    """Users never see these errors. They protect memory."""
     good = search_arguments()
     points, blocks = good["points"], good["blocks"]
     bad = [{"points": points._replace(codes=points.codes[:-1])}]
@@ -78,7 +78,7 @@ def test_kernels_refuse_bad_blocks_alike():
 
 
 def test_kernels_refuse_wrong_types_alike():
-    """Nothing is converted, since an answer would be written into a copy."""
+    """Nothing is converted, because the answer would then be written into a copy."""
     good, x = search_arguments(), np.ones((200, 3))
     blocks = good["blocks"]
     for change in (

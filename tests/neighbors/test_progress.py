@@ -1,4 +1,4 @@
-"""A search reports its progress in the calling thread, and an exception stops it."""
+"""A search reports its progress in the calling thread. An exception in the callback stops it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_an_exception_in_the_callback_stops_the_search(threads, last, own_thread
 
 
 def test_progress_is_reported_in_the_calling_thread():
-    """Bars and widgets often cannot be called from other threads."""
+    """Progress bars and widgets often cannot be updated from other threads."""
     seen = set()
     x = points("uniform", 9000, 16, np.float32)
     equipoise.nearest_neighbors(x, 5, n_threads=3, progress=lambda *_: seen.add(threading.get_ident()))

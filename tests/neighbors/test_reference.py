@@ -1,4 +1,4 @@
-"""Nearest neighbors are byte for byte those of the reference, whatever the points."""
+"""Nearest neighbors of any points equal those of the reference, byte for byte."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def some_k(n):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", POINTS)
 def test_few_rows_equal_the_reference(name, dtype, d):
-    """Numbers of rows around the size of a block, and the smallest ones."""
+    """Test the smallest numbers of rows, and those around the size of a block."""
     for n in SMALL:
         x = points(name, n, d, dtype)
         wanted = reference.neighbors(x, n - 1)
@@ -78,8 +78,9 @@ def test_any_number_of_neighbors_equals_the_reference(name, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", POINTS)
 def test_many_rows_equal_the_reference(name, dtype):
-    """There are many blocks; the answer of every hundredth row is checked."""
-    n, d, k = 20_000 if name not in ("wide", "denormal") else 6_000, 6, 5  # no block of these can be skipped
+    """Search many blocks, and check the answer of every hundredth row."""
+    # Wide and denormal points would take long, since no block can be skipped.
+    n, d, k = 6_000 if name in ("wide", "denormal") else 20_000, 6, 5
     x = points(name, n, d, dtype)
     rows = np.arange(k % 7, n, 100)
     got = equipoise.nearest_neighbors(x, k, n_threads=2)
@@ -87,7 +88,7 @@ def test_many_rows_equal_the_reference(name, dtype):
 
 
 def test_whole_numbers_are_ranked_exactly():
-    """Order and distances are those of an exact computation in whole numbers, without rounding."""
+    """Order and distances equal those of an exact computation in whole numbers."""
     for dtype in DTYPES:
         rng = np.random.default_rng(3)
         x = rng.integers(-1000, 1000, (400, 3))
@@ -101,7 +102,7 @@ def test_whole_numbers_are_ranked_exactly():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_first_copies_of_a_row_are_found(dtype):
-    """Each row has more copies than the list of candidates holds, and the first copies must be found."""
+    """Each row has more copies than the list of candidates can hold."""
     rng = np.random.default_rng(5)
     x = np.eye(4, dtype=dtype)[rng.integers(0, 4, 1500)] + dtype(0.1)
     codes = codes_of(rng, 1500, 2, most=2)
@@ -143,7 +144,7 @@ def test_scikit_learn_finds_the_same():
     neighbors = pytest.importorskip("sklearn.neighbors", reason="scikit-learn is not installed")
     for name in ("clustered", "uniform", "heavy_tailed"):
         for d in (2, 16):
-            x = points(name, 2000, d, np.float64)  # distances do not tie in float64
+            x = points(name, 2000, d, np.float64)  # no distances are equal in float64
             for algorithm in ("kd_tree", "brute"):
                 theirs = neighbors.NearestNeighbors(n_neighbors=6, algorithm=algorithm).fit(x)
                 got = equipoise.nearest_neighbors(x, 6)
@@ -158,7 +159,7 @@ def test_scikit_learn_finds_the_same():
 
 
 def asked_of(x, rng):
-    """Return named queries of `x`. Where they lie decides what is skipped, and the scale."""
+    """Return named queries for `x`. Their position decides which blocks are skipped, and the scale."""
     n, d = x.shape
     some = x[rng.integers(0, n, 70)]
     extent = float(np.abs(x).max()) or 1.0
@@ -200,7 +201,7 @@ def test_queries_equal_the_reference(name, dtype, d):
 def test_queries_of_extreme_points_equal_the_reference(name, dtype):
     x, queries = points(name, 500, 5, dtype), points(name, 60, 5, dtype, seed=1)
     same(equipoise.nearest_neighbors(x, 9, queries=queries), reference.neighbors(x, 9, queries=queries))
-    tiny = points("denormal", 60, 5, dtype)  # beside X they are all the origin
+    tiny = points("denormal", 60, 5, dtype)  # compared with X they are all at the origin
     same(equipoise.nearest_neighbors(x, 9, queries=tiny), reference.neighbors(x, 9, queries=tiny))
     same(equipoise.nearest_neighbors(tiny, 9, queries=x), reference.neighbors(tiny, 9, queries=x))
 
@@ -271,7 +272,7 @@ def test_random_mixed_searches_equal_the_reference(seed):
 
 
 def test_rows_whose_squares_underflow_equal_the_reference():
-    """Copies of a row lie in two blocks, with rows so near to 0 that the radius of a block becomes 0."""
+    """Copies of a row are in two blocks, with rows so close to 0 that the radius of a block becomes 0."""
     x = np.zeros((257, 1))
     x[0], x[1:128, 0], x[128] = 1e-162, np.linspace(2e-162, 2.4e-162, 127), 0.75
     same(equipoise.nearest_neighbors(x, 1), reference.neighbors(x, 1))

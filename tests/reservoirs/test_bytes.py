@@ -1,4 +1,4 @@
-"""Reading bytes back: damaged and forged bytes are refused, or give a reservoir that works."""
+"""Damaged and forged bytes are refused, or give a reservoir that works."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def test_forged_bytes_are_refused(i):
 
 
 def test_plausible_forgeries_are_refused_or_work():
-    """Rows in another order, equal ranks and unreachable thresholds give an error or a working reservoir."""
+    """Try rows in another order, equal ranks and thresholds that cannot be reached."""
     for data in (
         with_column(IDS, "ranks", [5.0, 4.0, 3.0, 2.0, 1.0]),
         with_column(IDS, "ranks", [0.0] * 6),

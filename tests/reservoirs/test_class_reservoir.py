@@ -1,4 +1,4 @@
-"""ClassReservoir: each class is sampled as by a Reservoir, quotas can be lowered, classes can be many."""
+"""ClassReservoir samples each class as a Reservoir does, with any quotas and any number of classes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_with_ids_each_class_equals_a_reservoir(half_life):
 @given(SEEDS)
 @settings(max_examples=300)
 def test_a_smaller_sample_equals_one_with_smaller_quotas(seed):
-    """For any quotas that sample(total=) chooses."""
+    """This holds for any quotas that sample(total=) chooses."""
     rng = np.random.default_rng(seed)
     n, classes = int(rng.choice([5, 60, 400])), int(rng.integers(1, 9))
     labels = np.minimum(rng.integers(-classes, classes, n), rng.integers(-classes, classes, n))
@@ -153,7 +153,7 @@ def test_labels_may_be_any_int64():
 
 
 def test_labels_that_share_slots_stay_apart():
-    """Many multiples of large powers of two, in small chunks and all at once."""
+    """Read multiples of large powers of two, in small chunks and all at once."""
     labels = np.concatenate([np.arange(3000) << s for s in (0, 20, 40, 51)])
     one, other = ClassReservoir(1), ClassReservoir(1)
     one.update(labels)

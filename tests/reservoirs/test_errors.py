@@ -30,7 +30,7 @@ def unchanged(reservoir, error, text, call):
     [(1, 0), (10, 9), (64, 63), (200, 5), (200, 57), (200, 58), (200, 199), (300_000, 150_001)],
 )
 def test_the_first_bad_weight_is_named(bad, dtype, n, at):
-    """Wherever it is: in the rest of an incomplete block, a whole block, the tail, another thread's piece."""
+    """It may be in the rest of an incomplete block, a whole block, the tail, or another thread's piece."""
     if np.dtype(dtype).type(bad) == 0:
         return
     w = np.ones(n, dtype)
@@ -364,7 +364,7 @@ def test_bad_merges_are_refused(mine, other, error, text):
 
 
 def test_a_stream_cannot_be_merged_twice():
-    """Refuse a stream that is merged twice, or continued after a merge. Empty reservoirs have read none."""
+    """Nor can it be continued after a merge. Empty reservoirs have read no stream."""
     a, b, c = filled(stream=1), filled(stream=2), filled(stream=3)
     unchanged(a, ValueError, "got stream=1 in both", lambda r: r.merge(r))
     a.merge(b)
@@ -388,7 +388,7 @@ def arrow():
 
 
 def test_arrow_columns_give_the_same_rows():
-    """Arrays, chunked arrays, slices, dictionaries and timestamps."""
+    """Read arrays, chunked arrays, slices, dictionaries and timestamps."""
     pa = arrow()
     rng = np.random.default_rng(0)
     w, ids, labels = rng.random(500), rng.permutation(500), rng.integers(0, 5, 500)

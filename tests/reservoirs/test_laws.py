@@ -1,11 +1,11 @@
-"""The distribution of samples: how often rows are drawn, and that their inclusion gives unbiased estimates.
+"""Rows are drawn with the right probabilities, and their inclusion gives unbiased estimates.
 
 False alarms. Counts are tested at a level of at most 1e-8 by the bound at the top of ``support/laws.py``,
 at most 60 times in a run. Means are tested against 7 standard errors of at least 4,000 independent copies,
-which leave 3e-12, and at most 40 times; what their skewness adds stays below 1e-8, since what inclusions
-divide has more than four moments: no such sample has fewer than six rows. A correct library so fails this
-file for a given seed with probability at most 1e-6, and for any of the seeds 0-99 (``--seeds 0-99``) with at
-most 1e-4.
+which leave 3e-12, and at most 40 times. Their skewness adds less than 1e-8, because the estimates have more
+than four moments: no such sample has fewer than six rows. So a correct library fails this file for a given
+seed with probability at most 1e-6, and for any of the seeds 0-99 (``--seeds 0-99``) with probability at most
+1e-4.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ def check_mean(values, truth, seed):
 
 
 def seeds(any_seed, count=COPIES):
-    """Return consecutive seeds, whose samples must be independent all the same."""
+    """Return consecutive seeds. Their samples must be independent."""
     return range(any_seed * 1_000_000, any_seed * 1_000_000 + count)
 
 
 # ---- which rows, in which order ----------------------------------------------------------------------------
 #
-# Every way to key the same four rows: (k, seed, w) -> the sampled rows in order.
+# Every way to key the same four rows is a function (k, seed, w) that returns the sampled rows in order.
 
 TIMES = np.array(["2019-03-01T12", "2024-02-29T00", "2021-07-04T01", "2022-12-31T23"], "M8[s]")
 DAYS = 250.0 * 86_400
@@ -79,7 +79,7 @@ def by_position(places):
 
 
 def by_stream(k, seed, w):
-    """Merge streams of one row each."""
+    """Merge streams that have one row each."""
     whole = Reservoir(k, seed=seed, stream=0)
     for i, x in enumerate(w):
         part = Reservoir(k, seed=seed, stream=i + 1)
@@ -99,7 +99,7 @@ def by_class(ids):
 
 
 def by_decay(ids):
-    """Read weights that have decayed to w."""
+    """Read weights that decay to w."""
 
     def rows(k, seed, w):
         times = TIMES[: len(w)]
@@ -144,7 +144,7 @@ def test_rows_are_included_with_the_right_frequencies(name, any_seed):
 
 @pytest.mark.parametrize("name", KEYINGS)
 def test_the_order_is_that_of_successive_draws(name, any_seed):
-    """The law of Plackett and Luce."""
+    """This is the law of Plackett and Luce."""
     w = np.array([5.0, 1.0, 2.0, 0.5])
     orders = Counter(tuple(KEYINGS[name](3, seed, w)) for seed in seeds(any_seed))
     check_counts(orders, without_replacement(w.tolist(), 3), any_seed)
@@ -353,7 +353,7 @@ def test_inclusion_makes_unbiased_estimates(way, any_seed):
 @pytest.mark.parametrize("replacement", [False, True])
 @pytest.mark.parametrize("keyed", ["positions", "ids"])
 def test_estimates_and_their_standard_errors_are_right(replacement, keyed, any_seed):
-    """From 100 of 1,000 rows, 4,000 times: estimates are unbiased, and their z-scores have variance 1."""
+    """Sample 100 of 1,000 rows 4,000 times. Estimates are unbiased, and their z-scores have variance 1."""
     n, k, copies = 1000, 100, 4_000
     rng = np.random.default_rng(5)
     w = 1.0 + rng.pareto(2.5, n)
@@ -374,6 +374,6 @@ def test_estimates_and_their_standard_errors_are_right(replacement, keyed, any_s
     for j, truth in enumerate(truths):
         off, error = estimates[:, j, 0] - truth, estimates[:, j, 1]
         check_mean(off, 0.0, any_seed)
-        # Seven standard errors of a variance are 0.16; an error is itself an estimate, so z is wider by some.
+        # Seven standard errors of a variance are 0.16. Standard errors are estimates, so z is a little wider.
         assert 0.84 < (off / error).var() < 1.25
         assert abs((off**2).mean() / (error**2).mean() - 1) < 0.2

@@ -1,4 +1,4 @@
-"""Reservoirs return what a plain reading of the contract in ``equipoise/rng.py`` returns, byte for byte."""
+"""Reservoirs return the rows of the reference, byte for byte."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ids_of(rng, n):
 
 
 def same_rows(sample, expected, inclusion=True):
-    """Assert that a sample is as expected; if not ``inclusion``, compare that only up to rounding."""
+    """Assert that a sample is as expected. Without ``inclusion``, compare inclusion up to rounding."""
     ids, weights, p, classes, streams = expected
     assert sample.ids.tolist() == ids.tolist()
     assert sample.weights.tobytes() == weights.tobytes()
@@ -63,7 +63,7 @@ def feed(reservoir, at, *columns, **named):
 @given(SEEDS)
 @settings(max_examples=600)
 def test_samples_without_replacement_equal_the_reference(seed):
-    """Random weights, sizes, k, keys, chunks and tails."""
+    """Draw random weights, sizes, k, keys, chunks and tails."""
     rng = np.random.default_rng(seed)
     n, (s, stream) = size(rng), address(rng)
     w, k = cases.row_weights(rng, n), int(rng.choice([1, 2, 3, 10, 64, 100, 500]))
@@ -158,7 +158,7 @@ def test_datetimes_of_the_standard_library_are_accepted():
 
 @pytest.mark.parametrize("weight", [1.0, 5e-324], ids=["ranks", "infinite ranks, all equal"])
 def test_weighted_sample_keeps_the_rows_of_a_reservoir(weight):
-    """weighted_sample sorts no ranks. It drops the row of largest (rank, id) if there is one too many."""
+    """weighted_sample does not sort ranks. If there is one row too many, it drops the largest (rank, id)."""
     weights = np.full(1_000, weight)
     reservoir = Reservoir(10, seed=key_from_rng(7))
     reservoir.update(weights)

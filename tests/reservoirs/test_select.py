@@ -1,4 +1,4 @@
-"""Selecting the smallest ranks, compared with a sort."""
+"""The selection of the smallest ranks keeps the rows that a sort would keep."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_smallest_are_kept(n, kind, num_classes):
         quotas[-1] += quota > 0
         for threshold in (np.inf, np.median(ranks) if n else 1.0):
             thresholds = np.full(groups, threshold)
-            if threshold < np.inf:  # as in use, at least the quota is known to be below it
+            if threshold < np.inf:  # as in the library, at least `quota` ranks are below the threshold
                 quotas = np.minimum(
                     quotas,
                     [

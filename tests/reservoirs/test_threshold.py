@@ -1,4 +1,4 @@
-"""Guessed thresholds change how many rows are candidates, and nothing else."""
+"""Guessed thresholds only change the number of candidates."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def guesses(monkeypatch):
 def test_a_guess_does_not_change_the_sample(name, k, settings, guesses):
     weights = WEIGHTS[name]
     if name in ("any size", "hardly anything", "nothing or hardly anything") and settings:
-        k = 300  # each block has k points at infinity
+        k = 300  # each block would have k points at infinity
     cuts = ({}, {"threads": 2}, {"pieces": 2}, {"pieces": 40, "threads": 2})
     got = [said(read(weights, k, **cut, **settings).sample()) for cut in cuts]
     got_by_id = said(read(weights, k, ids=IDS, **settings).sample())
@@ -87,7 +87,7 @@ def test_a_guess_that_is_too_low_is_detected(settings, ids, guesses):
 
 
 def test_repeated_rows_count_once_when_a_guess_is_tested(guesses):
-    """With every row ten times, enough candidates are only a tenth of the rows."""
+    """If every row comes ten times, ten times as many candidates are needed."""
     weights, ids = np.repeat(WEIGHTS["uniform"][: N // 10], 10), np.repeat(IDS[: N // 10], 10)
     got = said(read(weights, 2000, ids=ids).sample())
     assert np.isfinite(guesses.made).all()
@@ -100,7 +100,8 @@ def test_later_chunks_are_guessed_while_it_pays(guesses):
     assert len(guesses.made) == 1
     read(WEIGHTS["uniform"], 17_000, pieces=2)
     assert len(guesses.made) == 3
-    read(WEIGHTS["uniform"], 2000, pieces=2)  # would save only a thousand candidates in the second
+    # A guess for the second chunk would save only a thousand candidates.
+    read(WEIGHTS["uniform"], 2000, pieces=2)
     assert len(guesses.made) == 4
     empty = Reservoir(2000, seed=4)
     empty.update(np.zeros(100_000))
@@ -166,7 +167,7 @@ def test_slightly_more_ranks_than_the_quota_are_below_the_guess(name, quota):
 @pytest.mark.parametrize("name", ["uniform", "heavy tail", "all alike"])
 @pytest.mark.parametrize("replacement", [False, True])
 def test_known_ranks_lower_the_guess(name, replacement):
-    """As many rows came before, with as many ranks below the threshold as expected."""
+    """As many rows were read before, and as many ranks are below the threshold as expected."""
     weights = WEIGHTS[name].astype(float)
     for quota in (5000, 30_000):
         first = likely_threshold(weights, quota, replacement=replacement)
@@ -177,7 +178,9 @@ def test_known_ranks_lower_the_guess(name, replacement):
         assert second < first
         assert quota < both < (2.5 if name == "heavy tail" else 1.6) * quota
         more["known"] = quota
-        assert likely_threshold(weights * 1e-6, quota, **more) == np.inf  # too little weight to lower it
+        assert (
+            likely_threshold(weights * 1e-6, quota, **more) == np.inf
+        )  # too little weight to lower the guess
 
 
 def test_nothing_is_guessed_where_it_does_not_pay():

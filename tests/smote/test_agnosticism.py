@@ -1,4 +1,4 @@
-"""Chunks, threads, layouts and ``return_parents`` do not change the synthetic rows."""
+"""Synthetic rows do not depend on chunks, threads, memory layout or ``return_parents``."""
 
 from __future__ import annotations
 

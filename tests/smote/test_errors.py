@@ -1,4 +1,7 @@
-"""Bad input to SMOTE raises a clear error: its class, the argument, the first bad position, wanted, got."""
+"""Bad input to SMOTE raises a clear error.
+
+The error has the right class, and names the argument, the first bad position, what was wanted and what came.
+"""
 
 from __future__ import annotations
 
@@ -379,7 +382,7 @@ WAYS = {
 @pytest.mark.parametrize("kind", [Raising, RaisingTensor])
 @pytest.mark.parametrize("name", WAYS)
 def test_an_argument_that_raises_is_named(name, kind):
-    """Whatever an argument's own code raises becomes a TypeError that names the argument."""
+    """An exception raised by an argument's own code becomes a TypeError that names the argument."""
     for error in (RuntimeError("no"), AttributeError("no"), BufferError("no")):
         with pytest.raises(TypeError, match=rf"^{name}\b.* be .* got (a )?{kind.__name__}"):
             WAYS[name](kind(error))
@@ -412,7 +415,7 @@ def test_a_failed_call_does_not_move_the_stream(monkeypatch):
 
 
 def test_the_smallest_and_largest_valid_input_is_accepted():
-    """The fewest rows, the most neighbors, one column, and values with the largest span."""
+    """Test the fewest rows, the most neighbors, one column, and values with the largest range."""
     assert SmoteSampler(X[:2], k_neighbors=1).sample(9).shape == (9, 4)
     assert SmoteSampler(X, k_neighbors=29).sample(9).shape == (9, 4)
     assert SmoteSampler(X[:, :1]).sample(0).shape == (0, 1)

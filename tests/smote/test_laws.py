@@ -12,8 +12,8 @@ from support import reference
 from support.synthetic import DTYPES, points
 
 # Each check below compares the mean of N independent terms in [0, 1] with its expectation. By Hoeffding's
-# inequality it is off by more than sqrt(log(2 / ALPHA) / (2 N)) with probability at most ALPHA = 1e-10. A
-# seed has fewer than 700 such checks, so a correct library fails for one of the seeds 0-99 with probability
+# inequality, it is off by more than sqrt(log(2 / ALPHA) / (2 N)) with probability at most ALPHA = 1e-10.
+# A seed has fewer than 700 such checks, so a correct library fails for one of the seeds 0-99 with probability
 # at most 7e-6.
 ALPHA, N = 1e-10, 200_000
 
@@ -42,9 +42,10 @@ def test_parents_columns_and_gaps_are_uniform_and_independent(any_seed, dtype):
     for c in range(5):
         assert abs((low & (column == c)).mean() - 0.1) < BOUND
     bits = (drawn.gaps * (2**24 if dtype == np.float32 else 2**53)).astype(np.int64)
-    for bit in range(24):  # the lowest are as good as the highest
+    for bit in range(24):  # the low bits are as good as the high ones
         assert abs((bits >> bit & 1).mean() - 0.5) < BOUND
-    assert abs((low[1:] & low[:-1]).mean() - 0.25) < 2 * BOUND  # pairs overlap: two halves, each independent
+    # Pairs overlap, so only every second one is independent of the others.
+    assert abs((low[1:] & low[:-1]).mean() - 0.25) < 2 * BOUND
 
 
 def test_parents_follow_their_weights(any_seed):

@@ -1,4 +1,4 @@
-"""Parent weights are those of the papers, for labels of any kind and neighbors from any estimator."""
+"""Parent weights equal those of the papers, for any labels and for neighbors from any estimator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.synthetic import DTYPES, points
 
 
 def brute_others(X, y, cls, k):
-    """Count the rows of other classes among the k nearest of each row of the class, by sorting all."""
+    """Count the rows of other classes among the k nearest of each row of the class, by a full sort."""
     wide = X.astype(np.float64)
     others = []
     for i in np.flatnonzero(y == cls):

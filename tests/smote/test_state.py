@@ -1,4 +1,4 @@
-"""A stream continues after epochs, states, copies and pickles, and in other processes."""
+"""A stream of synthetic rows continues after states, copies and pickles, and in other processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words and elementary functions have the same bytes in C++ and Numba."""
+"""C++ and Numba return the same words, and the same results of elementary functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words, elementary functions and keys of the stream contract, against known answers and the reference."""
+"""Words, elementary functions and keys of the stream equal known answers and the reference."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def known_answers():
 
 @pytest.fixture(params=["_core", "_numba"])
 def kernels(request):
-    """Return each backend, since the known answers hold for both."""
+    """Return the kernels of each backend, since the known answers hold for both."""
     try:
         return importlib.import_module(f"equipoise.{request.param}")
     except ImportError as error:
@@ -62,7 +62,7 @@ def test_kernel_philox_equals_the_reference(kernels):
 
 
 def test_mix64_equals_splitmix64():
-    """The first five numbers of SplitMix64 with seed 1234567, as published with its ports."""
+    """Compare with the first five numbers of SplitMix64 with seed 1234567, as published."""
     run = reference.Run(0, 0)
     run.s, run.m = 1234567, 0
     assert [run.word(j) for j in range(5)] == [
@@ -90,7 +90,7 @@ def test_purposes_and_versions_never_share_a_call_key():
 
 
 def test_the_reference_reaches_both_ends_of_each_interval():
-    """below() covers [0, n) and real() covers (0, 1]: both ends of each interval."""
+    """The intervals are [0, n) for below() and (0, 1] for real()."""
     top = 2**64 - 1
     for n in (1, 2, 3, 2**32 - 1, 2**64 - 1):
         assert reference.below(0, n) == 0
@@ -103,7 +103,7 @@ def test_the_reference_reaches_both_ends_of_each_interval():
 
 
 def ulps(got, exact):
-    """Return the error in units of the last place of the exact value."""
+    """Return the error of `got`, in units of the last place of the exact value."""
     return float(abs(Decimal(got) - exact) / Decimal(math.ulp(float(exact))))
 
 
@@ -223,7 +223,7 @@ def test_seed_must_fit_in_64_bits():
 
 
 def test_version_1_of_the_stream_never_changes():
-    """Version 1 of the stream. A failure breaks the promise of rng.py, "What is stable"."""
+    """A change here breaks the promise in rng.py under "What is stable"."""
     assert AliasTable([1, 2, 3, 4]).sample(12, rng=0).tolist() == [0, 3, 2, 3, 2, 3, 0, 0, 3, 3, 1, 1]
     assert UniformTable(10**9).sample(3, rng=0).tolist() == [90585996, 885576280, 583727335]
     sampler = NegativeSampler([1, 2, 3, 4, 5, 6], exclude=([0, 1, 3], [5, 0, 1]), seed=7, stream=1)

@@ -1,4 +1,4 @@
-"""Calls with any mixture of good and bad arguments, and what they come to."""
+"""Calls with any mixture of good and bad arguments, and their outcomes."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def drawn(table, size, rng, out, n_threads):
     size = tuple(few(s, 9) for s in size) if isinstance(size, list) else few(size)
     try:
         out = buffers(out, np.empty(size, np.int8).shape)
-    except (TypeError, ValueError, MemoryError):  # not a size: the table will say so
+    except (TypeError, ValueError, MemoryError):  # not a size, which the table will report
         out = buffers(out, (2,))
     got = table.sample(size, rng=rng, out=out, n_threads=n_threads)
     assert out is None or got is out
@@ -164,7 +164,7 @@ def drawn(table, size, rng, out, n_threads):
 
 
 def filed(kind, *a):
-    """Save or load in a folder that holds a good file and a damaged one."""
+    """Save or load in a folder that has a good file and a damaged one."""
     with tempfile.TemporaryDirectory() as folder:
         good, bad = (os.path.join(folder, name) for name in "ab")
         equipoise.AliasTable([1, 2, 3]).save(good)

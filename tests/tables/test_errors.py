@@ -160,7 +160,7 @@ def test_an_argument_that_raises_is_named(name, kind):
 @pytest.mark.parametrize("kind", [Raising, RaisingTensor])
 @pytest.mark.parametrize("name", WAYS)
 def test_memory_errors_and_interrupts_pass_through(name, kind):
-    """MemoryError and KeyboardInterrupt are not the argument's fault."""
+    """MemoryError and KeyboardInterrupt are not caused by a bad argument."""
     for error in (MemoryError("all gone"), KeyboardInterrupt()):
         with pytest.raises(type(error)):
             WAYS[name](kind(error))
@@ -196,7 +196,7 @@ def test_a_folder_is_refused(tmp_path):
 
 
 def change(monkeypatch, kernel, weights, to):
-    """Change the weights at the first call of a kernel, as another thread might."""
+    """Change the weights when a kernel is first called, as another thread might."""
     kernels = tables.kernels()
 
     class Watched:

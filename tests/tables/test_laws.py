@@ -31,7 +31,7 @@ from support.laws import (
 
 
 def test_the_threshold_is_a_bound_and_detects_wrong_laws(any_seed):
-    """At level 1e-8 and one degree of freedom the bound exceeds chi-square's 32.8, and wrong laws fail."""
+    """At level 1e-8 and one degree of freedom, the bound is above the 32.8 of chi-square; wrong laws fail."""
     assert 32.8 < threshold(2) < 60
     draws = counted(np.random.default_rng(any_seed).integers(0, 4, 100_000))
     check_counts(draws, dict.fromkeys(range(4), 0.25), any_seed)

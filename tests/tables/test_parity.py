@@ -1,4 +1,4 @@
-"""Tables have the same bytes in C++ and Numba."""
+"""C++ and Numba make the same tables and draws, byte for byte."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_units_agree(seed):
 )
 @pytest.mark.parametrize("surplus", [0, 1, 2, 5, 1000, -1, -5, 2**63 - 1, -(2**63)])
 def test_unit_settle_always_ends(units, surplus):
-    """It ends for any input. With units that wrap around it once looked for positive ids forever."""
+    """unit_settle ends for any input. It once searched forever when units wrapped around."""
     _, settled = agree("unit_settle", np.array(units, np.uint64), surplus, outs=[0])
     least = 1 if surplus >= 0 else 2**32
     ids = [i for i, u in enumerate(units) if u >= least]
@@ -75,7 +75,7 @@ def test_draws_agree(seed):
 
 
 def test_large_units_agree():
-    """Columns exceed 2^23, and totals have their top bit set."""
+    """Test columns above 2^23 and totals whose top bit is set."""
     n = 2**24 + 1
     table = equipoise.AliasTable(1.0 / np.arange(1, n + 1))
     agree("alias_draw", 5, table._cells, 0, np.empty(4096, np.int64), outs=[3])

@@ -1,4 +1,4 @@
-"""Tables hold the units of the reference exactly, and their draws are those of the reference."""
+"""Tables have exactly the units and the draws of the reference."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def check_units(table, weights):
     ) == CELL * len(w)
     assert np.array_equal(units > 0, w > 0)
     error = exact_share_errors(units, w)
-    # Ids raised to one unit are within 2 of their share, like all others. Heavy ids are not, since each one
-    # gives its part of the missing units.
+    # Ids that are raised to one unit are within 2 units of their share, like most others. Heavy ids may not
+    # be, since each of them gives up some of the units that are missing.
     lifted = np.count_nonzero((w > 0) & (units == 1))
     heavy = units >= np.uint64(CELL // 2)
     payment = math.ceil(lifted / max(1, np.count_nonzero(units >= np.uint64(2 * CELL)))) if lifted else 0
@@ -145,7 +145,7 @@ def test_an_id_of_exactly_one_cell_pays_like_the_heavier():
 
 
 def test_units_of_integer_weights_are_exact():
-    """Step 3 is exact for whole multiples of a power of two, and spare units go to the first ids."""
+    """Step 3 is exact for multiples of a power of two, and spare units go to the first ids."""
     w = np.random.default_rng(3).integers(0, 2**40, 5000)
     exact = [Fraction(int(x) * len(w) * CELL, int(w.sum())) for x in w]
     floors = [math.floor(x) for x in exact]
@@ -271,7 +271,7 @@ def test_the_last_id_is_drawn():
 
 
 def test_tables_of_more_than_2_to_the_23_ids_keep_their_weights():
-    """A float32 that serves as column and coin would lose the alternating weights there."""
+    """A float32 that served as both column and coin would lose the alternating weights."""
     n = 2**24 + 1
     w = np.ones(n, dtype=np.float32)
     w[::2] = 3

@@ -1,6 +1,6 @@
-"""Saved, mapped and pickled tables.
+"""Tables can be saved, memory-mapped and pickled.
 
-A mapped table is one copy in memory, for any number of processes and any start method.
+A mapped table is one copy in memory for all processes, whatever their start method.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def test_a_loaded_table_equals_the_saved_one(tmp_path, mmap):
 
 
 def test_every_loaded_table_is_an_alias_table(tmp_path):
-    """A file does not tell how its weights were made, so every loaded table is an AliasTable."""
+    """A file does not say how its weights were made, so every loaded table is an AliasTable."""
     LogUniformTable(9).save(tmp_path / "a")
     for mmap in (True, False):
         loaded = LogUniformTable.load(tmp_path / "a", mmap=mmap)

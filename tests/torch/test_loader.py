@@ -1,4 +1,4 @@
-"""Samplers in torch DataLoaders: workers and epochs differ, and keyed rows don't depend on workers."""
+"""In torch DataLoaders, workers and epochs draw differently, and keyed rows do not depend on workers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  #
 
 from torch.utils.data import DataLoader, Dataset, get_worker_info  # noqa: E402
 
-N, K = 2**32 - 1, 8  # so many ids that rows of different words never agree: P < 1e-60 for 6e4 draws
+N, K = 2**32 - 1, 8  # with so many ids, rows of different words never agree: P < 1e-60 for 6e4 draws
 ROWS = 24
 
 
 class Drawing(Dataset):
-    """A data set whose items are rows of negatives, drawn in the worker."""
+    """A data set whose items are rows of negatives that the worker draws."""
 
     def __init__(self, keyed: bool = False) -> None:
         self.sampler = equipoise.NegativeSampler(N, seed=11)
@@ -89,7 +89,7 @@ def test_keyed_rows_do_not_depend_on_workers(workers, method):
 
 
 class Synthesizing(Dataset):
-    """A data set whose items are a synthetic row and its gap, drawn in the worker."""
+    """A data set whose items are a synthetic row and its gap, which the worker draws."""
 
     def __init__(self) -> None:
         self.sampler = equipoise.SmoteSampler(np.random.default_rng(0).normal(size=(50, 2)), seed=11)
@@ -123,7 +123,7 @@ def test_synthetic_rows_fill_torch_memory():
 
 
 class Collate:
-    """Draws the negatives of whole batches in the worker."""
+    """A collate function that draws the negatives of whole batches in the worker."""
 
     def __init__(self) -> None:
         self.sampler = equipoise.NegativeSampler(
