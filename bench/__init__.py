@@ -1,10 +1,10 @@
-"""The benchmarks, one file a subject.
+"""The benchmarks, one file for each subject.
 
 ``python -m bench.run`` runs them from the root of a checkout, and ``python -m bench.report`` makes
-``RESULTS.md`` of the saved figures::
+``RESULTS.md`` from the saved figures::
 
     run ──> tables  negatives  reservoirs  neighbors  smote  imblearn  cli  backends  imports
-     │          each a generator of rows; harness and two_threads have the clocks
+     │          each yields rows; the clocks are in harness and two_threads
      └──> figures.json ──> report ──> RESULTS.md, and the table of the README
 
 ``versions`` compares two installed versions of equipoise, ``minority`` asks whether resampling helps a

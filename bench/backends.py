@@ -1,7 +1,7 @@
-"""The backends: what a call costs on each, and the Numba backend beside the C++ one.
+"""The cost of a call on each backend, and the time of Numba relative to C++.
 
-Run ``python -m bench.run --only backends``. The calls are those of ``versions``, measured in the same way: a
-process for each backend, in turn. Compiling is not in the times.
+Run ``python -m bench.run --only backends``. The calls are those of ``versions``, measured in the same way.
+Each backend has a process of its own, and they take turns. Times do not include compiling.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from collections.abc import Iterator
 from .harness import Budget, Row
 from .versions import Side, measure, medians
 
-GOALS = {"Table.sample": 3, "nearest_neighbors": 6}  # at most so many times the C++ time; others 4
+GOALS = {
+    "Table.sample": 3,
+    "nearest_neighbors": 6,
+}  # goals: at most so many times the time of C++; for other rows 4
 
 
 def run(budget: Budget) -> Iterator[Row]:

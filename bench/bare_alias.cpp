@@ -1,9 +1,10 @@
-// The rival that no library can be much faster than: an alias draw and nothing else. No argument checks, no
-// stream contract, no chunks for Ctrl-C, no allocation; int64 into an array that the caller reuses. The bench
-// compiles it with -O3 -march=native, so unlike a wheel it may use every instruction of this machine.
+// A rival that no library can beat by much: an alias draw and nothing else. It has no argument checks, no
+// stream contract, no chunks for Ctrl-C and no allocation, and writes int64 into an array that the caller
+// reuses. The benchmark compiles it with -O3 -march=native, so unlike a wheel it may use every instruction of
+// this machine.
 //
-// A cell is threshold * 2^32 + alias. One word a draw: SplitMix64 of a counter, so that words do not wait for
-// each other and the compiler makes several at once. The product word * n (n < 2^32) is taken in 32-bit
+// A cell is threshold * 2^32 + alias. A draw takes one word, SplitMix64 of a counter, so words do not wait
+// for each other and the compiler makes several at once. The product word * n (n < 2^32) is taken in 32-bit
 // halves for the same reason (a 128-bit product was twice as slow here): of
 //     t = hi32(word) * n + (lo32(word) * n >> 32)
 // the high half is the column, the low half the coin.
@@ -20,7 +21,8 @@ inline uint64_t draw_position(uint64_t z, uint64_t n) {
     return (z >> 32) * n + ((z & 0xFFFFFFFFu) * n >> 32);
 }
 
-// By a mask, not a branch, which would be mispredicted; in this form of several the compiler did best.
+// A mask replaces a branch, which would be mispredicted. Of several forms, the compiler did best with this
+// one.
 inline int64_t resolve(uint64_t cell, uint64_t position) {
     const uint32_t coin = static_cast<uint32_t>(position), column = static_cast<uint32_t>(position >> 32);
     const uint32_t threshold = static_cast<uint32_t>(cell >> 32), alias = static_cast<uint32_t>(cell);

@@ -1,11 +1,11 @@
-"""The command ``equipoise sample`` on a Parquet file of 2 GB: its time beside pyarrow's, and its peak memory.
+"""The command ``equipoise sample`` on a Parquet file of 2 GB: time, compared with pyarrow, and memory.
 
 Run ``python -m bench.run --only cli``; the files are made in a temporary folder and removed.
 
-Each run is a process of its own, which times itself after its imports, and the sides take turns: whatever
-disturbs the machine, or warms the page cache, does so for all. A ratio is taken within a round, to the
-fastest of pyarrow's ways to read the columns that decide. Decoding has threads, so both clocks are shown: a
-user waits for the wall time, and CPU times can be compared on a busy machine.
+Each run is a process of its own, which starts its clock after its imports. The sides take turns, so whatever
+disturbs the machine or warms the page cache does so for all. A ratio compares times within a round, and the
+rival is pyarrow's fastest way to read the columns that decide. Decoding uses threads, so both clocks are
+shown: a user waits for the wall time, but CPU times can be compared on a busy machine.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ ALL_COLUMNS = "iter_batches without pre_buffer, all columns"
 
 @dataclass
 class Run:
-    """The costs of one run of one side: seconds, CPU seconds, bytes of memory at most."""
+    """The costs of one run of one side: seconds, CPU seconds, and bytes of memory at the peak."""
 
     wall: float
     cpu: float
@@ -75,7 +75,7 @@ class Run:
 
 
 def write_wide(path: Path, gigabytes: float) -> None:
-    """Write columns id, weight, label and five of random doubles, which do not compress."""
+    """Write columns id, weight and label, and five columns of random doubles, which do not compress."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -99,7 +99,7 @@ def write_wide(path: Path, gigabytes: float) -> None:
 
 
 def write_narrow(path: Path, wide: Path, columns: list[str]) -> None:
-    """Write a file of some columns of the wide one."""
+    """Write a file with some columns of the wide one."""
     import pyarrow.parquet as pq
 
     schema = pq.read_schema(wide).empty_table().select(columns).schema
@@ -117,7 +117,7 @@ def timed(side: str, file: Path, columns: str, options: list[str]) -> Run:
 
 
 def on_all_cores(side: str, file: Path, columns: str, options: list[str]) -> Run:
-    """Time a side, which inherits the cores, outside the one core that this process is kept to."""
+    """Time a side on all cores, although this process is kept to one."""
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     if cores:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
@@ -129,7 +129,7 @@ def on_all_cores(side: str, file: Path, columns: str, options: list[str]) -> Run
 
 
 def fill(row: Row, runs: dict[str, list[Run]], rivals: tuple[str, ...]) -> Row:
-    """Fill in the ratio of the command to the fastest rival, by both clocks, and the command's peak."""
+    """Fill in the ratio of the command to the fastest rival by both clocks, and its peak memory."""
     rounds = range(len(runs[COMMAND]))
     wall = [min(runs[rival][i].wall for rival in rivals) for i in rounds]
     cpu = [min(runs[rival][i].cpu for rival in rivals) for i in rounds]
@@ -147,7 +147,7 @@ def fill(row: Row, runs: dict[str, list[Run]], rivals: tuple[str, ...]) -> Row:
 def compare(
     work: str, file: Path, columns: str, option: str, budget: Budget, *, wide: bool = False
 ) -> Iterator[Row]:
-    """Yield the command beside pyarrow reading the two columns, and for a wide file beside reading all."""
+    """Compare the command with pyarrow reading the two columns, and for a wide file also reading all."""
     options = ["-k", str(K), "--weight", "weight", *option.split()]
     sides = (*PYARROW, COMMAND, *((ALL_COLUMNS,) if wide else ()))
     runs: dict[str, list[Run]] = {side: [] for side in sides}

@@ -1,11 +1,11 @@
-"""The clock, the rounds in which all sides run in turn, the data, and the row of a table.
+"""The clock, the rounds in which the sides take turns, the data, and the row of a table.
 
-Machines are noisy, so a time alone says little. All sides of a row run in the same process, on the same core,
-one after the other, round after round. The figure of a row is the median of the ratios within the rounds.
+Machines are noisy, so a time by itself says little. All sides of a row run in the same process, on the same
+core, one after the other, round after round. The figure of a row is the median of the ratios within rounds.
 
 The clock counts the CPU time of the process, which on an idle core is the wall time. On a shared core, wall
-time would charge a long call with the time slices of other processes and spare a short one. That would
-flatter the faster side.
+time would include the time slices of other processes in a long call but not in a short one, which would favor
+the faster side.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from types import ModuleType
 
 import numpy as np
 
-Timer = Callable[[], float]  # runs its work once or several times and returns seconds a call
+Timer = Callable[[], float]  # runs its work once or several times, and returns the seconds of a call
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long the sides of a group of rows may take: quick to try a bench out, full to publish."""
+    """The time that a group of rows may take: quick to try a benchmark, full to publish its figures."""
 
     quick: bool
-    seconds: float  # rounds are run for about this long
-    rounds: int  # but at least this many
-    huge: bool = False  # also 100,000,000 items
+    seconds: float  # the seconds that rounds take in all, about
+    rounds: int  # but there are at least this many rounds
+    huge: bool = False  # whether to measure 100,000,000 items, too
 
     @classmethod
     def make(cls, *, quick: bool, huge: bool = False) -> Budget:
@@ -39,9 +39,9 @@ class Budget:
 
 @dataclass
 class Row:
-    """A line of a table. Times are seconds a call.
+    """A row of a table. Times are seconds per call.
 
-    ``measure`` says what ``value`` is, and whether the goal is a least or a greatest value:
+    ``measure`` says what ``value`` is, and whether the goal is a minimum or a maximum:
 
     ========  ==================================================  ========
     measure   value                                               goal
@@ -56,10 +56,10 @@ class Row:
     subject: str
     work: str
     rival: str
-    setting: str = ""  # what exactly the rival ran, so that a reader can object
+    setting: str = ""  # what exactly the rival ran, so that readers can check it
     measure: str = "speedup"
     goal: float | None = None
-    amount: int | None = None  # things made in a call
+    amount: int | None = None  # number of things made in a call
     ours: float | None = None
     theirs: float | None = None
     value: float | None = None
@@ -70,11 +70,11 @@ class Row:
     cpu: float | None = None  # the ratio by CPU time, where ``value`` is by the wall clock
     peak: float | None = None  # bytes of memory that equipoise used at most
     note: str = ""  # why there is no value
-    headline: str = ""  # how the README names this row, if it shows it
+    headline: str = ""  # the name of this row in the README, if it is shown there
 
 
 def optional(name: str) -> ModuleType | None:
-    """Return the module, or None if it is not installed: its rows then say so, and the others run."""
+    """Return the module, or None if it is not installed. Its rows then say so, and the others run."""
     try:
         return importlib.import_module(name)
     except ImportError:
@@ -83,13 +83,13 @@ def optional(name: str) -> ModuleType | None:
 
 SHARP = time.get_clock_info("process_time").resolution < 1e-6
 CLOCK = time.process_time if SHARP else time.perf_counter
-SAMPLE = 0.02  # seconds: shorter calls are repeated to fill this, so that the cost of the clock vanishes
+SAMPLE = 0.02  # seconds; shorter calls are repeated for so long, which makes the cost of the clock negligible
 
 
 def timer(run: Callable[..., object], prepare: Callable[[], object] | None = None) -> Timer:
-    """Return a clock for ``run``, which is warmed up. ``prepare`` makes an argument for each call, untimed.
+    """Return a clock for ``run``, which is warmed up. ``prepare`` makes the argument of a call, untimed.
 
-    The result of a long call is freed after the clock stops. Where calls repeat, freeing is in the time.
+    The result of a long call is freed after the clock stops. If calls are repeated, freeing is in the time.
     """
 
     def once() -> float:
@@ -118,7 +118,7 @@ def timer(run: Callable[..., object], prepare: Callable[[], object] | None = Non
 
 @dataclass
 class Rounds:
-    """The seconds a call of every side, round by round."""
+    """The seconds per call of every side, round by round."""
 
     times: dict[str, list[float]]
 
@@ -126,7 +126,7 @@ class Rounds:
         return min(sides, key=lambda side: median(self.times[side]))
 
     def fill(self, row: Row, ours: str, theirs: str) -> Row:
-        """Fill in both medians, and the median, least and greatest of theirs / ours within the rounds."""
+        """Fill in both medians, and the median, minimum and maximum of theirs / ours within the rounds."""
         a, b = self.times[ours], self.times[theirs]
         ratios = [y / x for x, y in zip(a, b, strict=True)]
         row.ours, row.theirs, row.rounds = median(a), median(b), len(a)
@@ -134,7 +134,7 @@ class Rounds:
         return row
 
     def fill_time(self, row: Row, ours: str) -> Row:
-        """Fill in a time alone, in the unit that the row's measure names."""
+        """Fill in only a time, in the unit that the row's measure names."""
         a, scale = self.times[ours], {"us": 1e6, "ms": 1e3}[row.measure]
         row.ours, row.rounds = median(a), len(a)
         row.value, row.low, row.high = median(a) * scale, min(a) * scale, max(a) * scale
@@ -142,7 +142,7 @@ class Rounds:
 
 
 def alternate(timers: dict[str, Timer], budget: Budget) -> Rounds:
-    """Run A B C A B C ..., so that what disturbs the machine disturbs all sides alike."""
+    """Run A B C A B C ..., so that disturbances of the machine affect all sides alike."""
     rounds = Rounds({side: [] for side in timers})
     gc.collect()
     gc.disable()
@@ -159,13 +159,13 @@ def alternate(timers: dict[str, Timer], budget: Budget) -> Rounds:
 
 
 def contenders(forms: dict[str, Timer]) -> dict[str, Timer]:
-    """Return the forms of a rival within 1.3 times the fastest in two trials. The others cannot win."""
+    """Return the forms of a rival that are within 1.3 times the fastest in two trials."""
     trial = {form: min(clock(), clock()) for form, clock in forms.items()}
     return {form: clock for form, clock in forms.items() if trial[form] <= 1.3 * min(trial.values())}
 
 
 def zipf(n: int) -> np.ndarray:
-    """Return weights 1 / rank, id 0 the heaviest: this order is the kindest to rivals that search."""
+    """Return weights 1 / rank. Id 0 is the heaviest, which is best for rivals that search."""
     return 1.0 / np.arange(1, n + 1, dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""equipoise.imblearn against imbalanced-learn, time and memory: the same rows from the same random_state.
+"""equipoise.imblearn and imbalanced-learn: the time and memory for the same rows.
 
 Run ``python -m bench.run --only imblearn``. Everything runs on two threads.
 """
@@ -20,7 +20,7 @@ NEIGHBORS = "NearestNeighbors(6, algorithm='kd_tree', n_jobs=-1)"
 
 
 def blobs(counts: tuple[int, ...], d: int, dtype: type = np.float64) -> tuple[np.ndarray, np.ndarray]:
-    """Return classes of these sizes, each with its own shift, over the same fifty clusters: they overlap."""
+    """Return overlapping classes of these sizes: the same fifty clusters, shifted for each class."""
     rng = np.random.default_rng([*counts, d])
     centers = rng.uniform(-10, 10, (50, d))
     y = np.repeat(np.arange(len(counts)), counts)
@@ -30,7 +30,7 @@ def blobs(counts: tuple[int, ...], d: int, dtype: type = np.float64) -> tuple[np
 
 
 def sampler(library: str, name: str, **arguments: Any) -> Any:
-    """Return a sampler of one of the libraries. ``kd_tree`` gives imbalanced-learn that search."""
+    """Return a sampler of one of the libraries. ``kd_tree`` makes imbalanced-learn search with a k-d tree."""
     if library == "equipoise":
         from equipoise import imblearn as found
     else:
@@ -49,7 +49,7 @@ def resample(library: str, name: str, x: np.ndarray, y: np.ndarray, **arguments:
 
 
 def same_rows(name: str, **arguments: Any) -> None:
-    """Assert on few rows that both libraries return the same."""
+    """Assert that both libraries return the same for a few rows."""
     x, y = blobs((1500, 500), 16)
     if name == "SMOTENC":
         x = with_categories(x)
@@ -59,7 +59,7 @@ def same_rows(name: str, **arguments: Any) -> None:
     )
     assert a.shape == c.shape, (name, a.shape, c.shape)
     assert (b == d).all(), name
-    # Categories tie, and tied neighbors have no order that both would keep.
+    # Distances of categories are often equal, and the libraries order such neighbors differently.
     assert name == "SMOTENC" or np.allclose(a, c), name
 
 
@@ -132,7 +132,7 @@ def print_peak(library: str, minority: int, rest: int) -> None:
     resample(library, "SMOTE", *few, random_state=0)  # imports and compiling are not counted
     x, y = blobs((rest, minority), 16)
     with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")  # the peak begins anew
+        file.write("5")  # start a new peak
     before = memory("VmRSS")
     result = resample(library, "SMOTE", x, y, random_state=0)
     print(memory("VmHWM") - before)

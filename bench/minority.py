@@ -1,11 +1,11 @@
-"""Does resampling help a gradient booster? Every sampler on real imbalanced tables.
+"""Test whether resampling helps a gradient booster, with every sampler, on real imbalanced tables.
 
 ``python -m bench.minority`` reads keel_dev and online_shoppers in the folder that EQUIPOISE_DATA names, and
 writes bench/minority.md. ``--library imblearn`` uses imbalanced-learn's classes. They give the same rows if
-no distances tie, but on these tables some do.
+no distances are equal, but in these tables some are.
 
-Training folds are resampled, test folds are not. Folds and seeds are the same for all samplers, so that
-differences can be taken fold by fold.
+Training folds are resampled, and test folds are not. Folds and seeds are the same for all samplers, so
+differences are taken fold by fold.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Table:
 
 @dataclass
 class Scores:
-    """The scores of a sampler on a table: a number for each test fold, None where it refused."""
+    """The scores of a sampler on a table: one for each test fold, or None if the sampler refused it."""
 
     precision: list[float | None] = field(default_factory=list)
     recall: list[float | None] = field(default_factory=list)
@@ -104,7 +104,9 @@ def fit_resample(
             sampler = find("SMOTEN")(random_state=seed)
         x, y = sampler.fit_resample(x, y)
         return encode(x), y
-    if name == "KMeansSMOTE":  # its default, eight clusters of half minority, rarely exist where that is rare
+    if (
+        name == "KMeansSMOTE"
+    ):  # the default asks for clusters that are half minority, which a rare class hardly has
         sampler = find(name)(random_state=seed, cluster_balance_threshold=float(y.mean()))
     else:
         sampler = find(name)(**({} if name in DETERMINISTIC else {"random_state": seed}))
@@ -120,7 +122,7 @@ def judge(y: np.ndarray, score: np.ndarray) -> tuple[float, float]:
 def score(find: Callable[[str], Any], this: Table, name: str, repeats: int) -> Scores | None:
     encoder = OneHotEncoder(sparse_output=False, handle_unknown="ignore")
     if this.categories:
-        encoder.fit(this.x[:, this.num_numbers :])  # which categories exist, and nothing of y
+        encoder.fit(this.x[:, this.num_numbers :])  # learns which categories exist, and nothing about y
 
     def encode(x: np.ndarray) -> np.ndarray:
         if not this.categories:
@@ -238,7 +240,9 @@ def main() -> None:
     else:
         modules = [importlib.import_module(f"imblearn.{part}_sampling") for part in ("over", "under")]
         modules.append(importlib.import_module("imblearn.combine"))
-    warnings.simplefilter("ignore")  # clusters, names of features: nothing that changes a score
+    warnings.simplefilter(
+        "ignore"
+    )  # these are about clusters and names of features, and do not change a score
 
     def find(name: str) -> Any:
         return next(getattr(module, name) for module in modules if hasattr(module, name))
@@ -250,7 +254,7 @@ def main() -> None:
         found[this.name] = {}
         for name in (NOTHING, *SAMPLERS):
             start = time.perf_counter()
-            with threadpool_limits(1):  # the tables are small: threads would only wait for each other
+            with threadpool_limits(1):  # the tables are so small that threads would only wait for each other
                 found[this.name][name] = score(find, this, name, options.repeats)
             print(f"{this.name}, {name}: {time.perf_counter() - start:.1f} s", flush=True)
     library = {"equipoise": "equipoise.imblearn", "imblearn": "imbalanced-learn's own classes"}

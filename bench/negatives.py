@@ -1,8 +1,8 @@
-"""Negatives: 16 for each of 8192 rows, and for one row, out of 1,000,000 items.
+"""Negatives out of 1,000,000 items: 16 for each of 8192 rows, and 16 for one row.
 
 Run ``python -m bench.run --only negatives``. The 1,000,000 users have 50 known positives each, which are
-excluded, and log q is asked for. Items are proposed in proportion to popularity^0.75. Every batch holds other
-users, so that their positives are not in the cache; all sides see the same batches.
+excluded, and log q is asked for. Items are proposed in proportion to popularity^0.75. Every batch has other
+users, so their positives are not in the cache. All sides see the same batches.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Answer = tuple[np.ndarray, np.ndarray]
 
 
 class NumpyRejection:
-    """A careful NumPy user's code: propose for all slots, look the pairs up, redraw what is rejected.
+    """The code of a careful NumPy user: propose for all slots, look up the pairs, redraw the rejected.
 
-    Preparation is outside the clock: the tables of the proposals, the sorted keys, log p and the log of each
-    user's allowed mass.
+    Preparation is not timed: the tables of the proposals, the sorted keys, log p, and the log of each user's
+    allowed mass.
     """
 
     def __init__(self, known: np.ndarray, p: np.ndarray) -> None:
@@ -47,7 +47,7 @@ class NumpyRejection:
         return self.cdf.searchsorted(self.rng.random(size), "right")
 
     def propose_alias(self, size: int) -> np.ndarray:
-        """Draw from one random word each: its high half picks the column, its low half is the coin."""
+        """Draw from one random word each. Its high half picks the column, and its low half is the coin."""
         word = self.rng.integers(0, 2**64, size, dtype=np.uint64)
         column = ((word >> np.uint64(32)) * np.uint64(self.n) >> np.uint64(32)).view(np.int64)
         return np.where(word.astype(np.uint32) < self.threshold[column], column, self.alias[column])
@@ -57,12 +57,12 @@ class NumpyRejection:
         return self.answer(users, users * self.n, self.keys, propose)
 
     def batch_keys(self, users: np.ndarray, propose: Propose) -> Answer:
-        """Look up among the pairs of this batch: gathering 8192 x 50 costs less than searching 5e7."""
+        """Look up among the pairs of this batch. Gathering 8192 x 50 costs less than searching 5e7."""
         offsets = np.arange(users.size) * self.n
         return self.answer(users, offsets, (offsets[:, None] + self.known[users]).ravel(), propose)
 
     def answer(self, users: np.ndarray, offsets: np.ndarray, keys: np.ndarray, propose: Propose) -> Answer:
-        """Return ids (int64) and log q (float32), [len(users), 16]. ``keys``: offset + excluded item."""
+        """Return ids (int64) and log q (float32), [len(users), 16]. ``keys`` are offset + excluded item."""
         offsets = np.repeat(offsets, NEGATIVES)
         ids = propose(offsets.size)
         todo = np.flatnonzero(among(offsets + ids, keys))
@@ -81,10 +81,10 @@ def among(wanted: np.ndarray, keys: np.ndarray) -> np.ndarray:
 
 
 def alias_table(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return threshold (uint32 [n]) and alias (int64 [n]) of 2^32 units a cell.
+    """Return threshold (uint32 [n]) and alias (int64 [n]) for 2^32 units per cell.
 
     Each round works on whole arrays: the light cells, in order, are filled by the heavy items, in order. A
-    heavy item that ends light is a light cell of the next round.
+    heavy item that becomes light is a light cell of the next round.
     """
     share = p * p.size / p.sum()
     threshold, alias = np.ones(p.size), np.arange(p.size)
@@ -121,7 +121,7 @@ PYG_SETTINGS = {
 
 
 def check(sampler: equipoise.NegativeSampler, rival: NumpyRejection, users: np.ndarray) -> None:
-    """Assert that both sides return no positives and mean the same by log q."""
+    """Assert that neither side returns positives and that both mean the same by log q."""
     ours = sampler.sample(users, NEGATIVES)
     theirs = [way(users, rival.propose_alias)[0] for way in (rival.all_keys, rival.batch_keys)]
     for ids in (ours.ids, *theirs):
@@ -180,7 +180,7 @@ def batches_of_rows(budget: Budget) -> Iterator[Row]:
 
 
 def one_row(budget: Budget) -> Iterator[Row]:
-    """Yield the cost of a small call: one user's negatives, as the __getitem__ of a Dataset asks for them."""
+    """Yield the cost of a small call: one user's negatives, as asked for by the __getitem__ of a Dataset."""
     known = positives(FEW_USERS, ITEMS, EACH)
     sampler = new_sampler(known)
     p = zipf(ITEMS) ** 0.75
@@ -191,7 +191,7 @@ def one_row(budget: Budget) -> Iterator[Row]:
     users = cycle(rng.integers(0, FEW_USERS, 10_000).tolist())
 
     def numpy_row(user: int) -> tuple[np.ndarray, np.ndarray]:
-        """Do the least that NumPy can; its log q leaves the excluded mass out."""
+        """Do as little as possible in NumPy. Its log q ignores the excluded mass."""
         mine = known[user]
         ids = cdf.searchsorted(rng.random(NEGATIVES), "right")
         while (bad := mine[mine.searchsorted(ids).clip(max=EACH - 1)] == ids).any():

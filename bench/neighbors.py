@@ -1,4 +1,4 @@
-"""Exact nearest neighbors: against scikit-learn, faiss and pykdtree, and hard data against plain data.
+"""Exact nearest neighbors, compared with scikit-learn, faiss and pykdtree, and hard data with plain data.
 
 Run ``python -m bench.run --only neighbors``. Everything runs on two threads.
 """
@@ -19,11 +19,11 @@ from .two_threads import THREADS, duel, print_rows, rows_of
 
 K = 5
 PLAIN = "plain data"
-Search = Callable[[np.ndarray, int], np.ndarray]  # the points and k -> the indices of each row's neighbors
+Search = Callable[[np.ndarray, int], np.ndarray]  # (points, k) -> the indices of each row's neighbors
 
 
 def clustered(n: int, d: int, dtype: type = np.float32, clusters: int = 50) -> np.ndarray:
-    """Return rows normal around centers uniform in [-10, 10]^d, as scikit-learn's make_blobs."""
+    """Return normal rows around centers that are uniform in [-10, 10]^d, like scikit-learn's make_blobs."""
     rng = np.random.default_rng([n, d])
     centers = rng.uniform(-10, 10, (clusters, d))
     return (centers[rng.integers(0, clusters, n)] + rng.standard_normal((n, d))).astype(dtype)
@@ -47,9 +47,9 @@ def scikit_learn(algorithm: str, **settings: Any) -> Search:
 
 
 def without_self(indices: np.ndarray) -> np.ndarray:
-    """Drop the row itself from the k + 1 answers of a search that knows no self-join."""
+    """Drop the row itself from the k + 1 answers of a search that has no self-join."""
     own = indices == np.arange(len(indices))[:, None]
-    own[~own.any(axis=1), -1] = True  # hidden behind duplicates
+    own[~own.any(axis=1), -1] = True  # the row is hidden behind duplicates
     return indices[~own].reshape(len(indices), -1)
 
 
@@ -101,7 +101,7 @@ def fastest(forms: dict[str, Search], x: np.ndarray, k: int) -> str:
 
     few = np.ascontiguousarray(x[: max(len(x) // 5, k + 2)])
     if len(forms) > 1:
-        trial(next(iter(forms)))  # its library is loaded
+        trial(next(iter(forms)))  # load the library
     return min(forms, key=trial) if len(forms) > 1 else next(iter(forms))
 
 
@@ -116,7 +116,7 @@ def against(work: str, rival: str, goal: float | None, x: np.ndarray, budget: Bu
     row.setting = fastest(forms, x, k)
     search = forms[row.setting]
     few = np.ascontiguousarray(x[:5000])
-    few_k = min(k, 50)  # far neighbors at one distance in float32 have no order to agree on
+    few_k = min(k, 50)  # distant neighbors are often equally far in float32, so their order may differ
     if (share := float((search(few, few_k) == ours(few, few_k)).mean())) < 0.99:
         raise AssertionError(f"{work}: {rival} finds the same neighbors in only {share:.1%} of the places")
     return duel(row, partial(ours, x, k), partial(search, x, k), budget)

@@ -1,4 +1,4 @@
-"""Make ``RESULTS.md`` of ``figures.json``: ``python -m bench.report [--readme README.md]``.
+"""Make ``RESULTS.md`` from ``figures.json``: ``python -m bench.report [--readme README.md]``.
 
 Every row is shown, losses and missed goals too. ``--readme`` also puts the rows that have a headline between
 the two marker comments of that file.
@@ -24,22 +24,22 @@ UNITS = {"us": " µs", "ms": " ms"}
 INTRODUCTION = """\
 # Benchmarks
 
-`python -m bench.report` makes this page of the figures in `figures.json`, which `python -m bench.run --save`
-measures. All rows are kept: those in which equipoise is **slower** and those that **missed** their goal are
-marked.
+`python -m bench.report` makes this page from the figures in `figures.json`, which `python -m bench.run
+--save` measures. All rows are kept. Those in which equipoise is **slower**, and those that **missed** their
+goal, are marked.
 
 How to read the tables:
 
-- A row is a job that equipoise and a rival both do. Every rival gets its data in the form it likes best and
-  runs with the fastest settings that we know. They are listed below each table.
+- A row is a job that equipoise and a rival both do. Every rival gets its data in the form that suits it best,
+  and runs with the fastest settings that we know. They are listed below each table.
 - A time is the median over calls. The throughput in brackets counts millions of items (draws, negatives or
   rows) a second.
-- "times as fast" is the rival's time divided by that of equipoise; other ratios name what they divide. All
-  sides of a row run in turn, round after round, and a ratio is taken within each round. The figure is the
-  median of these ratios, with the least and the greatest in brackets, so it can differ from the ratio of the
-  two times.
+- "times as fast" is the rival's time divided by that of equipoise; other ratios name what they divide. The
+  sides of a row take turns, round after round, and a ratio is taken within each round. The figure is the
+  median of these ratios, with the minimum and the maximum in brackets, so it can differ from the ratio of
+  the two times.
 - Times are CPU times of one thread that is kept to one core. A row with two threads has wall times on all
-  cores, which is what a user waits for. "by CPU time" is then the ratio of CPU times, on which other work on
+  cores, since users wait for these. "by CPU time" is then the ratio of CPU times, on which other work on
   the machine has less influence.
 - A goal was set before the row was measured. Some rows have none.
 - The sections were measured on different machines. Compare ratios between them, not times.
@@ -48,9 +48,9 @@ How to read the tables:
 
 @dataclass(frozen=True)
 class Section:
-    """The words around the tables of a subject.
+    """The text around the tables of a subject.
 
-    ``theirs`` and ``ours`` name the two sides where the rival is equipoise itself, or no rival at all.
+    ``theirs`` and ``ours`` name the two sides if the rival is not another library.
     """
 
     title: str
@@ -64,16 +64,16 @@ SECTIONS = {
     "tables": Section(
         "Tables: drawing by weight",
         """Weights are 1 / rank^0.75 (Zipf), and draws are with replacement. equipoise and the libraries
-        that keep a table (vose, SciPy) build it once, outside the clock. torch.multinomial and
-        Generator.choice keep nothing and sum all weights in every call, so that a few draws of many items
-        cost them most. The bare C++ loop only draws, without argument checks or a reproducible stream, and
-        is compiled for the very machine.""",
+        that keep a table (vose, SciPy) build it once, which is not timed. torch.multinomial and
+        Generator.choice keep nothing and sum all weights in every call, so a few draws of many items cost
+        them most. The bare C++ loop only draws, without argument checks or a reproducible stream, and is
+        compiled for the machine that it runs on.""",
     ),
     "negatives": Section(
-        "Negatives: ids that a row must not get",
+        "Negatives: ids that are not a row's positives",
         """1,000,000 users have 50 known positives each, out of 1,000,000 items. A call draws 16 negatives
         for each of its rows in proportion to popularity^0.75, never a positive of the row, and returns the
-        log probability of each. Every call has other users, so that their positives are not in the cache.
+        log probability of each. Every call has other users, so their positives are not in the cache.
         """,
         """For a single row, the cost of a call decides. NumPy on prepared arrays is faster there, but does
         less: its log q leaves out the mass of the excluded items.""",
@@ -85,15 +85,15 @@ SECTIONS = {
         Spirakis). Its sifted form first drops the keys above the largest kept one, an idea of ours that
         makes it faster. Summing the weights is the least that a reader of the stream can do.""",
         """At k = 1,000 one thread reads weights nearly as fast as memory delivers them, so a second thread
-        gains little: the list above has the time of two threads that only sum the weights. In chunks of
+        gains little: the list above gives the time of two threads that only sum the weights. In chunks of
         2^22 rows, starting and ending the threads of each call costs some 0.1 ms more.""",
     ),
     "neighbors": Section(
         "Nearest neighbors: exact search",
         """The 5 nearest neighbors of every row among the other rows, by Euclidean distance. All searches
-        are exact, and the bench asserts that they find the same neighbors. Clustered rows lie around fifty
-        centers, uniform rows are noise without structure. The second table has data that is hard for a
-        search, beside clustered rows of the same shape and type, both in equipoise.""",
+        are exact, and the benchmark asserts that they find the same neighbors. Clustered rows lie around
+        fifty centers, and uniform rows are noise without structure. The second table compares data that is
+        hard for a search with clustered rows of the same shape and type, both in equipoise.""",
         """Cauchy noise, small whole numbers and one-hot rows take up to about five times as long as
         clustered rows.""",
         "plain data",
@@ -107,30 +107,32 @@ SECTIONS = {
     ),
     "imblearn": Section(
         "The classes for imbalanced-learn",
-        """`fit_resample` of `equipoise.imblearn` beside that of imbalanced-learn, whose rows it returns for
-        the same `random_state`. "imbalanced-learn, kd_tree" is the rival whose user has given it a faster
-        search through `k_neighbors=`.""",
+        """`fit_resample` of `equipoise.imblearn` and of imbalanced-learn, which return the same rows for
+        the same `random_state`. "imbalanced-learn, kd_tree" is the rival with a faster search, which the
+        user must pass as `k_neighbors=`.""",
         """Whether resampling helps a classifier is another question: see [minority.md](minority.md).""",
     ),
     "cli": Section(
         "The command `equipoise sample` on Parquet files",
         """`equipoise sample -k 10000 --weight weight` with `--id id` or `--by label`, on a file of 2 GB:
         36.7 million rows of 8 columns, in row groups of 2^20 rows. pyarrow only reads the columns, in the
-        fastest of three ways. Each run is a process of its own, which times itself after its imports. From
-        a file of 8 columns the command reads the two that decide, then fetches all columns of the row
-        groups that hold chosen rows. For a small sample from all over the file, these are most of the file.
+        fastest of three ways. Each run is a process of its own, which starts its clock after its imports.
+        From a file of 8 columns the command reads the two that decide, and then all columns of the row
+        groups that have chosen rows. For a small sample from all over the file, these are most of the file.
         """,
         theirs="pyarrow",
         ours="command",
     ),
     "backends": Section(
         "The backends: C++ and Numba",
-        """The cost of a call on each backend. Both return the same bytes. Compiling is not in the times.
+        """The cost of a call on each backend. Both return the same bytes. Times do not include compiling.
         The cost of a chunk is the mean over eight chunks, which a new reservoir reads.""",
         theirs="C++",
         ours="Numba",
     ),
-    "imports": Section("The import", "`import equipoise` in a fresh interpreter that has imported NumPy."),
+    "imports": Section(
+        "The import", "`import equipoise` in a new interpreter that has already imported NumPy."
+    ),
 }
 
 

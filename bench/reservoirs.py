@@ -1,4 +1,4 @@
-"""Weighted reservoirs: 50,000,000 rows in chunks of 2^20, against NumPy, DataSketches, torch and pandas.
+"""Weighted reservoirs of 50,000,000 rows in chunks of 2^20, and NumPy, DataSketches, torch and pandas.
 
 Run ``python -m bench.run --only reservoirs``.
 """
@@ -126,9 +126,9 @@ def streams(budget: Budget, n: int) -> Iterator[Row]:
 
 
 def threads(weights: np.ndarray, k: int, chunk: int, cut: str) -> Row:
-    """Compare two threads with one on all cores, by the wall clock: each at its best of fifteen.
+    """Compare two threads with one on all cores, by the best of fifteen wall times.
 
-    The time of two threads that only sum the weights shows how much of the memory's speed is used.
+    The time of two threads that only sum the weights shows how close this is to the speed of the memory.
     """
     work = f"Reservoir({k:,}), {weights.size:,} rows, two threads, {cut}"
     row = Row("reservoirs", work, "equipoise, one thread", goal=1.6, amount=weights.size, threads=2)

@@ -1,7 +1,7 @@
 """Run the benchmarks: ``python -m bench.run [--quick] [--only SUBJECT] [--save]``, from the checkout's root.
 
-Everything runs on one thread of one core, unless a row says two threads, and all sides of a row run in turn.
-``--save`` puts the figures of the subjects into ``figures.json``, of which ``python -m bench.report`` makes
+Everything runs on one thread of one core, unless a row says two threads, and the sides of a row take turns.
+``--save`` puts the figures of the subjects into ``figures.json``, from which ``python -m bench.report`` makes
 the tables.
 """
 
@@ -53,7 +53,7 @@ LIBRARIES = (
 
 
 def one_thread(core: int | None) -> int | None:
-    """Keep this process and its children to one thread and, where the system can, to one core. Return it.
+    """Keep this process and its children to one thread and, if the system can, one core. Return the core.
 
     Thread pools read these variables when they are loaded, so nothing above imports NumPy.
     """
@@ -138,7 +138,7 @@ def main() -> int:
     for subject in options.only or SUBJECTS:
         try:
             rows = [asdict(row) for row in rows_of(subject, budget)]
-        except Exception:  # a broken subject must not cost the others their figures
+        except Exception:  # if a subject fails, the others keep their figures
             broken += 1
             traceback.print_exc()
             continue

@@ -1,4 +1,4 @@
-"""Synthetic rows: against copying as many rows, the least that any sampler does, and SMOTE in NumPy.
+"""Synthetic rows, compared with copying as many rows, which any sampler must do, and with SMOTE in NumPy.
 
 Run ``python -m bench.run --only smote``.
 """
@@ -20,7 +20,7 @@ ROWS, COLUMNS, NEIGHBORS, BATCH = 100_000, 16, 5, 65_536
 
 
 class AnyNeighbors:
-    """An estimator whose neighbors are arbitrary rows: only drawing is timed, and it reads rows at random."""
+    """An estimator whose neighbors are random rows, since only drawing is timed."""
 
     n_neighbors = NEIGHBORS + 1
 
@@ -40,7 +40,7 @@ def sampler(X: np.ndarray, **how: Any) -> equipoise.SmoteSampler:
 
 
 def take_forms(X: np.ndarray, out: np.ndarray) -> dict[str, Timer]:
-    """Return the ways to copy rows, whose numbers are drawn beforehand."""
+    """Return the ways to copy rows. The numbers of the rows are drawn beforehand."""
     rows = np.random.default_rng(3).integers(0, ROWS, BATCH)
     return {
         'mode="clip", out=': timer(partial(np.take, X, rows, axis=0, out=out, mode="clip")),
@@ -50,7 +50,7 @@ def take_forms(X: np.ndarray, out: np.ndarray) -> dict[str, Timer]:
 
 
 def numpy_smote(X: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """Make rows as imbalanced-learn does, in X's dtype. ``table``: the neighbors of each row."""
+    """Make rows as imbalanced-learn does, in X's dtype. ``table`` has the neighbors of each row."""
     rng = np.random.default_rng(4)
     pair, gap = rng.integers(0, table.size, BATCH), rng.random(BATCH, X.dtype.type)
     base = X[pair // NEIGHBORS]

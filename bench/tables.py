@@ -1,8 +1,8 @@
 """Tables: draws with replacement by weight, and building a table.
 
-Run ``python -m bench.run --only tables``. The rivals are what people call (torch, NumPy), libraries that keep
-a table as equipoise does (vose, SciPy), and a bare C++ loop, which shows what argument checks, chunks, the
-stream contract and a portable wheel cost.
+Run ``python -m bench.run --only tables``. The rivals are the usual functions (torch, NumPy), libraries that
+keep a table as equipoise does (vose, SciPy), and a bare C++ loop, which shows the cost of argument checks,
+chunks, the stream contract and a portable wheel.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ GOALS = {
 
 
 def torch_forms(p: np.ndarray, shape: tuple[int, ...]) -> dict[str, Timer]:
-    """Return torch.multinomial on a ready tensor, one thread; float64 is sometimes the faster type.
+    """Return torch.multinomial on a ready tensor and one thread. float64 is sometimes the faster type.
 
-    It keeps no table: every call makes the cumulative sum. It refuses more than 2^24 categories.
+    It keeps no table, so every call computes the cumulative sum. It refuses more than 2^24 categories.
     """
     torch = optional("torch")
     if torch is None:
@@ -54,7 +54,7 @@ def torch_forms(p: np.ndarray, shape: tuple[int, ...]) -> dict[str, Timer]:
 
 
 def choice_forms(p: np.ndarray, shape: tuple[int, ...]) -> dict[str, Timer]:
-    """Return Generator.choice on ready float64 probabilities. It too sums them in every call."""
+    """Return Generator.choice on ready float64 probabilities, which it, too, sums in every call."""
     default, small = np.random.default_rng(1), np.random.Generator(np.random.SFC64(1))
     return {
         "float64 p, PCG64": timer(partial(default.choice, p.size, shape, p=p)),
@@ -63,7 +63,7 @@ def choice_forms(p: np.ndarray, shape: tuple[int, ...]) -> dict[str, Timer]:
 
 
 def kept_forms(p: np.ndarray, size: int) -> dict[str, dict[str, Timer]]:
-    """Return the rivals that, as equipoise does, prepare once and draw many times."""
+    """Return the rivals that prepare once and draw many times, as equipoise does."""
     rng = np.random.default_rng(1)
     cdf = p.cumsum()
     cdf /= cdf[-1]
@@ -113,7 +113,7 @@ def draws(budget: Budget) -> Iterator[Row]:
 
 
 def rivals(weights: np.ndarray) -> dict[str, Timer]:
-    """Return vose in its fastest mode, on a copy made outside the clock, and SciPy on ready probabilities."""
+    """Return vose in its fastest mode, on a copy that is not timed, and SciPy on ready probabilities."""
     timers: dict[str, Timer] = {}
     if (vose := optional("vose")) is not None:
         timers["vose.Sampler(copy=False)"] = timer(partial(vose.Sampler, copy=False), prepare=weights.copy)
@@ -148,7 +148,7 @@ def builds(budget: Budget) -> Iterator[Row]:
 
 
 def huge() -> Iterator[Row]:
-    """Yield times alone: torch.multinomial, for one, stops at 2^24 categories."""
+    """Yield times without a rival, since torch.multinomial, for example, stops at 2^24 categories."""
     n, size = 10**8, 1_000_000
     weights = zipf(n)
     once = Budget(quick=True, seconds=0.0, rounds=1)
@@ -175,7 +175,7 @@ def compiled() -> ctypes.CDLL | None:
     cxx = compiler()
     if cxx is None:
         return None
-    with tempfile.TemporaryDirectory() as folder:  # a loaded library outlives its file
+    with tempfile.TemporaryDirectory() as folder:  # a loaded library does not need its file
         library = Path(folder) / "bare_alias.so"
         source = Path(__file__).with_name("bare_alias.cpp")
         subprocess.run([cxx, *FLAGS, str(source), "-o", str(library)], check=True)
@@ -195,7 +195,7 @@ def bare_cells(library: ctypes.CDLL, weights: np.ndarray) -> np.ndarray:
 
 
 def bare_timer(library: ctypes.CDLL, cells: np.ndarray, out: np.ndarray, block: int) -> Timer:
-    """Return a clock for the loop. A call continues at the counter; its arguments are converted ahead."""
+    """Return a clock for the loop. Calls continue the counter, and arguments are converted beforehand."""
     counter = ctypes.c_uint64(0)
     fixed = (pointer(out), ctypes.c_int64(out.size), pointer(cells), ctypes.c_uint64(cells.size))
 
@@ -218,7 +218,7 @@ def against_bare_loop(budget: Budget) -> Iterator[Row]:
         weights = zipf(n)
         table = equipoise.AliasTable(weights, power=0.75)
         cells = bare_cells(library, weights**0.75)
-        out = np.empty(SIZE, np.int64)  # one array for all sides: the same pages
+        out = np.empty(SIZE, np.int64)  # all sides use one array, and so the same pages
         rng = np.random.default_rng(1)
         timers = {"ours": timer(partial(table.sample, SIZE, rng=rng, out=out))}
         timers |= {name: bare_timer(library, cells, out, block) for block, name in BLOCKS.items()}

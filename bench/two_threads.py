@@ -1,8 +1,8 @@
-"""Rows on two threads: a process of its own for a subject, on all cores, timed by the wall clock.
+"""Rows on two threads. Each subject has its own process, on all cores, timed by the wall clock.
 
-Thread pools read their variables, and their threads inherit the cores, when a library is loaded. That is too
-early for the process of ``run``, which is kept to one of each. Other work on the machine disturbs a wall
-clock, so each row also has the ratio of CPU times, which it disturbs less.
+When a library is loaded, its thread pool reads environment variables, and its threads inherit the cores. That
+is too early for the process of ``run``, which is kept to one thread and one core. Other work on the machine
+disturbs wall times, so each row also has the ratio of CPU times, which are disturbed less.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from .harness import Budget, Row
 ROOT = Path(__file__).resolve().parents[1]
 THREADS = 2
 POOLS = ("OMP", "MKL", "OPENBLAS", "NUMBA", "EQUIPOISE")
-LONG = 15.0  # seconds: a rival that takes longer is run once, or twice for publishing
+LONG = 15.0  # seconds; a rival that takes longer is run once, or twice for publishing
 
 
 def spread(subject: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start the subject's file as a program that may use all cores, and two threads in each pool."""
+    """Start the subject's file as a program that may use all cores and two threads in each pool."""
     environment = os.environ | {f"{pool}_NUM_THREADS": str(THREADS) for pool in POOLS}
     if path := os.environ.get("PYTHONPATH"):
         environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))
@@ -70,7 +70,7 @@ def seconds(run: Callable[[], object]) -> tuple[float, float]:
 
 
 def duel(row: Row, ours: Callable[[], object], theirs: Callable[[], object], budget: Budget) -> Row:
-    """Fill in the medians of rounds in which both run in turn. A first round warms short ones up.
+    """Fill in the medians of rounds in which both take turns. A first round warms up short calls.
 
     "speedup" is theirs / ours, "slowdown" ours / theirs.
     """

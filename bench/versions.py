@@ -2,11 +2,11 @@
 
 Run ``python bench/versions.py OLD_PYTHON [NEW_PYTHON] [--old-path DIR] [--new-path DIR]``. A side is a
 Python interpreter, with a folder for its ``PYTHONPATH`` if equipoise is not installed in it. With one side,
-its costs alone are printed. The file stands alone: a copy of it works anywhere.
+only its costs are printed. The file needs no other file, so a copy of it works anywhere.
 
-Every side measures in a process of its own. The rounds alternate, so that whatever disturbs the machine
-disturbs both sides, and the processes are started anew several times, since where memory lands can make one
-process faster than another. Times are CPU times of one thread. A ratio is new / old within one round;
+Every side measures in a process of its own. The rounds alternate, so that disturbances of the machine
+affect both sides. The processes are started several times, since the addresses of memory can make one process
+faster than another. Times are CPU times of one thread. A ratio is new / old within one round;
 "best / best" compares the fastest rounds, which suffer least from other work on the machine. Rows that are
 bound by memory differ by a tenth from run to run even for equal versions, so repeat a run that says "slower".
 """
@@ -30,12 +30,12 @@ from statistics import median
 from typing import Any
 
 SERVES = sys.argv[1:] == ["--serve"]
-if SERVES:  # the process that asks needs neither
+if SERVES:  # the process that asks needs neither of these
     import numpy as np
 
     import equipoise
 
-SAMPLE = 0.03  # seconds: shorter calls are repeated to fill this
+SAMPLE = 0.03  # seconds; shorter calls are repeated for so long
 CHUNK = 1 << 20
 ITEMS, USERS, EACH = 1_000_000, 100_000, 50
 NOISE = 1.05  # a side counts as slower when both ratios are above this, and no start says otherwise
@@ -49,9 +49,9 @@ Run = Callable[[], object]
 class Case:
     """A measured call.
 
-    ``prepare`` makes the state that a measurement starts from, outside the clock, and returns the call.
-    ``calls`` is how many calls of equipoise are in one run of it. ``number`` fixes how often it is run in one
-    measurement, where its cost depends on how often it has been run.
+    ``prepare`` makes the state that a measurement starts from, untimed, and returns the call.
+    ``calls`` is the number of calls of equipoise in one run. ``number`` fixes how often it is run in one
+    measurement, if its cost depends on how often it was run before.
     """
 
     def __init__(self, prepare: Callable[[], Run], calls: int = 1, number: int | None = None) -> None:
@@ -116,14 +116,14 @@ def draw(table: Any, size: int) -> Case:
     rng = np.random.default_rng(1)
 
     def prepare() -> Run:
-        out = np.full(size, 0, np.int64)  # new pages in each round: where they lie matters, too
+        out = np.full(size, 0, np.int64)  # new pages in each round, since their addresses matter, too
         return lambda: table.sample(size, rng=rng, out=out)
 
     return Case(prepare)
 
 
 def draw_negatives(sampler: Any, rows: int, **options: Any) -> Case:
-    """Other rows at every call, so that their positives are not in the cache."""
+    """Draw for other rows in every call, so that their positives are not in the cache."""
     batches = itertools.cycle(np.random.default_rng(1).integers(0, USERS, (64, rows)))
     return repeat(lambda: sampler.sample(next(batches), 16, **options))
 
@@ -139,7 +139,7 @@ def build(n: int) -> Case:
 
 
 def read(make: Callable[[], Any], *columns: Any) -> Case:
-    """Eight chunks, read by a new reservoir each time."""
+    """Read eight chunks with a new reservoir each time."""
 
     def run() -> None:
         reservoir = make()
@@ -166,7 +166,7 @@ def read_classes(k: int, classes: int, weights: Any) -> Case:
 
 
 def read_one(k: int, weights: Any) -> Case:
-    """One row at a time, by a reservoir that has read a chunk."""
+    """Read one row at a time with a reservoir that has read a chunk."""
 
     def prepare() -> Run:
         reservoir = equipoise.Reservoir(k)
@@ -187,7 +187,7 @@ def synthesize(x: Any, **options: Any) -> Case:
 
 
 def synthesize_codes(x: Any) -> Case:
-    """Two of the columns are categories."""
+    """Make synthetic rows of which two columns are categories."""
     coded = x.copy()
     coded[:, :2] = np.round(coded[:, :2])
     return synthesize(coded, categorical=[0, 1])
@@ -198,7 +198,7 @@ def search(x: Any) -> Case:
 
 
 def cases(inputs: Inputs) -> dict[str, Callable[[], Case]]:
-    """Return what makes each case, by the name of its row."""
+    """Return {name of a row: function that makes its case}."""
     return {
         "1 row x 16 negatives, 50 of 1M items excluded": lambda: draw_negatives(inputs.sampler, 1),
         "8192 rows x 16 negatives, 50 of 1M items excluded": lambda: draw_negatives(inputs.sampler, 8192),
@@ -223,7 +223,7 @@ def cases(inputs: Inputs) -> dict[str, Callable[[], Case]]:
 
 
 def more_cases(inputs: Inputs) -> dict[str, Callable[[], Case]]:
-    """Return the cases that only ``--all`` measures."""
+    """Return the cases that are measured only with ``--all``."""
     return {
         "AliasTable.sample, 1M of 10,000 items": lambda: draw(zipf_table(10**4), 1_000_000),
         "AliasTable.sample, 1M of 10M items": lambda: draw(zipf_table(10**7), 1_000_000),
@@ -362,7 +362,7 @@ class Side:
 def measure(
     sides: list[Side], rows: list[str], starts: int, rounds: int
 ) -> dict[str, list[list[list[float]]]]:
-    """Return ``[start][round][side]``: seconds a call, for each row."""
+    """Return ``[start][round][side]``, the seconds per call, for each row."""
     times: dict[str, list[list[list[float]]]] = {row: [] for row in rows}
     for start in range(starts):
         for side in sides if start % 2 == 0 else reversed(sides):
@@ -371,7 +371,7 @@ def measure(
             if sys.stderr.isatty():
                 print(f"\r{start + 1} of {starts}: {row:<70}", end="", file=sys.stderr, flush=True)
             number = 1 if row == IMPORT else sides[0].ask(row)
-            for side in sides:  # warmed up: compiled, memory mapped, byte code written
+            for side in sides:  # warm up: compile, map memory, write byte code
                 side.seconds(row, number)
             found = []
             for turn in range(3 * rounds if row == IMPORT else rounds):
@@ -399,7 +399,7 @@ def spell(seconds: float) -> str:
 
 
 def spell_row(row: str, backend: str, starts: list[list[list[float]]]) -> list[str]:
-    """Return the cells of a row: medians, and with two sides the ratios and whether the new one is slower."""
+    """Return the cells of a row: medians and, with two sides, ratios and whether the new side is slower."""
     times, ratio = medians(starts)
     cells = [row, backend, *(spell(seconds) for seconds in times)]
     if len(times) == 1:
@@ -447,7 +447,7 @@ def main() -> int:
         pairs.append((options.new or options.old, options.new_path))
 
     tables, notes = {}, []
-    with tempfile.TemporaryDirectory() as byte_code:  # so that nobody's folder is written to
+    with tempfile.TemporaryDirectory() as byte_code:  # so that no user's folder is written to
         for backend in ("cpp", "numba") if options.backend == "both" else (options.backend,):
             sides = [Side(python, path, backend, byte_code) for python, path in pairs]
             notes += [f"{name}: {side.about()}" for name, side in zip(("old", "new"), sides, strict=False)]

@@ -1,4 +1,4 @@
-"""Options and fixtures of all tests: slow tests, other seeds, real data sets, the library's threads."""
+"""Options and fixtures of all tests: slow tests, other seeds, real data sets, threads of the library."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# No deadline, since a shared machine may stall any example, and no database of examples on the disk.
+# There is no deadline, since a shared machine may stall any example, and no example is stored on disk.
 settings.register_profile(
     "equipoise", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -43,7 +43,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture
 def own_threads(monkeypatch):
-    """The threads that the library starts from now on."""
+    """Count the threads that the library starts from now on."""
     from equipoise._runtime import chunks
     from support.answers import Threads
 
@@ -54,7 +54,7 @@ def own_threads(monkeypatch):
 
 @pytest.fixture(scope="session")
 def data_dir():
-    """The folder of real data sets, which are too large or not ours to ship."""
+    """Return the folder of real data sets, which are too large to ship or belong to others."""
     folder = os.environ.get("EQUIPOISE_DATA")
     if not folder:
         pytest.skip("EQUIPOISE_DATA is not set: it names a folder of real data sets, which are not shipped")

@@ -1,4 +1,4 @@
-"""BPR training: gradients, the optimizer, and the structure that it finds in a planted log."""
+"""BPR training has correct gradients and updates, and finds the structure of a planted log."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_gradients_of_large_margins_are_finite_and_keep_the_dtype():
 
 
 def test_adam_updates_the_rows_of_the_batch_as_published():
-    """The reference is Kingma and Ba's algorithm 1 in a plain loop over rows, where t counts batches."""
+    """The reference is algorithm 1 of Kingma and Ba in a plain loop over rows, where t counts batches."""
     rng = np.random.default_rng(3)
     values = rng.normal(size=(9, 3))
     expected, mean, square = values.copy(), np.zeros((9, 3)), np.zeros((9, 3))
@@ -76,7 +76,7 @@ def test_adam_updates_the_rows_of_the_batch_as_published():
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_training_finds_planted_groups(planted_split, recipe):
-    """Eight of a group's 15 items are left to each user, so 5 of them hit the last one by chance with 5/8."""
+    """Each user has 8 unseen items of the group, so 5 random ones hit the last item with chance 5/8."""
     popular = evaluate(most_popular(planted_split), planted_split, 5)
     found = evaluate(train(planted_split, recipe).scores, planted_split, 5)
     assert popular.recall < 0.25
@@ -132,7 +132,7 @@ def test_the_sampler_gets_what_the_recipe_says(monkeypatch, planted_split, recip
 
 
 def test_the_log_q_correction_restores_popularity(planted_split):
-    """All users are alike, so only the items' shares can be learned. Uncorrected, they are divided out."""
+    """All users are alike, so only popularity can be learned. Without the correction it is divided out."""
     rng = np.random.default_rng(0)
     share = np.repeat([4, 1], 10) / 50
     rows = [set(rng.choice(20, size=3, replace=False, p=share).tolist()) for _ in range(1500)]

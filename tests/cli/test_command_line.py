@@ -1,4 +1,4 @@
-"""The command line as a whole: help, exit statuses, closed pipes, missing extras."""
+"""The command line as a whole: help, exit statuses, closed pipes and missing extras."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_importing_equipoise_does_not_import_the_command_line():
 
 
 def test_help_imports_numpy_and_nothing_else():
-    """Pages of help must not wait for pyarrow or for the demo's modules."""
+    """Help must not wait for pyarrow or for the modules of the demo."""
     code = (
         "import sys; from equipoise._cli.main import main; main(['sample', '--help']); "
         "print([m for m in ('pyarrow', 'pandas', 'tqdm', 'equipoise.datasets') if m in sys.modules])"

@@ -1,7 +1,7 @@
-"""The demo on the embedded log: its numbers against the log's reference figures, and its page.
+"""The demo prints correct numbers for the embedded log.
 
-False alarms: every bound on drawn numbers is at least 5.5 standard errors wide, and there are about 150 of
-them for a seed, so that by chance one seed in 10^5 fails.
+False alarms: every bound on drawn numbers is at least 5.5 standard errors wide, and a seed has about 150 of
+them, so one seed in 10^5 fails by chance.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def result():
 
 @pytest.fixture
 def quick(monkeypatch, result):
-    """Replace the computation by a ready result, and list the seeds that were asked for."""
+    """Replace the computation by a finished result, and list the seeds that were asked for."""
     calls = []
 
     def run(seed, progress):
@@ -68,7 +68,7 @@ def test_balanced_weights_draw_both_classes_equally(result):
     assert click["balanced_weight"] == pytest.approx(60_000 / (2 * 287))
     assert click["drawn_share"] == pytest.approx(0.5, abs=6 * 0.5 / 1000)
     assert click["drawn_share"] + no_click["drawn_share"] == pytest.approx(1)
-    # n0 rows of weight 1/n0 and n1 of 1/n1: (1 + 1)^2 / (1/n0 + 1/n1)
+    # (sum w)^2 / sum w^2, for n0 rows of weight 1/n0 and n1 rows of weight 1/n1
     assert result["classes"]["effective_sample_size"] == pytest.approx(4 / (1 / 59_713 + 1 / 287))
 
 
@@ -116,7 +116,7 @@ def test_the_chi_square_check_detects_wrong_draws(monkeypatch):
     honest = open_bandit.NegativeSampler
 
     class Crooked:
-        """Draws from a flatter table than the one that its log_q describes."""
+        """A sampler that draws from a flatter table than the one that its log_q describes."""
 
         def __init__(self, items, *, exclude, seed):
             flatter = equipoise.AliasTable(items.prob(np.arange(len(items))), power=0.93)
@@ -242,7 +242,7 @@ def test_every_row_of_every_table_is_printed(result):
         assert f"{row['ratio']:.1f}" in [line[-1] for line in page if line]
 
 
-def test_the_page_fits_a_terminal(result):
+def test_the_page_is_ascii_of_at_most_100_columns(result):
     page = open_bandit_page.render(result)
     assert page.isascii()
     assert max(map(len, page.splitlines())) <= 100

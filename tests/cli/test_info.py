@@ -1,4 +1,4 @@
-"""The report for bug reports: versions, kernels, CPU path and threads, each with its reason."""
+"""``equipoise info`` prints versions, and backend, CPU path and threads with their reasons."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def reject(constant):
 
 
 def run(*args, **variables):
-    """Return the output of `python -m equipoise info`, with these of our environment variables alone."""
+    """Return the output of `python -m equipoise info` with only these variables of equipoise."""
     env = {k: v for k, v in os.environ.items() if k not in VARIABLES} | variables
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "equipoise", "info", *args],
@@ -89,7 +89,7 @@ def test_the_command_prints_text_or_json(capsys):
     assert json.loads(capsys.readouterr().out) == versions.collect()
 
 
-def test_a_package_that_is_not_installed(monkeypatch):
+def test_a_missing_package_is_reported(monkeypatch):
     monkeypatch.setattr(versions, "PACKAGES", ("numpy", "no-such-package"))
     said = versions.collect()
     assert said["packages"]["no-such-package"] is None
@@ -100,14 +100,14 @@ def test_a_package_that_is_not_installed(monkeypatch):
 
 
 @needs_core
-def test_the_reason_for_compiled_kernels():
+def test_compiled_kernels_have_a_reason():
     assert info()["backend"] == {"name": "cpp", "reason": "compiled kernels are installed"}
     assert info(EQUIPOISE_BACKEND="cpp")["backend"] == {"name": "cpp", "reason": "EQUIPOISE_BACKEND=cpp"}
     assert info(EQUIPOISE_BACKEND="auto")["backend"]["reason"] == "compiled kernels are installed"
 
 
 @needs_numba
-def test_the_reason_for_numba():
+def test_numba_has_a_reason():
     said = info(EQUIPOISE_BACKEND="numba")
     assert said["backend"] == {"name": "numba", "reason": "EQUIPOISE_BACKEND=numba"}
     assert said["cpu"]["path"] == "numba"
@@ -137,7 +137,7 @@ def test_disabled_cpu_features_change_the_path():
 
 
 def test_the_report_works_if_the_kernels_do_not_load(monkeypatch):
-    """This happens on a system that is older than the wheel."""
+    """This happens on systems that are too old for the wheel."""
 
     def fail():
         raise ImportError("GLIBC_2.99 not found")
@@ -159,7 +159,7 @@ def test_the_number_of_threads_and_its_reason(value, default, monkeypatch):
 
 
 def test_the_report_imports_none_of_the_packages_it_names():
-    """This includes Numba, even if Numba is the backend."""
+    """It does not even import Numba if Numba is the backend."""
     program = "import sys, equipoise; equipoise.show_versions(); print(*sys.modules)"
     for chosen in ["cpp"] * HAS_CORE + ["numba"] * HAS_NUMBA:
         env = os.environ | {"EQUIPOISE_BACKEND": chosen}

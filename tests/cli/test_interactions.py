@@ -1,4 +1,4 @@
-"""Reading a log: CSV and Parquet give the same, and what is wrong is named."""
+"""Logs in CSV and Parquet files read the same, and errors name what is wrong."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_parquet_types_are_converted(tmp_path, kind):
 
 
 def test_string_views_are_read():
-    """The oldest supported pyarrow has them but cannot write them, so no file is involved."""
+    """The oldest supported pyarrow has string views but cannot write them, so no file is used."""
     pa = arrow()
     column = from_arrow(pa.chunked_array([pa.array(["x", "yy"], pa.string_view())]), "user_id")
     assert column.tolist() == ["x", "yy"]

@@ -1,4 +1,4 @@
-"""Metrics of recommendations, against their definitions."""
+"""Metrics of recommendations follow their definitions."""
 
 from __future__ import annotations
 

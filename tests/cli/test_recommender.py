@@ -1,4 +1,4 @@
-"""The comparison of recommenders: its numbers, its page, its command line, and real logs."""
+"""The comparison of recommenders: numbers, printed page, command line, and figures of real logs."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def test_a_bad_environment_variable_is_status_2(monkeypatch, capsys, log_file, m
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way here")
 def test_an_interrupt_during_training_is_status_130(log_file):
-    """Nothing is printed except the progress so far."""
+    """Only the progress so far is printed."""
     code = (
         "import signal, sys; from equipoise._cli.main import main; "
         "signal.signal(signal.SIGINT, signal.default_int_handler); "  # background jobs ignore SIGINT
@@ -264,14 +264,14 @@ def beauty(data_dir):
 
 
 def test_most_popular_has_the_published_figures(retail, beauty):
-    """Others measured 0.0379, 0.0428 and 4 % on the same split, and HR@10 0.0136, NDCG@10 0.0061."""
+    """Others measured 0.0379, 0.0428 and 4 % on the same split of the shop, and 0.0136, 0.0061 on Beauty."""
     split = log_splits.split_by_time(interactions.read(retail), "2011-11-01")
     got = evaluate(most_popular(split), split)
     assert (got.recall, got.ndcg) == pytest.approx((0.0379, 0.0428), abs=5e-5)
     assert got.coverage == pytest.approx(0.04, abs=0.005)
     split = log_splits.leave_one_out(interactions.read(beauty, time="pos"))
     got = evaluate(most_popular(split), split, 10)
-    assert got.recall == pytest.approx(0.0136, abs=2.5e-4)  # they break ties differently
+    assert got.recall == pytest.approx(0.0136, abs=2.5e-4)  # others break ties differently
     assert got.ndcg == pytest.approx(0.0061, abs=5e-5)
 
 
@@ -286,7 +286,7 @@ def whole_command(*argv):
 def check_documented_figures(command, *rows):
     """Check rows against the page in the documentation.
 
-    Another machine rounds differently, which makes its three runs other runs: hence the tolerance.
+    There is a tolerance, because another machine rounds differently, which changes its three runs.
     """
     root = Path(__file__).parents[2]
     pages = [p.read_text(encoding="utf-8") for p in (root / "README.md", *sorted(root.glob("docs/*.md")))]
@@ -303,7 +303,7 @@ def check_documented_figures(command, *rows):
 
 
 @pytest.mark.slow
-def test_the_whole_command_on_online_retail(retail):
+def test_the_page_has_the_figures_of_online_retail(retail):
     popular, trained = whole_command(str(retail), "--split-time", "2011-11-01")
     assert popular["recall"] == pytest.approx(0.0379, abs=5e-5)
     check_documented_figures(
@@ -321,7 +321,7 @@ def test_the_whole_command_on_online_retail(retail):
 
 
 @pytest.mark.slow
-def test_the_whole_command_on_amazon_beauty(beauty):
+def test_the_page_has_the_figures_of_amazon_beauty(beauty):
     popular, trained = whole_command(str(beauty), "--time", "pos", "--split", "leave-one-out")
     assert popular["recall"] == pytest.approx(0.0217, abs=2.5e-4)
     check_documented_figures(

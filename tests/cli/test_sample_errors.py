@@ -164,7 +164,7 @@ def test_a_file_that_changes_during_the_run_is_refused(tmp_path, monkeypatch, ca
 
 
 def test_an_unclosed_quote_is_refused(tmp_path, capsys):
-    """pyarrow alone would read all the lines that follow as one cell."""
+    """pyarrow by itself would read all following lines as one cell."""
     log = tmp_path / "log.csv"
     log.write_text(
         "id,w,text\n" + "".join(f"{i},1,{chr(34) + '5 inch' if i == 100 else 'x'}\n" for i in range(20_000))
@@ -265,7 +265,7 @@ print(json.dumps(statuses))
 @pytest.mark.parametrize("checksums", [False, True])
 @pytest.mark.parametrize("how", [[], ["--by", "label", "--id", "id"]], ids=["rows", "classes"])
 def test_damaged_parquet_is_sampled_correctly_or_refused(tmp_path, checksums, how):
-    """Random bytes are changed. If pyarrow can still read the file, its rows must be sampled."""
+    """Change random bytes. If pyarrow can still read the file, its rows must be sampled."""
     table = log(300).select(["id", "weight", "label", "text"])
     pq.write_table(table, tmp_path / "good.parquet", row_group_size=120, write_page_checksum=checksums)
     done = subprocess.run(

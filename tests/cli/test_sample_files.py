@@ -1,4 +1,4 @@
-"""The files that ``equipoise sample`` reads and writes: formats, types of columns, row groups, memory."""
+"""``equipoise sample`` reads and writes files of all formats, column types and sizes in little memory."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_classes_of_every_type_are_counted(tmp_path, capsys, by):
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
 @pytest.mark.parametrize("out", ["out.parquet", "out.csv"])
 @pytest.mark.parametrize("n", [0, 1])
-def test_files_with_no_row_or_one_row(tmp_path, capsys, kind, out, n):
+def test_files_may_have_no_row_or_one_row(tmp_path, capsys, kind, out, n):
     table = log(3).slice(2, n)
     file = tmp_path / f"in.{kind}"
     pq.write_table(table, file) if kind == "parquet" else pa_csv.write_csv(table, file)
@@ -150,7 +150,7 @@ def test_files_with_no_row_or_one_row(tmp_path, capsys, kind, out, n):
     assert capsys.readouterr().err == ""
 
 
-def test_a_parquet_file_without_row_groups(tmp_path):
+def test_a_parquet_file_without_row_groups_is_read(tmp_path):
     pq.ParquetWriter(tmp_path / "in.parquet", log(1).schema).close()
     assert sample([tmp_path / "in.parquet"], tmp_path / "out.parquet", 2, weight="weight").num_rows == 0
 
@@ -175,7 +175,7 @@ def lines(data_dir):
     return path
 
 
-def test_real_invoice_lines_by_country(lines, tmp_path, capsys):
+def test_real_invoice_lines_are_sampled_by_country(lines, tmp_path, capsys):
     assert main([*arguments([lines], tmp_path / "out.parquet", 50, by="country"), "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
     table = pq.read_table(lines)
@@ -200,7 +200,7 @@ def test_a_real_return_is_refused_with_its_row(lines, tmp_path, capsys):
     assert f"--weight quantity, row {first} (from 0): must be finite and >= 0, got {quantity[first]}.0" in err
 
 
-def test_real_sales_weighted_by_quantity(lines, tmp_path):
+def test_real_sales_are_weighted_by_quantity(lines, tmp_path):
     table = pq.read_table(lines)
     table = table.filter(pa.compute.greater(table["quantity"], 0))
     pieces = cut(table, 3)
@@ -251,7 +251,7 @@ def test_peak_memory_is_a_fraction_of_the_file(tmp_path, group, how):
 
 
 def test_pandas_is_not_imported(tmp_path):
-    """pyarrow's conversions to and from NumPy would import it, which takes a fifth of a second."""
+    """Conversions of pyarrow to and from NumPy would import it, which takes a fifth of a second."""
     file = write(tmp_path, [log(500)])[0]
     argv = arguments(
         [file], tmp_path / "out.parquet", 5, weight="weight", by="label", half_life=1.0, time="time"

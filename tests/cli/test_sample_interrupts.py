@@ -1,4 +1,4 @@
-"""``equipoise sample`` when it is cut short: a full disk, an interrupt, a termination."""
+"""``equipoise sample`` leaves nothing behind after a full disk, an interrupt or a termination."""
 
 from __future__ import annotations
 

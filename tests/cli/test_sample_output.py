@@ -1,4 +1,4 @@
-"""The output of ``equipoise sample``: the file, the summary and the progress bar."""
+"""``equipoise sample`` writes a file, a summary and a progress bar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows that ``equipoise sample`` chooses: those of reservoirs in memory, with every option."""
+"""``equipoise sample`` chooses the rows that reservoirs in memory choose, with every option."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_one_pass_is_enough_when_every_column_decides(tmp_path, monkeypatch, by,
 
 @pytest.mark.parametrize("seed", range(5))
 def test_one_pass_over_a_single_column_of_weights(tmp_path, monkeypatch, seed):
-    """A row of an incomplete block may enter the sample after its batch was first examined."""
+    """A row of an incomplete block may enter the sample after its batch was examined."""
     monkeypatch.setattr("equipoise._cli.sample.held._HELD_ROWS", 1000)
     monkeypatch.setattr("equipoise._cli.files.rows._BATCH_ROWS", 999)
     weights = np.random.default_rng(seed).integers(0, 100, 10_000)
@@ -149,5 +149,5 @@ def test_inclusion_probabilities_estimate_the_total_weight(tmp_path, any_seed):
     for seed in range(40):
         got = sample(files, tmp_path / "out.parquet", 200, weight="weight", seed=1000 * any_seed + seed)
         estimates.append((got["weight"].to_numpy() / got["inclusion"].to_numpy()).sum())
-    # Each w / p is close to the total divided by k, so the estimates vary little. False alarms: 1 in 10^6.
+    # Each w / p is close to the total divided by k, so the estimates vary little. P(false alarm) is 1e-6.
     assert np.mean(estimates) == pytest.approx(weight.sum(), rel=0.03)

@@ -1,4 +1,4 @@
-"""Splits of a log into a training and a test part, which share no pair."""
+"""A log is split into a training and a test part that share no pair."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pairs_of(positives):
 
 
 def check(split, log, training):
-    """Check that a split has these training rows, renumbered and sorted, and known users and items only."""
+    """Check that a split has these training rows, renumbered and sorted, and only known users and items."""
     users, items = np.unique(log.users[training]), np.unique(log.items[training])
     assert (split.num_users, split.num_items) == (users.size, items.size)
     known = set(users.tolist()), set(items.tolist())
@@ -73,7 +73,7 @@ def test_leave_one_out_tests_on_the_last_item(log):
     assert np.diff(split.test.indptr).max() == 1
 
 
-def test_of_equal_times_the_later_row_is_the_last():
+def test_the_later_of_two_rows_with_equal_times_is_the_last():
     users = np.repeat(np.arange(12), 4)
     items = np.tile([3, 1, 0, 2], 12)
     split = leave_one_out(log_of(users, (items + users) % 12, np.zeros(48)))

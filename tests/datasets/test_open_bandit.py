@@ -1,4 +1,4 @@
-"""The embedded log: its contents, and its rebuild from the source byte for byte."""
+"""The embedded log has the documented contents, and can be built again from its source, byte for byte."""
 
 from __future__ import annotations
 

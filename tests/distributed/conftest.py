@@ -1,4 +1,4 @@
-"""One cluster of each engine for a module; a test that hangs fails."""
+"""Fixtures: a cluster of each engine for a module, and a time limit for tests that hang."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from support.clusters import Engine, nothing_left
 
 WARNINGS = (
-    # Ray Data's own, about settings that nobody made here: it warns of its defaults too.
+    # Ray Data warns about its own defaults, which nobody has set here.
     "ignore::DeprecationWarning:ray.data.context",
-    # Logs and a process that old versions of Ray leave to the garbage collector.
+    # Old versions of Ray leave logs and a process to the garbage collector.
     "ignore:Exception ignored in. <(_io.FileIO|function Popen.__del__)"
     ":pytest.PytestUnraisableExceptionWarning",
 )
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def in_time(request):
-    """Fail a test whose cluster hangs."""
+    """Fail a test if its cluster hangs."""
     if not hasattr(signal, "SIGALRM"):
         yield
         return
@@ -47,7 +47,7 @@ def dask_cluster():
     distributed = pytest.importorskip("distributed", reason="dask is not installed (extra 'dask')")
     import dask
 
-    # Workers die here, and Dask would give up one that is not replaced within 15 s.
+    # Workers die in these tests, and Dask gives up after 15 s if none has replaced them.
     patience = {"distributed.deploy.lost-worker-timeout": "1 hour"}
     with (
         nothing_left(),

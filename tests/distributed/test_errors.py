@@ -1,4 +1,4 @@
-"""Errors of distributed samples: raised by workers, and yet those of this library."""
+"""Errors that workers raise reach the user as errors of this library."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("settings", "columns", "error", "text"), WRONG)
-def test_wrong_arguments_and_columns(engine, settings, columns, error, text):
+def test_bad_arguments_and_columns_are_refused(engine, settings, columns, error, text):
     table = {name: column[:2] for name, column in rows(10).items()}
     table |= {name: np.array(column) for name, column in columns.items()}
     with pytest.raises(error, match=text) as caught:
@@ -55,7 +55,7 @@ def test_nulls_are_refused(engine, settings, text):
         engine.sample(with_nulls(engine), 1, **{"key": "one", "weight": "two", **settings})
 
 
-def test_a_dataset_of_another_type_for_dask(dask_cluster):
+def test_dask_refuses_a_dataset_of_another_type(dask_cluster):
     import dask.bag
 
     adapter = importlib.import_module("equipoise.dask")
@@ -69,7 +69,7 @@ def test_a_dataset_of_another_type_for_dask(dask_cluster):
         adapter.weighted_sample(data, 3, weight="w", key="id")
 
 
-def test_a_dataset_of_another_type_for_ray(ray_cluster):
+def test_ray_refuses_a_dataset_of_another_type(ray_cluster):
     adapter = importlib.import_module("equipoise.ray")
     with pytest.raises(TypeError, match="dataset must be a Ray Dataset, got dict"):
         adapter.weighted_sample({}, 3, weight="w", key="id")
@@ -96,7 +96,7 @@ def test_ray_passes_on_a_callers_own_error(ray_cluster):
 
 
 @pytest.mark.parametrize("name", ["dask", "ray"])
-def test_a_missing_engine(name):
+def test_a_missing_engine_names_the_extra(name):
     program = f"import sys; sys.modules[{name!r}] = None; import equipoise.{name}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert f"equipoise.{name} needs {name}: python -m pip install 'equipoise[{name}]'" in done.stderr

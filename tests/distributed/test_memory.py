@@ -1,4 +1,4 @@
-"""The memory that a distributed sample takes from its driver."""
+"""A distributed sample takes little memory from its driver."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ RAY = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "program"), [("dask", DASK), ("ray", RAY)])
-def test_memory_of_the_driver(name, program, tmp_path):
-    """A data set of 1 GB costs the driver less than 100 MB. One of 16 MB is sampled before, as a warm-up.
+def test_the_driver_needs_little_memory(name, program, tmp_path):
+    """A data set of 1 GB costs the driver less than 100 MB. A sample of 16 MB warms it up.
 
-    The fast test of this promise is test_bytes_and_rows_that_are_sent in test_plan.py.
+    The fast test of this promise is test_little_is_sent in test_plan.py.
     """
     if not os.access("/proc/self/clear_refs", os.W_OK):
         pytest.skip("only Linux can reset the peak of a process's memory")

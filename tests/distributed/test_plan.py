@@ -1,4 +1,4 @@
-"""The three steps of a distributed sample, without an engine."""
+"""The three steps of a distributed sample give the sample of one machine. No engine is needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.clusters import check, cut, on_one_machine, rows
 
 
 def sample(parts, k, by=None, seed=0, calls=None):
-    """Sample as an engine does; everything that it would send goes through pickle."""
+    """Sample as an engine does, and pickle everything that it would send."""
     plan = pickle.loads(pickle.dumps(_distributed.Plan(k, "w", "id", by, seed)))
     pick = lambda part, at: {name: column[at] for name, column in part.items()}  # noqa: E731
     kept = [pick(part, plan.prune(part.__getitem__)) for part in parts]
@@ -40,7 +40,7 @@ def sample(parts, k, by=None, seed=0, calls=None):
 @pytest.mark.parametrize("by", [None, "label", "word"])
 @pytest.mark.parametrize("k", [1, 7, 60, 5000])
 @pytest.mark.parametrize("parts", [1, 3, 50])
-def test_the_sample_of_one_machine(parts, k, by):
+def test_a_sample_in_parts_equals_that_of_one_machine(parts, k, by):
     table = rows()
     check(sample(cut(table, parts), k, by, seed=k), table, k, by, seed=k)
 
@@ -54,8 +54,8 @@ def test_the_sample_of_one_machine(parts, k, by):
     st.integers(1, 5),
     st.sampled_from([None, "c"]),
 )
-def test_repeated_rows(parts, k, by):
-    """Keys are repeated within a part and across parts, with equal or with other weights and classes."""
+def test_repeated_rows_count_once(parts, k, by):
+    """Keys are repeated within a part and across parts, with equal or different weights and classes."""
     tables = []
     for part in parts:
         ids, w, c = ([row[i] for row in part] for i in range(3))
@@ -71,14 +71,14 @@ def test_repeated_rows(parts, k, by):
 
 
 def test_the_threshold_is_raised_if_parts_share_rows():
-    """A row is counted once for each part that has it, so too few distinct rows may be taken at first."""
+    """A row is counted in each part that has it, so at first too few different rows may be taken."""
     table, calls = rows(), []
     check(sample([table] * 20, 50, calls=calls), table, 50)
     assert [call[0] for call in calls[::2]] == [51, 204, 816, 3264]
     assert calls[-1] < 1.2 * 3264
 
 
-def test_empty_parts():
+def test_parts_may_be_empty():
     none = {name: column[:0] for name, column in rows(10).items()}
     for by in (None, "label", "word"):
         assert sample([none, none], 5, by)["inclusion"].size == 0
@@ -86,8 +86,8 @@ def test_empty_parts():
         assert sample([none, one], 5, by)["inclusion"].size == 0
 
 
-def test_bytes_and_rows_that_are_sent():
-    """The figures of the docstrings with fewer parts: 2.2 KB for a sketch, and hardly more than k rows."""
+def test_little_is_sent():
+    """As the docstrings say, a sketch has 2.2 KB, and hardly more than k rows are sent."""
     rng, k, parts = np.random.default_rng(1), 10_000, 100
     tables = [{"id": np.arange(p, 1_200_000, parts), "w": rng.pareto(1.5, 12_000)} for p in range(parts)]
     calls = []
@@ -95,14 +95,14 @@ def test_bytes_and_rows_that_are_sent():
     (_, sketches), taken = calls
     assert sketches < 2200 * parts
     assert k < taken < 1.1 * k
-    # Skewed: one part has nearly the whole sample.
+    # One part has nearly the whole sample.
     tables[3]["w"] *= 1e12
     calls.clear()
     sample(tables, k, calls=calls)
     assert k < calls[1] <= 1.125 * (k + 1) + parts
 
 
-def test_the_sketch_of_a_hundred_thousand_rows():
+def test_the_sketch_of_a_hundred_thousand_rows_is_small():
     rng, k = np.random.default_rng(0), 100_000
     weights = rng.pareto(1.5, k + 1)
     plan = _distributed.Plan(k, "w", "id", None, 0)
@@ -110,7 +110,7 @@ def test_the_sketch_of_a_hundred_thousand_rows():
     assert 2000 < len(data) < 2300
 
 
-def test_labels_of_every_kind():
+def test_labels_may_be_of_any_kind():
     def classes(x):
         words, numbers = _distributed._classes(x, "by column 'c'")
         return words, numbers.tolist()
@@ -119,7 +119,7 @@ def test_labels_of_every_kind():
     assert classes([3, 2**63 - 1]) == (None, [3, 2**63 - 1])
     assert classes(np.array([3, 2], object)) == (None, [3, 2])
     assert classes(["b", "a", "b"]) == (["a", "b"], [1, 0, 1])
-    assert classes(np.array(["b", "a\0"])) == (["a", "b"], [1, 0])  # NumPy drops the null character
+    assert classes(np.array(["b", "a\0"])) == (["a", "b"], [1, 0])  # NumPy drops trailing null characters
     assert classes(["a\0", "a"]) == (["a", "a\0"], [1, 0])
     assert classes(["\ud800", ""]) == (["", "\ud800"], [1, 0])
     assert classes([]) == ([], [])
@@ -135,20 +135,20 @@ def test_labels_of_every_kind():
             classes(bad)
 
 
-def test_strings_in_one_part_and_integers_in_another():
+def test_parts_with_different_types_of_labels_are_refused():
     words = {"id": np.arange(2), "w": np.ones(2), "c": np.array(["a", "b"], object)}
     with pytest.raises(TypeError, match="by column must be integers or strings, got both"):
         sample([words, {**words, "c": np.arange(2)}], 1, "c")
 
 
-def test_sketches_are_checked():
+def test_bad_sketches_are_refused():
     good = _distributed.Plan(1, "w", "id", None, 0).sketch({"w": np.ones(3), "id": np.arange(3)}.__getitem__)
     for bad in (good[:-1], b"", good.replace(b"labels", b"lapels"), equipoise.Reservoir(1).to_bytes()):
         with pytest.raises(ValueError, match="data must be"):
             _distributed.merge([bad], 2)
 
 
-def test_an_error_is_found_in_the_text_of_an_engine():
+def test_our_error_is_found_in_the_text_of_an_engine():
     text = "blue\nTypeError: key column 'id' must be integers, got float64 array\n\nThe above exception was"
     with pytest.raises(TypeError, match=r"^key column 'id' must be integers, got float64 array$"):
         _distributed.reraise(text)

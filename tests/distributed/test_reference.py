@@ -1,4 +1,4 @@
-"""The sample of a cluster of two processes is that of one machine, whatever happens to its tasks."""
+"""A cluster of two processes returns the sample of one machine, whatever happens to its tasks."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def test_the_cluster_has_two_processes(engine):
 
 
 @pytest.mark.parametrize("parts", [1, 3, 50])
-def test_partitions(engine, parts):
+def test_partitions_do_not_change_the_sample(engine, parts):
     table = rows()
     check(engine.sample(engine.data(cut(table, parts, seed=parts)), 200, seed=5), table, 200, seed=5)
 
 
 @pytest.mark.parametrize("by", ["label", "word"])
-def test_quotas_of_classes(engine, by):
+def test_each_class_has_its_quota(engine, by):
     table = rows()
     check(engine.sample(engine.data(cut(table, 3)), 40, by=by, seed=2**64 - 1), table, 40, by, 2**64 - 1)
 
 
 @pytest.mark.parametrize("step", ["before", "_prune", "_sketch", "_take"])
-def test_a_task_that_dies_once(engine, step, tmp_path, monkeypatch):
-    """It dies in a step or before it, and takes with it all that its worker has kept."""
+def test_a_task_that_dies_does_not_change_the_sample(engine, step, tmp_path, monkeypatch):
+    """It dies in a step or before it, and everything that its worker has kept is lost."""
     mark = str(tmp_path / "died")
 
     def die():
@@ -67,12 +67,12 @@ def test_a_task_that_dies_once(engine, step, tmp_path, monkeypatch):
     assert os.path.exists(mark)
 
 
-def test_repeated_rows(engine):
+def test_repeated_rows_count_once(engine):
     table = rows()
     check(engine.sample(engine.data([*cut(table, 2), *cut(table, 3)]), 100), table, 100)
 
 
-def test_unsigned_keys_and_integer_weights(engine):
+def test_unsigned_keys_and_integer_weights_are_accepted(engine):
     table = rows(500)
     table |= {"id": np.arange(500, dtype=np.uint64) + 2**62, "w": np.arange(500, dtype=np.uint16)}
     check(engine.sample(engine.data(cut(table, 3)), 20), table, 20)
@@ -80,12 +80,12 @@ def test_unsigned_keys_and_integer_weights(engine):
     check(engine.sample(engine.data(cut(table, 3)), 20), table, 20)
 
 
-def test_fewer_rows_than_k(engine):
+def test_there_may_be_fewer_rows_than_k(engine):
     table = rows(30)
     check(engine.sample(engine.data(cut(table, 3)), 1000), table, 1000)
 
 
-def test_no_rows(engine):
+def test_there_may_be_no_rows(engine):
     table = rows(30)
     weightless = cut({**table, "w": np.zeros(30)}, 3)
     empty = [{name: column[:0] for name, column in table.items()}] * 2
@@ -94,7 +94,7 @@ def test_no_rows(engine):
         assert len(got) == 0
         if engine.name == "frame":
             assert list(got) == [*table, "inclusion"]
-        if engine.name == "ray":  # it doesn't always keep the schema of no rows
+        if engine.name == "ray":  # Ray does not always keep the schema if there are no rows
             assert list(got) in ([*table, "inclusion"], ["inclusion"])
 
 
@@ -122,10 +122,10 @@ def test_frames_keep_index_and_categories(dask_cluster):
     assert got["word"].dtype == frame["word"].dtype
 
 
-# Old versions warn.
+# Old versions of Dask warn.
 @pytest.mark.filterwarnings("ignore:Running on a single-machine scheduler:UserWarning")
 @pytest.mark.parametrize("scheduler", ["threads", "sync"])
-def test_dask_without_a_cluster(dask_cluster, scheduler):
+def test_dask_works_without_a_cluster(dask_cluster, scheduler):
     import dask
 
     table = rows(400)
@@ -150,7 +150,7 @@ def test_ray_keeps_tensors(ray_cluster):
         assert np.asarray(image).tolist() == images[i].tolist()
 
 
-def test_the_examples(engine):
+def test_the_examples_in_the_docstrings_run(engine):
     result = doctest.testmod(engine.adapter, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert result.failed == 0
     assert result.attempted > 3

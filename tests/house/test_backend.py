@@ -1,4 +1,4 @@
-"""The choice of the backend, and the errors if one is missing."""
+"""EQUIPOISE_BACKEND chooses the backend, and a missing one is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any mixture of arguments gives an answer or a documented error, the same on both backends."""
+"""Any mixture of arguments gives an answer or a documented error, which both backends share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 import equipoise
 from support.anything import calls, outcome
 
-# Every error names the argument that it is about.
+# Every error must name its argument.
 NAMES = (
     *("weights", "power", "smoothing", "size", "ids", "items", "exclude", "seed", "stream", "rows", "rng"),
     *("num_negatives", "unique", "on_exhausted", "row_keys", "num_samples", "candidate_ids", "keep", "state"),
@@ -25,7 +25,7 @@ NAMES = (
 
 @given(calls)
 @settings(max_examples=3000)
-def test_only_documented_errors(call):
+def test_only_documented_errors_are_raised(call):
     said = outcome(call)
     if "Error: " in said:
         assert any(name in said for name in NAMES), said

@@ -1,4 +1,4 @@
-"""The chunk loop: threads end with the call, exceptions and Ctrl-C included."""
+"""Threads of the chunk loop end with the call, even after an exception or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from equipoise.tables import base as tables
 TABLE = equipoise.UniformTable(5000)
 
 
-def test_threads_are_started_and_joined(monkeypatch, own_threads):
+def test_threads_end_with_the_call(monkeypatch, own_threads):
     monkeypatch.setattr(tables, "CHUNK", 128)
     kernels, all_at_work = tables.kernels(), threading.Barrier(3, timeout=60)
     arrived = threading.local()
@@ -37,8 +37,8 @@ def test_threads_are_started_and_joined(monkeypatch, own_threads):
     assert own_threads.made == 2
 
 
-def test_ctrl_c_while_a_thread_starts(monkeypatch, own_threads):
-    """The call waits for a thread that has not begun yet when it is interrupted."""
+def test_ctrl_c_waits_for_a_thread_that_is_starting(monkeypatch, own_threads):
+    """An interrupted call waits for a thread that has not begun yet."""
     begun = []
 
     def late(function, arguments):
@@ -60,7 +60,7 @@ def test_ctrl_c_while_a_thread_starts(monkeypatch, own_threads):
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_the_first_exception_stops_all_threads_and_is_raised(threads, own_threads):
-    """Each piece is done once, and a thread gets the rest of its piece again."""
+    """Each piece is done once. A thread that returns early gets the rest of its piece again."""
     done = []
 
     def work(begin, end):

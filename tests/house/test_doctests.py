@@ -1,4 +1,4 @@
-"""The examples in the docstrings run as they stand."""
+"""The examples in the docstrings run and print what they show."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HAS_PYARROW = importlib.util.find_spec("pyarrow") is not None
 
 
 def modules():
-    """Yield the names of all modules of the package but those whose extra is not installed."""
+    """Yield the names of all modules of the package, except those whose extra is not installed."""
     yield "equipoise"
     for found in pkgutil.walk_packages(equipoise.__path__, "equipoise.", onerror=lambda name: None):
         absent = NOT_IMPORTED & set(found.name.split(".")) or found.name.endswith("__main__")
@@ -37,14 +37,14 @@ def run(tests):
 
 
 @pytest.mark.parametrize("name", sorted(modules()))
-def test_docstrings(name):
+def test_examples_of_modules_run(name):
     module = importlib.import_module(name)
     assert run(doctest.DocTestFinder().find(module, name)).failed == 0
 
 
 @pytest.mark.parametrize("name", [n for n in equipoise.__all__ if not n.startswith("_")])
-def test_docstrings_of_public_names(name):
-    """With their methods, which `doctest` overlooks in classes whose ``__module__`` was set.
+def test_examples_of_public_names_run(name):
+    """Also run examples of methods, which `doctest` misses in classes whose ``__module__`` was set.
 
     Examples of inherited methods run with the module of the base class.
     """

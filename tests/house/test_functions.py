@@ -1,4 +1,4 @@
-"""No function is longer than a screen, in Python or in C++."""
+"""No function in Python or C++ has more than 60 lines."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import equipoise
 PACKAGE = Path(equipoise.__file__).parent
 CPP = Path(__file__).parents[2] / "cpp"
 
-# A function counts from its head (``def``, or the line where its name stands) to its last line. Docstrings
-# don't count, nor do tables of data: literals of more than one line that hold constants and nothing else.
+# Lines are counted from the head of a function (``def``, or the line with its name) to its last line.
+# Docstrings do not count, nor do tables of data: literals of several lines that hold only constants.
 # Functions inside a function count with it, since they are read with it.
 MOST = 60
 
@@ -28,7 +28,7 @@ def is_data(node):
 
 
 def lines_of(function):
-    """Return how many lines of code a function of Python has."""
+    """Return the number of lines of code of a Python function."""
     lines = set(range(function.lineno, function.end_lineno + 1))
     for node in ast.walk(function):
         body = getattr(node, "body", None)
@@ -41,7 +41,7 @@ def lines_of(function):
 
 
 def python_functions(text):
-    """Yield (name, lines of code) of every function in a source."""
+    """Yield (name, lines of code) of every function in a Python source."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, lines_of(node)
@@ -52,7 +52,7 @@ KEYWORDS = {"if", "for", "while", "switch", "catch", "sizeof", "decltype", "alig
 
 
 def cpp_functions(text):
-    """Yield (name, lines) of every function in a source of C++, found by its braces."""
+    """Yield (name, lines) of every function in a C++ source. Functions are found by their braces."""
     blank = lambda found: re.sub(r"[^\n]", " ", found.group())  # noqa: E731
     text = re.sub(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\'', blank, text, flags=re.S)
     text = re.sub(r"^\s*#(?:[^\n]*\\\n)*[^\n]*", blank, text, flags=re.M)
@@ -82,12 +82,12 @@ def without_sizes(found):
     return {text.rpartition(": ")[0] for text in found}
 
 
-def test_python():
+def test_python_functions_fit_on_a_screen():
     assert without_sizes(too_long(PACKAGE, "*.py", python_functions)) == set()
 
 
 @pytest.mark.skipif(not CPP.is_dir(), reason="the C++ sources are not beside the tests")
-def test_cpp():
+def test_cpp_functions_fit_on_a_screen():
     assert without_sizes(too_long(CPP, "*.[ch]pp", cpp_functions)) == set()
 
 

@@ -1,4 +1,7 @@
-"""The arrows between the rooms of the package: one way, no circle, no private member of another room."""
+"""Imports within the package go one way, without cycles, and no part uses private members of another.
+
+The parts are the folders of the package and its flat modules.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ import equipoise
 
 PACKAGE = Path(equipoise.__file__).parent
 
-# The rooms, which are the folders and modules of the package, and the rooms that each may import. A room
-# imports only rooms that stand above it in this table, so no circle fits into it.
+# Each part of the package, and the parts that it may import. All of these stand above it in this table, so
+# there can be no cycle.
 BELOW = ("_validate", "rng", "_runtime")
 SUBJECTS = ("tables", "negatives", "neighbors", "smote", "reservoirs")
-ROOMS = {
+PARTS = {
     "_validate": (),
     "_numba": (),
     "rng": ("_validate",),
@@ -41,8 +44,8 @@ ROOMS = {
     "__main__": ("_cli",),
 }
 
-# Variables and attributes that hold another room's objects. Their private members are out of reach even where
-# this room has private members of the same name.
+# Variables and attributes that hold objects of another part. Their private members must not be used, even if
+# this part has private members of the same name.
 HOLDERS = {
     "negatives": {"_table", "table"},
     "smote": {"_weights"},
@@ -65,8 +68,8 @@ class Tree:
             parts = (root.name, *path.relative_to(root).with_suffix("").parts)
             self.modules[".".join(part for part in parts if part != "__init__")] = ast.parse(path.read_text())
 
-    def room(self, module):
-        """Return the first name below the package, which is the folder or the flat module."""
+    def part(self, module):
+        """Return the part that a module belongs to: a folder or a flat module."""
         parts = module.split(".")
         return parts[1] if len(parts) > 1 else parts[0]
 
@@ -100,7 +103,7 @@ class Tree:
         skipped = self.typing_lines(module)
         return {name for line, name, _ in self.imports(module) if line not in skipped and name != module}
 
-    def circle(self):
+    def cycle(self):
         """Return a list of modules, each of which imports the next, or None."""
         done = set()
 
@@ -118,13 +121,13 @@ class Tree:
         return next(filter(None, (walk(module, []) for module in sorted(self.modules))), None)
 
 
-def upward(tree, rooms):
-    """Yield imports that the table of rooms doesn't allow."""
+def forbidden_imports(tree, allowed_parts):
+    """Yield imports that the table does not allow."""
     for module in tree.modules:
-        room = tree.room(module)
+        part = tree.part(module)
         for line, name, _ in tree.imports(module):
-            other = tree.room(name)
-            if other != room and other not in rooms[room]:
+            other = tree.part(name)
+            if other != part and other not in allowed_parts[part]:
                 yield f"{module}:{line} imports {other}"
 
 
@@ -132,11 +135,11 @@ def is_private(name):
     return name.startswith("_") and not (name.startswith("__") and name.endswith("__"))
 
 
-def own_names(tree, room):
-    """Return the names that the modules of a room define: functions, classes, attributes, keywords."""
+def own_names(tree, part):
+    """Return the names that a part defines: functions, classes, attributes, keywords."""
     names = set()
     for module, source in tree.modules.items():
-        if tree.room(module) != room:
+        if tree.part(module) != part:
             continue
         for node in ast.walk(source):
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -151,16 +154,16 @@ def own_names(tree, room):
     return names
 
 
-def private(tree, holders):
-    """Yield uses of another room's private names."""
+def private_uses(tree, holders):
+    """Yield uses of private names of other parts."""
     for module, source in tree.modules.items():
-        room = tree.room(module)
-        if room == "_numba":  # Numba's private names; it imports nothing else of ours
+        part = tree.part(module)
+        if part == "_numba":  # it uses private names of Numba, and imports no other part
             continue
         for line, name, member in tree.imports(module):
-            if tree.room(name) != room and any(map(is_private, [*name.split(".")[2:], member or ""])):
+            if tree.part(name) != part and any(map(is_private, [*name.split(".")[2:], member or ""])):
                 yield f"{module}:{line} imports {name}.{member or ''}"
-        own = own_names(tree, room)
+        own = own_names(tree, part)
         for node in ast.walk(source):
             if not isinstance(node, ast.Attribute) or not is_private(node.attr) or node.attr in THEIRS:
                 continue
@@ -170,7 +173,7 @@ def private(tree, holders):
             if isinstance(value, ast.Call) and ast.unparse(value.func) == "super":
                 continue
             holder = value.attr if isinstance(value, ast.Attribute) else getattr(value, "id", "")
-            if node.attr not in own or holder in holders.get(room, ()):
+            if node.attr not in own or holder in holders.get(part, ()):
                 yield f"{module}:{node.lineno} reads {ast.unparse(node)}"
 
 
@@ -181,35 +184,35 @@ def without_lines(found):
 TREE = Tree(PACKAGE)
 
 
-def test_no_circle():
-    assert TREE.circle() is None
+def test_imports_have_no_cycle():
+    assert TREE.cycle() is None
 
 
-def test_no_arrow_upwards():
-    assert list(upward(TREE, ROOMS)) == []
+def test_every_import_is_allowed_by_the_table():
+    assert list(forbidden_imports(TREE, PARTS)) == []
 
 
-def test_the_table_has_every_room_and_no_circle():
-    rooms = [TREE.room(module) for module in TREE.modules]
-    assert set(rooms) == set(ROOMS)
+def test_the_table_has_every_part_and_no_cycle():
+    found = [TREE.part(module) for module in TREE.modules]
+    assert set(found) == set(PARTS)
     before = set()
-    for room, allowed in ROOMS.items():
-        assert set(allowed) <= before, room
-        before.add(room)
+    for part, allowed in PARTS.items():
+        assert set(allowed) <= before, part
+        before.add(part)
 
 
-def test_flat_modules_stay_few():
+def test_there_are_few_flat_modules():
     """A new subject is a folder. A flat module is an adapter, or a name that old pickles need."""
     assert len([path for path in PACKAGE.glob("*.py") if not path.name.startswith("__")]) <= 9
 
 
-def test_no_private_member_of_another_room():
-    assert without_lines(private(TREE, HOLDERS)) == set()
+def test_no_private_member_of_another_part_is_used():
+    assert without_lines(private_uses(TREE, HOLDERS)) == set()
 
 
-# ---- these tests can fail ---------------------------------------------------------------------------------
+# ---- the checks above detect mistakes ---------------------------------------------------------------------
 
-CRAFTED_ROOMS = {"low": (), "high": ("low",), "house": ("low", "high")}
+CRAFTED_PARTS = {"low": (), "high": ("low",), "house": ("low", "high")}
 GOOD = {
     "__init__.py": "from house.high.one import f\n",
     "low/__init__.py": "",
@@ -224,7 +227,7 @@ GOOD = {
 
 
 def crafted(folder, **changed):
-    """Write the package above with some files changed; underscores in the names stand for slashes."""
+    """Write the package GOOD with some files changed. Underscores in the names stand for slashes."""
     for name, text in {**GOOD, **{f"{k.replace('_', '/')}.py": v for k, v in changed.items()}}.items():
         path = folder / "house" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -232,16 +235,16 @@ def crafted(folder, **changed):
     return Tree(folder / "house")
 
 
-def test_a_good_tree_passes(tmp_path):
+def test_a_correct_tree_passes(tmp_path):
     tree = crafted(tmp_path)
-    assert tree.circle() is None
-    assert list(upward(tree, CRAFTED_ROOMS)) == []
-    assert list(private(tree, {})) == []
+    assert tree.cycle() is None
+    assert list(forbidden_imports(tree, CRAFTED_PARTS)) == []
+    assert list(private_uses(tree, {})) == []
 
 
-def test_a_circle_is_found(tmp_path):
+def test_a_cycle_is_found(tmp_path):
     tree = crafted(tmp_path, high_one="def f():\n    from house.high.two import g\n")
-    assert tree.circle() == ["house.high.one", "house.high.two", "house.high.one"]
+    assert tree.cycle() == ["house.high.one", "house.high.two", "house.high.one"]
 
 
 @pytest.mark.parametrize(
@@ -253,9 +256,9 @@ def test_a_circle_is_found(tmp_path):
         "def g():\n    import house",
     ],
 )
-def test_an_arrow_upwards_is_found(line, tmp_path):
+def test_a_forbidden_import_is_found(line, tmp_path):
     tree = crafted(tmp_path, low_base=f"{line}\n")
-    (found,) = upward(tree, CRAFTED_ROOMS)
+    (found,) = forbidden_imports(tree, CRAFTED_PARTS)
     assert found.startswith("house.low.base:")
 
 
@@ -275,5 +278,5 @@ def test_an_arrow_upwards_is_found(line, tmp_path):
 )
 def test_a_private_member_is_found(text, wanted, tmp_path):
     tree = crafted(tmp_path, high_one=f"{text}\n")
-    (found,) = private(tree, {"high": {"_table"}})
+    (found,) = private_uses(tree, {"high": {"_table"}})
     assert found.endswith(wanted)

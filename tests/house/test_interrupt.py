@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a long call: KeyboardInterrupt comes soon, and no thread and no row is lost."""
+"""Ctrl-C stops a long call soon, and no thread and no row is lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the test sends POSIX si
 
 
 def interrupted(what, threads):
-    """Return the seconds that KeyboardInterrupt took, after checking that it left no thread and no gap."""
+    """Return the seconds until KeyboardInterrupt. Check that it left no thread and no gap in the rows."""
     path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
         [sys.executable, "-m", "support.interrupted", what, str(threads)],
@@ -36,7 +36,7 @@ def interrupted(what, threads):
     [(what, n) for what in (*THREADED, *NEIGHBORS) for n in (1, 3)]
     + [(what, 1) for what in (*LONG_ROWS, "hits", *SHARED, "synthetic rows")],
 )
-def test_ctrl_c(what, threads):
+def test_ctrl_c_stops_a_call_soon(what, threads):
     # The promise is 0.2 s. A shared machine may pause for longer, so the best of three runs counts.
     best = float("inf")
     for _ in range(3):
@@ -47,6 +47,6 @@ def test_ctrl_c(what, threads):
 
 
 @pytest.mark.parametrize("what", ["waited for", "twice"])
-def test_ctrl_c_while_threads_are_waited_for(what):
-    """No thread goes on writing into the caller's arrays once the call has raised."""
+def test_ctrl_c_while_the_call_waits_for_threads(what):
+    """No thread writes to the caller's arrays after the call has raised."""
     interrupted(what, 3)

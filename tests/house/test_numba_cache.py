@@ -1,4 +1,4 @@
-"""The twins' disk cache: the next process uses it, it fails in silence, and it is never beside the source."""
+"""The disk cache of the twins is used by the next process, fails silently, and is never beside the source."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 PACKAGE = Path(equipoise.__file__).parent
 
-# One call of each of two kernels that compile quickly. It prints the answers, and the hits and misses.
+# This calls two kernels that compile quickly, and prints the answers, the hits and the misses.
 PROGRAM = """
 import sys
 import numpy as np
@@ -53,7 +53,7 @@ def start(before="", *, args=(), path=None, **environment):
 
 
 def finish(process):
-    """Return the answers of a process, and [hits, misses]. It must have written nothing to stderr."""
+    """Return the answers of a process, and [hits, misses]. Check that it wrote nothing to stderr."""
     said, complaint = process.communicate(timeout=300)
     assert process.returncode == 0, complaint
     assert not complaint
@@ -72,7 +72,7 @@ def entries(folder):
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory):
-    """The answers of a first process, and the cache that it filled."""
+    """Return the answers of a first process, and the cache that it filled."""
     folder = tmp_path_factory.mktemp("first")
     answer, counts = run(NUMBA_CACHE_DIR=folder)
     assert counts == COMPILED
@@ -86,23 +86,23 @@ def answer(first):
 
 @pytest.fixture
 def filled(first, tmp_path):
-    """A copy of that cache."""
+    """Return a copy of that cache."""
     shutil.copytree(first[1], tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
-def test_the_second_process_loads(filled, answer):
+def test_the_second_process_loads_from_the_cache(filled, answer):
     kept = entries(filled)
     assert [p.parent.parent for p in kept] == [filled / "equipoise"] * 2
     assert [p.name.partition("-")[0] for p in kept] == ["alias_draw", "call_key"]
     assert run(NUMBA_CACHE_DIR=filled) == (answer, LOADED)
-    # The same compiled kernel takes read-only arrays and writable ones.
+    # One compiled kernel takes both read-only and writable arrays.
     assert run(NUMBA_CACHE_DIR=filled, args=["writable"]) == (answer, LOADED)
     assert entries(filled) == kept
 
 
-def test_the_users_cache_folder(tmp_path, answer):
-    """It is below the home folder if NUMBA_CACHE_DIR is not set, whatever Numba is told about places."""
+def test_the_cache_is_in_the_users_cache_folder(tmp_path, answer):
+    """Without NUMBA_CACHE_DIR, the cache is below the home folder, whatever Numba's own settings say."""
     beside = entries(PACKAGE)
     home = {"HOME": tmp_path, "LOCALAPPDATA": tmp_path, "NUMBA_CACHE_LOCATOR_CLASSES": "InTreeCacheLocator"}
     assert run(**home) == (answer, COMPILED)
@@ -113,7 +113,7 @@ def test_the_users_cache_folder(tmp_path, answer):
 
 
 @pytest.mark.parametrize("where", ["HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"])
-def test_nothing_can_be_written(where, tmp_path, answer):
+def test_an_unwritable_folder_is_no_error(where, tmp_path, answer):
     """The folder is a file, so that not even root can write into it."""
     (tmp_path / "file").write_text("")
     home = tmp_path / ("file" if where == "HOME" else "none") / "below"
@@ -123,8 +123,8 @@ def test_nothing_can_be_written(where, tmp_path, answer):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="HOME means nothing there")
-def test_no_home(tmp_path, answer):
-    """Without HOME and an entry in the user database, no folder named "~" appears."""
+def test_a_missing_home_is_no_error(tmp_path, answer):
+    """Without HOME and an entry in the user database, no folder named "~" is made."""
     nobody = "import os, pwd\ndef unknown(uid): raise KeyError\npwd.getpwuid = unknown\n"
     process = start(f"{nobody}os.chdir({str(tmp_path)!r})", HOME=None)
     assert finish(process) == (answer, COMPILED)
@@ -132,7 +132,7 @@ def test_no_home(tmp_path, answer):
 
 
 def test_a_read_only_cache_is_read(filled, answer):
-    """Loading works when saving fails. File modes would not show it, since root ignores them."""
+    """Loading works if saving fails. File modes cannot test this, since root ignores them."""
     (gone,) = (p for p in entries(filled) if p.name.startswith("call_key"))
     gone.unlink()
     refuse = "import os\ndef refuse(*_): raise PermissionError(13, 'read-only')\nos.replace = refuse\n"
@@ -140,8 +140,8 @@ def test_a_read_only_cache_is_read(filled, answer):
     assert [p.name.partition("-")[0] for p in entries(filled)] == ["alias_draw"]
 
 
-def test_a_full_disk(tmp_path, answer):
-    """Writing fails in the middle: there is no exception, and no part of a file is left."""
+def test_a_full_disk_is_no_error(tmp_path, answer):
+    """If writing fails in the middle, there is no exception, and no partial file is left."""
     resource = pytest.importorskip("resource", reason="no limits on file sizes here")
     limit = f"import resource\nresource.setrlimit({resource.RLIMIT_FSIZE}, (1000, 1000))\n"
     quiet = "import sys\nsys.dont_write_bytecode = True\n"
@@ -162,7 +162,7 @@ def test_a_damaged_entry_is_replaced(damage, filled, answer):
 
 
 @pytest.mark.parametrize("processes", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_processes_that_compile_at_once(processes, tmp_path, answer):
+def test_processes_may_compile_at_once(processes, tmp_path, answer):
     together = [start(NUMBA_CACHE_DIR=tmp_path) for _ in range(processes)]
     assert [finish(process)[0] for process in together] == [answer] * processes
     assert len(entries(tmp_path)) == 2
@@ -171,14 +171,14 @@ def test_processes_that_compile_at_once(processes, tmp_path, answer):
 
 @pytest.fixture
 def copy(tmp_path):
-    """A copy of the package, to be changed."""
+    """Return a copy of the package that may be changed."""
     ignore = shutil.ignore_patterns("__pycache__", "datasets")
     shutil.copytree(PACKAGE, tmp_path / "source" / "equipoise", ignore=ignore)
     return tmp_path / "source"
 
 
 def test_a_changed_callee_is_never_stale(tmp_path, copy, first):
-    """stream/rng.py changes, its caller tables/alias.py doesn't: Numba's own cache would not notice."""
+    """If stream/rng.py changes, its caller tables/alias.py does not. Numba's own cache would not notice."""
     answer, cache = first[0], tmp_path / "cache"
     shutil.copytree(first[1], cache)
     assert run(NUMBA_CACHE_DIR=cache, path=copy) == (answer, LOADED)
@@ -188,7 +188,7 @@ def test_a_changed_callee_is_never_stale(tmp_path, copy, first):
     source.write_text(text.replace("0xBF58476D1CE4E5B9", "0xBF58476D1CE4E5B7"))
     changed, counts = run(NUMBA_CACHE_DIR=cache, path=copy)
     assert counts == COMPILED
-    assert changed[0] == answer[0]  # which is made by Philox alone
+    assert changed[0] == answer[0]  # which only Philox makes
     assert changed[1] != answer[1]
     assert len({p.parent for p in entries(cache)}) == 2
 
@@ -213,7 +213,7 @@ print(len(keys) - len(twins), len({twin.parent for twin in twins}))
 
 
 def test_every_twin_is_part_of_the_key(tmp_path, copy):
-    """A change to any twin, or of its place, opens a new folder of entries; most twins are in sub-folders."""
+    """If the text or the place of any twin changes, the cache has a new folder."""
     done = subprocess.run(
         [sys.executable, "-c", CHANGES],
         env={**os.environ, "PYTHONPATH": str(copy), "NUMBA_CACHE_DIR": str(tmp_path)},
@@ -223,8 +223,8 @@ def test_every_twin_is_part_of_the_key(tmp_path, copy):
     assert done.stdout.split() == ["2", str(folders)]
 
 
-def test_a_numba_without_the_private_names(tmp_path, answer):
-    """If a later Numba drops them, that costs speed or the cache, and nothing else."""
+def test_a_numba_without_the_private_names_works(tmp_path, answer):
+    """If a later Numba drops these names, only speed or the cache is lost."""
     gone = "\n".join((
         "import numba.core.options, numba.core.compiler, numba.core.serialize",
         "for name in ('_nrt', 'no_cfunc_wrapper', 'no_cpython_wrapper'):",
@@ -235,6 +235,6 @@ def test_a_numba_without_the_private_names(tmp_path, answer):
     assert entries(tmp_path) == []
 
 
-def test_the_users_own_settings_for_debugging(tmp_path, answer):
-    """NUMBA_DISABLE_JIT is for the user's functions. The twins would warn when a uint64 wraps."""
+def test_the_users_debugging_settings_do_not_matter(tmp_path, answer):
+    """NUMBA_DISABLE_JIT is meant for the user's functions. Twins in Python would warn when a uint64 wraps."""
     assert run(NUMBA_CACHE_DIR=tmp_path, NUMBA_DISABLE_JIT=1)[0] == answer

@@ -1,4 +1,4 @@
-"""The installed package, and the workflows that build it, which are read but not run."""
+"""The installed package is complete, and the workflows that build it are safe. They are read, not run."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def tag(distribution):
 # ---- the wheel -------------------------------------------------------------------------------------------
 
 
-def test_version_and_python(installed):
+def test_the_version_and_python_are_right(installed):
     assert installed.version == equipoise.__version__
     assert installed.metadata["Requires-Python"] == ">=3.11"
     assert not [r for r in installed.requires if "extra ==" not in r and not r.startswith("numpy")]
 
 
-def test_extras(installed):
+def test_extras_are_declared(installed):
     assert {"arrow", "dask", "imblearn", "numba", "progress", "ray", "test"} == set(
         installed.metadata.get_all("Provides-Extra")
     )
 
 
-def test_licenses(installed):
+def test_licenses_are_included(installed):
     assert installed.metadata["License-Expression"] == "Apache-2.0"
     licenses = installed.metadata.get_all("License-File")
     assert licenses == ["LICENSE", "python/equipoise/datasets/NOTICE"]
@@ -62,20 +62,20 @@ def test_licenses(installed):
     assert {f"{folder}/{name}" for name in licenses} <= names(installed)
 
 
-def test_types(installed):
+def test_type_hints_are_included(installed):
     assert {"equipoise/py.typed", "equipoise/_core.pyi"} <= names(installed)
 
 
-def test_nothing_but_the_package(installed):
-    """No test, no C++ source, and no shared library that repairing the wheel put beside the kernels."""
+def test_the_wheel_holds_only_the_package(installed):
+    """It has no test, no C++ source, and no shared library that was added when the wheel was repaired."""
     folders = {name.partition("/")[0] for name in names(installed) if not name.startswith("..")}
     if sys.platform == "win32":
-        folders -= {"equipoise.libs"}  # Microsoft's C++ runtime, which not every Windows has
+        folders -= {"equipoise.libs"}  # Microsoft's C++ runtime, which some Windows systems lack
     assert folders == {"equipoise", f"equipoise-{installed.version}.dist-info"}
     assert not {Path(name).suffix for name in names(installed)} & {".cpp", ".hpp", ".o", ".a"}
 
 
-def test_one_compiled_file_or_none(installed):
+def test_there_is_at_most_one_compiled_file(installed):
     compiled = [n for n in names(installed) if n.startswith("equipoise/") and n.endswith((".so", ".pyd"))]
     if tag(installed) == "py3-none-any":
         assert not compiled
@@ -85,10 +85,10 @@ def test_one_compiled_file_or_none(installed):
     needed = Path(str(installed.locate_file(kernels))).read_bytes()
     assert b"libgomp" not in needed
     if "linux_" in tag(installed) and not tag(installed).endswith(("-linux_x86_64", "-linux_aarch64")):
-        assert b"libstdc++.so" not in needed  # the wheel was repaired, so it is for every Linux
+        assert b"libstdc++.so" not in needed  # the wheel was repaired, so it fits every Linux
 
 
-def test_the_command(installed):
+def test_the_command_runs(installed):
     (command,) = installed.entry_points.select(group="console_scripts")
     assert (command.name, command.value) == ("equipoise", "equipoise._cli.main:main")
     folder = Path(sys.executable).parent
@@ -104,7 +104,7 @@ def test_the_command(installed):
 @needs_workflows
 @pytest.mark.parametrize("path", sorted(WORKFLOWS.glob("*.yml")), ids=lambda p: p.name)
 def test_actions_are_pinned_by_commit(path):
-    """A tag can be moved, the hash of a commit can't. The comment names the version."""
+    """A tag can be moved, but the hash of a commit cannot. The comment names the version."""
     uses = re.findall(r"^.*\buses:.*$", path.read_text(), re.M)
     assert uses
     for line in uses:
@@ -113,8 +113,8 @@ def test_actions_are_pinned_by_commit(path):
 
 @needs_workflows
 @pytest.mark.parametrize("path", sorted(WORKFLOWS.glob("*.yml")), ids=lambda p: p.name)
-def test_least_permissions(path):
-    """Jobs have no permissions by default. One may write: the token for publishing, in one job."""
+def test_jobs_have_the_least_permissions(path):
+    """Jobs have no permissions by default. Only the job that publishes may write its token."""
     text = path.read_text()
     assert re.search(r"^permissions: \{\}$", text, re.M)
     granted = re.findall(r"^\s+([\w-]+): write\b", text, re.M)
@@ -123,7 +123,7 @@ def test_least_permissions(path):
 
 
 @needs_workflows
-def test_an_action_has_one_hash():
+def test_an_action_is_pinned_to_one_hash():
     pinned = {}
     for path in WORKFLOWS.glob("*.yml"):
         for action, commit in re.findall(r"uses: ([\w./-]+)@(\w+)", path.read_text()):

@@ -1,4 +1,4 @@
-"""The README and the pages in docs/: their code runs, their links resolve, every public name is there."""
+"""The code of the README and of docs/ runs, their links resolve, and they name every public name."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ import equipoise
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# Pages for contributors are checked for links alone.
+# Only the links of pages for contributors are checked.
 LINKED = [*PAGES, ROOT / "CHANGELOG.md", *sorted((ROOT / ".github").glob("*.md"))]
-# An sdist has no .github, and tests of an installed wheel run beside a copy without python/.
+# An sdist has no .github, and tests of an installed wheel run in a copy without python/.
 MAY_BE_ABSENT = [folder for folder in (ROOT / ".github", ROOT / "python") if not folder.exists()]
 EXTRAS = {"dask": "dask", "imblearn": "imblearn", "pyarrow": "arrow", "ray": "ray"}
 SETUP = (
@@ -31,7 +31,7 @@ FIGURES = ("<!-- figures: made by bench/report.py -->", "<!-- end of figures -->
 
 
 class Block(NamedTuple):
-    """A fenced block of a page: its language, its text, and the text of the ``text`` block after it."""
+    """A fenced block of a page: its language, its text, and that of the ``text`` block after it."""
 
     page: str
     line: int
@@ -66,7 +66,7 @@ SHELL = [
 
 
 def prose(page):
-    """The page without its fenced blocks."""
+    """Return the page without its fenced blocks."""
     return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
 
 
@@ -77,7 +77,7 @@ def needs(*modules):
 
 
 def imported(code):
-    """The modules a block needs besides NumPy, for instance ``torch``; ``dask`` for ``equipoise.dask``."""
+    """Return the modules that a block needs besides NumPy, such as torch, or dask for equipoise.dask."""
     for node in ast.walk(ast.parse(code)):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):
@@ -140,7 +140,7 @@ def public(module):
 def test_every_public_name_is_in_a_table(module):
     rows = [line for page in PAGES for line in prose(page).splitlines() if line.startswith("|")]
     code = " ".join(word for row in rows for word in re.findall(r"`[^`]+`", row))
-    # `equipoise.dask.weighted_sample` is another function than `equipoise.weighted_sample`.
+    # `equipoise.dask.weighted_sample` is not the function `equipoise.weighted_sample`.
     prefix = (
         rf"{module}\." if module in ("equipoise.dask", "equipoise.ray") else r"(?<![\w.])(?:equipoise\.)?"
     )
@@ -148,7 +148,7 @@ def test_every_public_name_is_in_a_table(module):
     assert not missing
 
 
-def test_every_name_of_ours_in_the_pages_exists():
+def test_every_name_in_the_pages_exists():
     for page in PAGES:
         for name in set(re.findall(r"\bequipoise\.([A-Za-z_]\w*)", page.read_text(encoding="utf-8"))):
             known = hasattr(equipoise, name) or importlib.util.find_spec(f"equipoise.{name}") is not None
@@ -194,7 +194,7 @@ def test_the_readme_shows_eight_measured_rows():
 
 
 def anchors(page):
-    """The fragments GitHub makes of a page's headings."""
+    """Return the fragments that GitHub makes from a page's headings."""
     for heading in re.findall(r"^#+ +(.*)$", prose(page), re.M):
         text = re.sub(r"[`*]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)).strip().lower()
         kept = (c for c in text if c in " -_" or unicodedata.category(c)[0] in "LNM")
@@ -227,7 +227,7 @@ def test_every_page_is_linked_from_the_readme():
 
 
 @pytest.mark.skipif(not (ROOT / ".github").exists(), reason="an sdist has no .github")
-def test_the_files_that_contributing_names_are_there():
+def test_files_that_contributing_names_exist():
     words = re.findall(r"`([\w./]+)`", (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8"))
     paths = {word for word in words if re.match(r"(python|cpp|tests|bench|docs|\.ci|\.github)/", word)}
     paths = {word for word in paths if "/X" not in word}  # X stands for any subject

@@ -1,4 +1,4 @@
-"""C++ and Numba give the same errors, and the same bytes in two processes."""
+"""C++ and Numba raise the same errors, and give the same bytes in two processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs both backends; mis
 
 
 def test_kernels_refuse_the_same_arguments():
-    """With the same class of error, and with the same text if it is ours. Users never see these."""
+    """The class of the error is the same, and the text, too, if it is ours. Users never see these errors."""
     i, u, f = np.zeros(3, np.int64), np.zeros(3, np.uint64), np.zeros(3)
     ids = np.zeros(2, np.uint32)
     none, scratch = (i[:0], ids[:0], u[:0]), np.zeros(40, np.uint64)
@@ -90,7 +90,7 @@ def test_kernels_refuse_the_same_arguments():
                 getattr(kernels, name)(*args)
 
 
-def test_errors():
+def test_errors_agree():
     sampler = lambda **how: equipoise.NegativeSampler(  # noqa: E731
         [3, 2, 1, 0], exclude=([0, 3, 3], [0, 1, 2]), **how
     )
@@ -133,7 +133,7 @@ def test_errors():
         assert text
 
 
-# ---- two processes, each with the backend that its environment names --------------------------------------
+# ---- two processes, each with the backend of its environment ----------------------------------------------
 
 PROGRAM = """
 import sys
@@ -154,7 +154,7 @@ print(shared.num_tries, sampler.state_dict())
 """
 
 
-def test_two_processes():
+def test_two_processes_give_the_same_bytes():
     said = {}
     for backend in MODULES:
         env = {**os.environ, "EQUIPOISE_BACKEND": backend}

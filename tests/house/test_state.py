@@ -1,4 +1,4 @@
-"""A new sampler declares its fields and gets counters, epochs, state dicts, pickles and copies."""
+"""A sampler that declares its fields gets counters, epochs, state dicts, pickles and copies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from equipoise._runtime.state import Sampler
 
 
 class Toy(Sampler):
-    """Counts draws; its key is the seed plus the epoch."""
+    """A sampler that counts its draws. Its key is the seed plus the epoch."""
 
     _kind = "Toy"
     _counters = ("draws", "calls")
@@ -60,7 +60,7 @@ def test_the_fingerprint_does_not_depend_on_byte_order():
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda toy: pickle.loads(pickle.dumps(toy))])
-def test_copies_go_on_by_themselves(copied):
+def test_copies_continue_independently(copied):
     toy = Toy([1, 2], seed=2)
     toy.set_epoch(1)
     toy.draw(4)
@@ -69,7 +69,7 @@ def test_copies_go_on_by_themselves(copied):
     assert other.state_dict() != toy.state_dict()
 
 
-def test_pickles_leave_out_what_can_be_computed():
+def test_pickles_leave_out_computed_fields():
     toy = Toy([1, 2])
     before = pickle.dumps(toy)
     toy.state_dict()

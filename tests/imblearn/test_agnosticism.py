@@ -1,4 +1,4 @@
-"""Layouts, labels, threads and the source of neighbors do not change the rows."""
+"""Rows do not depend on memory layout, labels, threads or the source of neighbors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from support.imblearn_cases import (
 
 
 @pytest.mark.parametrize("case", ALL, ids=named)
-def test_dense_and_sparse_are_the_same(case):
+def test_dense_and_sparse_rows_give_the_same(case):
     name, parameters = case
     X, y = blobs(3, form="csr_matrix")
     sampler = vars(ours)[name]
@@ -37,7 +37,7 @@ def test_dense_and_sparse_are_the_same(case):
 
 
 @pytest.mark.parametrize("name", NUMERIC)
-def test_labels_of_any_kind(name):
+def test_labels_may_be_of_any_kind(name):
     X, codes = blobs(5)
     text = np.array(["one", "two", "three"])
     for labels in (text, text.astype(object), np.array([3, -1, 7]), np.array([2.0, 1.0, 5.0])):
@@ -47,7 +47,7 @@ def test_labels_of_any_kind(name):
 
 
 @pytest.mark.parametrize("name", NUMERIC)
-def test_layouts_and_high_dimensions(name):
+def test_layout_and_dimensions_do_not_matter(name):
     X, y = blobs(6, d=30)
     for variant in (np.asfortranarray(X), np.repeat(X, 2, axis=1)[:, ::2], X.tolist()):
         assert_same(name, variant, y, **seeded(name, 6, {}))
@@ -56,7 +56,7 @@ def test_layouts_and_high_dimensions(name):
 
 
 @pytest.mark.parametrize("name", NUMERIC)
-def test_one_hot_labels(name):
+def test_one_hot_labels_are_accepted(name):
     X, y = blobs(7)
     assert_same(name, X, np.eye(3, dtype=int)[y], **seeded(name, 7, {}))
     assert_same(name, X, y[:, None], **seeded(name, 7, {}))
@@ -76,7 +76,7 @@ def test_one_hot_labels(name):
         ("NearMiss", "n_neighbors", "nn_", 3, 0),
     ],
 )
-def test_estimators_of_neighbors(name, key, attribute, default, more_than):
+def test_neighbors_may_come_from_any_estimator(name, key, attribute, default, more_than):
     X, y = blobs(15)
     mine = vars(ours)[name](**seeded(name, 1, {}))
     wanted = mine.fit_resample(X, y)
@@ -97,7 +97,7 @@ def test_estimators_of_neighbors(name, key, attribute, default, more_than):
             np.testing.assert_array_equal(got[1], wanted[1])
 
 
-def test_our_neighbors_in_their_smoten():
+def test_our_neighbors_work_in_imbalanced_learns_smoten():
     X, y = shares(0, features=2)
     sampler = imblearn.over_sampling.SMOTEN(
         sampling_strategy={1: 60}, k_neighbors=ours.NearestNeighbors(4), random_state=0
@@ -108,7 +108,7 @@ def test_our_neighbors_in_their_smoten():
 
 
 @pytest.mark.parametrize("name", NUMERIC)
-def test_threads_do_not_matter(name, monkeypatch):
+def test_threads_do_not_change_the_rows(name, monkeypatch):
     X, y = blobs(18, sizes=(500, 200, 90))
     results = []
     for number in ("1", "3"):

@@ -1,4 +1,4 @@
-"""Bad input is refused as by imbalanced-learn; too few rows are explained better."""
+"""Bad input is refused as by imbalanced-learn, and too few rows are explained better."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", NUMERIC)
-def test_what_imbalanced_learn_refuses(name):
+def test_bad_input_is_refused_as_by_imbalanced_learn(name):
     """The type and the text of the error are the same."""
     X, y = blobs(10)
     cases = [(X, y, {"sampling_strategy": strategy}) for strategy in REFUSED[kind_of(name)]]
@@ -70,7 +70,7 @@ def test_what_imbalanced_learn_refuses(name):
         ("SMOTEENN", {"smote": imblearn.over_sampling.ADASYN()}),
     ],
 )
-def test_parameters_that_imbalanced_learn_refuses(name, parameters):
+def test_bad_parameters_are_refused_as_by_imbalanced_learn(name, parameters):
     X, y = blobs(10)
     mine, theirs = (fit(c(**parameters), X, y) for c in (vars(ours)[name], THEIRS[name]))
     assert isinstance(theirs, ValueError)
@@ -79,7 +79,7 @@ def test_parameters_that_imbalanced_learn_refuses(name, parameters):
 
 
 @pytest.mark.parametrize("name", ["RandomOverSampler", "RandomUnderSampler"])
-def test_different_numbers_of_rows_and_labels(name):
+def test_different_numbers_of_rows_and_labels_are_refused(name):
     """imbalanced-learn's random samplers would pair rows with wrong labels, or raise IndexError."""
     X, y = blobs(10)
     for rows in (X[:-1], X.tolist()[:-1]):
@@ -111,8 +111,8 @@ def test_different_numbers_of_rows_and_labels(name):
         ),
     ],
 )
-def test_too_few_rows(name, parameters, text):
-    """The message is in the user's words, then in scikit-learn's, as in imbalanced-learn."""
+def test_too_few_rows_are_explained(name, parameters, text):
+    """The message first speaks of the class and its rows, and then has scikit-learn's text."""
     X, codes = blobs(12, sizes=(40, 3))
     y = np.array(["a", "b"])[codes]
     mine, theirs = (fit(c(**parameters), X, y) for c in (vars(ours)[name], THEIRS[name]))
@@ -122,20 +122,20 @@ def test_too_few_rows(name, parameters, text):
     assert str(theirs).partition(", n_samples = ")[0] in str(mine)
 
 
-def test_a_class_of_one_row():
+def test_a_class_of_one_row_is_refused():
     X, y = blobs(12, sizes=(40, 1))
     with pytest.raises(ValueError, match=r"class 1 has 1 row; k_neighbors=5 needs at least 6\. Expected"):
         ours.SMOTE().fit_resample(X, y)
 
 
-def test_smotenc_that_drops_a_category():
+def test_a_smotenc_encoder_that_drops_a_category_is_refused():
     X, y = mixed(3)
     sampler = ours.SMOTENC([0, 3], categorical_encoder=OneHotEncoder(drop="first"))
     with pytest.raises(ValueError, match="requires a one-hot encoding with one column per category"):
         sampler.fit_resample(X, y)
 
 
-def test_n_jobs_of_zero():
+def test_n_jobs_of_zero_is_refused():
     X, y = blobs(18)
     with pytest.raises(ValueError, match="n_jobs must be a positive number, a negative one or None, got 0"):
         ours.TomekLinks(n_jobs=0).fit_resample(X, y)

@@ -1,4 +1,4 @@
-"""Data frames are accepted and returned as by imbalanced-learn."""
+"""Data frames are accepted, and returned in the form that imbalanced-learn returns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.imblearn_cases import (
 )
 
 
-def test_smotenc_of_frames():
+def test_smotenc_accepts_frames():
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     for seed in range(3):
         X, y = mixed(seed)
@@ -37,7 +37,7 @@ def test_smotenc_of_frames():
 
 
 @pytest.mark.parametrize("name", NUMERIC)
-def test_frames(name):
+def test_frames_are_returned_as_by_imbalanced_learn(name):
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     X, y = blobs(13)
     frame = pandas.DataFrame(X, columns=list("abcde"), index=np.arange(len(y)) + 100)
@@ -52,7 +52,7 @@ def test_frames(name):
 
 
 @pytest.mark.parametrize("name", NUMERIC)
-def test_sparse_frames(name):
+def test_sparse_frames_are_returned_as_by_imbalanced_learn(name):
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     X, y = blobs(14, form="csr_matrix")
     frame = pandas.DataFrame.sparse.from_spmatrix(X, columns=list("abcde"))
@@ -64,7 +64,7 @@ def test_sparse_frames(name):
 
 
 @pytest.mark.parametrize("name", ["RandomOverSampler", "RandomUnderSampler"])
-def test_frames_of_anything(name):
+def test_frames_may_hold_anything(name):
     """Text, dates, categories and missing values are allowed, since rows are only chosen."""
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     y = np.repeat([0, 1], [30, 10])
@@ -84,8 +84,8 @@ def test_frames_of_anything(name):
     np.testing.assert_array_equal(mine.sample_indices_, theirs.sample_indices_)
 
 
-def test_large_integers_of_a_frame_survive():
-    """imbalanced-learn rounds them, since it stacks them with floats."""
+def test_large_integers_of_a_frame_are_not_rounded():
+    """imbalanced-learn rounds them, because it stacks them with floats."""
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     frame = pandas.DataFrame({"id": np.arange(40) + 2**53 + 1, "x": np.linspace(0, 1, 40)})
     new, _ = ours.RandomOverSampler(random_state=0).fit_resample(frame, np.repeat([0, 1], [30, 10]))

@@ -1,4 +1,4 @@
-"""equipoise.imblearn.NearestNeighbors: the kernel as a scikit-learn estimator."""
+"""equipoise.imblearn.NearestNeighbors is a scikit-learn estimator with the exact search."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def points(n=200, d=4, dtype=np.float64, seed=0):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64, np.int32, bool])
 @pytest.mark.parametrize("d", [4, 20])
-def test_what_scikit_learn_finds(d, dtype):
+def test_it_finds_what_scikit_learn_finds(d, dtype):
     X, Q = points(d=d), points(50, d=d, seed=1)
     if np.dtype(dtype).kind in "ib":
         X, Q = (np.rint(a * 1e4) for a in (X, Q))
@@ -41,7 +41,7 @@ def test_what_scikit_learn_finds(d, dtype):
         their_distances, their_indices = theirs.kneighbors(queries)
         assert indices.dtype == np.int64
         assert distances.dtype == np.float64
-        # scikit-learn computes them from dot products.
+        # scikit-learn computes distances from dot products.
         np.testing.assert_allclose(distances, their_distances, rtol=1e-6, atol=1e-3 if tied else 0)
         if not tied:
             np.testing.assert_array_equal(indices, their_indices)
@@ -49,7 +49,7 @@ def test_what_scikit_learn_finds(d, dtype):
         np.testing.assert_array_equal(mine.kneighbors(queries, 3)[1], indices[:, :3])
 
 
-def test_it_returns_what_the_kernel_finds():
+def test_it_returns_what_nearest_neighbors_returns():
     X = points()
     found = equipoise.nearest_neighbors(X, 5)
     distances, indices = NearestNeighbors().fit(X).kneighbors()
@@ -70,7 +70,7 @@ def test_float32_keeps_its_digits():
     )
 
 
-def test_ties_by_the_smaller_index():
+def test_ties_go_to_the_smaller_index():
     X = np.zeros((6, 2))
     nn = NearestNeighbors(3).fit(X)
     np.testing.assert_array_equal(
@@ -80,7 +80,7 @@ def test_ties_by_the_smaller_index():
 
 
 @pytest.mark.parametrize("copies", [1, 3, 8])
-def test_some_rows_are_not_their_own_neighbors(copies):
+def test_rows_with_copies_may_not_be_their_own_neighbors(copies):
     """This holds even if more copies of a row have smaller indices than neighbors are asked for."""
     X = np.repeat(points(20), copies, axis=0)
     nn = as_estimator(4).fit(X)
@@ -91,7 +91,7 @@ def test_some_rows_are_not_their_own_neighbors(copies):
 
 
 @pytest.mark.parametrize("mode", ["connectivity", "distance"])
-def test_graph(mode):
+def test_graphs_are_those_of_scikit_learn(mode):
     X, Q = points(), points(30, seed=1)
     mine, theirs = NearestNeighbors(4).fit(X), sklearn.neighbors.NearestNeighbors(n_neighbors=4).fit(X)
     for queries in (None, Q):
@@ -104,7 +104,7 @@ def test_graph(mode):
 
 
 @pytest.mark.parametrize("form", ["csr_matrix", "csc_matrix", "csr_array"])
-def test_sparse_rows_are_scikit_learns(form):
+def test_sparse_rows_are_searched_by_scikit_learn(form):
     X = points()
     X[np.abs(X) < 0.5] = 0
     S = getattr(sparse, form)(X)
@@ -112,13 +112,13 @@ def test_sparse_rows_are_scikit_learns(form):
     for queries in (None, S[:20]):
         for a, b in zip(mine.kneighbors(queries), theirs.kneighbors(queries), strict=True):
             np.testing.assert_array_equal(a, b)
-    # Sparse queries among dense rows are searched densely.
+    # Sparse queries among dense rows become dense.
     np.testing.assert_array_equal(
         NearestNeighbors().fit(X).kneighbors(S[:20])[1], NearestNeighbors().fit(X).kneighbors(X[:20])[1]
     )
 
 
-def test_other_metrics_are_scikit_learns():
+def test_other_metrics_are_searched_by_scikit_learn():
     X = points()
     for metric in ("manhattan", "cosine"):
         mine = NearestNeighbors(metric=metric).fit(X).kneighbors()
@@ -131,7 +131,7 @@ def test_other_metrics_are_scikit_learns():
     )
 
 
-def test_parameters_clones_pickles():
+def test_it_can_be_cloned_and_pickled():
     nn = NearestNeighbors(3, n_jobs=2)
     assert nn.get_params() == {"n_neighbors": 3, "metric": "euclidean", "n_jobs": 2}
     assert clone(nn).get_params() == nn.get_params()
@@ -145,12 +145,12 @@ def test_parameters_clones_pickles():
         clone(nn).kneighbors()
 
 
-def test_no_copy_of_the_rows():
+def test_the_rows_are_not_copied():
     X = points()
     assert np.shares_memory(NearestNeighbors().fit(X)._rows, X)
 
 
-def test_frames():
+def test_frames_are_accepted():
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     X = points()
     frame = pandas.DataFrame(X, columns=list("abcd"))
@@ -161,7 +161,7 @@ def test_frames():
         nn.kneighbors(frame[list("dcba")])
 
 
-def test_threads(monkeypatch):
+def test_threads_come_from_n_jobs_or_the_environment(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     assert [threads(n) for n in (None, 1, 4, -1, -2, -6, -99)] == [None, 1, 4, 6, 5, 1, 1]
     X = points(3000)
@@ -190,7 +190,7 @@ def test_threads(monkeypatch):
         ({"metric": "nearness"}, points(), ValueError, "metric"),
     ],
 )
-def test_bad_rows(parameters, X, error, text):
+def test_bad_rows_are_refused(parameters, X, error, text):
     with pytest.raises(error, match=text):
         NearestNeighbors(**parameters).fit(X)
 
@@ -211,18 +211,18 @@ def test_bad_rows(parameters, X, error, text):
         (points(3) * np.nan, 2, ValueError, "Input X contains NaN"),
     ],
 )
-def test_bad_queries(queries, k, error, text):
+def test_bad_queries_are_refused(queries, k, error, text):
     with pytest.raises(error, match=text):
         NearestNeighbors().fit(points()).kneighbors(queries, k)
 
 
-def test_scikit_learns_own_checks():
+def test_scikit_learns_own_checks_pass():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         check_estimator(NearestNeighbors())
 
 
-def test_n_jobs_that_is_no_number():
+def test_bad_n_jobs_is_refused():
     with pytest.raises(TypeError, match="n_jobs must be an integer or None, got str"):
         NearestNeighbors(n_jobs="2").fit([[0.0], [1.0]])
     with pytest.raises(ValueError, match="n_jobs must be a positive number, a negative one or None, got 0"):

@@ -1,4 +1,4 @@
-"""The drop-in classes return the rows of the installed imbalanced-learn, where no distances are equal."""
+"""Where no distances are equal, the drop-in classes return the rows of the installed imbalanced-learn."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ from support.imblearn_cases import (
     ],
     ids=lambda value: named(value) if isinstance(value, tuple) else value.__name__,
 )
-def test_the_same_rows(case, dtype):
+def test_rows_equal_imbalanced_learns(case, dtype):
     name, parameters = case
     done = []
     for seed in range(8):
         X, y = blobs(seed, dtype=dtype)
         done.append(assert_same(name, X, y, **seeded(name, seed, parameters)))
-    # For the other seeds both raise, if no cluster has enough rows, say.
+    # With the other seeds, both raise an error, for example if no cluster has enough rows.
     assert sum(one is not None for one in done) >= 4
 
 
 @pytest.mark.parametrize("form", ["csr_matrix", "csc_matrix", "csr_array", "csc_array"])
 @pytest.mark.parametrize("case", SOUND, ids=named)
-def test_the_same_rows_of_sparse_matrices(case, form):
+def test_sparse_rows_equal_imbalanced_learns(case, form):
     name, parameters = case
     for seed in range(3):
         for dtype in (np.float64, np.float32, np.int64):
@@ -59,7 +59,7 @@ def test_the_same_rows_of_sparse_matrices(case, form):
 
 
 @pytest.mark.parametrize("case", [case for case in ALL if case[0] in SEEDED], ids=named)
-def test_a_random_state_moves_as_far(case):
+def test_a_random_state_is_left_in_the_same_state(case):
     """A RandomState is left where imbalanced-learn leaves it."""
     name, parameters = case
     X, y = blobs(11)
@@ -83,7 +83,7 @@ STRATEGIES = {
 
 
 @pytest.mark.parametrize("name", NUMERIC)
-def test_every_form_of_sampling_strategy(name):
+def test_every_form_of_sampling_strategy_works(name):
     X, y = blobs(8)
     for strategy in STRATEGIES[kind_of(name)]:
         done = assert_same(name, X, y, sampling_strategy=strategy, **seeded(name, 8, {}))
@@ -100,7 +100,7 @@ def test_every_form_of_sampling_strategy(name):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, object])
 @pytest.mark.parametrize("k", [1, 3, 5])
-def test_smotenc(dtype, k):
+def test_smotenc_equals_imbalanced_learns(dtype, k):
     for seed in range(6):
         X, y = mixed(seed, dtype=dtype)
         done = assert_same("SMOTENC", X, y, categorical_features=[0, 3], k_neighbors=k, random_state=seed)
@@ -116,19 +116,19 @@ def test_smotenc(dtype, k):
 
 
 @pytest.mark.parametrize("scale", [1e5, 3.0, 0.7])
-def test_smotenc_of_integers(scale):
+def test_smotenc_of_integers_equals_imbalanced_learns(scale):
     """What a category adds to a distance is truncated. If it becomes 0, any category may win the vote."""
     for seed in range(6):
         X, y = mixed(seed)
         X[:, 1:3] *= scale
         X = np.rint(X).astype(np.int64)
-        # Small integers tie: scikit-learn's estimator orders them as in imbalanced-learn.
+        # Small integers have equal distances, which scikit-learn's estimator orders as imbalanced-learn does.
         nn = imblearn_neighbors(4) if scale < 1e4 else 3
         assert_same("SMOTENC", X, y, categorical_features=[0, 3], random_state=seed, k_neighbors=nn)
 
 
 @pytest.mark.parametrize("constant", [True, False])
-def test_smotenc_without_spread(constant):
+def test_smotenc_of_constant_columns_equals_imbalanced_learns(constant):
     """If the median deviation is about 0, all categories count as equally frequent."""
     for seed in range(4):
         X, y = mixed(seed, dtype=np.float64)
@@ -146,7 +146,7 @@ def test_smotenc_without_spread(constant):
         assert_same("SMOTENC", X, y, categorical_features=[0, 3], random_state=seed)
 
 
-def test_smotenc_of_encoders():
+def test_smotenc_accepts_other_encoders():
     X, y = mixed(3)
     for encoder in (
         OneHotEncoder(sparse_output=False),
@@ -157,7 +157,7 @@ def test_smotenc_of_encoders():
     ):
         parameters = {"categorical_features": [0, 3], "categorical_encoder": encoder, "random_state": 1}
         if hasattr(encoder, "steps"):
-            # A pipeline has no categories_, which both need.
+            # A pipeline does not have the attribute categories_, which both libraries need.
             for sampler in (ours.SMOTENC, imblearn.over_sampling.SMOTENC):
                 with pytest.raises(AttributeError):
                     sampler(**parameters).fit_resample(X, y)
@@ -166,7 +166,7 @@ def test_smotenc_of_encoders():
 
 
 @pytest.mark.parametrize("form", ["csr_matrix", "csc_matrix"])
-def test_smotenc_of_sparse_matrices(form):
+def test_smotenc_accepts_sparse_matrices(form):
     from scipy import sparse
 
     X, y = mixed(2)
@@ -175,16 +175,16 @@ def test_smotenc_of_sparse_matrices(form):
 
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("k", [1, 2, 5])
-def test_smoten(classes, k):
+def test_smoten_equals_imbalanced_learns(classes, k):
     for seed in range(2):
         X, y = shares(seed, features=2)
         y = np.minimum(y, classes - 1)
-        # The class that gets no new rows determines the shares.
+        # Shares are computed from the class that gets no new rows.
         strategy = dict.fromkeys(range(1, classes), 80)
         assert_same("SMOTEN", X, y, sampling_strategy=strategy, k_neighbors=k, random_state=seed)
 
 
-def test_borderline_2_where_imbalanced_learn_fails():
+def test_borderline_2_works_where_imbalanced_learn_fails():
     """Integers and sparse matrices give what dense floats of the same values give."""
     X, y = blobs(19, dtype=np.int64)
     wanted = ours.BorderlineSMOTE(kind="borderline-2", random_state=0).fit_resample(X.astype(float), y)
@@ -197,7 +197,7 @@ def test_borderline_2_where_imbalanced_learn_fails():
 
 
 def test_cleaning_by_vote_accepts_text_labels():
-    """imbalanced-learn accepts numbers alone. The result is that of the labels' ranks."""
+    """imbalanced-learn accepts only numbers. Here, the result is that of the ranks of the labels."""
     X, y = blobs(20)
     text = np.array(["a", "b", "c"])[y]
     kept = [

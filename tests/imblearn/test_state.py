@@ -1,4 +1,4 @@
-"""Attributes, parameters, clones, pickles and docstrings are as imbalanced-learn users expect them."""
+"""Attributes, parameters, clones, pickles and docstrings are what users of imbalanced-learn expect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from support.imblearn_cases import (
 )
 
 
-def test_attributes():
+def test_fitted_attributes_equal_imbalanced_learns():
     X, y = blobs(16)
     done = assert_same("BorderlineSMOTE", X, y, random_state=0)
     assert done[0].in_danger_indices.keys() == done[1].in_danger_indices.keys()
@@ -58,7 +58,7 @@ def test_each_class_is_a_subclass_with_the_same_parameters(name):
 
 
 @pytest.mark.parametrize("name", NUMERIC)
-def test_cloned_and_pickled(name):
+def test_every_class_can_be_cloned_and_pickled(name):
     X, y = blobs(17)
     sampler = vars(ours)[name](**seeded(name, 3, {}))
     wanted = sampler.fit_resample(X, y)
@@ -74,7 +74,7 @@ MODULES = ["equipoise.imblearn"] + [
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_docstrings(name):
+def test_examples_in_docstrings_run(name):
     result = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert result.failed == 0
     assert result.attempted > 0 or name.endswith("_synthesis")

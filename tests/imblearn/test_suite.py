@@ -1,4 +1,4 @@
-"""Run imbalanced-learn's own test suite, which its wheel ships, with equipoise's classes."""
+"""imbalanced-learn's own tests, which its wheel contains, pass with equipoise's classes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ pytest.importorskip("imblearn.tests", reason="this imbalanced-learn comes withou
 
 import equipoise.imblearn as ours
 
-# These test samplers alone, and in pipelines and ensembles.
+# These tests use samplers by themselves, in pipelines and in ensembles.
 SUITE = [
     *("imblearn.over_sampling", "imblearn.under_sampling", "imblearn.combine"),
     *("imblearn.tests.test_common", "imblearn.tests.test_pipeline", "imblearn.ensemble"),
 ]
-# Its configuration does not ship. These are its filters for warnings, and one that pytest 9 needs.
+# The wheel has no configuration of pytest. These are the suite's filters for warnings, and one for pytest 9.
 WARNINGS = ["error::FutureWarning", "error::DeprecationWarning", "ignore:Passing a non-Collection iterable"]
 OPTIONS = ["-q", "-p", "no:cacheprovider", *(part for warning in WARNINGS for part in ("-W", warning))]
 
@@ -45,16 +45,16 @@ def collected(tmp_path, *, plugin):
 
 
 @pytest.mark.slow
-def test_none_of_its_tests_is_hidden(tmp_path):
-    """The same tests are collected for both sets of classes; a missing tag would hide some."""
+def test_both_sets_of_classes_collect_the_same_tests(tmp_path):
+    """A missing tag of a class would hide some tests."""
     own, rebound = collected(tmp_path, plugin=False), collected(tmp_path, plugin=True)
     assert len(own) > 1400
-    # Ids contain the names of the estimators, which are the same for both.
+    # Ids of tests contain the names of the estimators, which are the same for both.
     assert rebound == own
 
 
 @pytest.mark.slow
-def test_its_own_suite_passes(tmp_path):
+def test_imbalanced_learns_suite_passes(tmp_path):
     report, calls = tmp_path / "report.xml", tmp_path / "calls.json"
     done = run(tmp_path, f"--junitxml={report}", plugin=True, calls=calls)
     failures = []

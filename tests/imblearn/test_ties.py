@@ -1,8 +1,8 @@
-"""Rows of the drop-in classes where distances are equal: duplicates, counts, one-hot rows, categories.
+"""Where distances are equal, the drop-in classes order neighbors by (distance, index).
 
-There imbalanced-learn's order of neighbors is an accident of its search. The rows are therefore rebuilt from
-the draws and from neighbors sorted by (distance, index); with scikit-learn's estimator they are
-imbalanced-learn's.
+The rows are duplicates, counts, one-hot rows and categories. imbalanced-learn's order of neighbors is then an
+accident of its search, so the tests rebuild the rows from the draws and from sorted neighbors. With
+scikit-learn's estimator, the rows equal imbalanced-learn's.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def test_borderline_is_on_the_segments_of_true_neighbors(make):
 
 
 @pytest.mark.parametrize("make", PROBLEMS)
-def test_tomek_links_by_definition(make):
+def test_tomek_links_follow_the_definition(make):
     for seed in range(5):
         X, y = problem(make, seed)
         near = nearest(X, 1)[:, 0]
@@ -155,7 +155,7 @@ def test_tomek_links_by_definition(make):
 
 @pytest.mark.parametrize("kind", ["all", "mode"])
 @pytest.mark.parametrize("make", PROBLEMS)
-def test_edited_nearest_neighbors_by_definition(make, kind):
+def test_edited_nearest_neighbors_follows_the_definition(make, kind):
     for seed in range(5):
         X, y = problem(make, seed)
         for k in (1, 3, 6):
@@ -218,8 +218,8 @@ def test_an_estimator_gives_imbalanced_learns_rows(name, parameters, make):
 
 @pytest.mark.parametrize("make", PROBLEMS)
 @pytest.mark.parametrize("name", sorted(set(THEIRS) - {"SMOTENC", "SMOTEN"}))
-def test_counts_and_rows_that_exist(name, make):
-    """Given rows are kept, over-samplers reach the counts, and new rows lie within the old ones."""
+def test_given_rows_are_kept_and_counts_are_reached(name, make):
+    """New rows are within the range of the given ones."""
     for seed in range(3):
         X, y = problem(make, seed)
         if name == "KMeansSMOTE":
@@ -247,8 +247,8 @@ def test_counts_and_rows_that_exist(name, make):
 
 
 @pytest.mark.parametrize("levels", [(2, 2), (3, 5), (40, 2)])
-def test_smotenc_votes_by_definition(levels):
-    """Many numbers tie: neighbors are ordered by (distance, index), and they vote."""
+def test_smotenc_votes_by_the_definition(levels):
+    """Many distances are equal. The neighbors in the order of (distance, index) vote."""
     for seed in range(5):
         X, y = mixed(seed, levels=levels)
         X[:, 1:3] = np.rint(X[:, 1:3])
@@ -280,7 +280,7 @@ def test_smotenc_votes_by_definition(levels):
 
 
 @pytest.mark.parametrize("levels", [(3, 4), (2, 9)])
-def test_smotenc_with_an_estimator_on_ties(levels):
+def test_smotenc_with_an_estimator_breaks_ties_like_imbalanced_learn(levels):
     for seed in range(5):
         X, y = mixed(seed, levels=levels)
         X[:, 1:3] = np.rint(X[:, 1:3])
@@ -295,7 +295,7 @@ def test_smotenc_with_an_estimator_on_ties(levels):
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_smoten_by_definition(classes):
+def test_smoten_follows_the_definition(classes):
     from imblearn.metrics.pairwise import ValueDifferenceMetric
 
     for seed in range(5):
@@ -318,7 +318,7 @@ def test_smoten_by_definition(classes):
             begin += len(parents)
 
 
-def test_smoten_with_an_estimator_on_ties():
+def test_smoten_with_an_estimator_breaks_ties_like_imbalanced_learn():
     for seed in range(5):
         X, y = problem(counts, seed)
         nn = sklearn.neighbors.NearestNeighbors(n_neighbors=6)

@@ -1,5 +1,5 @@
-// The kernels without Python: Random123's known answers from the file that the Python tests read, and what
-// must not matter. Usage: test_kernels kat_vectors.txt
+// Tests of the kernels without Python: known answers of Random123, exact properties, and results that must
+// not depend on cuts or on the CPU path. Usage: test_kernels kat_vectors.txt
 #include <algorithm>
 #include <cinttypes>
 #include <cmath>
@@ -39,7 +39,7 @@ void check(bool holds, const char* what) {
     if (!holds) std::printf("FAILED: %s\n", what), ++failures;
 }
 
-void known_answers(const char* path) {
+void test_known_answers(const char* path) {
     std::ifstream file(path);
     std::string line;
     int vectors = 0;
@@ -48,22 +48,22 @@ void known_answers(const char* path) {
         std::istringstream words(line);
         u32 v[10];
         for (u32& word : v) words >> std::hex >> word;
-        check(!words.fail(), "a line of ten words");
+        check(!words.fail(), "each line of the file has ten words");
         eq::philox(v, v[4], v[5]);
-        for (int i = 0; i < 4; ++i) check(v[i] == v[6 + i], "Philox4x32-10, known answer");
+        for (int i = 0; i < 4; ++i) check(v[i] == v[6 + i], "Philox4x32-10 gives the known answers");
         ++vectors;
     }
-    check(vectors >= 3, "known answers were read");
+    check(vectors >= 3, "the file has at least three known answers");
 }
 
-void multiply_high() {
-    check(eq::mulhi(~u64{0}, ~u64{0}) == ~u64{0} - 1, "mulhi of the largest");
+void test_high_half_of_products() {
+    check(eq::mulhi(~u64{0}, ~u64{0}) == ~u64{0} - 1, "mulhi of the largest factors");
     check(eq::mulhi(u64{1} << 63, 6) == 3, "mulhi of powers of two");
     for (u64 i = 1; i < 1000; ++i) {
         const u64 word = eq::mix64(i), n = (eq::mix64(i + 5000) >> 32) | 1;
         const u64 proposal = eq::column_and_coin(word, n);
-        check(proposal >> 32 == eq::mulhi(word, n), "the column is the high half");
-        check((proposal & 0xFFFFFFFFu) == (word * n) >> 32, "the coin is the top of the low half");
+        check(proposal >> 32 == eq::mulhi(word, n), "the column is the high half of the product");
+        check((proposal & 0xFFFFFFFFu) == (word * n) >> 32, "the coin is the upper half of the low half");
     }
 }
 
@@ -71,11 +71,11 @@ std::vector<u64> zipf_units(u64 n) {
     std::vector<double> w(n);
     for (u64 i = 0; i < n; ++i) w[i] = 1.0 / static_cast<double>(i + 1);
     std::vector<u64> units(n);
-    // r = T 2^h / S to 128 bits by long division: S and T as unit_sum leaves them.
+    // The reciprocal T 2^h / S to 128 bits, by long division. T is the total, S the sum of the weights.
     const eq::Wide s = eq::unit_sum(w.data(), static_cast<i64>(n), -60);
-    check(s.high == 0, "the sum fits in 64 bits on a coarse grid");
+    check(s.high == 0, "the sum fits into 64 bits on a coarse grid");
     u64 total = n << 32, high = 0, low = 0, rest = total % s.low;
-    check(total < s.low, "the reciprocal is a fraction here");
+    check(total < s.low, "the reciprocal is less than 1");
     int h = 0;
     while (!(high >> 63)) {
         rest = rest * 2;
@@ -89,18 +89,18 @@ std::vector<u64> zipf_units(u64 n) {
     eq::unit_settle(units.data(), static_cast<i64>(n), static_cast<i64>(total - sum.low));
     u64 after = 0;
     for (u64 u : units) after += u;
-    check(after == total, "units add up to n 2^32");
+    check(after == total, "the units add up to n 2^32");
     return units;
 }
 
-void table_is_exact(const std::vector<u64>& units) {
+void test_table_is_exact(const std::vector<u64>& units) {
     std::vector<u64> cells(units.size()), rebuilt(units.size());
     eq::alias_build(units.data(), static_cast<i64>(units.size()), cells.data());
     for (u64 i = 0; i < units.size(); ++i) {
         rebuilt[i] += cells[i] >> 32;
         rebuilt[cells[i] & 0xFFFFFFFFu] += (u64{1} << 32) - (cells[i] >> 32);
     }
-    check(rebuilt == units, "cells hold the units exactly");
+    check(rebuilt == units, "the cells hold the units exactly");
 
     const i64 count = 1000;
     std::vector<i64> whole(count), parts(count), chosen(count);
@@ -109,56 +109,58 @@ void table_is_exact(const std::vector<u64>& units) {
     baseline.alias_draw(42, cells.data(), n, 0, count, whole.data());
     baseline.alias_draw(42, cells.data(), n, 0, 256, parts.data());
     baseline.alias_draw(42, cells.data(), n, 256, count - 256, parts.data() + 256);
-    check(whole == parts, "draws do not depend on how they are cut");
+    check(whole == parts, "draws do not depend on how a call is cut");
     eq::choose_cpu_path().alias_draw(42, cells.data(), n, 0, count, chosen.data());
     check(whole == chosen, "draws do not depend on the CPU path");
 }
 
-void rows_keep_out(const std::vector<u64>& units) {
+void test_exclusions_leave_only_the_lightest(const std::vector<u64>& units) {
     const u64 n = units.size();
     std::vector<u64> cells(n), prefix(n + 1), scratch(4 * n + 100);
     eq::alias_build(units.data(), static_cast<i64>(n), cells.data());
     for (u64 i = 0; i < n; ++i) prefix[i + 1] = prefix[i] + units[i];
-    std::vector<u32> excluded;  // all but the lightest, out of order, one of them twice
+    std::vector<u32> excluded;  // all but the lightest, in descending order, and one of them twice
     for (u64 i = n - 1; i > 0; --i) excluded.push_back(static_cast<u32>(i - 1));
     excluded.push_back(0);
     std::vector<i64> indptr = {0, static_cast<i64>(excluded.size())};
     const i64 kept = eq::exclusion_sort(indptr.data(), 1, excluded.data());
-    check(kept == static_cast<i64>(n) - 1 && indptr[1] == kept, "sorted and distinct");
+    check(kept == static_cast<i64>(n) - 1 && indptr[1] == kept, "exclusions are sorted, without repeats");
     u64 mass = 0;
     eq::exclusion_units(indptr.data(), 1, excluded.data(), units.data(), &mass);
-    check(mass == (n << 32) - units[n - 1], "the excluded mass");
+    check(mass == (n << 32) - units[n - 1], "exclusion_units adds up the excluded units");
 
     const eq::Proposer table{n, n << 32, cells.data(), units.data(), prefix.data()};
     const i64 row = 0, k = 5;
     const eq::Exclusions exclusions{indptr.data(), excluded.data(), &mass};
     const eq::Batch batch{7, 0, 0, nullptr, &row, nullptr, false, eq::kRaise, 0, k, 1};
     u64 paused[eq::kPausedWords] = {};
-    const eq::Scratch room{scratch.data(), scratch.data() + n + 1, scratch.data() + 2 * n + 50, paused};
+    const eq::Scratch memory{scratch.data(), scratch.data() + n + 1, scratch.data() + 2 * n + 50, paused};
     std::vector<i64> ids(k);
     std::vector<float> log_q(k);
     bool mask[k];
     const eq::Progress progress =
-        eq::negatives_draw(table, exclusions, batch, 0, 1, 1 << 20, room, ids.data(), log_q.data(), mask);
-    check(progress.status == eq::kDone && progress.rows == 1, "the row is done");
+        eq::negatives_draw(table, exclusions, batch, 0, 1, 1 << 20, memory, ids.data(), log_q.data(), mask);
+    check(progress.status == eq::kDone && progress.rows == 1, "the row is finished in one call");
     for (i64 j = 0; j < k; ++j)
-        check(ids[j] == static_cast<i64>(n) - 1 && log_q[j] == 0.0f && mask[j], "only the lightest is left");
+        check(ids[j] == static_cast<i64>(n) - 1 && log_q[j] == 0.0f && mask[j],
+              "only the lightest id is drawn");
 }
 
-void elementary() {
+void test_elementary_functions() {
     check(eq::log(1.0) == 0.0 && eq::log(0.0) == -eq::kInfinity && eq::exp(0.0) == 1.0,
-          "log and exp at their ends");
+          "log and exp are exact at 0, 1 and their limits");
     check(eq::exp(-709.0) == 0.0 && eq::expm1(-800.0) == -1.0 && eq::log1p(-1.0) == -eq::kInfinity,
-          "far out");
+          "exp, expm1 and log1p reach their limits");
     for (double x = 1e-300; x < 1e300; x *= 7.3) {
         check(std::fabs(eq::log(x) - std::log(x)) <= 3e-16 * std::fabs(std::log(x)) + 1e-18,
-              "log near libm's");
+              "log is close to std::log");
     }
-    check(std::fabs(eq::log(5e-324) - std::log(5e-324)) < 1e-12, "log of the smallest subnormal");
+    check(std::fabs(eq::log(5e-324) - std::log(5e-324)) < 1e-12,
+          "log of the smallest subnormal is close to std::log");
 }
 
 template <class T>
-void synthetic_rows() {
+void test_synthetic_rows() {
     const i64 n = 40, d = 3, k = 4, count = 300, cut = 77;
     std::vector<T> x(n * d), whole(count * d), parts(count * d), votes(k), gaps(count);
     std::vector<std::int32_t> table(n * k);
@@ -167,25 +169,26 @@ void synthetic_rows() {
     for (std::size_t i = 0; i < table.size(); ++i)
         table[i] = static_cast<std::int32_t>(eq::mix64(i + 999) % n);
     const eq::Neighborhood<T> from{x.data(), n, d, table.data(), k, nullptr, column.data(), 1};
-    const u64 first = ~u64{0} - 100;  // over the end of the counter
-    const eq::NewPairs<T> told{parents.data(), neighbors.data(), gaps.data()}, untold{};
-    eq::smote_draw(from, 7, 3, first, count, votes.data(), true, whole.data(), told);
-    eq::smote_draw(from, 7, 3, first, cut, votes.data(), false, parts.data(), untold);
-    eq::smote_draw(from, 7, 3, first + cut, count - cut, votes.data(), false, parts.data() + cut * d, untold);
-    check(whole == parts, "synthetic rows do not depend on how they are cut");
+    const u64 first = ~u64{0} - 100;  // the counter wraps around
+    const eq::NewPairs<T> origins{parents.data(), neighbors.data(), gaps.data()}, none{};
+    eq::smote_draw(from, 7, 3, first, count, votes.data(), true, whole.data(), origins);
+    eq::smote_draw(from, 7, 3, first, cut, votes.data(), false, parts.data(), none);
+    eq::smote_draw(from, 7, 3, first + cut, count - cut, votes.data(), false, parts.data() + cut * d, none);
+    check(whole == parts, "synthetic rows do not depend on how a call is cut");
     for (i64 i = 0; i < count; ++i) {
         const T base = x[parents[i] * d], gap = gaps[i], neighbor = x[neighbors[i] * d];
         const T product = gap * (neighbor - base);
-        check(whole[i * d] == base + product && gap >= 0 && gap < 1, "on the segment");
+        check(whole[i * d] == base + product && gap >= 0 && gap < 1, "a synthetic row lies on its segment");
         std::vector<int> counts(5);
         for (i64 j = 0; j < k; ++j) ++counts[static_cast<int>(x[table[parents[i] * k + j] * d + 1])];
         const auto most = std::max_element(counts.begin(), counts.end()) - counts.begin();
-        check(whole[i * d + 1] == static_cast<T>(most), "the first of the most frequent codes");
+        check(whole[i * d + 1] == static_cast<T>(most),
+              "a category is the smallest of the most frequent codes");
     }
-    check(eq::fraction<T>(0) == 0 && eq::fraction<T>(~u64{0}) < 1, "the ends of a gap");
+    check(eq::fraction<T>(0) == 0 && eq::fraction<T>(~u64{0}) < 1, "a gap is in [0, 1)");
 }
 
-// Points as the search reads them: of several scales, so that blocks have rows near and far.
+// Points in the blocks that the search reads.
 template <class T>
 struct Prepared {
     std::vector<T> x;
@@ -210,7 +213,7 @@ struct Prepared {
         eq::knn_pack(x.data(), n, d, 1.0, 0, count, made);
     }
 
-    // (squared distance, row) of all others, nearest first.
+    // Returns (squared distance, row) of all other rows, nearest first.
     std::vector<eq::Ranked> others(i64 row) const {
         std::vector<eq::Ranked> all;
         for (i64 i = 0; i < n; ++i)
@@ -236,9 +239,10 @@ std::vector<T> points_of_many_scales(i64 n, i64 d) {
     return x;
 }
 
-// Candidates' bounds hold, and are as wide as they claim: the error that is left for is not nearly used up.
+// Bounds of candidates hold, and the error that they allow for is about right: a bound is off by less than
+// 0.3 of what it claims.
 template <class T>
-void neighbor_bounds(void (*visit)(const eq::Search<T>&, i64), i64 n, i64 d) {
+void test_neighbor_bounds(void (*visit)(const eq::Search<T>&, i64), i64 n, i64 d) {
     const Prepared<T> p(points_of_many_scales<T>(n, d), d);
     const double unit = eq::knn_unit(d);
     for (i64 begin = 0; begin < n; begin += eq::kLeaf) {
@@ -247,24 +251,25 @@ void neighbor_bounds(void (*visit)(const eq::Search<T>&, i64), i64 n, i64 d) {
         for (i64 b = 0; b < p.count; ++b) visit(s, b);
         for (i64 i = 0; i < number; ++i) {
             const eq::Nearest& q = s.nearest[i];
-            check(q.size == n - 1, "without a bar all rows are candidates");
+            check(q.size == n - 1, "without an upper bound, all rows are candidates");
             const i64 own = s.rows[i];
             for (i64 at = 0; at < q.size; ++at) {
                 const i64 row = q.list[at].row;
                 const auto position = std::find(p.order.begin(), p.order.end(), row) - p.order.begin();
                 const i64 b = position / eq::kLeaf;
-                double of_row = 0.0;
+                double from_center = 0.0;
                 for (i64 j = 0; j < d; ++j) {
                     const double center = p.centers[p.size(j * p.count + b)];
                     const double other = static_cast<double>(p.x[p.size(row * d + j)]) - center;
-                    of_row += other * other;
+                    from_center += other * other;
                 }
                 const double added = static_cast<double>(s.lengths[i]) + s.gaps[b];
-                const double claimed = 2 * unit * (added * added + of_row);
+                const double claimed = 2 * unit * (added * added + from_center);
                 const double distance =
                     eq::knn_distance(&p.x[p.size(own * d)], &p.x[p.size(row * d)], d, 1.0);
                 const double left = distance - static_cast<double>(q.list[at].low);
-                check(std::fabs(left / claimed - 1.0) < 0.3, "a bound is off by less than 0.3 of its claim");
+                check(std::fabs(left / claimed - 1.0) < 0.3,
+                      "a bound is off by less than 0.3 of what it claims");
             }
             const std::vector<eq::Ranked> exact = p.others(own);
             std::vector<float> highs(q.highs, q.highs + q.k);
@@ -277,9 +282,9 @@ void neighbor_bounds(void (*visit)(const eq::Search<T>&, i64), i64 n, i64 d) {
 }
 
 template <class T>
-void neighbors(eq::KnnSearch<T> search, const char* what) {
+void test_neighbors(eq::KnnSearch<T> search, const char* what) {
     const i64 n = 600, d = 2;
-    // As many upper bounds as there are registers for, and others.
+    // Some of these k are as many upper bounds as the kernel keeps in registers; others are not.
     const std::pair<double, i64> cases[] = {{1.0, 3}, {1e-6, 3}, {1e-21, 3}, {1e-30, 3}, {1.0, 1},
                                             {1.0, 5}, {1.0, 6},  {1.0, 10},  {1.0, 11}};
     for (const auto& [tiny, k] : cases) {
@@ -317,26 +322,27 @@ EQUIPOISE_AVX512 void visit_avx512(const eq::Search<T>& s, i64 b) {
 #endif
 
 template <class T>
-void neighbors_on_every_path() {
+void test_neighbors_on_every_path() {
     const std::pair<i64, i64> sizes[] = {{300, 1}, {300, 7}, {200, 64}, {140, 700}};
-    for (const auto& [n, d] : sizes) neighbor_bounds<T>(visit_baseline<T>, n, d);
-    neighbors<T>(eq::real_kernels<T>(eq::baseline_path()).knn, "neighbors");
+    for (const auto& [n, d] : sizes) test_neighbor_bounds<T>(visit_baseline<T>, n, d);
+    test_neighbors<T>(eq::real_kernels<T>(eq::baseline_path()).knn, "neighbors, baseline");
 #ifdef EQUIPOISE_AVX512
     const std::string best = eq::choose_cpu_path().name;
     if (best != "baseline") {
-        for (const auto& [n, d] : sizes) neighbor_bounds<T>(visit_avx2<T>, n, d);
-        neighbors<T>(eq::real_kernels<T>(eq::avx2_path()).knn, "neighbors, AVX2");
-        // As a library may have set it for this thread: denormals are 0, in and out.
+        for (const auto& [n, d] : sizes) test_neighbor_bounds<T>(visit_avx2<T>, n, d);
+        test_neighbors<T>(eq::real_kernels<T>(eq::avx2_path()).knn, "neighbors, AVX2");
+        // Another library may have told this thread to flush denormals to 0.
         const unsigned before = _mm_getcsr();
         _mm_setcsr(before | 0x8040u);
-        neighbors<T>(eq::real_kernels<T>(eq::avx2_path()).knn,
-                     "neighbors in a thread that flushes denormals");
-        neighbors<T>(eq::real_kernels<T>(eq::baseline_path()).knn, "neighbors in such a thread, baseline");
+        test_neighbors<T>(eq::real_kernels<T>(eq::avx2_path()).knn,
+                          "neighbors in a thread that flushes denormals, AVX2");
+        test_neighbors<T>(eq::real_kernels<T>(eq::baseline_path()).knn,
+                          "neighbors in a thread that flushes denormals, baseline");
         _mm_setcsr(before);
     }
     if (best == "avx512") {
-        for (const auto& [n, d] : sizes) neighbor_bounds<T>(visit_avx512<T>, n, d);
-        neighbors<T>(eq::real_kernels<T>(eq::avx512_path()).knn, "neighbors, AVX-512");
+        for (const auto& [n, d] : sizes) test_neighbor_bounds<T>(visit_avx512<T>, n, d);
+        test_neighbors<T>(eq::real_kernels<T>(eq::avx512_path()).knn, "neighbors, AVX-512");
     }
 #endif
 }
@@ -353,15 +359,14 @@ EQUIPOISE_AVX512 u64 within_avx512(const eq::Run& run, u64 at, const Weight* w, 
 }
 #endif
 
-// Sums, signs and masks of blocks on each path, against what is written down plainly; and a row in
-// proportion.
+// Sums, signs and masks of blocks on each path equal those of plain loops, and a picked row has a weight.
 template <class Weight>
-void blocks_on_every_path() {
+void test_blocks_on_every_path() {
     const double huge = static_cast<double>(std::numeric_limits<Weight>::max());
     const double tiny = static_cast<double>(std::numeric_limits<Weight>::denorm_min());
     const double kinds[] = {1.0, 0.0, tiny, huge, -0.0, -1.0, eq::kInfinity, std::nan("")};
     std::vector<Weight> w(static_cast<std::size_t>(eq::kBatch * eq::kRows) + 1);
-    bool same = true, near = true, picks = true;
+    bool sums_agree = true, masks_agree = true, picks_agree = true;
     for (u64 trial = 0; trial < 400; ++trial) {
         const eq::Run run(trial, 5, 1);
         const u64 strange = trial % 8;
@@ -383,13 +388,13 @@ void blocks_on_every_path() {
             }
             sums[b] = ((c[0] + c[4]) + (c[2] + c[6])) + ((c[1] + c[5]) + (c[3] + c[7]));
         }
-        const auto agree = [&](bool said) {
-            bool all = said == doubtful || (said && zero);  // a path may look closely at zeros, too
+        const auto agree = [&](bool reported) {
+            bool all = reported == doubtful || (reported && zero);  // a path may report doubt for zeros, too
             for (i64 b = 0; b < count; ++b)
                 all &= std::isnan(sums[b]) ? std::isnan(others[b]) : sums[b] == others[b];
             return all;
         };
-        same &= agree(eq::PlainBlocks::sums(rows, count, others));
+        sums_agree &= agree(eq::PlainBlocks::sums(rows, count, others));
         const double bounds[] = {0.0, 0.01, 0.3, 1e-300, 1e300, eq::kInfinity};
         const double bound = bounds[trial % 6];
         u64 bits = 0;
@@ -397,25 +402,25 @@ void blocks_on_every_path() {
             const double gap = 1.0 - eq::unit_real(run.word(trial + static_cast<u64>(i)));
             bits |= u64{gap <= bound * static_cast<double>(rows[i])} << i;
         }
-        near &= eq::PlainBlocks::within(run, trial, rows, bound) == bits;
+        masks_agree &= eq::PlainBlocks::within(run, trial, rows, bound) == bits;
         if (sums[0] > 0.0 && sums[0] < eq::kInfinity && strange != 5) {
             const i64 row = eq::block_pick(rows, sums[0], run.word(trial));
-            picks &= 0 <= row && row < eq::kRows && rows[row] > 0;
+            picks_agree &= 0 <= row && row < eq::kRows && rows[row] > 0;
         }
 #ifdef EQUIPOISE_AVX512
         if (std::string(eq::choose_cpu_path().name) == "avx512") {
-            same &= agree(sums_avx512(rows, count, others));
-            near &= within_avx512(run, trial, rows, bound) == bits;
+            sums_agree &= agree(sums_avx512(rows, count, others));
+            masks_agree &= within_avx512(run, trial, rows, bound) == bits;
         }
 #endif
     }
-    check(same, "sums of blocks");
-    check(near, "rows within a bound");
-    check(picks, "a picked row has a weight");
+    check(sums_agree, "sums and signs of blocks are those of a plain loop");
+    check(masks_agree, "rows within a bound are those of a plain loop");
+    check(picks_agree, "a picked row has a positive weight");
 }
 
-// Each row as often as its weight says: 64 weights, 2^18 words that are evenly spread.
-void rows_in_proportion() {
+// Each of 64 rows is picked in proportion to its weight, by 2^18 evenly spaced words.
+void test_rows_are_picked_in_proportion() {
     double w[eq::kRows], sum = 0.0;
     for (i64 i = 0; i < eq::kRows; ++i) w[i] = static_cast<double>(i % 5 == 3 ? 0 : 1 + i % 7), sum += w[i];
     i64 counts[eq::kRows] = {};
@@ -424,26 +429,26 @@ void rows_in_proportion() {
     bool right = true;
     for (i64 i = 0; i < eq::kRows; ++i)
         right &= std::fabs(static_cast<double>(counts[i]) - static_cast<double>(kWords) * w[i] / sum) <= 2.0;
-    check(right, "rows in proportion to weight");
+    check(right, "rows are picked in proportion to weight");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
     if (argc != 2) return std::printf("usage: %s kat_vectors.txt\n", argv[0]), 2;
-    known_answers(argv[1]);
-    multiply_high();
-    elementary();
+    test_known_answers(argv[1]);
+    test_high_half_of_products();
+    test_elementary_functions();
     const std::vector<u64> units = zipf_units(1000);
-    table_is_exact(units);
-    rows_keep_out(units);
-    synthetic_rows<float>();
-    synthetic_rows<double>();
-    neighbors_on_every_path<float>();
-    neighbors_on_every_path<double>();
-    blocks_on_every_path<float>();
-    blocks_on_every_path<double>();
-    rows_in_proportion();
-    std::printf(failures ? "%d checks failed\n" : "all kernels' checks passed\n", failures);
+    test_table_is_exact(units);
+    test_exclusions_leave_only_the_lightest(units);
+    test_synthetic_rows<float>();
+    test_synthetic_rows<double>();
+    test_neighbors_on_every_path<float>();
+    test_neighbors_on_every_path<double>();
+    test_blocks_on_every_path<float>();
+    test_blocks_on_every_path<double>();
+    test_rows_are_picked_in_proportion();
+    std::printf(failures ? "%d checks failed\n" : "all checks of the kernels passed\n", failures);
     return failures ? 1 : 0;
 }

@@ -1,4 +1,4 @@
-"""Negatives do not depend on threads, chunks, batches, CPU path, process, memory layout or ``out=``."""
+"""Negatives do not depend on threads, chunks, batches, the CPU path, the process, layout or ``out=``."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("threads", [2, 3, 8])
-def test_threads(threads, monkeypatch, own_threads):
+def test_threads_do_not_change_the_negatives(threads, monkeypatch, own_threads):
     monkeypatch.setattr(tables, "CHUNK", 1 << 10)
     table = equipoise.AliasTable(WEIGHTS)
     assert table.sample(50_001, rng=3, n_threads=threads).tobytes() == table.sample(50_001, rng=3).tobytes()
@@ -68,7 +68,7 @@ def test_threads(threads, monkeypatch, own_threads):
     assert own_threads.left() == 0
 
 
-def test_threads_by_environment(monkeypatch):
+def test_the_environment_sets_the_number_of_threads(monkeypatch):
     alone = make().sample(ROWS, 30)
     monkeypatch.setenv("EQUIPOISE_NUM_THREADS", "4")
     assert same(make().sample(ROWS, 30), alone)
@@ -91,8 +91,8 @@ def test_the_first_exhausted_row_is_named_for_any_threads():
 @pytest.mark.parametrize("items", [WEIGHTS, N], ids=["alias", "uniform"])
 @pytest.mark.parametrize("k", [7, 64, 65, 255, 256, 257, 600])
 @pytest.mark.parametrize("unique", [False, True])
-def test_chunks_of_rows(items, k, unique, monkeypatch):
-    """Rows are paused and resumed, even in the middle, after the smallest possible budget."""
+def test_chunks_do_not_change_the_negatives(items, k, unique, monkeypatch):
+    """With the smallest budget, kernels pause and resume rows even in the middle."""
     rows, more = ROWS[:40], np.arange(80).reshape(40, 2)
     settings = {"unique": unique, "exclude_ids": more if k % 2 else None, "on_exhausted": "mask"}
     whole = make(items).sample(rows, k, **settings)
@@ -114,8 +114,8 @@ def test_chunks_of_rows(items, k, unique, monkeypatch):
 
 
 @pytest.mark.parametrize("policy", ["mask", "replace"])
-def test_chunks_of_exhausted_rows(policy, monkeypatch):
-    """A row of 100 ids that asks for 300 unique ones needs exact draws, prefix sums and pauses."""
+def test_chunks_do_not_change_exhausted_rows(policy, monkeypatch):
+    """Asking for 300 unique ones of 100 ids takes exact draws, prefix sums and pauses."""
     weights = np.where(np.arange(120) < 100, 2.0 ** -np.arange(120), 0)
     settings = {"unique": True, "on_exhausted": policy, "exclude_ids": np.arange(6).reshape(3, 2)}
     whole = equipoise.NegativeSampler(weights, seed=3).sample([0, 1, 2], 300, **settings)
@@ -125,7 +125,7 @@ def test_chunks_of_exhausted_rows(policy, monkeypatch):
 
 
 @pytest.mark.parametrize("unique", [False, True])
-def test_chunks_of_a_shared_set(unique, monkeypatch):
+def test_chunks_do_not_change_a_shared_set(unique, monkeypatch):
     whole = make().sample_shared(4000, unique=unique)
     monkeypatch.setattr(shared, "_SHARED_CHUNK", 64)
     cut = make().sample_shared(4000, unique=unique)
@@ -133,7 +133,7 @@ def test_chunks_of_a_shared_set(unique, monkeypatch):
     assert cut.num_tries == whole.num_tries
 
 
-def test_chunks_of_hits(monkeypatch):
+def test_chunks_do_not_change_accidental_hits(monkeypatch):
     candidates = np.arange(0, 400, 3)
     whole = make().accidental_hits(ROWS[:50], candidates)
     positives = [set(INDICES[INDPTR[r] : INDPTR[r + 1]].tolist()) for r in ROWS[:50]]
@@ -142,7 +142,7 @@ def test_chunks_of_hits(monkeypatch):
     assert make().accidental_hits(ROWS[:50], candidates).tobytes() == whole.tobytes()
 
 
-def test_prefix_sums_come_with_the_first_exact_draw():
+def test_prefix_sums_are_made_by_the_first_exact_draw():
     table = equipoise.AliasTable(np.arange(1, 101))
     sampler = equipoise.NegativeSampler(table, exclude=([0, 0, 99], np.arange(99)[::-1] + 1))
     sampler.sample([0, 0], 50)
@@ -183,7 +183,7 @@ def test_parts_of_out_must_not_overlap():
 
 
 def test_threads_may_write_to_the_same_out():
-    """The results are arbitrary, but nothing crashes, since kernels do not read their outputs."""
+    """The results are arbitrary, but nothing crashes, because kernels do not read their outputs."""
     sampler, shape = make(), (4000, 20)
     out = equipoise.Negatives(
         np.empty(shape, np.int64), np.empty(shape, np.float32), np.empty(shape, np.bool_)
@@ -256,7 +256,7 @@ def run(**environment):
     return done.stdout.split()
 
 
-def test_cpu_path():
+def test_the_cpu_path_does_not_change_the_negatives():
     found, with_it = run()
     without, digest = run(EQUIPOISE_DISABLE_CPU_FEATURES="AVX512")
     assert digest == with_it
@@ -272,7 +272,7 @@ def _draw(queue):
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_process(method):
+def test_the_process_does_not_change_the_negatives(method):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no start method {method} here")
     context = multiprocessing.get_context(method)
@@ -326,7 +326,7 @@ def test_out_is_filled_in_place():
     assert same(room, make().sample(ROWS, 4))
 
 
-def test_results_are_writable_and_their_own():
+def test_results_are_writable_and_own_their_memory():
     got = make().sample(ROWS[:3], 4)
     for a in (got.ids, got.log_q, got.mask, equipoise.UniformTable(5).sample(3)):
         assert a.flags.writeable
@@ -351,7 +351,7 @@ def test_threads_that_share_a_sampler_take_different_rows():
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32, np.uint64])
-def test_exclude_of_any_integer_dtype(dtype):
+def test_exclude_accepts_any_integer_dtype(dtype):
     lists = [[3, 1], [], [0, 2, 0]]
     indptr, indices = cases.csr(lists, dtype)
     wanted = NegativeSampler(EXACT, exclude=cases.csr(lists)).sample([0, 1, 2], 5)
@@ -374,7 +374,7 @@ def test_exclude_is_copied_and_not_modified():
     assert set(answer.ids.ravel().tolist()) == {0, 2}
 
 
-def test_exclude_as_a_scipy_matrix():
+def test_exclude_accepts_a_scipy_matrix():
     sparse = pytest.importorskip("scipy.sparse")
     indptr, indices = cases.csr([[3, 1], [0]])
     matrix = sparse.csr_matrix((np.zeros(3), indices, indptr), shape=(2, 4))
@@ -386,7 +386,7 @@ def test_exclude_as_a_scipy_matrix():
         NegativeSampler(4, exclude=matrix.tocsc())
 
 
-def test_exclude_ids_of_one_column():
+def test_exclude_ids_may_have_one_dimension():
     sampler = NegativeSampler(EXACT)
     keys = [1, 2, 3]
     flat = sampler.sample([0, 1, 2], 5, exclude_ids=[3, -1, 0], row_keys=keys)
@@ -397,7 +397,7 @@ def test_exclude_ids_of_one_column():
     assert equal(none, sampler.sample([0, 1, 2], 5, row_keys=keys))
 
 
-def test_out():
+def test_out_is_checked_and_returned():
     sampler = NegativeSampler(cases.zipf(100))
     wanted = sampler.sample([0, 1], 3, row_keys=[5, 6])
     out = Negatives(np.full((2, 3), -7), np.full((2, 3), np.nan, np.float32), np.zeros((2, 3), bool))
@@ -418,7 +418,7 @@ def test_out():
         sampler.sample([0, 1], 3, out=(out.ids, out.log_q, out.mask))
 
 
-def test_torch_tensors_in_and_out():
+def test_torch_tensors_go_in_and_out():
     torch = pytest.importorskip("torch")
     w, exclude = cases.zipf(100), cases.csr([[3], [1, 2]])
     wanted = NegativeSampler(w, exclude=exclude).sample([0, 1], 3, exclude_ids=[5, -1], row_keys=[8, 9])
@@ -460,7 +460,7 @@ def test_shared_sets_do_not_depend_on_rows_or_exclusions():
 @pytest.mark.parametrize(
     "there", ["nothing", "torch", "torch.utils", "torch.utils.data", "None", "no worker"]
 )
-def test_a_torch_that_is_still_being_imported(there, monkeypatch):
+def test_a_half_imported_torch_is_ignored(there, monkeypatch):
     """While another thread imports torch, its modules exist but are empty."""
     wanted = five(seed=1).sample([0, 1], 3).ids.tolist()
     modules = {

@@ -242,14 +242,14 @@ CALLS = [
 
 
 @pytest.mark.parametrize("case", range(len(CALLS)))
-def test_calls(case):
+def test_bad_calls_are_refused(case):
     call, error, text = CALLS[case]
     with pytest.raises(error, match=text):
         call()
 
 
 @pytest.mark.parametrize("form", ["csc", "coo", "wide", "explicit zero"])
-def test_scipy(form):
+def test_bad_scipy_matrices_are_refused(form):
     sparse = pytest.importorskip("scipy.sparse", reason="scipy is not installed")
     dense = np.array([[0, 1, 0], [1, 0, 1]])
     if form == "wide":
@@ -257,7 +257,7 @@ def test_scipy(form):
             ValueError, match=r"exclude must have 4 columns, one for each item, got shape \(2, 3\)"
         ):
             equipoise.NegativeSampler(4, exclude=sparse.csr_array(dense))
-    elif form == "explicit zero":  # only the pattern matters
+    elif form == "explicit zero":  # only the positions of the entries matter
         csr = sparse.csr_array((np.zeros(1), np.array([2]), np.array([0, 1])), shape=(1, 3))
         assert 2 not in equipoise.NegativeSampler(3, exclude=csr).sample([0], 50).ids
     else:
@@ -287,7 +287,7 @@ def test_an_error_leaves_the_state_unchanged():
         assert json.dumps(s.state_dict()) == before
 
 
-def test_arguments_of_sample_and_init():
+def test_bad_arguments_of_the_sampler_are_refused():
     sampler = NegativeSampler(EXACT, exclude=cases.csr([[], [0]]))
     for rows in ([2], [-1], np.array([2**63], dtype=np.uint64)):
         with pytest.raises(IndexError, match="rows"):
@@ -332,7 +332,7 @@ def test_arguments_of_sample_and_init():
             NegativeSampler(4, exclude=([0, 2], indices))
 
 
-def test_rows_exhausted_by_exclude_ids_or_weights():
+def test_rows_may_be_exhausted_by_exclude_ids_or_weights():
     sampler = NegativeSampler([0, 2, 0, 1], exclude=cases.csr([[3]]))
     assert sampler.sample([0], 1, exclude_ids=[2]).ids.tolist() == [[1]]
     with pytest.raises(ValueError, match="row"):
@@ -351,7 +351,7 @@ def test_the_first_exhausted_row_is_named(n_threads):
         sampler.sample(rows, 4, n_threads=n_threads)
 
 
-def test_arguments_of_accidental_hits():
+def test_bad_arguments_of_accidental_hits_are_refused():
     sampler = NegativeSampler(5, exclude=cases.csr([[2], [4]]))
     for arguments, error, says in (
         (([2], [0]), IndexError, "rows"),
@@ -369,7 +369,7 @@ def test_arguments_of_accidental_hits():
     assert not NegativeSampler(5).accidental_hits([0, 99], [1, 2]).any()
 
 
-def test_too_large_results_raise_memory_error():
+def test_results_that_are_too_large_raise_memory_error():
     before = five().state_dict()
     s = five()
     for call in (
@@ -382,7 +382,7 @@ def test_too_large_results_raise_memory_error():
     assert s.state_dict() == before
 
 
-def test_a_tensor_on_an_unknown_device():
+def test_a_tensor_on_an_unknown_device_is_refused():
     class NoDevice(RaisingTensor):
         def __dlpack_device__(self):
             return self.error
@@ -410,7 +410,7 @@ WAYS = {
 
 @pytest.mark.parametrize("kind", [Raising, RaisingTensor])
 @pytest.mark.parametrize("name", WAYS)
-def test_arguments_that_raise(name, kind):
+def test_an_argument_that_raises_is_named(name, kind):
     """An exception raised by an argument's own code becomes a TypeError that names the argument."""
     for error in (RuntimeError("no"), AttributeError("no"), NotImplementedError(), BufferError("no")):
         with pytest.raises(TypeError, match=rf"^{name}\b.* be .* got (a )?{kind.__name__}"):
@@ -420,7 +420,7 @@ def test_arguments_that_raise(name, kind):
 @pytest.mark.parametrize("kind", [Raising, RaisingTensor])
 @pytest.mark.parametrize("name", WAYS)
 def test_memory_errors_and_interrupts_pass_through(name, kind):
-    """MemoryError and KeyboardInterrupt are not the argument's fault."""
+    """MemoryError and KeyboardInterrupt are not caused by a bad argument."""
     for error in (MemoryError("all gone"), KeyboardInterrupt()):
         with pytest.raises(type(error)):
             WAYS[name](kind(error))

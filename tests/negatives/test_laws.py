@@ -1,4 +1,4 @@
-"""Statistical and exact tests of the distributions of negatives.
+"""Negatives follow their distributions; tests are exact where possible, and otherwise statistical.
 
 False alarms: the level of each check is at most ALPHA = 1e-8, and one run of the file makes at most 100
 checks, so a correct library fails this file for a given seed with probability at most 1e-6, and for any of
@@ -35,7 +35,7 @@ from support.laws import (
 )
 
 
-def test_log_q_with_replacement():
+def test_log_q_with_replacement_is_exact():
     sampler = NegativeSampler(EXACT, exclude=cases.csr([[], [3], [0, 1], [1, 1, 3, 1]]))
     for row, blocked in enumerate([(), (3,), (0, 1), (1, 3)]):
         answer = sampler.sample([row] * 50, 8)
@@ -46,7 +46,7 @@ def test_log_q_with_replacement():
 
 
 def test_an_id_excluded_twice_counts_once():
-    """Repeating an id in the CSR, in exclude_ids or in both does not change a byte."""
+    """Repeating an id in the CSR matrix, in exclude_ids or in both does not change a byte."""
     exclude = cases.csr([[3], [3, 3, 3], [], [3]])
     sampler = NegativeSampler(EXACT, exclude=exclude)
     keys = [8, 8, 8, 8]
@@ -84,7 +84,7 @@ def test_log_q_of_unique_rows_is_sequential(items):
 
 
 def test_log_q_is_not_clipped():
-    """The tail of a large catalog keeps its own probabilities, far below 1e-6."""
+    """The rarest items of a large catalog keep their probabilities, which are far below 1e-6."""
     w = np.ones(1000)
     w[0] = 1e12
     sampler = NegativeSampler(w, exclude=cases.csr([[0], []]))
@@ -122,7 +122,7 @@ def test_excluded_ids_are_never_drawn(items, unique):
 
 
 def test_excluding_all_but_the_lightest_of_a_million_items():
-    """Draws end, and 1 - q does not suffer from cancellation, with about 1e-13 of the mass left."""
+    """With about 1e-13 of the mass left, draws end and 1 - q does not suffer from cancellation."""
     n = 10**6
     w = cases.zipf(n) ** 2
     everything_but = [np.setdiff1d(np.arange(n), keep) for keep in ([n - 1], [n - 1, n - 2], [n - 1, 5])]
@@ -155,7 +155,7 @@ def test_excluding_all_but_one_of_a_million_uniform_items():
 
 
 @pytest.mark.parametrize("light", [1.0, 1e-200])
-def test_one_item_has_nearly_all_the_weight(light):
+def test_draws_end_if_one_item_has_nearly_all_the_weight(light):
     """With p >= 1 - 1e-12, rejection alone would never end."""
     w = np.full(6, light)
     w[2] = 1e13
@@ -171,8 +171,8 @@ def test_one_item_has_nearly_all_the_weight(light):
     assert np.all(shared.log_q <= 0)
 
 
-def test_real_interactions(data_dir):
-    """For all users of a shop, no purchase is a negative, and rows drawn completely end with log q = 0."""
+def test_no_real_purchase_is_a_negative(data_dir):
+    """No user gets a purchase as a negative, and if all other ids are drawn, the last has log q = 0."""
     parquet = pytest.importorskip("pyarrow.parquet")
     path = data_dir / "online_retail" / "interactions_5core.parquet"
     if not path.is_file():
@@ -199,13 +199,13 @@ def test_real_interactions(data_dir):
 
 
 def test_rows_with_neighboring_keys_differ():
-    """Consecutive keys do not share a run: 200 rows of 8 ids from 10^9 items have hardly any repeats."""
+    """Consecutive keys do not share words: 200 rows of 8 ids from 10^9 items have hardly any repeats."""
     ids = NegativeSampler(10**9).sample([0] * 200, 8, row_keys=range(200)).ids
     assert len(set(itertools.chain.from_iterable(ids.tolist()))) >= 1598
 
 
 @pytest.mark.parametrize("items", [[1, 0, 2, 3], 4], ids=["table", "uniform"])
-def test_on_exhausted(items):
+def test_on_exhausted_raises_masks_or_replaces(items):
     all_of_it = list(range(4))
     sampler = NegativeSampler(items, exclude=cases.csr([[], all_of_it, [0, 1], [0, 1, 2]]))
     for unique in (False, True):
@@ -260,7 +260,7 @@ def test_shared_draws_all_ids_of_positive_weight_and_no_others(items):
         sampler.sample_shared(-1)
 
 
-def test_shared_of_one_item():
+def test_shared_set_of_one_item():
     sampler = NegativeSampler([3.0])
     shared = sampler.sample_shared(1)
     assert (shared.ids.tolist(), shared.log_q.tolist(), shared.num_tries) == ([0], [0.0], 1)
@@ -271,7 +271,7 @@ WEIGHTED = [1.0, 2.0, 0.0, 4.0, 8.0]
 
 @pytest.mark.parametrize("keyed", [True, False])
 @pytest.mark.parametrize("items", [WEIGHTED, 5], ids=["weights", "uniform"])
-def test_joint_law_of_unique_rows(items, keyed, any_seed):
+def test_unique_rows_follow_their_joint_law(items, keyed, any_seed):
     w = [1.0] * 5 if items == 5 else items
     sampler = NegativeSampler(items, exclude=cases.csr([[], [4], [0, 1]]), seed=any_seed)
     size = 150_000
@@ -292,7 +292,7 @@ def test_rows_with_replacement_are_independent_slots(items, any_seed):
 
 
 def test_replace_draws_the_rest_with_replacement(any_seed):
-    """Slots 0 and 1 are a permutation of the ids that are left, slots 2 and 3 independent draws of them."""
+    """Slots 0 and 1 are a permutation of the ids that are left; slots 2 and 3 are independent draws."""
     sampler = NegativeSampler([3.0, 1.0, 5.0], exclude=cases.csr([[2]]), seed=any_seed)
     ids = sampler.sample(np.zeros(100_000, int), 4, unique=True, on_exhausted="replace").ids
     first, rest = without_replacement([3.0, 1.0], 2), independent({0: 0.75, 1: 0.25}, 2)
@@ -301,7 +301,7 @@ def test_replace_draws_the_rest_with_replacement(any_seed):
 
 
 @pytest.mark.parametrize("heavy", [10.0, 1e3, 1e9, 1e300])
-def test_exact_draws_from_the_complement(heavy, any_seed):
+def test_draws_follow_the_law_of_the_complement(heavy, any_seed):
     """The excluded id has a third to nearly all of the mass, so redraws, exact draws or both occur."""
     table = AliasTable([1.0, heavy, 5.0, 2.0, 8.0, 4.0])
     sampler = NegativeSampler(table, exclude=cases.csr([[1]]), seed=any_seed)
@@ -340,7 +340,7 @@ def test_addresses_are_independent(any_seed):
 
 
 def num_tries_law(weights, c, most):
-    """Return P(num_tries = t) for t < most, and the remaining mass, by a walk over sets of drawn ids."""
+    """Return P(num_tries = t) for t < most, and the remaining mass, from all sets of drawn ids."""
     p = [w / math.fsum(weights) for w in weights]
     states, law = {frozenset(): 1.0}, {}
     for t in range(1, most):
@@ -356,7 +356,7 @@ def num_tries_law(weights, c, most):
 
 
 @pytest.mark.parametrize("items", [[1.0, 2.0, 4.0, 8.0], 4], ids=["weights", "uniform"])
-def test_shared_unique_law_and_num_tries(items, any_seed):
+def test_shared_sets_and_num_tries_follow_their_law(items, any_seed):
     w = [1.0] * 4 if items == 4 else items
     sampler = NegativeSampler(items, seed=any_seed)
     answers = [sampler.sample_shared(3) for _ in range(20_000)]
@@ -365,7 +365,7 @@ def test_shared_unique_law_and_num_tries(items, any_seed):
     check_counts(tries, num_tries_law(w, 3, 20), any_seed)
 
 
-def test_shared_unique_law_where_the_exact_draw_decides(any_seed):
+def test_shared_sets_that_need_exact_draws_follow_their_law(any_seed):
     """One id has 1 - 5e-5 of the mass, so the others and their numbers of tries are drawn exactly."""
     w = [1.0, 4e5, 2.0, 7.0, 10.0]
     sampler = NegativeSampler(w, seed=any_seed)
@@ -374,8 +374,8 @@ def test_shared_unique_law_where_the_exact_draw_decides(any_seed):
     tries = np.array([a.num_tries for a in answers if a.ids[0] == 1])
     law = without_replacement([1.0, 0.0, 2.0, 7.0, 10.0], 2)
     check_counts(counted(head_first[:, 1:]), law, any_seed)
-    # num_tries is 1 + two geometric waits. A call for two ids has only the first wait, which is tested in ten
-    # cells of probability 1/10 each. The mean of the sum is tested too.
+    # num_tries is 1 plus two geometric waits. A call for two ids has only the first wait, which is tested in
+    # ten cells of probability 1/10 each. The mean of the sum is tested, too.
     total = math.fsum(w)
     p = 20.0 / total
     firsts = [sampler.sample_shared(2) for _ in range(20_000)]
@@ -393,7 +393,7 @@ def test_shared_unique_law_where_the_exact_draw_decides(any_seed):
     assert abs((tries - 1).mean() - mean) < 7 * tries.std() / math.sqrt(len(tries))
 
 
-def test_shared_with_replacement(any_seed):
+def test_shared_draws_with_replacement_follow_the_table(any_seed):
     w = [1.0, 2.0, 4.0]
     sampler = NegativeSampler(w, seed=any_seed)
     check_counts(counted(sampler.sample_shared(200_000, unique=False).ids), normalized(w), any_seed)

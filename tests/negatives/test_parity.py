@@ -1,4 +1,4 @@
-"""Negatives have the same bytes in C++ and Numba."""
+"""C++ and Numba draw the same negatives, byte for byte."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs both backends; mis
 
 @given(SEEDS)
 @settings(max_examples=200)
-def test_exclusions(seed):
+def test_exclusions_agree(seed):
     rng = np.random.default_rng(seed)
     n, rows = int(rng.choice([1, 2, 50, 5000])), int(rng.integers(0, 30))
     indptr, ids = exclusions_of(rng, rows, n, int(rng.choice([0, 1, 15, 16, 17, 40, 700])))
@@ -56,8 +56,8 @@ def test_exclusions(seed):
 
 @given(SEEDS)
 @settings(max_examples=1000)
-def test_rows_of_negatives(seed):
-    """Calls end in the same way for any budget and any range of rows."""
+def test_kernel_rows_agree(seed):
+    """Test any budget and any range of rows. The backends may pause at different rows."""
     rng = np.random.default_rng(seed)
     n, units, cells, prefix = table_of(rng, int(rng.choice([1, 2, 7, 40, 300])))
     users, batch = int(rng.integers(1, 9)), int(rng.integers(0, 40))
@@ -80,7 +80,7 @@ def test_rows_of_negatives(seed):
     exclusions = (frozen(indptr), frozen(excluded), sums)
     drawn_for = (*address, row_keys, frozen(rows), frozen(more), unique, policy)
     said = []
-    for kernels in both():  # they may pause at different rows, but end alike
+    for kernels in both():  # they may pause at different rows, but the end is the same
         out = [np.zeros((batch, k), dtype) for dtype in (np.int64, np.float32, np.bool_)]
         at, status, left, known_prefix = start, 0, 0, NONE
         scratch = np.zeros(longest + 2 * (m + k) + 7, np.uint64)  # a paused row resumes from here
@@ -99,7 +99,7 @@ def test_rows_of_negatives(seed):
 
 @given(SEEDS)
 @settings(max_examples=200)
-def test_shared(seed):
+def test_kernel_shared_sets_agree(seed):
     rng = np.random.default_rng(seed)
     n, units, cells, _ = table_of(rng, int(rng.choice([1, 2, 7, 300, 3000])))
     address = [int(w) for w in words(rng, 3)]
@@ -120,8 +120,8 @@ def test_shared(seed):
 
 
 @pytest.mark.parametrize("items", ITEMS)
-def test_samplers(items):
-    """All combinations of arguments agree, including rows with no id left."""
+def test_samplers_agree(items):
+    """Test all combinations of arguments, including rows with no id left."""
     n = 60
     rows_of = list(cases.exclusions(cases.zeros_inside(n)).values())
     exclude = cases.csr(rows_of)
@@ -151,8 +151,8 @@ def test_samplers(items):
                     check(lambda g=given_exclude, k=k, how=how: run(g, k, keyed=k % 2 == 0, **how))
 
 
-def test_many_rows():
-    """Batches that exceed one budget agree, on one thread and on three."""
+def test_large_batches_agree():
+    """Test batches that exceed one budget, on one thread and on three."""
     rng = np.random.default_rng(1)
     exclude = cases.csr([list(rng.integers(0, 40, rng.integers(0, 60))) for _ in range(400)])
     rows = rng.integers(0, 400, 30_000)
@@ -164,7 +164,7 @@ def test_many_rows():
     check(run)
 
 
-def test_out_is_filled():
+def test_filled_out_agrees():
     def run():
         out = equipoise.Negatives(
             np.empty((9, 4), np.int64), np.empty((9, 4), np.float32), np.empty((9, 4), bool)
@@ -177,7 +177,7 @@ def test_out_is_filled():
 
 
 @pytest.mark.parametrize("items", ITEMS)
-def test_shared_negatives(items):
+def test_shared_sets_agree(items):
     n = 300
 
     def run():
@@ -191,12 +191,12 @@ def test_shared_negatives(items):
     check(lambda: equipoise.NegativeSampler(ITEMS[items](n)).sample_shared(n + 1))
 
 
-def test_shared_negatives_in_many_chunks():
+def test_shared_sets_of_many_chunks_agree():
     check(lambda: equipoise.NegativeSampler(cases.zipf(10**5), seed=4).sample_shared(99_000))
     check(lambda: equipoise.NegativeSampler(10**6, seed=4).sample_shared(300_000, unique=False))
 
 
-def test_hits_and_probabilities():
+def test_hits_and_probabilities_agree():
     rng = np.random.default_rng(3)
     exclude = cases.csr([list(rng.integers(0, 200, size)) for size in (0, 1, 30, 150, 7)])
 
@@ -214,7 +214,7 @@ def test_hits_and_probabilities():
     check(run)
 
 
-def test_a_state_of_either_continues_in_the_other():
+def test_a_state_continues_on_the_other_backend():
     states, went_on = {}, {}
 
     def sampler():
@@ -238,8 +238,8 @@ def test_a_state_of_either_continues_in_the_other():
 
 @given(SEEDS)
 @settings(max_examples=300)
-def test_any_sampler(seed):
-    """Random samplers and calls agree, with small budgets too."""
+def test_random_samplers_agree(seed):
+    """Test random samplers and calls, also with small budgets."""
     rng = np.random.default_rng(seed)
     n, users, batch = int(rng.integers(1, 80)), int(rng.integers(1, 12)), int(rng.integers(0, 60))
     w = weights_of(rng, n)

@@ -1,4 +1,4 @@
-"""Negatives, shared sets and accidental hits have the bytes of the reference."""
+"""Negatives, shared sets and accidental hits equal those of the reference, byte for byte."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_larger_batches_match_the_reference(n, b, k, most, uniform, unique):
 @pytest.mark.parametrize("d", [127, 128, 129])
 @pytest.mark.parametrize("k", [255, 256, 257])
 def test_rows_match_the_reference_at_the_limits_of_kernels(k, d, uniform):
-    """The numbers of slots and of excluded ids are close to limits of the kernels."""
+    """Test numbers of slots and of excluded ids that are close to limits of the kernels."""
     n, lists = 600, [list(range(0, 2 * d, 2)), list(range(d)), []]
     w = cases.zipf(n)
     table = reference.uniform_table(n) if uniform else reference.alias_table(w)
@@ -168,7 +168,7 @@ def test_long_rows_without_exclusions_match_the_reference(k):
 
 
 def test_uniform_rows_of_billions_of_items():
-    """Of 2^32 - 1 ids, the row excludes the first, the last and some others."""
+    """Exclude the first, the last and some other ids of 2^32 - 1."""
     n = 2**32 - 1
     excluded = [0, 1, 2, 7, 2**31 - 1, 2**31, 2**31 + 2, n - 2, n - 1]
     sampler = NegativeSampler(n, exclude=cases.csr([excluded]), seed=1)
@@ -220,13 +220,13 @@ def test_shared_matches_the_reference_on_random_input(data):
         assert answer.num_tries == tries
 
 
-def test_accidental_hits():
+def test_accidental_hits_match_the_reference():
     draw = np.random.default_rng(4)
     lists = [draw.integers(0, 60, size).tolist() for size in (0, 1, 5, 40, 60, 200)]
     exclude = cases.csr(lists)
     sampler = NegativeSampler(60, exclude=exclude)
     rows = draw.integers(0, 6, 50)
-    candidates = draw.integers(0, 60, 80)  # repeats are intended
+    candidates = draw.integers(0, 60, 80)  # ids are repeated on purpose
     hits = sampler.accidental_hits(rows, candidates)
     assert hits.dtype == np.bool_
     assert np.array_equal(hits, reference.accidental_hits(rows, candidates, exclude))
@@ -242,7 +242,7 @@ def test_accidental_hits():
 
 
 def test_in_batch_hits_skip_the_column_of_the_row_itself():
-    """Of two rows with the same positive, each keeps its own column and masks the other one."""
+    """If two rows have the same positive, each keeps its own column and masks the other one."""
     sampler = NegativeSampler(5, exclude=cases.csr([[2], [2, 4], [0]]))
     hits = sampler.accidental_hits([0, 1, 2], [2, 2, 0], keep=np.arange(3))
     assert hits.tolist() == [[False, True, False], [True, False, False], [False, False, False]]

@@ -1,4 +1,4 @@
-"""Keys, counters, epochs, states and copies of samplers of negatives."""
+"""Samplers of negatives can be resumed, copied and pickled: keys, counters, epochs and states."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_keyed_calls_do_not_advance_the_counter():
 
 
 @pytest.mark.parametrize("n_threads", [1, 4])
-def test_counted_rows_do_not_depend_on_batch_boundaries(n_threads):
+def test_counted_rows_do_not_depend_on_batches(n_threads):
     whole = NegativeSampler(cases.zipf(100), seed=1).sample([5] * 100, 4)
     sampler = NegativeSampler(cases.zipf(100), seed=1)
     split = [sampler.sample([5] * size, 4, n_threads=n_threads) for size in (1, 0, 30, 2, 67)]
@@ -83,7 +83,7 @@ def test_counted_rows_do_not_depend_on_batch_boundaries(n_threads):
 
 
 def test_python_threads_share_a_sampler():
-    """Keyed calls from eight threads, one of which makes the prefix sums, equal those of one thread."""
+    """Keyed calls from eight threads, one of which makes the prefix sums, give the rows of one thread."""
     w = cases.pareto(20_000)
     exclude = cases.csr([np.argsort(w)[5:].tolist()])
 
@@ -96,14 +96,14 @@ def test_python_threads_share_a_sampler():
         answers = list(pool.map(lambda some: shared.sample(rows, 3, row_keys=some), keys))
     alone = sampler().sample(np.zeros(4000, dtype=np.int64), 3, row_keys=keys.ravel())
     assert np.array_equal(np.concatenate([answer.ids for answer in answers]), alone.ids)
-    # Counted calls use each row number once, in any order.
+    # Counted calls use each number of a row once, in any order.
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: shared.sample([0], 3).ids[0].tolist(), range(400)))
     assert sorted(answers) == sorted(sampler().sample([0] * 400, 3).ids.tolist())
 
 
-def test_addresses_differ():
-    """Another seed, stream, epoch or kind of key gives other words."""
+def test_different_addresses_give_different_draws():
+    """Change the seed, the stream, the epoch and the kind of key."""
 
     def ids(seed=0, stream=0, epoch=0, keys=None):
         sampler = NegativeSampler(10**9, seed=seed, stream=stream)
@@ -165,7 +165,7 @@ def test_state_survives_json():
     fresh.load_state_dict(state)
     assert equal(fresh.sample([1, 0], 4), wanted[0])
     assert fresh.sample_shared(5).ids.tolist() == wanted[1].ids.tolist()
-    # The loaded state belongs to the caller, and later draws do not change it.
+    # The state belongs to the caller, and later draws do not change it.
     again = make()
     again.load_state_dict(state)
     assert equal(again.sample([1, 0], 4), wanted[0])
@@ -194,7 +194,7 @@ def test_a_foreign_state_is_refused(other):
     assert foreign.state_dict() == before
 
 
-def test_the_same_configuration_in_another_form_is_accepted():
+def test_a_state_fits_the_same_configuration_in_another_form():
     state = make().state_dict()
     make(items=AliasTable(cases.zipf(100))).load_state_dict(state)
     make(exclude=cases.csr([[2, 1, 2], [3, 3]])).load_state_dict(state)
@@ -286,7 +286,7 @@ def test_a_mapped_table_keeps_the_sampler_small(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="a mapped file cannot be removed there")
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
 def test_copies_outlive_the_file_of_a_mapped_table(copied, tmp_path):
-    """Mapped pages stay available without the file. Only a pickle needs it."""
+    """Mapped pages stay available without the file. Only a pickle needs the file."""
     AliasTable(cases.pareto(1000)).save(tmp_path / "table")
     table = AliasTable.load(tmp_path / "table")
     sampler = NegativeSampler(table, seed=1)
@@ -330,7 +330,7 @@ def test_exclusions_take_4_bytes_per_pair_and_16_per_row():
     assert all(a.base is None for a in held)
 
 
-def test_a_forked_child_has_its_own_lock():
+def test_a_forked_child_gets_a_new_lock():
     if not hasattr(os, "fork"):
         return  # not supported on this platform
     sampler = make()

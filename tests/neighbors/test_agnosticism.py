@@ -1,4 +1,4 @@
-"""Layouts, threads, other queries and CPU paths do not change the neighbors."""
+"""Neighbors do not depend on layout, threads, other queries or the CPU path, and belong to the caller."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.points import DTYPES, alike, arrange, codes_of, digest, points, sam
 
 
 def test_an_answer_does_not_depend_on_the_queries_beside_it():
-    """If all have one scale: a query of another magnitude may change the scale, and so the rounding."""
+    """All queries have one scale here. Another magnitude could change the scale, and with it the rounding."""
     x, queries = points("uniform", 800, 6, np.float32), points("uniform", 200, 6, np.float32, seed=1)
     together = equipoise.nearest_neighbors(x, 5, queries=queries)
     for i in range(0, 200, 13):
@@ -28,7 +28,7 @@ def test_an_answer_does_not_depend_on_the_queries_beside_it():
 
 @pytest.mark.parametrize("d", [1, 5, 16])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_any_layout(dtype, d):
+def test_the_memory_layout_does_not_matter(dtype, d):
     x, queries = points("clustered", 300, d, dtype), points("uniform", 50, d, dtype)
     plain, asked = equipoise.nearest_neighbors(x, 5), equipoise.nearest_neighbors(x, 5, queries=queries)
     same(plain, reference.neighbors(x, 5))
@@ -44,14 +44,14 @@ def test_any_layout(dtype, d):
         alike(equipoise.nearest_neighbors(x.tolist(), 5), plain)
 
 
-def test_strides_of_zero():
+def test_broadcast_rows_are_accepted():
     x = np.broadcast_to(np.float32(3.5), (300, 4))
     same(equipoise.nearest_neighbors(x, 5), reference.neighbors(np.array(x), 5))
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_memory_mapped_file(dtype, order, tmp_path):
+def test_a_memory_mapped_file_is_accepted(dtype, order, tmp_path):
     x = points("uniform", 700, 9, dtype)
     file = tmp_path / "points"
     mapped = np.memmap(file, dtype, "w+", offset=64, shape=x.shape, order=order)
@@ -68,7 +68,7 @@ def test_memory_mapped_file(dtype, order, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["clustered", "uniform", "duplicated", "grid"])
-def test_threads(name, own_threads):
+def test_threads_do_not_change_the_neighbors(name, own_threads):
     x, codes = points(name, 12_000, 5, np.float32), codes_of(np.random.default_rng(1), 12_000, 2)
     queries = points(name, 3000, 5, np.float32, seed=1)
     for search in (
@@ -82,7 +82,7 @@ def test_threads(name, own_threads):
         assert own_threads.left() == 0
 
 
-def test_threads_from_the_environment(monkeypatch):
+def test_the_environment_sets_the_number_of_threads(monkeypatch):
     x = points("clustered", 3000, 5, np.float32)
     one = equipoise.nearest_neighbors(x, 5)
     monkeypatch.setenv("EQUIPOISE_NUM_THREADS", "3")
@@ -107,8 +107,18 @@ def elsewhere(**environment):
 
 
 @pytest.mark.parametrize("off", ["avx512", "avx512,avx2", "AVX512,AVX2"])
-def test_every_cpu_path(off):
+def test_the_cpu_path_does_not_change_the_neighbors(off):
     path, seen = elsewhere(EQUIPOISE_DISABLE_CPU_FEATURES=off)
     assert seen == digest()
     if equipoise.backend() == "cpp":
         assert path != "avx512"
+
+
+def test_results_are_writable_and_own_their_memory():
+    got = equipoise.nearest_neighbors(points("uniform", 40, 3, np.float32), 4)
+    for a in (got.indices, got.distances):
+        assert a.flags.writeable
+        assert a.flags.c_contiguous
+        assert a.flags.owndata
+    with pytest.raises(AttributeError):
+        got.indices = None

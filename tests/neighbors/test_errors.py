@@ -20,7 +20,7 @@ def with_bad(row, column, value, dtype=np.float64, n=10, d=3, order="C"):
 
 
 def both_bad():
-    """Two bad values, of which the first in row order must be named, although it is the second in memory."""
+    """Return two bad values. The first in row order must be named, although it is the second in memory."""
     x = with_bad(4, 0, NAN, order="F")
     x[2, 2] = -INF
     return x
@@ -119,7 +119,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input(name):
+def test_bad_input_is_refused(name):
     args, more, error, text = BAD[name]
     before = [np.array(a) for a in args if type(a) is np.ndarray]
     with pytest.raises(error, match=text) as caught:
@@ -130,14 +130,14 @@ def test_bad_input(name):
 
 
 @pytest.mark.parametrize("variable", ["0", "-1", "two", "1.5"])
-def test_threads_from_the_environment(monkeypatch, variable):
+def test_a_bad_environment_variable_is_refused(monkeypatch, variable):
     monkeypatch.setenv("EQUIPOISE_NUM_THREADS", variable)
     with pytest.raises(ValueError, match="EQUIPOISE_NUM_THREADS must be a whole number >= 1"):
         equipoise.nearest_neighbors(X, 2)
     assert equipoise.nearest_neighbors(X, 2, n_threads=1).indices.shape == (10, 2)
 
 
-def test_unknown_and_positional_arguments():
+def test_unknown_and_positional_arguments_are_refused():
     for wrong in ({"n_jobs": 2}, {"radius": 1.0}):
         with pytest.raises(TypeError, match="unexpected keyword argument"):
             equipoise.nearest_neighbors(X, 2, **wrong)
@@ -167,7 +167,7 @@ def test_both_backends_raise_the_same_errors():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_two_rows(dtype):
+def test_two_rows_are_enough(dtype):
     got = equipoise.nearest_neighbors(np.array([[0.0, 0.0], [3.0, 4.0]], dtype), 1)
     assert got.indices.tolist() == [[1], [0]]
     assert got.distances.tolist() == [[5.0], [5.0]]
@@ -177,7 +177,7 @@ def test_two_rows(dtype):
     assert got.distances.tolist() == [[0.0], [0.0]]
 
 
-def test_no_queries():
+def test_there_may_be_no_queries():
     got = equipoise.nearest_neighbors(X32, 2, queries=X32[:0])
     assert got.indices.shape == got.distances.shape == (0, 2)
     assert (got.indices.dtype, got.distances.dtype) == (np.int64, np.float32)
@@ -189,7 +189,7 @@ def test_any_integer_type_is_accepted_for_k(k):
     assert got.indices.tobytes() == equipoise.nearest_neighbors(X, 3).indices.tobytes()
 
 
-def test_the_largest_finite_numbers():
+def test_the_largest_finite_numbers_are_ranked():
     """Only a distance beyond the range of the dtype becomes infinite, and it is still ranked."""
     for dtype in (np.float32, np.float64):
         most = np.finfo(dtype).max

@@ -1,4 +1,4 @@
-"""Laws that hold for the nearest neighbors of any points: ties, scales, order, memory."""
+"""Nearest neighbors of any points obey laws about ties, scales, the order of rows, and memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_ties_go_to_the_smaller_index(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_power_of_two_scales_the_distances_alone(dtype):
+def test_a_power_of_two_only_scales_the_distances(dtype):
     x = points("clustered", 500, 5, dtype)
     plain = equipoise.nearest_neighbors(x, 5)
     for factor in (2.0**-100, 2.0**-3, 2.0**7, 2.0**90):
@@ -54,7 +54,7 @@ def test_a_query_that_is_a_row_finds_it():
     assert got.indices[:, 1:].tobytes() == others.indices.tobytes()
 
 
-def test_mixed_without_mismatches_is_plain():
+def test_equal_codes_add_nothing_to_the_distances():
     x, codes = points("uniform", 900, 5, np.float32), np.zeros((900, 2), np.int32)
     alike(mixed_neighbors(x, codes, 3.0, 5), equipoise.nearest_neighbors(x, 5))
     differing = codes_of(np.random.default_rng(0), 900, 2)
@@ -97,14 +97,14 @@ def test_memory_is_proportional_to_points_and_answer(n, d, k, threads, asked):
     )
     word, took, answer = done.stdout.split()
     assert word == "took"
-    # Four copies of the points in float64, twice the answer, and room for what an allocator keeps.
+    # This allows for four copies of the points in float64, twice the answer, and what an allocator keeps.
     limit = 4 * 8 * (n + asked) * d + 2 * int(answer) + 32 * 2**20
     assert int(took) < limit, f"{int(took) / 2**20:.0f} MB, limit {limit / 2**20:.0f}"
 
 
 @pytest.mark.parametrize("huge", [1e150, 1e160, 1e200, 1e300, np.finfo(float).max])
 def test_one_huge_value_does_not_change_the_other_rows(huge):
-    """np.nan_to_num replaces an infinity by such a value."""
+    """np.nan_to_num replaces infinities by such values."""
     x = np.random.default_rng(4).normal(size=(500, 4))
     x[499, 2] = huge
     np.testing.assert_array_equal(

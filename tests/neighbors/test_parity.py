@@ -12,7 +12,7 @@ from support.points import digest
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs both backends; missing here: {MISSING}")
 
 
-def test_neighbors_of_all_named_points():
+def test_neighbors_of_all_named_points_agree():
     check(digest)
 
 
@@ -47,8 +47,8 @@ def refuse(kernel, *args):
     assert len(texts) == 1, (kernel, texts)
 
 
-def test_searches_that_kernels_refuse():
-    """No user reaches these: they guard memory."""
+def test_kernels_refuse_bad_searches_alike():
+    """Users never see these errors. They protect memory."""
     good = search_arguments()
     points, blocks = good["points"], good["blocks"]
     bad = [{"points": points._replace(codes=points.codes[:-1])}]
@@ -66,7 +66,7 @@ def test_searches_that_kernels_refuse():
         kernels.knn_search(*{**good, "end": 0}.values())
 
 
-def test_blocks_that_kernels_refuse():
+def test_kernels_refuse_bad_blocks_alike():
     x, blocks = np.ones((200, 3)), search_arguments()["blocks"]
     for begin, end in ((-1, 1), (1, 0), (0, 3)):
         refuse("knn_pack", x, 1.0, begin, end, blocks)
@@ -77,8 +77,8 @@ def test_blocks_that_kernels_refuse():
         refuse("knn_pack", x, 1.0, 0, 1, blocks._replace(**{name: getattr(blocks, name)[:-1]}))
 
 
-def test_types_that_kernels_refuse():
-    """Nothing is converted, since an answer would be written into a copy."""
+def test_kernels_refuse_wrong_types_alike():
+    """Nothing is converted, because the answer would then be written into a copy."""
     good, x = search_arguments(), np.ones((200, 3))
     blocks = good["blocks"]
     for change in (

@@ -1,4 +1,4 @@
-"""A search reports its progress in the calling thread, and an exception stops it."""
+"""A search reports its progress in the calling thread. An exception in the callback stops it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_progress_is_reported(threads):
     assert all(type(number) is int for call in calls for number in call)
 
 
-def test_progress_of_queries_and_of_mixed_columns():
+def test_progress_is_reported_with_queries_and_codes():
     x, codes = points("uniform", 500, 3, np.float32), np.zeros((500, 1), np.int32)
     for search in (
         lambda p: equipoise.nearest_neighbors(x, 5, queries=x[:300], progress=p),
@@ -46,7 +46,7 @@ class Stop(Exception):
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("last", [False, True])
-def test_an_exception_in_the_callback_propagates(threads, last, own_threads):
+def test_an_exception_in_the_callback_stops_the_search(threads, last, own_threads):
     x = points("uniform", 9000, 16, np.float32)
 
     def progress(done, total):
@@ -61,14 +61,14 @@ def test_an_exception_in_the_callback_propagates(threads, last, own_threads):
 
 
 def test_progress_is_reported_in_the_calling_thread():
-    """Bars and widgets often cannot be called from other threads."""
+    """Progress bars and widgets often cannot be updated from other threads."""
     seen = set()
     x = points("uniform", 9000, 16, np.float32)
     equipoise.nearest_neighbors(x, 5, n_threads=3, progress=lambda *_: seen.add(threading.get_ident()))
     assert seen == {threading.get_ident()}
 
 
-def test_progress_bar_on_stderr(capfd):
+def test_the_progress_bar_goes_to_stderr(capfd):
     pytest.importorskip("tqdm", reason="tqdm is not installed (extra 'progress')")
     x = points("uniform", 3000, 8, np.float32)
     alike(equipoise.nearest_neighbors(x, 5, progress=True), equipoise.nearest_neighbors(x, 5))

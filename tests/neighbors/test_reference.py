@@ -1,4 +1,4 @@
-"""Nearest neighbors are byte for byte those of the reference, whatever the points."""
+"""Nearest neighbors of any points equal those of the reference, byte for byte."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def some_k(n):
 @pytest.mark.parametrize("d", WIDTHS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", POINTS)
-def test_few_rows(name, dtype, d):
-    """Numbers of rows around the size of a block, and the smallest ones."""
+def test_few_rows_equal_the_reference(name, dtype, d):
+    """Test the smallest numbers of rows, and those around the size of a block."""
     for n in SMALL:
         x = points(name, n, d, dtype)
         wanted = reference.neighbors(x, n - 1)
@@ -37,7 +37,7 @@ def test_few_rows(name, dtype, d):
 @pytest.mark.parametrize("d", WIDTHS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["clustered", "uniform", "heavy_tailed", "duplicated"])
-def test_a_thousand_rows(name, dtype, d):
+def test_a_thousand_rows_equal_the_reference(name, dtype, d):
     x = points(name, 1000, d, dtype)
     wanted = reference.neighbors(x, 999)
     for k in some_k(1000):
@@ -56,7 +56,7 @@ def test_a_thousand_rows(name, dtype, d):
         ("grid", 4, np.float32),
     ],
 )
-def test_sixteen_hundred_rows(name, d, dtype):
+def test_sixteen_hundred_rows_equal_the_reference(name, d, dtype):
     x = points(name, 1600, d, dtype)
     wanted = reference.neighbors(x, 1599)
     for k in some_k(1600):
@@ -65,7 +65,7 @@ def test_sixteen_hundred_rows(name, d, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["clustered", "uniform", "grid", "identical", "duplicated", "far_clusters"])
-def test_any_number_of_neighbors(name, dtype):
+def test_any_number_of_neighbors_equals_the_reference(name, dtype):
     """The kernel keeps up to 5, up to 10 and more upper bounds in different ways."""
     x = points(name, 700, 3, dtype)
     queries = points(name, 130, 3, dtype, seed=1)
@@ -77,17 +77,18 @@ def test_any_number_of_neighbors(name, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", POINTS)
-def test_many_rows(name, dtype):
-    """There are many blocks; the answer of every hundredth row is checked."""
-    n, d, k = 20_000 if name not in ("wide", "denormal") else 6_000, 6, 5  # no block of these can be skipped
+def test_many_rows_equal_the_reference(name, dtype):
+    """Search many blocks, and check the answer of every hundredth row."""
+    # Wide and denormal points would take long, since no block can be skipped.
+    n, d, k = 6_000 if name in ("wide", "denormal") else 20_000, 6, 5
     x = points(name, n, d, dtype)
     rows = np.arange(k % 7, n, 100)
     got = equipoise.nearest_neighbors(x, k, n_threads=2)
     same(type(got)(got.indices[rows], got.distances[rows]), reference.neighbors(x, k, rows=rows))
 
 
-def test_whole_numbers_exactly():
-    """Order and distances are those of an exact computation in whole numbers, without rounding."""
+def test_whole_numbers_are_ranked_exactly():
+    """Order and distances equal those of an exact computation in whole numbers."""
     for dtype in DTYPES:
         rng = np.random.default_rng(3)
         x = rng.integers(-1000, 1000, (400, 3))
@@ -100,8 +101,8 @@ def test_whole_numbers_exactly():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_copies_in_any_order(dtype):
-    """Each row has more copies than the list of candidates holds, and the first copies must be found."""
+def test_the_first_copies_of_a_row_are_found(dtype):
+    """Each row has more copies than the list of candidates can hold."""
     rng = np.random.default_rng(5)
     x = np.eye(4, dtype=dtype)[rng.integers(0, 4, 1500)] + dtype(0.1)
     codes = codes_of(rng, 1500, 2, most=2)
@@ -133,7 +134,7 @@ def searches(draw):
 
 @given(searches())
 @settings(max_examples=300)
-def test_anything(search):
+def test_random_searches_equal_the_reference(search):
     x, queries, k, threads = search
     got = equipoise.nearest_neighbors(x, k, queries=queries, n_threads=threads)
     same(got, reference.neighbors(x, k, queries=queries))
@@ -143,7 +144,7 @@ def test_scikit_learn_finds_the_same():
     neighbors = pytest.importorskip("sklearn.neighbors", reason="scikit-learn is not installed")
     for name in ("clustered", "uniform", "heavy_tailed"):
         for d in (2, 16):
-            x = points(name, 2000, d, np.float64)  # distances do not tie in float64
+            x = points(name, 2000, d, np.float64)  # no distances are equal in float64
             for algorithm in ("kd_tree", "brute"):
                 theirs = neighbors.NearestNeighbors(n_neighbors=6, algorithm=algorithm).fit(x)
                 got = equipoise.nearest_neighbors(x, 6)
@@ -158,7 +159,7 @@ def test_scikit_learn_finds_the_same():
 
 
 def asked_of(x, rng):
-    """Return named queries of `x`. Where they lie decides what is skipped, and the scale."""
+    """Return named queries for `x`. Their position decides which blocks are skipped, and the scale."""
     n, d = x.shape
     some = x[rng.integers(0, n, 70)]
     extent = float(np.abs(x).max()) or 1.0
@@ -182,7 +183,7 @@ def asked_of(x, rng):
 @pytest.mark.parametrize(
     "name", ["clustered", "uniform", "shifted", "duplicated", "identical", "grid", "zeros"]
 )
-def test_queries(name, dtype, d):
+def test_queries_equal_the_reference(name, dtype, d):
     for n in (2, 129, 700):
         x = points(name, n, d, dtype)
         for what, queries in asked_of(x, np.random.default_rng(n)).items():
@@ -197,15 +198,15 @@ def test_queries(name, dtype, d):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["wide", "wide_columns", "denormal", "largest", "far_clusters"])
-def test_queries_of_extreme_points(name, dtype):
+def test_queries_of_extreme_points_equal_the_reference(name, dtype):
     x, queries = points(name, 500, 5, dtype), points(name, 60, 5, dtype, seed=1)
     same(equipoise.nearest_neighbors(x, 9, queries=queries), reference.neighbors(x, 9, queries=queries))
-    tiny = points("denormal", 60, 5, dtype)  # beside X they are all the origin
+    tiny = points("denormal", 60, 5, dtype)  # compared with X they are all at the origin
     same(equipoise.nearest_neighbors(x, 9, queries=tiny), reference.neighbors(x, 9, queries=tiny))
     same(equipoise.nearest_neighbors(tiny, 9, queries=x), reference.neighbors(tiny, 9, queries=x))
 
 
-def test_many_queries():
+def test_many_queries_equal_the_reference():
     x, queries = (
         points("clustered", 5000, 16, np.float32),
         points("clustered", 20_000, 16, np.float32, seed=1),
@@ -219,7 +220,7 @@ def test_many_queries():
 @pytest.mark.parametrize("mismatch", [0.0, 0.3, 2.0, 1e3])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("d", [0, 1, 3, 5, 16])
-def test_mixed(d, dtype, mismatch):
+def test_mixed_columns_equal_the_reference(d, dtype, mismatch):
     for name in ("clustered", "grid", "identical", "shifted"):
         for n, c in ((2, 1), (129, 1), (300, 2), (301, 7)):
             rng = np.random.default_rng([n, c])
@@ -236,7 +237,7 @@ def test_mixed(d, dtype, mismatch):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_mixed_of_any_scale(dtype):
+def test_mixed_columns_of_any_scale_equal_the_reference(dtype):
     """A mismatch may add far more or far less than the numbers."""
     rng = np.random.default_rng(0)
     for name in ("wide", "denormal", "largest", "zeros", "far_clusters"):
@@ -246,7 +247,7 @@ def test_mixed_of_any_scale(dtype):
             same(mixed_neighbors(x, codes, mismatch, 9), wanted)
 
 
-def test_mixed_of_many_rows():
+def test_many_rows_of_mixed_columns_equal_the_reference():
     rng = np.random.default_rng(5)
     for d, most in ((4, 4), (0, 3), (2, 1000)):
         x = points("clustered", 20_000, d, np.float32) if d else np.empty((20_000, 0), np.float32)
@@ -259,7 +260,7 @@ def test_mixed_of_many_rows():
 
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=100)
-def test_mixed_of_anything(seed):
+def test_random_mixed_searches_equal_the_reference(seed):
     rng = np.random.default_rng(seed)
     n, d, c = int(rng.integers(2, 60)), int(rng.integers(0, 6)), int(rng.integers(1, 4))
     dtype = DTYPES[seed % 2]
@@ -270,8 +271,8 @@ def test_mixed_of_anything(seed):
     same(got, reference.neighbors(x, k, codes=codes, mismatch=mismatch))
 
 
-def test_lengths_whose_squares_underflow():
-    """Copies of a row lie in two blocks, with rows so near to 0 that the radius of a block becomes 0."""
+def test_rows_whose_squares_underflow_equal_the_reference():
+    """Copies of a row are in two blocks, with rows so close to 0 that the radius of a block becomes 0."""
     x = np.zeros((257, 1))
     x[0], x[1:128, 0], x[128] = 1e-162, np.linspace(2e-162, 2.4e-162, 127), 0.75
     same(equipoise.nearest_neighbors(x, 1), reference.neighbors(x, 1))

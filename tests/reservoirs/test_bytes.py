@@ -1,4 +1,4 @@
-"""Reading bytes back: damaged and forged bytes are refused, or give a reservoir that works."""
+"""Damaged and forged bytes are refused, or give a reservoir that works."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_forging_reproduces_the_bytes_when_nothing_is_changed():
 
 @given(which, st.data())
 @settings(max_examples=600)
-def test_random_changes_with_a_valid_checksum(i, data):
+def test_random_changes_with_a_valid_checksum_are_refused_or_work(i, data):
     """Change bytes of the header, the lengths and the columns, and cut off the end."""
     body = bytearray(BYTES[i][:-SIGNED])
     for _ in range(data.draw(st.integers(1, 4))):
@@ -144,7 +144,7 @@ def paths(value, path=()):
 
 @given(which, st.data())
 @settings(max_examples=800)
-def test_random_headers_with_a_valid_checksum(i, data):
+def test_random_headers_with_a_valid_checksum_are_refused_or_work(i, data):
     """Change or remove values of the header."""
     header, columns = parts(BYTES[i])
     for _ in range(data.draw(st.integers(1, 2))):
@@ -254,7 +254,7 @@ def test_forged_bytes_are_refused(i):
 
 
 def test_plausible_forgeries_are_refused_or_work():
-    """Rows in another order, equal ranks and unreachable thresholds give an error or a working reservoir."""
+    """Try rows in another order, equal ranks and thresholds that cannot be reached."""
     for data in (
         with_column(IDS, "ranks", [5.0, 4.0, 3.0, 2.0, 1.0]),
         with_column(IDS, "ranks", [0.0] * 6),

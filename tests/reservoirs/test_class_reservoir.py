@@ -1,4 +1,4 @@
-"""ClassReservoir: each class is sampled as by a Reservoir, quotas can be lowered, classes can be many."""
+"""ClassReservoir samples each class as a Reservoir does, with any quotas and any number of classes."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def test_with_ids_each_class_equals_a_reservoir(half_life):
 
 @given(SEEDS)
 @settings(max_examples=300)
-def test_a_smaller_sample_equals_that_of_a_smaller_quota(seed):
-    """For any quotas that sample(total=) chooses."""
+def test_a_smaller_sample_equals_one_with_smaller_quotas(seed):
+    """This holds for any quotas that sample(total=) chooses."""
     rng = np.random.default_rng(seed)
     n, classes = int(rng.choice([5, 60, 400])), int(rng.integers(1, 9))
     labels = np.minimum(rng.integers(-classes, classes, n), rng.integers(-classes, classes, n))
@@ -87,7 +87,7 @@ def quotas(counts, k, total, policy):
     return {c: int((classes == c).sum()) for c in counts}
 
 
-def test_policies_by_hand():
+def test_policies_give_the_quotas_computed_by_hand():
     counts = {0: 10_000, 1: 2500, 2: 100, 3: 1}
     assert quotas(counts, 500, 40, "equal") == {0: 13, 1: 13, 2: 13, 3: 1}
     assert quotas(counts, 500, 40, "sqrt") == {0: 25, 1: 12, 2: 3, 3: 0}  # 24.84, 12.42, 2.48, 0.25
@@ -152,8 +152,8 @@ def test_labels_may_be_any_int64():
     assert again.sample().ids.tolist() == sample.ids.tolist()
 
 
-def test_labels_that_share_slots():
-    """Many multiples of large powers of two, in small chunks and all at once."""
+def test_labels_that_share_slots_stay_apart():
+    """Read multiples of large powers of two, in small chunks and all at once."""
     labels = np.concatenate([np.arange(3000) << s for s in (0, 20, 40, 51)])
     one, other = ClassReservoir(1), ClassReservoir(1)
     one.update(labels)
@@ -165,7 +165,7 @@ def test_labels_that_share_slots():
     assert one.sample().ids.tolist() == other.sample().ids.tolist()
 
 
-def test_classes_that_are_known_beforehand():
+def test_num_classes_gives_the_same_sample():
     reservoir = ClassReservoir([2, 1, 3])
     reservoir.update(np.repeat([0, 2], 10))
     assert reservoir.counts == {0: 10, 2: 10}
@@ -197,7 +197,7 @@ def test_merging_reservoirs_with_different_classes():
             assert got.classes.tobytes() == wanted.classes.tobytes()
 
 
-def test_empty_reservoirs():
+def test_empty_class_reservoirs():
     reservoir = ClassReservoir(3)
     for _ in range(2):
         assert reservoir.counts == {}
@@ -240,14 +240,14 @@ def many_classes(classes, rows):
     return took
 
 
-def test_two_classes():
+def test_one_call_of_two_classes():
     many_classes(2, 300_000)
 
 
-def test_many_classes():
+def test_one_call_of_many_classes():
     assert many_classes(100_000, 500_000) < 30
 
 
 @pytest.mark.slow
-def test_a_million_classes():
+def test_one_call_of_a_million_classes():
     assert many_classes(1_000_000, 5_000_000) < 300

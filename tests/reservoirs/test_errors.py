@@ -30,7 +30,7 @@ def unchanged(reservoir, error, text, call):
     [(1, 0), (10, 9), (64, 63), (200, 5), (200, 57), (200, 58), (200, 199), (300_000, 150_001)],
 )
 def test_the_first_bad_weight_is_named(bad, dtype, n, at):
-    """Wherever it is: in the rest of an incomplete block, a whole block, the tail, another thread's piece."""
+    """It may be in the rest of an incomplete block, a whole block, the tail, or another thread's piece."""
     if np.dtype(dtype).type(bad) == 0:
         return
     w = np.ones(n, dtype)
@@ -114,7 +114,7 @@ WEIGHTS = [
 
 
 @pytest.mark.parametrize(("weights", "error", "text"), WEIGHTS)
-def test_bad_weights(weights, error, text):
+def test_bad_weights_are_refused(weights, error, text):
     for _, reservoir, more in small_reservoirs():
         unchanged(reservoir, error, text, lambda r, m=more: r.update(weights=weights, **m(2)))
     with pytest.raises(error, match=text):
@@ -196,7 +196,7 @@ UPDATES = [
 
 
 @pytest.mark.parametrize(("kind", "columns", "error", "text"), UPDATES)
-def test_bad_updates(kind, columns, error, text):
+def test_bad_updates_are_refused(kind, columns, error, text):
     reservoir = {name: r for name, r, _ in small_reservoirs()}[kind]
     unchanged(reservoir, error, text, lambda r: r.update(weights=[1.0, 2.0], **columns))
 
@@ -275,12 +275,12 @@ CALLS = [
 
 
 @pytest.mark.parametrize(("call", "error", "text"), CALLS)
-def test_bad_calls(call, error, text):
+def test_bad_calls_are_refused(call, error, text):
     with pytest.raises(error, match=text):
         call()
 
 
-def test_k_may_exceed_the_rows():
+def test_k_may_exceed_the_number_of_rows():
     for _, reservoir, more in small_reservoirs():
         for weights in ([0.0, 3.0, 0.0, 1.0], [0.0, 0.0]):
             large = type(reservoir).from_bytes(type(reservoir)(
@@ -355,7 +355,7 @@ MERGES = [
 
 
 @pytest.mark.parametrize(("mine", "other", "error", "text"), MERGES)
-def test_bad_merges(mine, other, error, text):
+def test_bad_merges_are_refused(mine, other, error, text):
     other = other()
     before = other.to_bytes() if hasattr(other, "to_bytes") else None
     unchanged(mine(), error, text, lambda r: r.merge(other))
@@ -363,8 +363,8 @@ def test_bad_merges(mine, other, error, text):
         assert other.to_bytes() == before
 
 
-def test_a_stream_is_counted_once():
-    """Refuse a stream that is merged twice, or continued after a merge. Empty reservoirs have read none."""
+def test_a_stream_cannot_be_merged_twice():
+    """Nor can it be continued after a merge. Empty reservoirs have read no stream."""
     a, b, c = filled(stream=1), filled(stream=2), filled(stream=3)
     unchanged(a, ValueError, "got stream=1 in both", lambda r: r.merge(r))
     a.merge(b)
@@ -388,7 +388,7 @@ def arrow():
 
 
 def test_arrow_columns_give_the_same_rows():
-    """Arrays, chunked arrays, slices, dictionaries and timestamps."""
+    """Read arrays, chunked arrays, slices, dictionaries and timestamps."""
     pa = arrow()
     rng = np.random.default_rng(0)
     w, ids, labels = rng.random(500), rng.permutation(500), rng.integers(0, 5, 500)
@@ -436,7 +436,7 @@ def test_arrow_columns_give_the_same_rows():
     assert single.to_bytes() == half.to_bytes()
 
 
-def test_bad_arrow_columns():
+def test_bad_arrow_columns_are_refused():
     pa = arrow()
     nulls = pa.chunked_array([pa.array([1.0, 2.0]), pa.array([3.0, None, None])])
     batch = pa.record_batch({"a": [1.0, 2.0]})

@@ -1,11 +1,11 @@
-"""The distribution of samples: how often rows are drawn, and that their inclusion gives unbiased estimates.
+"""Rows are drawn with the right probabilities, and their inclusion gives unbiased estimates.
 
 False alarms. Counts are tested at a level of at most 1e-8 by the bound at the top of ``support/laws.py``,
 at most 60 times in a run. Means are tested against 7 standard errors of at least 4,000 independent copies,
-which leave 3e-12, and at most 40 times; what their skewness adds stays below 1e-8, since what inclusions
-divide has more than four moments: no such sample has fewer than six rows. A correct library so fails this
-file for a given seed with probability at most 1e-6, and for any of the seeds 0-99 (``--seeds 0-99``) with at
-most 1e-4.
+which leave 3e-12, and at most 40 times. Their skewness adds less than 1e-8, because the estimates have more
+than four moments: no such sample has fewer than six rows. So a correct library fails this file for a given
+seed with probability at most 1e-6, and for any of the seeds 0-99 (``--seeds 0-99``) with probability at most
+1e-4.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ def check_mean(values, truth, seed):
 
 
 def seeds(any_seed, count=COPIES):
-    """Return consecutive seeds, whose samples must be independent all the same."""
+    """Return consecutive seeds. Their samples must be independent."""
     return range(any_seed * 1_000_000, any_seed * 1_000_000 + count)
 
 
 # ---- which rows, in which order ----------------------------------------------------------------------------
 #
-# Every way to key the same four rows: (k, seed, w) -> the sampled rows in order.
+# Every way to key the same four rows is a function (k, seed, w) that returns the sampled rows in order.
 
 TIMES = np.array(["2019-03-01T12", "2024-02-29T00", "2021-07-04T01", "2022-12-31T23"], "M8[s]")
 DAYS = 250.0 * 86_400
@@ -79,7 +79,7 @@ def by_position(places):
 
 
 def by_stream(k, seed, w):
-    """Merge streams of one row each."""
+    """Merge streams that have one row each."""
     whole = Reservoir(k, seed=seed, stream=0)
     for i, x in enumerate(w):
         part = Reservoir(k, seed=seed, stream=i + 1)
@@ -99,7 +99,7 @@ def by_class(ids):
 
 
 def by_decay(ids):
-    """Read weights that have decayed to w."""
+    """Read weights that decay to w."""
 
     def rows(k, seed, w):
         times = TIMES[: len(w)]
@@ -125,7 +125,7 @@ KEYINGS = {
 }
 
 
-def test_expected_inclusion_by_enumeration():
+def test_the_expected_law_is_right():
     """Check the law that the tests below expect, for weights 100, 1, 1 and k = 2."""
     law = without_replacement([100.0, 1.0, 1.0], 2)
     included = [math.fsum(p for rows, p in law.items() if i in rows) for i in range(3)]
@@ -134,7 +134,7 @@ def test_expected_inclusion_by_enumeration():
 
 
 @pytest.mark.parametrize("name", KEYINGS)
-def test_frequencies_of_inclusion(name, any_seed):
+def test_rows_are_included_with_the_right_frequencies(name, any_seed):
     sets = Counter(frozenset(KEYINGS[name](2, seed, np.array([100.0, 1.0, 1.0]))) for seed in seeds(any_seed))
     law = Counter()
     for rows, p in without_replacement([100.0, 1.0, 1.0], 2).items():
@@ -143,8 +143,8 @@ def test_frequencies_of_inclusion(name, any_seed):
 
 
 @pytest.mark.parametrize("name", KEYINGS)
-def test_order_is_that_of_successive_draws(name, any_seed):
-    """The law of Plackett and Luce."""
+def test_the_order_is_that_of_successive_draws(name, any_seed):
+    """This is the law of Plackett and Luce."""
     w = np.array([5.0, 1.0, 2.0, 0.5])
     orders = Counter(tuple(KEYINGS[name](3, seed, w)) for seed in seeds(any_seed))
     check_counts(orders, without_replacement(w.tolist(), 3), any_seed)
@@ -162,7 +162,7 @@ def test_rows_of_a_block_are_picked_by_weight(any_seed):
     check_counts(counts, normalized(w.tolist()), any_seed)
 
 
-def test_rows_of_many_blocks(any_seed):
+def test_rows_come_from_all_blocks_equally_often(any_seed):
     """Count from which blocks the two rows come, for k = 2 of 192 equal rows."""
     reservoirs = [Reservoir(2, seed=seed) for seed in seeds(any_seed)]
     for reservoir in reservoirs:
@@ -286,7 +286,7 @@ def test_draws_with_replacement_are_independent(way, any_seed):
     assert np.allclose(sample.inclusion, 3 * sample.weights / 7.0, rtol=1e-6 if way == "decay" else 1e-15)
 
 
-def test_many_draws_of_few_rows(any_seed):
+def test_more_draws_than_rows_follow_the_weights(any_seed):
     """Draw more points than a block has rows."""
     w = np.array([4.0, 2.0, 1.0, 0.0, 9.0])
     pairs = Counter()
@@ -301,7 +301,7 @@ def test_many_draws_of_few_rows(any_seed):
 # ---- weighted_sample ---------------------------------------------------------------------------------------
 
 
-def test_order_of_a_weighted_sample_does_not_depend_on_weight(any_seed):
+def test_the_order_of_a_weighted_sample_does_not_depend_on_weight(any_seed):
     w = [5.0, 1.0, 0.0, 2.0]
     orders = Counter(tuple(weighted_sample(w, 2, rng=seed).tolist()) for seed in seeds(any_seed))
     law = Counter()
@@ -311,7 +311,7 @@ def test_order_of_a_weighted_sample_does_not_depend_on_weight(any_seed):
     check_counts(orders, law, any_seed)
 
 
-def test_weighted_sample_with_replacement(any_seed):
+def test_weighted_sample_with_replacement_follows_the_weights(any_seed):
     w = [5.0, 1.0, 0.0, 2.0]
     pairs = Counter(
         tuple(weighted_sample(w, 2, rng=seed, replacement=True).tolist()) for seed in seeds(any_seed)
@@ -352,8 +352,8 @@ def test_inclusion_makes_unbiased_estimates(way, any_seed):
 
 @pytest.mark.parametrize("replacement", [False, True])
 @pytest.mark.parametrize("keyed", ["positions", "ids"])
-def test_estimates_and_their_standard_errors(replacement, keyed, any_seed):
-    """From 100 of 1,000 rows, 4,000 times: estimates are unbiased, and their z-scores have variance 1."""
+def test_estimates_and_their_standard_errors_are_right(replacement, keyed, any_seed):
+    """Sample 100 of 1,000 rows 4,000 times. Estimates are unbiased, and their z-scores have variance 1."""
     n, k, copies = 1000, 100, 4_000
     rng = np.random.default_rng(5)
     w = 1.0 + rng.pareto(2.5, n)
@@ -374,6 +374,6 @@ def test_estimates_and_their_standard_errors(replacement, keyed, any_seed):
     for j, truth in enumerate(truths):
         off, error = estimates[:, j, 0] - truth, estimates[:, j, 1]
         check_mean(off, 0.0, any_seed)
-        # Seven standard errors of a variance are 0.16; an error is itself an estimate, so z is wider by some.
+        # Seven standard errors of a variance are 0.16. Standard errors are estimates, so z is a little wider.
         assert 0.84 < (off / error).var() < 1.25
         assert abs((off**2).mean() / (error**2).mean() - 1) < 0.2

@@ -1,4 +1,4 @@
-"""C++ and Numba, and all CPU paths, give the same bytes for every kind of reservoir."""
+"""C++, Numba and all CPU paths give the same bytes for every kind of reservoir."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ both = pytest.mark.skipif(bool(MISSING), reason=f"needs both backends; missing h
 @both
 @kinds
 def test_backends_agree(name):
-    """On bytes, too, with threads, and after a merge."""
+    """Compare all answers, with threads and after a merge."""
 
     def run():
         make, names = KINDS[name]

@@ -1,4 +1,4 @@
-"""Reservoirs return what a plain reading of the contract in ``equipoise/rng.py`` returns, byte for byte."""
+"""Reservoirs return the rows of the reference, byte for byte."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ids_of(rng, n):
 
 
 def same_rows(sample, expected, inclusion=True):
-    """Assert that a sample is as expected; if not ``inclusion``, compare that only up to rounding."""
+    """Assert that a sample is as expected. Without ``inclusion``, compare inclusion up to rounding."""
     ids, weights, p, classes, streams = expected
     assert sample.ids.tolist() == ids.tolist()
     assert sample.weights.tobytes() == weights.tobytes()
@@ -62,8 +62,8 @@ def feed(reservoir, at, *columns, **named):
 
 @given(SEEDS)
 @settings(max_examples=600)
-def test_rows(seed):
-    """Random weights, sizes, k, keys, chunks and tails."""
+def test_samples_without_replacement_equal_the_reference(seed):
+    """Draw random weights, sizes, k, keys, chunks and tails."""
     rng = np.random.default_rng(seed)
     n, (s, stream) = size(rng), address(rng)
     w, k = cases.row_weights(rng, n), int(rng.choice([1, 2, 3, 10, 64, 100, 500]))
@@ -79,7 +79,7 @@ def test_rows(seed):
 
 @given(SEEDS)
 @settings(max_examples=300)
-def test_rows_with_replacement(seed):
+def test_samples_with_replacement_equal_the_reference(seed):
     rng = np.random.default_rng(seed)
     n, (s, stream) = size(rng) // 2, address(rng)
     w, k = cases.row_weights(rng, n), int(rng.choice([1, 2, 3, 10, 20]))
@@ -99,7 +99,7 @@ def test_rows_with_replacement(seed):
 
 @given(SEEDS)
 @settings(max_examples=400)
-def test_classes(seed):
+def test_samples_of_classes_equal_the_reference(seed):
     rng = np.random.default_rng(seed)
     n, (s, stream) = size(rng), address(rng)
     w, k = cases.row_weights(rng, n), int(rng.choice([1, 2, 3, 10, 64, 100]))
@@ -131,7 +131,7 @@ def test_classes(seed):
 
 @given(SEEDS)
 @settings(max_examples=200)
-def test_weighted_sample(seed):
+def test_weighted_sample_equals_the_reference(seed):
     rng = np.random.default_rng(seed)
     n, replacement = size(rng), bool(rng.integers(2))
     w, k = cases.row_weights(rng, n), int(rng.choice([1, 2, 10, 500] if not replacement else [1, 2, 15]))
@@ -145,7 +145,7 @@ def test_weighted_sample(seed):
     assert weighted_sample(w, k, rng=seed, replacement=replacement).tolist() == ids.tolist()
 
 
-def test_datetimes_of_the_standard_library():
+def test_datetimes_of_the_standard_library_are_accepted():
     times = [datetime.datetime(2026, 1, 1), datetime.datetime(2026, 1, 1, 0, 0, 30, 500_000)]
     one, other = (Reservoir(2, half_life=60.0, seed=3) for _ in range(2))
     one.update([1.0, 2.0], times=times)
@@ -157,8 +157,8 @@ def test_datetimes_of_the_standard_library():
 
 
 @pytest.mark.parametrize("weight", [1.0, 5e-324], ids=["ranks", "infinite ranks, all equal"])
-def test_weighted_sample_keeps_the_rows_of_a_reservoir_with_and_without_ties(weight):
-    """weighted_sample sorts no ranks. It drops the row of largest (rank, id) if there is one too many."""
+def test_weighted_sample_keeps_the_rows_of_a_reservoir(weight):
+    """weighted_sample does not sort ranks. If there is one row too many, it drops the largest (rank, id)."""
     weights = np.full(1_000, weight)
     reservoir = Reservoir(10, seed=key_from_rng(7))
     reservoir.update(weights)

@@ -1,4 +1,4 @@
-"""Selecting the smallest ranks, compared with a sort."""
+"""The selection of the smallest ranks keeps the rows that a sort would keep."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_smallest_are_kept(n, kind, num_classes):
         quotas[-1] += quota > 0
         for threshold in (np.inf, np.median(ranks) if n else 1.0):
             thresholds = np.full(groups, threshold)
-            if threshold < np.inf:  # as in use, at least the quota is known to be below it
+            if threshold < np.inf:  # as in the library, at least `quota` ranks are below the threshold
                 quotas = np.minimum(
                     quotas,
                     [
@@ -100,7 +100,7 @@ def test_equal_ranks_are_found(n):
 
 
 @pytest.mark.parametrize("n", range(12))
-def test_equal_ranks_among_few(n):
+def test_equal_ranks_among_few_rows_are_found(n):
     ranks = np.random.default_rng(n).random(n)
     if n > 1:
         ranks[-1] = ranks[0]
@@ -143,5 +143,5 @@ def test_ascending_is_a_stable_sort(special, how, seed):
 @pytest.mark.parametrize(
     "values", [np.zeros(5000), np.full(5000, np.inf), np.full(5000, -1e308), -np.arange(9999.0)]
 )
-def test_ascending_of_values_that_cannot_be_rounded(values):
+def test_ascending_sorts_values_that_cannot_be_rounded(values):
     np.testing.assert_array_equal(ascending(values), np.argsort(values, kind="stable"))

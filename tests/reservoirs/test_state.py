@@ -1,4 +1,4 @@
-"""The state of a reservoir: bytes, pickles, copies, interrupts, threads that share one, and forks."""
+"""A reservoir survives bytes, pickles, copies, interrupts, threads that share it, and forks."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from support.reservoirs import COLUMNS, KINDS, answers, kinds, read, same
 
 
 @kinds
-def test_bytes_resume_where_the_stream_stopped(name):
-    """At every cut, even in the middle of blocks, bytes equal those of a reservoir that went on."""
+def test_bytes_continue_where_the_stream_stopped(name):
+    """At every cut, even in the middle of a block, bytes equal those of a reservoir that went on."""
     pieces = [slice(b, e) for b, e in itertools.pairwise([0, 1, 40, 64, 65, 200, 320, 1000, 5000])]
     stopped, through = read(name, []), read(name, [])
     for piece in pieces:
@@ -54,7 +54,7 @@ os._exit(9)
 """
 
 
-def test_a_killed_process_is_resumed(tmp_path):
+def test_another_process_resumes_a_killed_one(tmp_path):
     path = tmp_path / "reservoir"
     for begin, end in ((0, 1234), (1234, 3000)):
         arguments = [str(path), str(begin), str(end)]
@@ -97,7 +97,7 @@ def test_arrays_of_a_sample_may_be_overwritten(name):
 
 
 @kinds
-def test_arguments_may_be_overwritten_after_an_update(name):
+def test_arguments_may_be_overwritten_after_a_call(name):
     make, names = KINDS[name]
     reservoir, columns = make(), {c: COLUMNS[c][:777].copy() for c in names}
     reservoir.update(**columns)
@@ -108,7 +108,7 @@ def test_arguments_may_be_overwritten_after_an_update(name):
 
 @kinds
 def test_a_failed_update_leaves_retained_rows_and_samples_alone(name):
-    """The failed call selects more than once, and must not write to the columns that it began with."""
+    """The failed call selects more than once. It must not write to the columns that it began with."""
     pieces = [slice(b, e) for b, e in itertools.pairwise([0, 2000, 3000, 150_000, 180_000, 400_003])]
     reservoir = read(name, pieces[:2])
     before, sample = reservoir.to_bytes(), reservoir.sample()
@@ -174,7 +174,7 @@ def test_an_interrupted_call_has_no_effect(monkeypatch, merging, when):
 
 
 def test_threads_may_sample_at_the_same_time():
-    """Reading a reservoir changes nothing that another thread reads."""
+    """Sampling changes nothing that another thread reads."""
     weights = np.random.default_rng(0).random(300_000)
     for trial in range(5):
         reservoir = Reservoir(20_000, seed=trial)
@@ -201,7 +201,7 @@ def test_threads_may_sample_at_the_same_time():
 
 @pytest.mark.parametrize("name", ["ids", "classes of ids"])
 def test_threads_take_turns(name):
-    """Rows of all threads are counted, and a reader sees the state between two calls."""
+    """The rows of all threads are counted, and a reader always sees the state between two calls."""
     make, _ = KINDS[name]
     chunks = [slice(at, at + 1000) for at in range(0, 60_000, 1000)]
     reservoir, other, snapshots, begin = make(), make(), [], threading.Barrier(5, timeout=60)
@@ -240,8 +240,8 @@ def test_threads_take_turns(name):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_fork_while_another_thread_reads_rows():
-    """The child does not have the thread that holds the lock, so the lock must be renewed."""
+def test_a_child_forked_during_an_update_can_go_on():
+    """The child does not have the thread that holds the lock, so it needs a new lock."""
     reservoir = Reservoir(5)
     held, done = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""Guessed thresholds change how many rows are candidates, and nothing else."""
+"""Guessed thresholds only change the number of candidates."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def guesses(monkeypatch):
 def test_a_guess_does_not_change_the_sample(name, k, settings, guesses):
     weights = WEIGHTS[name]
     if name in ("any size", "hardly anything", "nothing or hardly anything") and settings:
-        k = 300  # each block has k points at infinity
+        k = 300  # each block would have k points at infinity
     cuts = ({}, {"threads": 2}, {"pieces": 2}, {"pieces": 40, "threads": 2})
     got = [said(read(weights, k, **cut, **settings).sample()) for cut in cuts]
     got_by_id = said(read(weights, k, ids=IDS, **settings).sample())
@@ -78,7 +78,7 @@ def test_a_guess_does_not_change_the_sample(name, k, settings, guesses):
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 @pytest.mark.parametrize("ids", [None, IDS], ids=["positions", "ids"])
-def test_too_low_a_guess_is_detected(settings, ids, guesses):
+def test_a_guess_that_is_too_low_is_detected(settings, ids, guesses):
     weights, k = WEIGHTS["uniform"], 2000
     sample = read(weights, k, ids=ids, **settings).sample()
     (good,) = guesses.made
@@ -87,7 +87,7 @@ def test_too_low_a_guess_is_detected(settings, ids, guesses):
 
 
 def test_repeated_rows_count_once_when_a_guess_is_tested(guesses):
-    """With every row ten times, enough candidates are only a tenth of the rows."""
+    """If every row comes ten times, ten times as many candidates are needed."""
     weights, ids = np.repeat(WEIGHTS["uniform"][: N // 10], 10), np.repeat(IDS[: N // 10], 10)
     got = said(read(weights, 2000, ids=ids).sample())
     assert np.isfinite(guesses.made).all()
@@ -100,7 +100,8 @@ def test_later_chunks_are_guessed_while_it_pays(guesses):
     assert len(guesses.made) == 1
     read(WEIGHTS["uniform"], 17_000, pieces=2)
     assert len(guesses.made) == 3
-    read(WEIGHTS["uniform"], 2000, pieces=2)  # would save only a thousand candidates in the second
+    # A guess for the second chunk would save only a thousand candidates.
+    read(WEIGHTS["uniform"], 2000, pieces=2)
     assert len(guesses.made) == 4
     empty = Reservoir(2000, seed=4)
     empty.update(np.zeros(100_000))
@@ -111,7 +112,7 @@ def test_later_chunks_are_guessed_while_it_pays(guesses):
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 @pytest.mark.parametrize("ids", [None, IDS], ids=["positions", "ids"])
-def test_too_low_a_later_guess_is_detected(settings, ids, guesses):
+def test_a_later_guess_that_is_too_low_is_detected(settings, ids, guesses):
     weights, k = WEIGHTS["uniform"], 17_000
 
     def both(second):
@@ -131,7 +132,7 @@ def test_too_low_a_later_guess_is_detected(settings, ids, guesses):
         assert both(wrong) == wanted
 
 
-def test_guesses_after_a_merge(guesses):
+def test_a_guess_after_a_merge_does_not_change_the_sample(guesses):
     """Some retained rows are above the threshold that the other reservoir brought."""
     weights, k = WEIGHTS["uniform"], 17_000
     one, other = (Reservoir(k, seed=4, stream=stream) for stream in (0, 1))
@@ -151,7 +152,7 @@ def test_guesses_after_a_merge(guesses):
 
 @pytest.mark.parametrize("name", ["uniform", "heavy tail", "all alike", "mostly zero"])
 @pytest.mark.parametrize("quota", [300, 5000, 30_000])
-def test_a_few_more_ranks_than_the_quota_are_below_the_guess(name, quota):
+def test_slightly_more_ranks_than_the_quota_are_below_the_guess(name, quota):
     weights = WEIGHTS[name].astype(float)
     quota = min(quota, int(np.count_nonzero(weights)) // 4)
     threshold = likely_threshold(weights, quota, replacement=False)
@@ -166,7 +167,7 @@ def test_a_few_more_ranks_than_the_quota_are_below_the_guess(name, quota):
 @pytest.mark.parametrize("name", ["uniform", "heavy tail", "all alike"])
 @pytest.mark.parametrize("replacement", [False, True])
 def test_known_ranks_lower_the_guess(name, replacement):
-    """As many rows came before, with as many ranks below the threshold as expected."""
+    """As many rows were read before, and as many ranks are below the threshold as expected."""
     weights = WEIGHTS[name].astype(float)
     for quota in (5000, 30_000):
         first = likely_threshold(weights, quota, replacement=replacement)
@@ -177,10 +178,12 @@ def test_known_ranks_lower_the_guess(name, replacement):
         assert second < first
         assert quota < both < (2.5 if name == "heavy tail" else 1.6) * quota
         more["known"] = quota
-        assert likely_threshold(weights * 1e-6, quota, **more) == np.inf  # too little weight to lower it
+        assert (
+            likely_threshold(weights * 1e-6, quota, **more) == np.inf
+        )  # too little weight to lower the guess
 
 
-def test_no_guess_where_it_does_not_pay():
+def test_nothing_is_guessed_where_it_does_not_pay():
     assert is_worthwhile(256, N, 0)
     assert not is_worthwhile(255, N, 0)
     assert not is_worthwhile(N // 4 + 1, N, 0)

@@ -1,4 +1,4 @@
-"""Chunks, threads, layouts and ``return_parents`` do not change the synthetic rows."""
+"""Synthetic rows do not depend on chunks, threads, memory layout or ``return_parents``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from equipoise.smote import sampler as smote
 from support.synthetic import VARIANTS, check_formula, parts, points, variants
 
 
-def test_many_codes_are_never_one_hot_encoded():
+def test_codes_are_never_one_hot_encoded():
     """A one-hot matrix of 2,000 rows and 3,000 codes would take 48 MB."""
     import tracemalloc
 
@@ -38,7 +38,7 @@ def test_calls_of_any_size_continue_the_stream(make):
 
 
 @variants
-def test_threads_and_chunks(make, monkeypatch, own_threads):
+def test_threads_and_chunks_do_not_change_the_rows(make, monkeypatch, own_threads):
     whole = parts(make().sample(3000, return_parents=True))
     assert smote._CHUNK > 3000
     for chunk in (1, 1000, 7777):
@@ -49,7 +49,7 @@ def test_threads_and_chunks(make, monkeypatch, own_threads):
     assert own_threads.left() == 0
 
 
-def test_the_number_of_threads_comes_from_the_environment(monkeypatch, own_threads):
+def test_the_environment_sets_the_number_of_threads(monkeypatch, own_threads):
     sampler = VARIANTS["plain"]()
     made = own_threads.made
     monkeypatch.setattr(smote, "_CHUNK", 1000)
@@ -86,7 +86,7 @@ def test_results_are_writable_and_own_their_memory():
         assert a.flags.owndata
 
 
-def test_layouts_of_X():
+def test_the_layout_of_X_does_not_matter():
     """Strides, byte order, alignment and the read-only flag do not change the rows."""
     X = points()
     wanted = SmoteSampler(X).sample(100).tobytes()
@@ -100,7 +100,7 @@ def test_layouts_of_X():
         assert SmoteSampler(form).sample(100).tobytes() == wanted
 
 
-def test_X_is_held_and_not_copied():
+def test_X_is_not_copied():
     X = points(1000, 8)
     sampler = SmoteSampler(X)
     arrays = {name: a for name, a in vars(sampler).items() if isinstance(a, np.ndarray)}

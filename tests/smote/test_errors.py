@@ -1,4 +1,7 @@
-"""Bad input to SMOTE raises a clear error: its class, the argument, the first bad position, wanted, got."""
+"""Bad input to SMOTE raises a clear error.
+
+The error has the right class, and names the argument, the first bad position, what was wanted and what came.
+"""
 
 from __future__ import annotations
 
@@ -352,7 +355,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", range(len(CASES)))
-def test_bad_input(case):
+def test_bad_input_is_refused(case):
     call, error, text = CASES[case]
     with pytest.raises(error, match=text) as caught:
         call()
@@ -378,8 +381,8 @@ WAYS = {
 
 @pytest.mark.parametrize("kind", [Raising, RaisingTensor])
 @pytest.mark.parametrize("name", WAYS)
-def test_objects_that_raise(name, kind):
-    """Whatever an argument's own code raises becomes a TypeError that names the argument."""
+def test_an_argument_that_raises_is_named(name, kind):
+    """An exception raised by an argument's own code becomes a TypeError that names the argument."""
     for error in (RuntimeError("no"), AttributeError("no"), BufferError("no")):
         with pytest.raises(TypeError, match=rf"^{name}\b.* be .* got (a )?{kind.__name__}"):
             WAYS[name](kind(error))
@@ -411,8 +414,8 @@ def test_a_failed_call_does_not_move_the_stream(monkeypatch):
     assert one.sample(10).tobytes() == two.sample(10).tobytes()
 
 
-def test_smallest_and_largest_valid_input():
-    """The fewest rows, the most neighbors, one column, and values with the largest span."""
+def test_the_smallest_and_largest_valid_input_is_accepted():
+    """Test the fewest rows, the most neighbors, one column, and values with the largest range."""
     assert SmoteSampler(X[:2], k_neighbors=1).sample(9).shape == (9, 4)
     assert SmoteSampler(X, k_neighbors=29).sample(9).shape == (9, 4)
     assert SmoteSampler(X[:, :1]).sample(0).shape == (0, 1)

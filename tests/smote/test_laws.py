@@ -12,8 +12,8 @@ from support import reference
 from support.synthetic import DTYPES, points
 
 # Each check below compares the mean of N independent terms in [0, 1] with its expectation. By Hoeffding's
-# inequality it is off by more than sqrt(log(2 / ALPHA) / (2 N)) with probability at most ALPHA = 1e-10. A
-# seed has fewer than 700 such checks, so a correct library fails for one of the seeds 0-99 with probability
+# inequality, it is off by more than sqrt(log(2 / ALPHA) / (2 N)) with probability at most ALPHA = 1e-10.
+# A seed has fewer than 700 such checks, so a correct library fails for one of the seeds 0-99 with probability
 # at most 7e-6.
 ALPHA, N = 1e-10, 200_000
 
@@ -42,9 +42,10 @@ def test_parents_columns_and_gaps_are_uniform_and_independent(any_seed, dtype):
     for c in range(5):
         assert abs((low & (column == c)).mean() - 0.1) < BOUND
     bits = (drawn.gaps * (2**24 if dtype == np.float32 else 2**53)).astype(np.int64)
-    for bit in range(24):  # the lowest are as good as the highest
+    for bit in range(24):  # the low bits are as good as the high ones
         assert abs((bits >> bit & 1).mean() - 0.5) < BOUND
-    assert abs((low[1:] & low[:-1]).mean() - 0.25) < 2 * BOUND  # pairs overlap: two halves, each independent
+    # Pairs overlap, so only every second one is independent of the others.
+    assert abs((low[1:] & low[:-1]).mean() - 0.25) < 2 * BOUND
 
 
 def test_parents_follow_their_weights(any_seed):
@@ -56,7 +57,7 @@ def test_parents_follow_their_weights(any_seed):
     assert np.abs(shares - weights / weights.sum()).max() < BOUND
 
 
-def test_two_classes_of_equal_size_under_one_seed_are_independent(any_seed):
+def test_two_classes_with_one_seed_are_independent(any_seed):
     """In imbalanced-learn both get the same parents, neighbors and gaps."""
     one, two = (SmoteSampler(points(40, 3, seed=s), seed=any_seed) for s in (0, 1))
     a, b = one.sample(N, return_parents=True), two.sample(N, return_parents=True)
@@ -65,7 +66,7 @@ def test_two_classes_of_equal_size_under_one_seed_are_independent(any_seed):
     assert abs((a.gaps * b.gaps).mean(dtype=np.float64) - 0.25) < BOUND + 2**-23
 
 
-def test_the_ends_of_a_gap():
+def test_gaps_of_the_reference_reach_both_ends_of_their_interval():
     """Words of all zeros and all ones give the smallest and the largest gap."""
     numbers = {np.float32: 1 - 2.0**-24, np.float64: 1 - 2.0**-53}
     for dtype, most in numbers.items():

@@ -38,7 +38,7 @@ def test_a_mapped_X_is_pickled_as_its_file(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_part_of_a_map_is_found(dtype, tmp_path):
+def test_a_part_of_a_map_is_pickled_as_its_file(dtype, tmp_path):
     X = points(5000, 7, dtype)
     X.tofile(tmp_path / "rows")
     size = X.dtype.itemsize
@@ -58,7 +58,7 @@ def test_a_part_of_a_map_is_found(dtype, tmp_path):
 
 
 def test_other_maps_are_pickled_by_value(tmp_path):
-    """Maps that are or may become writable, and views that are not a part of the file, hold values."""
+    """These are maps that are or may become writable, and views that are not a plain part of the file."""
     X = points(300, 8)
     path = tmp_path / "rows.npy"
     read = saved(path, X)

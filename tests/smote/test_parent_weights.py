@@ -1,4 +1,4 @@
-"""Parent weights are those of the papers, for labels of any kind and neighbors from any estimator."""
+"""Parent weights equal those of the papers, for any labels and for neighbors from any estimator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.synthetic import DTYPES, points
 
 
 def brute_others(X, y, cls, k):
-    """Count the rows of other classes among the k nearest of each row of the class, by sorting all."""
+    """Count the rows of other classes among the k nearest of each row of the class, by a full sort."""
     wide = X.astype(np.float64)
     others = []
     for i in np.flatnonzero(y == cls):
@@ -53,7 +53,7 @@ def test_weights_are_those_of_the_papers(dtype, copies):
     assert (equipoise.borderline_weights(X, y, "b")[parents] == 1).all()
 
 
-def test_labels_of_any_kind():
+def test_labels_may_be_of_any_kind():
     X = points(30, 2)
     y = np.arange(30) % 2
     wanted = equipoise.safe_level_weights(X, y, 1).tolist()
@@ -83,7 +83,7 @@ class Brute:
         return np.argsort(squares, axis=1, kind="stable")[:, : self.n_neighbors]
 
 
-def test_neighbors_from_an_estimator():
+def test_neighbors_may_come_from_an_estimator():
     X, y = points(400, 3, dtype=np.float64), np.random.default_rng(8).integers(0, 3, 400)
     for cls in (0, 1, 2):
         for k in (1, 4, 10):
@@ -97,7 +97,7 @@ def test_neighbors_from_an_estimator():
         )
 
 
-def test_estimators_with_wrong_answers():
+def test_estimators_with_wrong_answers_are_refused():
     X, y = points(40, 3), np.arange(40) % 2
     wrong = Brute(6)
     wrong.kneighbors = lambda X, return_distance: np.zeros((len(X), 5), int)

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs both backends; mis
 
 @given(SEEDS)
 @settings(max_examples=200)
-def test_interpolation(seed):
+def test_interpolation_agrees(seed):
     rng = np.random.default_rng(seed)
     dtype, n, d, m = (
         REALS[seed % 2],
@@ -58,8 +58,8 @@ def test_interpolation(seed):
 
 @given(SEEDS)
 @settings(max_examples=300)
-def test_synthetic_rows(seed):
-    """Tables, weights, categories and places in the stream are random, with and without parents."""
+def test_kernel_rows_agree(seed):
+    """Test random tables, weights, categories and positions in the stream, with and without parents."""
     rng = np.random.default_rng(seed)
     dtype, n, d = REALS[seed % 2], int(rng.integers(1, 40)), int(rng.choice([1, 2, 5, 16, 33, 100]))
     k, count = int(rng.choice([1, 2, 5, 30])), int(rng.choice([0, 1, 63, 64, 65, 200]))
@@ -81,7 +81,7 @@ def test_synthetic_rows(seed):
 
 
 @pytest.mark.parametrize("dtype", REALS)
-def test_synthetic_rows_of_a_sampler(dtype):
+def test_samplers_agree(dtype):
     rng = np.random.default_rng(5)
     X = rng.normal(size=(120, 6)).astype(dtype)
     X[:, 2:4] = rng.integers(0, 3, (120, 2))
@@ -112,8 +112,8 @@ def test_synthetic_rows_of_a_sampler(dtype):
     )
 
 
-def test_calls_that_kernels_refuse():
-    """No user reaches these: they guard memory. Both backends raise the same class with the same text."""
+def test_kernels_refuse_bad_calls_alike():
+    """Users never see these errors. They protect memory. Class and text are the same on both backends."""
     i, u, f, none = np.zeros(3, np.int64), np.zeros(3, np.uint64), np.zeros(3), np.zeros(0, np.int64)
     square, ptr, pairs = np.zeros((3, 3)), np.arange(4), Pairs(i, i, f)
     source = Neighborhood(square, np.zeros((3, 2), np.int32), np.zeros(0, np.uint64), none)

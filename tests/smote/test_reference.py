@@ -1,4 +1,4 @@
-"""Synthetic rows and interpolated rows are byte for byte those of the reference and of the formula."""
+"""Synthetic and interpolated rows equal those of the reference and of the formula, byte for byte."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.synthetic import DTYPES, Found, check_formula, mixed, parts, points
 
 @settings(max_examples=250)
 @given(st.data())
-def test_the_reference_on_anything(data):
+def test_random_calls_equal_the_reference(data):
     dtype = data.draw(st.sampled_from(DTYPES), label="dtype")
     n, d = data.draw(st.integers(2, 12), label="n"), data.draw(st.integers(1, 5), label="d")
     k = data.draw(st.integers(1, min(6, n - 1)), label="k")
@@ -56,8 +56,8 @@ def test_the_reference_on_anything(data):
         first += count
 
 
-def test_the_reference_late_in_the_stream_and_in_a_worker(monkeypatch):
-    """The counter exceeds 32 bits and wraps at 64, and the address has a worker's seed."""
+def test_late_rows_and_rows_of_a_worker_equal_the_reference(monkeypatch):
+    """The counter is above 32 bits or wraps at 64, and a worker's seed is in the address."""
     X = points(20, 3)
     table = reference.smote_table(X, 5)
     for first in (2**32 - 3, 2**63 - 70, 2**64 - 100):
@@ -86,7 +86,7 @@ def test_every_row_follows_the_formula_toward_one_of_the_k_neighbors(n, d, k, dt
     assert (drawn.rows >= np.minimum(X[drawn.parents], X[drawn.neighbors])).all()
 
 
-def test_the_formula_is_written_the_same_everywhere():
+def test_the_formula_is_the_same_in_code_and_docstrings():
     from pathlib import Path
 
     line = "base + gap * (neighbor - base)"
@@ -104,7 +104,7 @@ def test_the_formula_is_written_the_same_everywhere():
 
 
 def test_copies_of_a_row_are_one_point():
-    """If the five nearest of ten copies were copies, every synthetic row would be a copy, too."""
+    """If the five nearest rows of a copy were other copies, every synthetic row would be a copy, too."""
     X = points(30, 4)
     repeated = np.repeat(X, 10, axis=0)
     assert (nearest_neighbors(repeated, 5).distances == 0).all()
@@ -112,14 +112,16 @@ def test_copies_of_a_row_are_one_point():
     check_formula(repeated, drawn)
     own = {row.tobytes() for row in X}
     copies = sum(row.tobytes() in own for row in drawn.rows)
-    assert copies <= (drawn.gaps == 0).sum() + 8  # 2^-24 a row, and where a small gap is rounded away
+    # A row is a copy if its gap is 0 (probability 2^-24), or so small that it is rounded away.
+    assert copies <= (drawn.gaps == 0).sum() + 8
     # The neighbors are those without the copies, and all copies are parents.
     single = nearest_neighbors(X, 5).indices
     assert (single[drawn.parents // 10] * 10 == drawn.neighbors[:, np.newaxis]).any(axis=1).all()
-    assert np.unique(drawn.parents).size == 300  # a parent missing: P < 300 * exp(-4000 / 300) < 5e-4; seed 3
+    # P(some parent is missing) < 300 * exp(-4000 / 300) < 5e-4. With seed 3 none is.
+    assert np.unique(drawn.parents).size == 300
 
 
-def test_some_copies():
+def test_some_copies_do_not_change_the_neighbors():
     X = points(50, 3, np.float64)
     X[17] = X[3]
     X[40:44] = X[20]
@@ -128,13 +130,13 @@ def test_some_copies():
     assert SmoteSampler(X)._table.tolist() == reference.smote_table(X, 5)
 
 
-def test_zeros_of_both_signs_are_one_value():
+def test_zeros_of_both_signs_are_equal():
     X = np.array([[0.0], [-0.0], [1.0]])
     assert SmoteSampler(X, k_neighbors=1)._table.tolist() == [[2], [2], [0]]
 
 
-def test_rows_whose_distance_underflows_are_no_copies():
-    """Different rows stay different points even if the square of their distance is 0."""
+def test_rows_whose_distance_underflows_are_different_points():
+    """Different rows are different points even if the square of their distance is 0."""
     X = np.array([[0.0], [1e-200], [1.0]])
     assert SmoteSampler(X, k_neighbors=2).sample(50).max() < 1
 
@@ -156,7 +158,7 @@ def test_categories_are_chosen_by_vote(categorical, dtype):
             assert code == codes[counts.argmax()]  # sorted, so the first of the largest is the smallest
 
 
-def test_the_distance_of_a_category():
+def test_a_mismatch_adds_the_squared_median_deviation():
     """A mismatch adds the squared median of the continuous columns' standard deviations."""
     rng = np.random.default_rng(1)
     X = np.concatenate([rng.normal(size=(40, 3)) * [1, 10, 100], rng.integers(0, 3, (40, 1))], axis=1)
@@ -171,7 +173,7 @@ def test_the_distance_of_a_category():
 
 
 def test_copies_do_not_change_the_distance_of_a_category():
-    """The median is that of all rows. Without the copies it would be 1.09, and row 1's neighbor row 6."""
+    """The median is over all rows. Without copies it would be 1.09, and row 6 would be row 1's neighbor."""
     X = np.array([[1, 0], [0, 0], [0, 0], [0, 0], [0, -2], [0, 0], [0, 1], [0, 0]], np.float32)
     table = SmoteSampler(X, k_neighbors=1, categorical=[0])._table
     assert table.ravel().tolist() == [1, 0, 0, 0, 1, 0, 1, 0]
@@ -186,7 +188,7 @@ def test_an_estimator_counts_the_row_itself():
     check_formula(X, sampler.sample(500, return_parents=True))
 
 
-def test_scikit_learns_estimator_finds_the_same():
+def test_the_estimator_of_scikit_learn_gives_the_same_rows():
     neighbors = pytest.importorskip("sklearn.neighbors", reason="scikit-learn is not installed")
     X = points(300, 6)
     theirs = SmoteSampler(X, k_neighbors=neighbors.NearestNeighbors(n_neighbors=6), seed=2)
@@ -197,11 +199,11 @@ def test_scikit_learns_estimator_finds_the_same():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("d", [1, 3, 16, 100])
-def test_interpolation(dtype, d, monkeypatch):
+def test_interpolation_follows_the_formula(dtype, d, monkeypatch):
     rng = np.random.default_rng(d)
     X = points(50, d, dtype)
     a, b = rng.integers(0, 50, (2, 333))
-    gaps = rng.normal(size=333).astype(dtype)  # any line, not the segment alone
+    gaps = rng.normal(size=333).astype(dtype)  # anywhere on the line, not only on the segment
     wanted = X[a] + gaps[:, np.newaxis] * (X[b] - X[a])
     assert interpolation.interpolate(X, a, b, gaps).tobytes() == wanted.tobytes()
     monkeypatch.setattr(interpolation, "_CHUNK", 500)
@@ -213,7 +215,7 @@ def test_interpolation(dtype, d, monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_interpolation_of_sparse_rows(dtype, monkeypatch):
+def test_interpolation_of_sparse_rows_follows_the_formula(dtype, monkeypatch):
     sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
     rng = np.random.default_rng(3)
     X = points(60, 30, dtype) * (rng.random((60, 30)) < rng.random((60, 1)))

@@ -1,4 +1,4 @@
-"""A stream continues after epochs, states, copies and pickles, and in other processes."""
+"""A stream of synthetic rows continues after states, copies and pickles, and in other processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from equipoise import SmoteSampler
 from support.synthetic import VARIANTS, Found, parts, points, saved, variants
 
 
-def test_addresses_differ():
+def test_different_addresses_give_different_gaps():
     """Another seed, epoch or class gives entirely different gaps."""
 
     def gaps(X=None, seed=0, epoch=0):
@@ -33,7 +33,7 @@ def test_addresses_differ():
     assert len(set(itertools.chain(*drawn))) == 50 * len(drawn)
 
 
-def test_epochs_start_again():
+def test_set_epoch_starts_the_stream_again():
     sampler = VARIANTS["plain"]()
     first = sampler.sample(100).tobytes()
     sampler.set_epoch(1)
@@ -169,7 +169,7 @@ def _draw(sampler, queue):
 
 @pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_start_methods(method, mapped, tmp_path):
+def test_workers_of_any_start_method_draw_the_same_rows(method, mapped, tmp_path):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no start method {method} here")
     X = points()

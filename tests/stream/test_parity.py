@@ -1,4 +1,4 @@
-"""Words and elementary functions have the same bytes in C++ and Numba."""
+"""C++ and Numba return the same words, and the same results of elementary functions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs both backends; mis
 
 @given(SEEDS)
 @settings(max_examples=100)
-def test_words(seed):
+def test_words_agree(seed):
     rng = np.random.default_rng(seed)
     counters = rng.integers(0, 2**32, (9, 4), dtype=np.uint32)
     keys = rng.integers(0, 2**32, (9, 2), dtype=np.uint32)
@@ -25,7 +25,7 @@ def test_words(seed):
 
 @given(SEEDS)
 @settings(max_examples=100)
-def test_elementary(seed):
+def test_elementary_functions_agree(seed):
     rng = np.random.default_rng(seed)
     specials = [0.0, -0.0, 1.0, -1.0, 2.0**-1074, 2.0**-1022, 2.0**-53, -(2.0**-53), np.inf, -np.inf, np.nan]
     near_one = 1 + rng.standard_normal(200) * 10.0 ** rng.uniform(-17, 0, 200)

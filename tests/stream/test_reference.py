@@ -1,4 +1,4 @@
-"""Words, elementary functions and keys of the stream contract, against known answers and the reference."""
+"""Words, elementary functions and keys of the stream equal known answers and the reference."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def known_answers():
 
 @pytest.fixture(params=["_core", "_numba"])
 def kernels(request):
-    """Return each backend, since the known answers hold for both."""
+    """Return the kernels of each backend, since the known answers hold for both."""
     try:
         return importlib.import_module(f"equipoise.{request.param}")
     except ImportError as error:
@@ -42,27 +42,27 @@ def kernel_philox(kernels, counters, keys):
     return out.tolist()
 
 
-def test_philox_known_answers():
+def test_philox_gives_the_known_answers():
     answers = known_answers()
     assert len(answers) >= 3
     for counter, key, answer in answers:
         assert list(reference.philox(counter, key)) == answer
 
 
-def test_kernel_philox_known_answers(kernels):
+def test_kernel_philox_gives_the_known_answers(kernels):
     counters, keys, answers = zip(*known_answers(), strict=True)
     assert kernel_philox(kernels, counters, keys) == list(answers)
 
 
-def test_kernel_philox_is_the_reference(kernels):
+def test_kernel_philox_equals_the_reference(kernels):
     draw = np.random.default_rng(1)
     counters, keys = draw.integers(0, 2**32, (200, 4)).tolist(), draw.integers(0, 2**32, (200, 2)).tolist()
     wanted = [list(reference.philox(c, k)) for c, k in zip(counters, keys, strict=True)]
     assert kernel_philox(kernels, counters, keys) == wanted
 
 
-def test_mix64_is_splitmix64():
-    """The first five numbers of SplitMix64 with seed 1234567, as published with its ports."""
+def test_mix64_equals_splitmix64():
+    """Compare with the first five numbers of SplitMix64 with seed 1234567, as published."""
     run = reference.Run(0, 0)
     run.s, run.m = 1234567, 0
     assert [run.word(j) for j in range(5)] == [
@@ -89,8 +89,8 @@ def test_purposes_and_versions_never_share_a_call_key():
     assert len({reference.call_key(*address) for address in addresses}) == len(addresses)
 
 
-def test_intervals():
-    """below() covers [0, n) and real() covers (0, 1]: both ends of each interval."""
+def test_the_reference_reaches_both_ends_of_each_interval():
+    """The intervals are [0, n) for below() and (0, 1] for real()."""
     top = 2**64 - 1
     for n in (1, 2, 3, 2**32 - 1, 2**64 - 1):
         assert reference.below(0, n) == 0
@@ -103,7 +103,7 @@ def test_intervals():
 
 
 def ulps(got, exact):
-    """Return the error in units of the last place of the exact value."""
+    """Return the error of `got`, in units of the last place of the exact value."""
     return float(abs(Decimal(got) - exact) / Decimal(math.ulp(float(exact))))
 
 
@@ -120,7 +120,7 @@ def ulps(got, exact):
         ("expm1", lambda x: x.exp() - 1, lambda r: r.choice((-1, 1)) * 2 ** r.uniform(-80, 6), 4.0),
     ],
 )
-def test_elementary_functions_within_ulps(name, exact, arguments, bound):
+def test_elementary_functions_are_within_a_few_ulps(name, exact, arguments, bound):
     draw = random.Random(name)
     with localcontext() as context:
         context.prec = 50
@@ -131,7 +131,7 @@ def test_elementary_functions_within_ulps(name, exact, arguments, bound):
             assert ulps(getattr(reference, name)(x), exact(Decimal(x))) <= bound, x.hex()
 
 
-def test_elementary_functions_at_their_ends():
+def test_elementary_functions_at_the_ends_of_their_domains():
     inf = math.inf
     assert reference.log(0.0) == -inf
     assert reference.log(1.0) == 0.0
@@ -149,7 +149,7 @@ def test_elementary_functions_at_their_ends():
 
 
 @pytest.mark.parametrize("name", ["log", "exp", "log1p", "expm1"])
-def test_kernel_elementary_functions_are_the_reference(kernels, name):
+def test_kernel_elementary_functions_equal_the_reference(kernels, name):
     """The results are equal to the last bit. A float32 log q would hide most differences."""
     draw = random.Random(name)
     x = [draw.uniform(0, 4) for _ in range(4000)] + [2 ** draw.uniform(-60, 9) for _ in range(4000)]
@@ -181,7 +181,7 @@ def test_kernel_elementary_functions_are_the_reference(kernels, name):
 
 
 @pytest.mark.parametrize("bits", BIT_GENERATORS, ids=lambda bits: bits.__name__)
-def test_key_from_every_bit_generator(bits):
+def test_every_bit_generator_gives_a_key(bits):
     first, second = bits(5), bits(5)
     raw = [int(x) for x in second.random_raw(4)]
     if bits is np.random.MT19937:
@@ -191,7 +191,7 @@ def test_key_from_every_bit_generator(bits):
     assert int(contract.key_from_rng(np.random.Generator(bits(5)))) == raw[0]
 
 
-def test_key_from_other_forms():
+def test_seeds_and_seed_sequences_give_the_same_key():
     key = contract.key_from_rng
     assert key(11) == key(11) == key(np.int64(11)) == reference.key_from_rng(11)
     assert key(11) != key(12)
@@ -201,12 +201,12 @@ def test_key_from_other_forms():
 
 
 @pytest.mark.parametrize("rng", ["seven", 1.5, np.random])
-def test_rng_of_a_wrong_type(rng):
+def test_rng_of_a_wrong_type_is_refused(rng):
     with pytest.raises(TypeError):
         contract.key_from_rng(rng)
 
 
-def test_seed_bounds():
+def test_seed_must_fit_in_64_bits():
     for seed in (0, np.uint64(2**64 - 1)):
         NegativeSampler(3, seed=seed, stream=seed)
     for seed in (-1, 2**64):
@@ -222,8 +222,8 @@ def test_seed_bounds():
 # ---- what is stable ---------------------------------------------------------------------------------------
 
 
-def test_pinned_answers():
-    """Version 1 of the stream. A failure breaks the promise of rng.py, "What is stable"."""
+def test_version_1_of_the_stream_never_changes():
+    """A change here breaks the promise in rng.py under "What is stable"."""
     assert AliasTable([1, 2, 3, 4]).sample(12, rng=0).tolist() == [0, 3, 2, 3, 2, 3, 0, 0, 3, 3, 1, 1]
     assert UniformTable(10**9).sample(3, rng=0).tolist() == [90585996, 885576280, 583727335]
     sampler = NegativeSampler([1, 2, 3, 4, 5, 6], exclude=([0, 1, 3], [5, 0, 1]), seed=7, stream=1)

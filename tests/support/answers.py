@@ -1,4 +1,4 @@
-"""Comparisons of answers: with the reference, with each other, and with exact fractions."""
+"""Comparisons of negatives with the reference, with each other and with exact fractions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def equal(a, b):
 
 
 def within(got, exact):
-    """Return whether a float32 log q is within two units of its last place of the log of a fraction."""
+    """Return whether a float32 log q is within two units in the last place of the log of a fraction."""
     wanted = math.log(exact.numerator) - math.log(exact.denominator)
     return abs(float(got) - wanted) <= 2 * float(np.spacing(np.float32(max(abs(wanted), 1e-6)))) + 1e-12
 
@@ -41,7 +41,7 @@ def shares(table):
 
 
 class Threads:
-    """Counts the threads of the library, which must be patched to start them here.
+    """A counter of the threads of the library, which must be patched to start them here.
 
     The process may have threads of other libraries, too.
     """
@@ -62,7 +62,7 @@ class Threads:
         return start_new_thread(run, ())
 
     def left(self):
-        """Return how many have not ended; one that is about to end gets a moment."""
+        """Return the number of threads that have not ended. One that is about to end gets a moment."""
         patience = time.monotonic() + 0.05
         while self.running and time.monotonic() < patience:
             time.sleep(0.001)

@@ -1,4 +1,4 @@
-"""Calls with any mixture of good and bad arguments, and what they come to."""
+"""Calls with any mixture of good and bad arguments, and their outcomes."""
 
 from __future__ import annotations
 
@@ -136,12 +136,12 @@ def few(x, most=50):
     return x if not isinstance(x, int) or x >= 2**60 else min(x, most)
 
 
-def room(out, shape):
+def buffers(out, shape):
     """Return the array, or the three arrays, that `out` describes."""
     if not isinstance(out, tuple):
         return out
     if isinstance(out[0], tuple):
-        return equipoise.Negatives(*(room(part, shape) for part in out))
+        return equipoise.Negatives(*(buffers(part, shape) for part in out))
     dtype, kind = out
     a = np.zeros(shape, dtype)
     if kind == "flat":
@@ -155,16 +155,16 @@ def room(out, shape):
 def drawn(table, size, rng, out, n_threads):
     size = tuple(few(s, 9) for s in size) if isinstance(size, list) else few(size)
     try:
-        out = room(out, np.empty(size, np.int8).shape)
-    except (TypeError, ValueError, MemoryError):  # not a size: the table will say so
-        out = room(out, (2,))
+        out = buffers(out, np.empty(size, np.int8).shape)
+    except (TypeError, ValueError, MemoryError):  # not a size, which the table will report
+        out = buffers(out, (2,))
     got = table.sample(size, rng=rng, out=out, n_threads=n_threads)
     assert out is None or got is out
     return repr(got.tolist())
 
 
 def filed(kind, *a):
-    """Save or load in a folder that holds a good file and a damaged one."""
+    """Save or load in a folder that has a good file and a damaged one."""
     with tempfile.TemporaryDirectory() as folder:
         good, bad = (os.path.join(folder, name) for name in "ab")
         equipoise.AliasTable([1, 2, 3]).save(good)
@@ -205,7 +205,7 @@ def outcome(call) -> str:
             shape = (
                 np.size(a[1]) if isinstance(a[1], np.ndarray) else len(a[1]) if isinstance(a[1], list) else 1,
             )
-            out = room(a[7], (*shape, k if type(k) is int and 0 <= k <= 50 else 2))
+            out = buffers(a[7], (*shape, k if type(k) is int and 0 <= k <= 50 else 2))
             s = equipoise.NegativeSampler([4, 3, 2, 1, 0], exclude=a[0], seed=1)
             got = s.sample(
                 a[1],
@@ -228,7 +228,7 @@ def outcome(call) -> str:
             )
         if kind == "smote":
             n = few(a[5])
-            out = room(a[6], (n if type(n) is int and 0 <= n <= 50 else 2, 2))
+            out = buffers(a[6], (n if type(n) is int and 0 <= n <= 50 else 2, 2))
             how = {"k_neighbors": a[1], "categorical": a[2], "parent_weights": a[3], "seed": a[4]}
             got = equipoise.SmoteSampler(a[0], **how).sample(n, out=out, return_parents=a[7])
             if isinstance(got, equipoise.SyntheticRows):
@@ -236,7 +236,7 @@ def outcome(call) -> str:
             assert out is None or got is out
             return repr(got.tolist())
         if kind == "interpolate":
-            return repr(interpolate(*a[:4], out=room(a[4], (2, 2)), n_threads=a[5]).tolist())
+            return repr(interpolate(*a[:4], out=buffers(a[4], (2, 2)), n_threads=a[5]).tolist())
         if kind == "parents":
             if a[4] is True:
                 return repr(equipoise.borderline_weights(*a[:3], m_neighbors=a[3]).tolist())

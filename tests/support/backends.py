@@ -1,4 +1,4 @@
-"""Both backends in one process: their kernels, the package on either, and comparisons of their answers."""
+"""Tools that run both backends in one process and compare their answers."""
 
 from __future__ import annotations
 
@@ -15,40 +15,32 @@ from equipoise._runtime import backend as runtime
 from support import cases
 
 MODULES = {"cpp": "equipoise._core", "numba": "equipoise._numba"}
-
-
 MISSING = [name for name in ("equipoise._core", "numba") if importlib.util.find_spec(name) is None]
-
-
 NONE = np.empty(0, np.uint64)
-
-
 U64 = st.integers(0, 2**64 - 1)
-
-
 SEEDS = st.integers(0, 2**32 - 1)
-
-
 EDGES = [0, 1, 2, 2**31, 2**32 - 1, 2**32, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1]
 
 
 def both():
+    """Return the kernels of both backends."""
     return [importlib.import_module(name) for name in MODULES.values()]
 
 
 def words(rng, size):
-    """Return random 64-bit words, among them the ends of intervals."""
+    """Return random 64-bit words, some of which are at the ends of common ranges."""
     drawn = rng.integers(0, 2**64, size, dtype=np.uint64)
     return np.where(rng.random(size) < 0.3, rng.choice(np.array(EDGES, np.uint64), size), drawn)
 
 
 def frozen(array):
+    """Return the array after making it read-only."""
     array.flags.writeable = False
     return array
 
 
 def pack(x):
-    """Convert any answer to a value that is equal if dtypes, shapes and bytes are."""
+    """Convert an answer to a value that is equal only for the same dtypes, shapes and bytes."""
     if isinstance(x, np.ndarray | np.generic):
         return (str(x.dtype), x.shape, x.tobytes())
     if dataclasses.is_dataclass(x):
@@ -65,7 +57,10 @@ def pack(x):
 
 
 def agree(name, *args, outs=()):
-    """Call both kernels on copies of their output arrays, check that they agree, and return C++'s answer."""
+    """Call the kernel of both backends, check that they agree, and return the answer of C++.
+
+    `outs` has the positions of the output arrays, of which each backend gets a copy.
+    """
     answers = []
     for kernels in both():
         mine = [a.copy() if i in outs else a for i, a in enumerate(args)]
@@ -75,6 +70,7 @@ def agree(name, *args, outs=()):
 
 
 def weights_of(rng, n):
+    """Return random weights of several kinds, a fifth of them zero."""
     kind = rng.integers(4)
     if kind == 0:
         w = rng.random(n) * 10.0 ** rng.uniform(-320, 300, n)
@@ -89,7 +85,7 @@ def weights_of(rng, n):
 
 
 def table_of(rng, n):
-    """Return (n, units, cells, prefix sums) of random whole units that add up to n * 2^32."""
+    """Return (n, units, cells, prefix sums) of a random table. The arrays of a uniform table are empty."""
     if rng.random() < 0.2:
         return n, NONE, NONE, NONE
     w = np.maximum(weights_of(rng, n).astype(np.float64), 0)
@@ -101,11 +97,12 @@ def table_of(rng, n):
 
 
 def proposer_of(n, units, cells, prefix=NONE):
-    """Return the record that kernels take as a table."""
+    """Return a table as the record that kernels take."""
     return n, n << 32 if units.size else n, cells, units, prefix
 
 
 def exclusions_of(rng, rows, n, longest):
+    """Return (indptr, ids) of random rows, sorted and without repeats."""
     sizes = rng.integers(0, longest + 1, rows) * (rng.random(rows) < 0.8)
     indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     ids = np.minimum(n * rng.random(indptr[-1]) ** 2, n - 1).astype(np.uint32)
@@ -124,12 +121,12 @@ def rows_of(rng, n, d, dtype):
     return np.where(rng.random((n, d)) < 0.1, rng.choice([0.0, -0.0, 1.0], (n, d)), X).astype(dtype)
 
 
-# ---- the public surface, both backends in this process ----------------------------------------------------
+# ---- the public API, on both backends in this process -----------------------------------------------------
 
 
 @contextlib.contextmanager
 def running(backend):
-    """Run the package with the kernels of `backend`, which is otherwise chosen once, at import."""
+    """Run the package on `backend`. Outside of tests, the backend is chosen once."""
     before = runtime._NAME
     try:
         runtime._NAME = backend
@@ -143,7 +140,7 @@ def running(backend):
 
 
 def check(make):
-    """Check that both backends give the same answer or error for make(), and return C++'s."""
+    """Check that make() gives the same answer or error on both backends, and return that of C++."""
     answers = []
     for backend in MODULES:
         with running(backend):
@@ -156,7 +153,7 @@ def check(make):
 
 
 def about(table, rng=7):
-    """Return everything that a table tells about itself."""
+    """Return the answers of all methods of a table."""
     n = len(table)
     some = np.arange(min(n, 300))
     return [

@@ -1,4 +1,4 @@
-"""Named inputs for tables and samplers, so that a failure names its case."""
+"""Named weights, exclusions, streams of rows and bad arguments, so that a failing test names its case."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ def pareto(n):
 
 
 def one_heavy(n):
-    """Return weights of which one, in the middle, has half of the mass."""
+    """Return weights one of which, in the middle, has half of the mass."""
     w = np.ones(n)
     w[n // 2] = max(n - 1, 1)
     return w
 
 
 def one_crushing(n):
-    """Return weights of which one is so large that each of the others is below a unit."""
+    """Return weights one of which is so large that the share of each other one is below a unit."""
     w = np.ones(n)
     w[n // 2] = 1e30
     return w
 
 
 def one_light(n):
-    """Return equal weights but for the last, which is a thousandth of the others."""
+    """Return equal weights, except that the last is a thousandth of the others."""
     w = np.ones(n)
     w[-1] = 1e-3
     return w
 
 
 def zeros_inside(n):
-    """Return weights of which two of three are zero, but not the first."""
+    """Return weights, two of every three of which are zero. The first is positive."""
     w = zipf(n)
     w[1::3] = 0
     w[2::3] = 0
@@ -69,12 +69,12 @@ def wide(n):
 
 
 def ascending(n):
-    """Return ascending weights, for which the two indices of the sweep run far apart."""
+    """Return ascending weights, which send the two indices of the alias sweep far apart."""
     return np.arange(1, n + 1, dtype=np.float64)
 
 
 def two_levels(n):
-    """Return 1 and 2 in turn: units are exact, and many cells exactly full."""
+    """Return 1 and 2 in turn, so that units are exact and many cells are exactly full."""
     return np.where(np.arange(n) % 2 == 0, 1.0, 2.0)
 
 
@@ -97,7 +97,7 @@ WEIGHTS = {
 
 
 def as_dtype(w, dtype):
-    """Convert weights to a dtype. Integers are scaled so that the largest is 2^31 - 1; none becomes 0."""
+    """Convert weights to a dtype. Integers are at most 2^31 - 1, and no positive weight becomes 0."""
     if np.dtype(dtype).kind == "f":
         return w.astype(dtype)
     return np.where(w > 0, np.maximum(np.floor(w / w.max() * (2**31 - 1)), 1), 0).astype(dtype)
@@ -110,7 +110,7 @@ EXACT = [1, 2, 3, 10]  # their sum is 16, so the units are the weights times 2^3
 
 
 def exclusions(weights):
-    """Return {name: excluded ids of a row} for the given weights; the rows fit into one CSR matrix."""
+    """Return {name: excluded ids of a row} for the given weights."""
     n = len(weights)
     order = [int(i) for i in np.argsort(weights, kind="stable")]
     positive = [i for i in order if weights[i] > 0]
@@ -126,7 +126,7 @@ def exclusions(weights):
         "duplicates": [0, 0, n - 1, 0, n - 1, n // 2, n // 2],
         "unsorted": spaced[::-1],
         "every second": spaced,
-        "all of no weight": [i for i in range(n) if weights[i] == 0],
+        "all of zero weight": [i for i in range(n) if weights[i] == 0],
         "empty again": [],
     }
 
@@ -142,7 +142,7 @@ def csr(rows, dtype=np.int64):
 
 
 def row_weights(rng, n):
-    """Return weights that are ordinary, wild, equal, mostly zero or subnormal, as floats or integers."""
+    """Return random weights: ordinary, of all magnitudes, small integers, mostly zero, or subnormal."""
     kind = rng.integers(7)
     if kind == 0:
         w = rng.pareto(1.2, n)
@@ -166,7 +166,7 @@ def row_weights(rng, n):
 
 
 def row_times(rng, n):
-    """Return (times, half-life): times of years in seconds, or small numbers; half-lives short to long."""
+    """Return (times, half-life). Times are seconds over years, or small numbers; half-lives vary widely."""
     start, width = [(1.7e9, 1e8), (0.0, 10.0), (-1e6, 2e6)][rng.integers(3)]
     times = start + width * rng.random(n)
     if rng.random() < 0.3:
@@ -175,7 +175,7 @@ def row_times(rng, n):
 
 
 def cuts(rng, n, most=6):
-    """Return where to cut n rows, from 0 to n; some pieces are empty."""
+    """Return positions at which to cut n rows, from 0 to n. Some pieces may be empty."""
     return [0, *sorted(rng.integers(0, n + 1, rng.integers(0, most)).tolist()), n]
 
 
@@ -183,7 +183,7 @@ def cuts(rng, n, most=6):
 
 
 def five(**settings):
-    """Return a sampler of five ids, the last of weight 0. Row 1 excludes nothing, row 2 everything."""
+    """Return a sampler of five ids, the last of which has weight 0. Row 1 excludes nothing, row 2 all ids."""
     return equipoise.NegativeSampler(
         [4, 3, 2, 1, 0], exclude=([0, 2, 2, 7], [0, 1, 4, 3, 2, 1, 0]), **settings
     )
@@ -198,11 +198,11 @@ class CudaTensor:
         return (2, 0)
 
     def __dlpack__(self, **_):
-        raise AssertionError("the device must not be touched")
+        raise AssertionError("the data on the device must not be read")
 
 
 class Raising:
-    """Another library's array, path or number, which raises when it is converted."""
+    """An array, path or number of another library that raises an exception when it is converted."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error

@@ -1,4 +1,4 @@
-"""Rows in parts, their sample on one machine, and the engines that sample them."""
+"""Rows in parts, their sample on one machine, and the engines that take samples of them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def children():
         for pid in path.read_text().split():
             with contextlib.suppress(OSError):
                 command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-                # Neither the dead nor multiprocessing's tracker, which lives as long as this process.
+                # Dead processes do not count, nor does multiprocessing's tracker, which lives until the end.
                 if command and "resource_tracker" not in command:
                     found[pid] = command
     return found
@@ -82,7 +82,7 @@ def children():
 
 @contextlib.contextmanager
 def nothing_left():
-    """Check that no process and no variable is left: Dask sets some for thread pools and for malloc."""
+    """Check that no process and no environment variable is left. Dask sets some for threads and malloc."""
     before = children()
     with mock.patch.dict(os.environ):
         yield
@@ -93,7 +93,7 @@ def nothing_left():
 
 
 class Engine:
-    """Makes a data set of parts, which are dicts of columns, and returns its sample as columns.
+    """An engine that makes a data set of parts (dicts of columns) and returns its sample as columns.
 
     `before` runs in the task of each part.
     """

@@ -63,7 +63,7 @@ def fit(sampler, X, y):
 
 
 def assert_same(name, X, y, *, compare_state=True, **parameters):
-    """Require that our class of a name does with X and y what imbalanced-learn's does."""
+    """Require that our class of this name gives the same as imbalanced-learn's for X and y."""
     cases = []
     for classes in (vars(ours), THEIRS):
         made = dict(parameters)
@@ -86,7 +86,7 @@ def assert_same(name, X, y, *, compare_state=True, **parameters):
     if mine[2] is not None:
         np.testing.assert_array_equal(mine[2], wanted[2])
     if isinstance(state, np.random.RandomState) and compare_state:
-        # Both must draw equally often, so that others who share the generator get the same.
+        # Both must draw equally often, so that other users of the generator get the same numbers.
         np.testing.assert_equal(state.get_state(), their_state.get_state())
     return sampler, their_sampler
 
@@ -160,7 +160,7 @@ def named(case):
     return "-".join([case[0], *(f"{key}={value}" for key, value in case[1].items())])
 
 
-# imbalanced-learn fails for integers and sparse rows here, since it scales differences in place.
+# imbalanced-learn fails here for integers and sparse rows, because it scales differences in place.
 IN_PLACE = [case for case in ALL if case[1].get("kind") == "borderline-2"]
 
 

@@ -26,7 +26,7 @@ ROWS = np.zeros(400_000, np.int64)
 
 
 class Watched:
-    """The kernels. Ctrl-C comes shortly after the main thread's call of the given kernel and number."""
+    """The kernels, with a Ctrl-C soon after the main thread has called a given kernel so many times."""
 
     def __init__(self, kernel: str, number: int) -> None:
         self.kernels, self.kernel, self.left = backend.kernels(), kernel, number
@@ -36,7 +36,7 @@ class Watched:
 
         def call(*args):
             if threading.current_thread() is not threading.main_thread():
-                if slow_threads:  # so that they are at work when Ctrl-C comes, however late they start
+                if slow_threads:  # the threads must be at work when Ctrl-C comes, however late they start
                     sent.wait(60)
                     time.sleep(slow_threads)
             elif name == self.kernel:
@@ -49,7 +49,7 @@ class Watched:
 
 
 def watch(watched):
-    """Hand `watched` to every module that asks for the kernels."""
+    """Give `watched` to every module that asks for the kernels."""
     kernels = backend.kernels
     for module in list(sys.modules.values()):
         if getattr(module, "kernels", None) is kernels:
@@ -81,7 +81,7 @@ def hits():
 
 def many_exclude_ids(threads):
     ids = np.random.default_rng(0).integers(0, 10**6, (6000, 5000))
-    tenth = ([0, 10**5], np.arange(0, 10**6, 10))  # every id is looked up in it
+    tenth = ([0, 10**5], np.arange(0, 10**6, 10))  # in which every id is looked up
     return sample(threads, ROWS[:6000], 2, items=ALIAS, exclude=tenth, exclude_ids=ids)
 
 
@@ -114,9 +114,9 @@ def neighbors(threads, dtype, n, d, noise=1.0, asked=0):
     return None, lambda: equipoise.nearest_neighbors(x, 20, queries=queries, n_threads=threads)
 
 
-# name -> (function that makes the sampler and the call; kernel and number of the call that Ctrl-C follows).
-# Without a kernel Ctrl-C follows the start of the call. Anything made before the call, such as a table, and
-# anything that cannot be interrupted, such as an allocation, may take its time.
+# name -> (function that makes the sampler and the call, kernel, number). Ctrl-C follows the kernel's call of
+# this number or, without a kernel, the start of the call. What is made before the call, such as a table, and
+# what cannot be interrupted, such as an allocation, may take longer.
 CASES = {
     "table": (lambda t: table(t, equipoise.AliasTable(np.ones(1000))), None),
     "uniform": (lambda t: table(t, equipoise.UniformTable(1000)), None),
@@ -173,7 +173,7 @@ def press():
     pressed.append(time.perf_counter())
     os.kill(os.getpid(), signal.SIGINT)
     sent.set()
-    if what == "twice":  # while the call waits for its threads, which are in their next chunk
+    if what == "twice":  # the call now waits for its threads, which are in their next chunk
         time.sleep(0.07)
         pressed[0] = time.perf_counter()
         os.kill(os.getpid(), signal.SIGINT)

@@ -56,7 +56,7 @@ def counted(ids):
 
 
 def law_of(table):
-    """Return the law of a table's units, which other tests compare with the weights."""
+    """Return the law given by a table's units, which other tests compare with the weights."""
     return normalized(table.prob(np.arange(len(table))).tolist())
 
 
@@ -66,7 +66,7 @@ def normalized(weights):
 
 
 def without_replacement(weights, k, blocked=()):
-    """Return the law of ordered k-tuples, drawn one after the other in proportion to what is left."""
+    """Return the law of ordered k-tuples that are drawn one by one, in proportion to what is left."""
     law = {}
     alive = [i for i, w in enumerate(weights) if w > 0 and i not in blocked]
     for ids in itertools.permutations(alive, k):

@@ -16,7 +16,7 @@ DTYPES = (np.float32, np.float64)
 
 
 def clustered(rng, n, d, dtype):
-    """Clusters of about fifty rows, which are smaller than a block."""
+    """Return clusters of about fifty rows, which are smaller than a block."""
     centers = rng.standard_normal((max(2, n // 50), d)) * 10
     return (centers[rng.integers(0, len(centers), n)] + rng.standard_normal((n, d))).astype(dtype)
 
@@ -26,17 +26,17 @@ def uniform(rng, n, d, dtype):
 
 
 def heavy_tailed(rng, n, d, dtype):
-    """Rows of which a few make up nearly all of the extent."""
+    """Return rows, a few of which are responsible for nearly all of the extent."""
     return rng.standard_t(1, (n, d)).astype(dtype)
 
 
 def shifted(rng, n, d, dtype):
-    """Rows far from the origin, where a formula of norms and dot products would cancel."""
+    """Return rows far from the origin, where norms and dot products would suffer from cancellation."""
     return (clustered(rng, n, d, np.float64) + 1e4).astype(dtype)
 
 
 def duplicated(rng, n, d, dtype):
-    """Rows that occur ten times each, in random order."""
+    """Return rows that occur ten times each, in random order."""
     few = uniform(rng, -(-n // 10), d, dtype)
     return np.tile(few, (10, 1))[rng.permutation(10 * len(few))[:n]]
 
@@ -46,20 +46,20 @@ def identical(rng, n, d, dtype):
 
 
 def nearly_identical(rng, n, d, dtype):
-    """Rows that differ by a unit in the last place, or not at all."""
+    """Return rows that differ by a unit in the last place or not at all."""
     one = (1 + rng.random((1, d))).astype(dtype)
     return (one + np.spacing(one) * rng.integers(0, 2, (n, d))).astype(dtype)
 
 
 def constant_columns(rng, n, d, dtype):
-    """Rows that are large and constant in all columns but the last."""
+    """Return rows that are large and constant in all columns except the last."""
     points = np.full((n, d), 12345.678, dtype)
     points[:, -1] = rng.standard_normal(n)
     return points
 
 
 def grid(rng, n, d, dtype):
-    """Small whole numbers of both signs, with zeros of both signs: very many ties."""
+    """Return small whole numbers and zeros, both of either sign, which give very many ties."""
     points = rng.integers(-1, 2, (n, d)).astype(dtype)
     return np.where((points == 0) & (rng.random((n, d)) < 0.5), dtype(-0.0), points)
 
@@ -73,34 +73,34 @@ def zeros(rng, n, d, dtype):
 
 
 def wide(rng, n, d, dtype):
-    """Numbers of nearly all exponents, so that most squares vanish beside the largest."""
+    """Return numbers of nearly all exponents, so that most squares vanish next to the largest."""
     most = 300 if dtype is np.float64 else 37
     return (rng.choice([-1, 1], (n, d)) * 10.0 ** rng.uniform(-most, most, (n, d))).astype(dtype)
 
 
 def wide_columns(rng, n, d, dtype):
-    """Numbers of nearly all exponents, with one magnitude per column."""
+    """Return numbers of nearly all exponents, with one magnitude per column."""
     most = 300 if dtype is np.float64 else 37
     return (rng.standard_normal((n, d)) * 10.0 ** rng.uniform(-most, most - 1, d)).astype(dtype)
 
 
 def denormal(rng, n, d, dtype):
-    """Numbers that are small multiples of the smallest subnormal."""
+    """Return small multiples of the smallest subnormal number."""
     return rng.integers(-3000, 3000, (n, d)).astype(dtype) * np.finfo(dtype).smallest_subnormal
 
 
 def largest(rng, n, d, dtype):
-    """Numbers whose differences do not overflow, but whose squares would."""
+    """Return numbers whose differences do not overflow, but whose squares would."""
     return ((rng.random((n, d)) - 0.5) * np.finfo(dtype).max / np.sqrt(d)).astype(dtype)
 
 
 def far_clusters(rng, n, d, dtype):
-    """Clusters 1e6 apart and 1e-3 wide, which are a few points in float32."""
+    """Return clusters 1e6 apart and 1e-3 wide, each of which is a few points in float32."""
     return (1e6 * rng.integers(0, 5, (n, 1)) + 1e-3 * rng.standard_normal((n, d))).astype(dtype)
 
 
 def sorted_line(rng, n, d, dtype):
-    """Rows that differ in the last column alone, and are sorted by it."""
+    """Return rows that differ only in the last column and are sorted by it."""
     points = np.zeros((n, d), dtype)
     points[:, -1] = np.sort(rng.random(n))
     return points
@@ -186,7 +186,7 @@ def alike(a, b):
 
 
 def digest():
-    """Hash the answers for all named points, several widths and numbers of threads."""
+    """Return a hash of the answers for all named points, with several widths and numbers of threads."""
     seen = hashlib.sha256()
     for name in POINTS:
         for dtype in DTYPES:

@@ -1,9 +1,9 @@
 """A pytest plugin that runs imbalanced-learn's own suite with equipoise's classes.
 
-Its tests, `all_estimators` and the tables of checks import samplers from three namespaces alone. It is
-therefore enough to replace the names there before anything is collected. If the environment has
-REBOUND_CALLS, a file of that name gets the number of times that each class of equipoise resampled, so that a
-suite that tests something else does not pass.
+The suite's tests, `all_estimators` and the tables of checks import samplers from three namespaces only, so it
+is enough to replace the names there before anything is collected. REBOUND_CALLS may name a file. The plugin
+writes to it how often each class of equipoise resampled, so that a suite that tests other classes does not
+pass.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every kind of reservoir, filled with the same rows, and all that it answers."""
+"""Every kind of reservoir, filled with the same rows, and all of its answers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def whole(name):
 
 
 def answers(reservoir):
-    """Return all that a reservoir answers as (exact answers, sums whose last digits may differ)."""
+    """Return a reservoir's answers as (exact answers, sums whose last digits may differ)."""
     samples, more = [reservoir.sample()], []
     if isinstance(reservoir, ClassReservoir):
         policies = ("equal", "sqrt", "proportional")
@@ -91,14 +91,14 @@ def header(reservoir):
 
 
 def same(reservoir, wanted):
-    """Assert that a reservoir answers as wanted."""
+    """Assert that a reservoir has the wanted answers."""
     bits, sums = answers(reservoir)
     assert bits == wanted[0]
     np.testing.assert_allclose(sums, wanted[1], rtol=1e-12)
 
 
 def small_reservoirs(**more):
-    """Yield (name, a reservoir that has seen a few rows, what an update of n rows needs besides weights)."""
+    """Yield (name, reservoir with a few rows, function n -> other arguments for an update of n rows)."""
     plain, ids = Reservoir(5, **more), Reservoir(5, **more)
     plain.update(np.ones(70))
     ids.update(np.ones(70), ids=np.arange(70))

@@ -56,7 +56,7 @@ def log(n, seed=0):
 def reference(parts, k, *, weight=None, by=None, ids=None, half_life=None, time=None, seed=0):
     """Return the numbers of the chosen rows and their inclusion probabilities.
 
-    Each part is read at once into a reservoir in memory, as a stream of its own.
+    Each part is read at once, as a stream of its own, into a reservoir in memory.
     """
     whole, starts = None, np.cumsum([0, *(part.num_rows for part in parts)])
     for stream, part in enumerate(parts):
@@ -121,5 +121,5 @@ def write(folder, parts, name="part", **more):
 
 
 def run_python(code, **more):
-    """Run a program in a process of its own and return what it printed."""
+    """Run a program in its own process and return what it printed."""
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, **more)

@@ -20,7 +20,7 @@ def split_of(train_rows, test_rows, num_items):
 
 
 def planted(num_users=80, num_groups=4, per_group=15, each=8):
-    """Return rows (user, item, time) in which the users of a group take items of that group alone."""
+    """Return rows (user, item, time) in which the users of a group take only items of that group."""
     rng = np.random.default_rng(1)
     return [
         (user, user % num_groups * per_group + int(item), t)

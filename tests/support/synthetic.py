@@ -26,7 +26,7 @@ def parts(drawn):
 
 
 def check_formula(X, drawn):
-    """Require the docstring's formula, in NumPy: every operation is rounded once in X's dtype."""
+    """Require the docstring's formula in NumPy, where every operation is rounded once to X's dtype."""
     base, neighbor, gap = X[drawn.parents], X[drawn.neighbors], drawn.gaps[:, np.newaxis]
     assert drawn.rows.dtype == drawn.gaps.dtype == X.dtype
     assert drawn.rows.tobytes() == (base + gap * (neighbor - base)).tobytes()
@@ -44,7 +44,7 @@ variants = pytest.mark.parametrize("make", VARIANTS.values(), ids=VARIANTS)
 
 
 class Found:
-    """A neighbors estimator with only what a sampler may use."""
+    """A neighbors estimator that has only what a sampler may use."""
 
     def __init__(self, found, n_neighbors):
         self.found, self.n_neighbors, self.fitted = found, n_neighbors, None

@@ -23,7 +23,7 @@ TABLES = {"alias": equipoise.AliasTable(WEIGHTS), "uniform": equipoise.UniformTa
 
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("threads", [1, 3])
-def test_chunks_of_a_table(name, threads, monkeypatch):
+def test_chunks_do_not_change_the_draws(name, threads, monkeypatch):
     assert tables.CHUNK > 1000
     whole = TABLES[name].sample(1000, rng=3)
     assert len({whole[i : i + 128].tobytes() for i in range(0, 1000, 128)}) == 8  # no block repeats another
@@ -31,7 +31,7 @@ def test_chunks_of_a_table(name, threads, monkeypatch):
     assert TABLES[name].sample(1000, rng=3, n_threads=threads).tobytes() == whole.tobytes()
 
 
-def test_chunks_of_a_table_differ_from_each_other(monkeypatch):
+def test_chunks_do_not_repeat_each_other(monkeypatch):
     """With the usual constant, the second chunk does not repeat the first."""
     drawn = TABLES["uniform"].sample(3 * tables.CHUNK, rng=3).reshape(3, -1)
     assert (drawn[0] != drawn[1]).mean() > 0.99
@@ -46,13 +46,13 @@ def test_a_longer_call_starts_with_the_draws_of_a_shorter_one():
 
 
 @pytest.mark.parametrize("n_threads", [2, 3, 8])
-def test_threads_change_nothing(n_threads):
+def test_threads_do_not_change_the_draws(n_threads):
     for table in (AliasTable(cases.pareto(10**5)), UniformTable(10**5), LogUniformTable(10**4)):
         assert np.array_equal(table.sample(300_001, rng=2), table.sample(300_001, rng=2, n_threads=n_threads))
 
 
 @pytest.mark.parametrize("make", [lambda: AliasTable(cases.zipf(50)), lambda: UniformTable(50)])
-def test_shapes_and_out(make):
+def test_shape_and_out_do_not_change_the_draws(make):
     table = make()
     flat = table.sample(24, rng=1)
     assert flat.dtype == np.int64
@@ -71,7 +71,7 @@ def test_shapes_and_out(make):
     assert table.sample(np.int32(24), rng=1).tolist() == flat.tolist()
 
 
-def test_rng_forms():
+def test_forms_of_rng_give_the_same_draws():
     table = AliasTable(cases.zipf(1000))
     wanted = table.sample(300, rng=5).tolist()
     assert table.sample(300, rng=5).tolist() == wanted

@@ -51,7 +51,7 @@ BAD_WEIGHTS = [
 
 
 @pytest.mark.parametrize(("weights", "error", "text"), BAD_WEIGHTS)
-def test_weights(weights, error, text):
+def test_bad_weights_are_refused(weights, error, text):
     with pytest.raises(error, match=text):
         equipoise.AliasTable(weights)
 
@@ -132,7 +132,7 @@ CALLS = [
 
 
 @pytest.mark.parametrize("case", range(len(CALLS)))
-def test_calls(case):
+def test_bad_calls_are_refused(case):
     call, error, text = CALLS[case]
     with pytest.raises(error, match=text):
         call()
@@ -150,7 +150,7 @@ WAYS = {
 
 @pytest.mark.parametrize("kind", [Raising, RaisingTensor])
 @pytest.mark.parametrize("name", WAYS)
-def test_arguments_that_raise(name, kind):
+def test_an_argument_that_raises_is_named(name, kind):
     """An exception raised by an argument's own code becomes a TypeError that names the argument."""
     for error in (RuntimeError("no"), AttributeError("no"), NotImplementedError(), BufferError("no")):
         with pytest.raises(TypeError, match=rf"^{name}\b.* be .* got (a )?{kind.__name__}"):
@@ -160,7 +160,7 @@ def test_arguments_that_raise(name, kind):
 @pytest.mark.parametrize("kind", [Raising, RaisingTensor])
 @pytest.mark.parametrize("name", WAYS)
 def test_memory_errors_and_interrupts_pass_through(name, kind):
-    """MemoryError and KeyboardInterrupt are not the argument's fault."""
+    """MemoryError and KeyboardInterrupt are not caused by a bad argument."""
     for error in (MemoryError("all gone"), KeyboardInterrupt()):
         with pytest.raises(type(error)):
             WAYS[name](kind(error))
@@ -176,14 +176,14 @@ def test_memory_errors_and_interrupts_pass_through(name, kind):
         ("\ud800", ValueError, "path must be a str or path-like that names a file, got str: .*surrogates"),
     ],
 )
-def test_paths(path, error, text):
+def test_bad_paths_are_refused(path, error, text):
     with pytest.raises(error, match=text):
         equipoise.AliasTable([1]).save(path)
     with pytest.raises(error, match=text):
         equipoise.AliasTable.load(path)
 
 
-def test_folders_are_refused(tmp_path):
+def test_a_folder_is_refused(tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
     for path in (folder, tmp_path.anchor):
@@ -196,7 +196,7 @@ def test_folders_are_refused(tmp_path):
 
 
 def change(monkeypatch, kernel, weights, to):
-    """Change the weights at the first call of a kernel, as another thread might."""
+    """Change the weights when a kernel is first called, as another thread might."""
     kernels = tables.kernels()
 
     class Watched:
@@ -216,7 +216,7 @@ NEW = {
 
 @pytest.mark.parametrize("n", [1, 5, 1000])
 @pytest.mark.parametrize(("dtype", "to"), [(dtype, to) for dtype, values in NEW.items() for to in values])
-def test_weights_that_change_between_their_sum_and_their_units(n, dtype, to, monkeypatch):
+def test_weights_may_change_between_their_sum_and_their_units(n, dtype, to, monkeypatch):
     weights = np.full(n, 10, dtype)
     change(monkeypatch, "unit_floor", weights, to)
     with pytest.raises(ValueError, match="weights must not change while a table is built from them"):
@@ -225,7 +225,7 @@ def test_weights_that_change_between_their_sum_and_their_units(n, dtype, to, mon
 
 @pytest.mark.parametrize("n", [1, 5, 1000])
 @pytest.mark.parametrize(("dtype", "to"), [(dtype, to) for dtype, values in NEW.items() for to in values])
-def test_weights_that_change_before_their_sum(n, dtype, to, monkeypatch):
+def test_weights_may_change_before_their_sum(n, dtype, to, monkeypatch):
     """The result is a table of the changed weights, or the error."""
     weights = np.full(n, 10, dtype)
     change(monkeypatch, "unit_sum", weights, to)
@@ -237,7 +237,7 @@ def test_weights_that_change_before_their_sum(n, dtype, to, monkeypatch):
         assert table.prob(np.arange(n)).tolist() == [1 / n] * n
 
 
-def test_weights_that_one_thread_writes_and_another_builds_from():
+def test_one_thread_may_write_weights_while_another_builds():
     weights, stop = np.ones(100_000), threading.Event()
 
     def write():
@@ -306,12 +306,12 @@ def test_prob_refuses_invalid_ids():
         (None, TypeError, "weights"),
     ],
 )
-def test_invalid_weights_with_exact_messages(weights, error, says):
+def test_bad_weights_have_exact_messages(weights, error, says):
     with pytest.raises(error, match=says):
         AliasTable(weights)
 
 
-def test_other_invalid_arguments():
+def test_other_bad_arguments_are_refused():
     for power in (math.nan, math.inf, -math.inf):
         with pytest.raises(ValueError, match="power"):
             AliasTable([1.0, 2.0], power=power)

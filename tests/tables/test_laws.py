@@ -30,8 +30,8 @@ from support.laws import (
 )
 
 
-def test_the_threshold_is_a_bound_and_can_fail(any_seed):
-    """At level 1e-8 and one degree of freedom the bound exceeds chi-square's 32.8, and wrong laws fail."""
+def test_the_threshold_is_a_bound_and_detects_wrong_laws(any_seed):
+    """At level 1e-8 and one degree of freedom, the bound is above the 32.8 of chi-square; wrong laws fail."""
     assert 32.8 < threshold(2) < 60
     draws = counted(np.random.default_rng(any_seed).integers(0, 4, 100_000))
     check_counts(draws, dict.fromkeys(range(4), 0.25), any_seed)
@@ -42,12 +42,12 @@ def test_the_threshold_is_a_bound_and_can_fail(any_seed):
 
 
 @pytest.mark.parametrize("name", cases.WEIGHTS)
-def test_table_draws(name, any_seed):
+def test_draws_follow_the_units(name, any_seed):
     table = AliasTable(cases.WEIGHTS[name](50))
     check_counts(counted(table.sample(400_000, rng=any_seed)), law_of(table), any_seed)
 
 
-def test_power_and_smoothing(any_seed):
+def test_power_and_smoothing_set_the_frequencies(any_seed):
     w = np.array([0.0, 1.0, 5.0, 30.0])
     for power, smoothing in ((0.75, 0.0), (-0.5, 2.0), (1.7, 0.1)):
         law = normalized(np.where(w + smoothing > 0, (w + smoothing + (w + smoothing == 0)) ** power, 0))
@@ -56,13 +56,13 @@ def test_power_and_smoothing(any_seed):
         check_counts(counted(table.sample(300_000, rng=any_seed)), law, any_seed)
 
 
-def test_log_uniform_draws(any_seed):
+def test_log_uniform_draws_follow_their_formula(any_seed):
     n = 30
     law = {k: math.log((k + 2) / (k + 1)) / math.log(n + 1) for k in range(n)}
     check_counts(counted(LogUniformTable(n).sample(400_000, rng=any_seed)), law, any_seed)
 
 
-def test_uniform_draws_of_many(any_seed):
+def test_uniform_draws_of_billions_of_ids(any_seed):
     """For 2^32 - 1 ids, both the high bits and the remainders of the low bits are uniform."""
     ids = UniformTable(2**32 - 1).sample(400_000, rng=any_seed)
     edges = [(2**32 - 1) * i // 20 for i in range(21)]

@@ -1,4 +1,4 @@
-"""Tables have the same bytes in C++ and Numba."""
+"""C++ and Numba make the same tables and draws, byte for byte."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs both backends; mis
 
 @given(SEEDS)
 @settings(max_examples=300)
-def test_units(seed):
+def test_units_agree(seed):
     rng = np.random.default_rng(seed)
     w = weights_of(rng, int(rng.integers(1, 60)))
     top = int(w.max()).bit_length() if w.dtype == np.int64 else int(np.frexp(w.max())[1])
@@ -49,8 +49,8 @@ def test_units(seed):
     "units", [[], [0, 0], [2**64 - 1], [0, 2**64 - 1, 0, 2**64 - 2], [3, 0, 2**32, 2**33]]
 )
 @pytest.mark.parametrize("surplus", [0, 1, 2, 5, 1000, -1, -5, 2**63 - 1, -(2**63)])
-def test_unit_settle_ends(units, surplus):
-    """It ends for any input. With units that wrap around it once looked for positive ids forever."""
+def test_unit_settle_always_ends(units, surplus):
+    """unit_settle ends for any input. It once searched forever when units wrapped around."""
     _, settled = agree("unit_settle", np.array(units, np.uint64), surplus, outs=[0])
     least = 1 if surplus >= 0 else 2**32
     ids = [i for i, u in enumerate(units) if u >= least]
@@ -63,7 +63,7 @@ def test_unit_settle_ends(units, surplus):
 
 @given(SEEDS)
 @settings(max_examples=200)
-def test_draws(seed):
+def test_draws_agree(seed):
     rng = np.random.default_rng(seed)
     _, units, cells, _ = table_of(rng, int(rng.integers(1, 300)))
     key, start = int(words(rng, 1)[0]), 128 * int(rng.integers(0, 2**40))
@@ -74,8 +74,8 @@ def test_draws(seed):
     agree("uniform_draw", key, [1, 2, 1000, 2**32 - 1][rng.integers(4)], start, out, outs=[3])
 
 
-def test_large_tables():
-    """Columns exceed 2^23, and totals have their top bit set."""
+def test_large_units_agree():
+    """Test columns above 2^23 and totals whose top bit is set."""
     n = 2**24 + 1
     table = equipoise.AliasTable(1.0 / np.arange(1, n + 1))
     agree("alias_draw", 5, table._cells, 0, np.empty(4096, np.int64), outs=[3])
@@ -90,7 +90,7 @@ def test_large_tables():
 
 @pytest.mark.parametrize("name", cases.WEIGHTS)
 @pytest.mark.parametrize("n", [1, 2, 3, 1000])
-def test_tables(name, n):
+def test_tables_agree(name, n):
     w = cases.WEIGHTS[name](n)
     check(lambda: about(equipoise.AliasTable(w)))
     for dtype in cases.DTYPES:
@@ -104,26 +104,26 @@ def test_tables(name, n):
 
 
 @pytest.mark.parametrize("n", [2**16 - 1, 2**16, 2**16 + 1])
-def test_middle_sized_tables(n):
+def test_middle_sized_tables_agree(n):
     for name in ("zipf", "wide", "zeros_inside"):
         w = cases.WEIGHTS[name](n)
         check(lambda w=w: about(equipoise.AliasTable(w, power=0.7)))
     check(lambda: about(equipoise.LogUniformTable(n)))
 
 
-def test_a_large_table():
+def test_a_large_table_agrees():
     w = cases.zipf(10**6)
     check(lambda: about(equipoise.AliasTable(w, power=0.75)))
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 1000, 2**24 + 1, 2**32 - 1])
-def test_tables_without_weights(n):
+def test_tables_without_weights_agree(n):
     check(lambda: about(equipoise.UniformTable(n)))
     if n < 2000:
         check(lambda: about(equipoise.LogUniformTable(n)))
 
 
-def test_table_files(tmp_path):
+def test_files_and_pickles_load_on_the_other_backend(tmp_path):
     """Each backend reads, maps and unpickles what the other one saved."""
 
     def run():

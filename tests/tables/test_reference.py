@@ -1,4 +1,4 @@
-"""Tables hold the units of the reference exactly, and their draws are those of the reference."""
+"""Tables have exactly the units and the draws of the reference."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def check_units(table, weights):
     ) == CELL * len(w)
     assert np.array_equal(units > 0, w > 0)
     error = exact_share_errors(units, w)
-    # Ids raised to one unit are within 2 of their share, like all others. Heavy ids are not, since each one
-    # gives its part of the missing units.
+    # Ids that are raised to one unit are within 2 units of their share, like most others. Heavy ids may not
+    # be, since each of them gives up some of the units that are missing.
     lifted = np.count_nonzero((w > 0) & (units == 1))
     heavy = units >= np.uint64(CELL // 2)
     payment = math.ceil(lifted / max(1, np.count_nonzero(units >= np.uint64(2 * CELL)))) if lifted else 0
@@ -89,14 +89,14 @@ def check_units(table, weights):
 
 @pytest.mark.parametrize("n", cases.SIZES)
 @pytest.mark.parametrize("name", cases.WEIGHTS)
-def test_every_unit_is_rebuilt(name, n):
+def test_cells_hold_the_units_of_the_weights(name, n):
     w = cases.WEIGHTS[name](n)
     check_units(AliasTable(w), w)
 
 
 @pytest.mark.parametrize("n", [*cases.SMALL, 2**16 + 1])
 @pytest.mark.parametrize("name", cases.WEIGHTS)
-def test_units_and_cells_are_the_reference(name, n):
+def test_units_and_cells_equal_the_reference(name, n):
     w = cases.WEIGHTS[name](n)
     table, slow = AliasTable(w), reference.alias_table(w)
     assert np.asarray(table._units).tolist() == slow.units
@@ -105,7 +105,7 @@ def test_units_and_cells_are_the_reference(name, n):
 
 @pytest.mark.parametrize("dtype", cases.DTYPES, ids=lambda d: d.__name__)
 @pytest.mark.parametrize("name", [name for name in cases.WEIGHTS if name not in ("wide", "one_crushing")])
-def test_dtypes(name, dtype):
+def test_weights_of_every_dtype(name, dtype):
     w = cases.as_dtype(cases.WEIGHTS[name](777), dtype)
     table = AliasTable(w)
     assert np.asarray(table._units).tolist() == reference.alias_table(w).units
@@ -113,12 +113,12 @@ def test_dtypes(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", cases.DTYPES, ids=lambda d: d.__name__)
-def test_dtypes_of_many(dtype):
+def test_many_weights_of_every_dtype(dtype):
     w = cases.as_dtype(cases.pareto(10**6), dtype)
     check_units(AliasTable(w), w)
 
 
-def test_integers_never_pass_through_a_float():
+def test_integer_weights_are_not_rounded_to_floats():
     """2^62 + 1 and 2^62 are the same float64, but different weights."""
     w = np.array([2**62 + 1, 2**62, 1], dtype=np.int64)
     units = np.asarray(AliasTable(w)._units).tolist()
@@ -130,7 +130,7 @@ def test_integers_never_pass_through_a_float():
 
 
 @pytest.mark.parametrize("zeros", [0, 1, 500])
-def test_the_last_bits_of_the_sum(zeros):
+def test_the_last_bits_of_the_sum_count(zeros):
     """The grid of step 1 ignores weights about a hundred bits below the heaviest one."""
     for bit in range(105, 135):
         w = [1.0, 1.0, 2.0**-bit] + [0.0] * zeros
@@ -144,8 +144,8 @@ def test_an_id_of_exactly_one_cell_pays_like_the_heavier():
     assert np.asarray(AliasTable(w)._units).tolist() == wanted == reference.alias_table(w).units
 
 
-def test_integer_weights_have_exactly_their_floor():
-    """Step 3 is exact for whole multiples of a power of two, and spare units go to the first ids."""
+def test_units_of_integer_weights_are_exact():
+    """Step 3 is exact for multiples of a power of two, and spare units go to the first ids."""
     w = np.random.default_rng(3).integers(0, 2**40, 5000)
     exact = [Fraction(int(x) * len(w) * CELL, int(w.sum())) for x in w]
     floors = [math.floor(x) for x in exact]
@@ -159,7 +159,7 @@ def test_integer_weights_have_exactly_their_floor():
 
 @pytest.mark.parametrize("power", [1.0, 0.75, 0.5, 0.25, 0.0, -0.5, -1.0, 2.0, 0.3, 40.0])
 @pytest.mark.parametrize("smoothing", [0.0, 1.0, 0.125])
-def test_power_and_smoothing(power, smoothing):
+def test_power_and_smoothing_equal_the_reference(power, smoothing):
     w = cases.zeros_inside(500) * 1000
     table = AliasTable(w, power=power, smoothing=smoothing)
     slow = reference.alias_table(w, power, smoothing)
@@ -174,13 +174,13 @@ def test_power_and_smoothing(power, smoothing):
 
 @pytest.mark.parametrize("power", [0.75, 0.3, -1.0])
 @pytest.mark.parametrize("dtype", cases.DTYPES, ids=lambda d: d.__name__)
-def test_power_of_every_dtype(power, dtype):
+def test_power_accepts_every_dtype(power, dtype):
     w = cases.as_dtype(cases.pareto(300), dtype)
     assert np.asarray(AliasTable(w, power=power)._units).tolist() == reference.alias_table(w, power).units
 
 
 @pytest.mark.parametrize("power", [3.0, -3.0, 0.3, 0.75])
-def test_power_of_very_wide_weights(power):
+def test_power_of_very_wide_weights_stays_positive(power):
     """The cubes of 1e-300 to 1e300 exceed the range of floats, but no positive weight becomes zero."""
     w = cases.wide(200)
     table = AliasTable(w, power=power)
@@ -188,7 +188,7 @@ def test_power_of_very_wide_weights(power):
     assert np.asarray(table._units).min() >= 1
 
 
-def test_subnormal_and_largest_weights():
+def test_subnormal_and_largest_weights_are_exact():
     w = np.array([5e-324, 1e-310, 2.2250738585072014e-308, 4e-308])
     check_units(AliasTable(w), w)
     assert np.asarray(AliasTable(w)._units).tolist() == reference.alias_table(w).units
@@ -201,14 +201,14 @@ def test_subnormal_and_largest_weights():
         st.one_of(st.just(0.0), st.floats(0, 1e300), st.integers(1, 9).map(float)), min_size=1, max_size=40
     ).filter(lambda w: 0 < math.fsum(w) < 1e302)
 )
-def test_any_weights(w):
+def test_random_weights_equal_the_reference(w):
     table, slow = AliasTable(np.array(w)), reference.alias_table(w)
     assert np.asarray(table._units).tolist() == slow.units
     assert np.asarray(table._cells).tolist() == [threshold * CELL + alias for threshold, alias in slow.cells]
     assert rebuilt(table).tolist() == slow.units
 
 
-def test_any_layout_of_the_weights():
+def test_the_layout_of_the_weights_does_not_matter():
     w = cases.pareto(300)
     wanted = np.asarray(AliasTable(w)._units)
     wide = np.zeros((300, 3))
@@ -221,7 +221,7 @@ def test_any_layout_of_the_weights():
 
 @pytest.mark.parametrize("n", cases.SMALL)
 @pytest.mark.parametrize("name", cases.WEIGHTS)
-def test_draws_are_the_reference(name, n):
+def test_draws_equal_the_reference(name, n):
     w = cases.WEIGHTS[name](n)
     table, slow = AliasTable(w), reference.alias_table(w)
     for size in (0, 1, 127, 128, 129, 1000):
@@ -230,7 +230,7 @@ def test_draws_are_the_reference(name, n):
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 1000, 2**31 + 11, 2**32 - 1])
-def test_uniform_draws_are_the_reference(n):
+def test_uniform_draws_equal_the_reference(n):
     key = reference.call_key(reference.key_from_rng(4), 0, reference.TABLE, 0)
     words = [reference.Run(key, i // 128).word(i % 128) for i in range(1000)]
     wanted = [reference.below(word, n) for word in words]
@@ -238,14 +238,14 @@ def test_uniform_draws_are_the_reference(n):
 
 
 @pytest.mark.parametrize("n", cases.SMALL)
-def test_log_uniform_is_the_reference(n):
+def test_log_uniform_draws_equal_the_reference(n):
     table, slow = LogUniformTable(n), reference.log_uniform_table(n)
     assert np.asarray(table._units).tolist() == slow.units
     wanted = reference.table_sample(slow, reference.key_from_rng(9), 500)
     assert table.sample(500, rng=9).tobytes() == wanted.tobytes()
 
 
-def test_ids_without_weight_are_never_drawn():
+def test_ids_of_zero_weight_are_never_drawn():
     for name in ("zeros_inside", "zeros_at_the_ends"):
         w = cases.WEIGHTS[name](1000)
         drawn = AliasTable(w).sample(300_000, rng=1)
@@ -270,8 +270,8 @@ def test_the_last_id_is_drawn():
         assert n - 1 in AliasTable(cases.ascending(n)).sample(20_000, rng=1)
 
 
-def test_mass_above_two_to_the_23():
-    """A float32 that serves as column and coin would lose the alternating weights there."""
+def test_tables_of_more_than_2_to_the_23_ids_keep_their_weights():
+    """A float32 that served as both column and coin would lose the alternating weights."""
     n = 2**24 + 1
     w = np.ones(n, dtype=np.float32)
     w[::2] = 3
@@ -294,7 +294,7 @@ def test_mass_above_two_to_the_23():
 
 
 @pytest.mark.parametrize("name", cases.WEIGHTS)
-def test_prob_and_log_prob(name):
+def test_prob_and_log_prob_equal_the_reference(name):
     w = cases.WEIGHTS[name](1000)
     table, slow = AliasTable(w), reference.alias_table(w)
     p = table.prob(np.arange(1000))
@@ -309,7 +309,7 @@ def test_prob_and_log_prob(name):
     assert np.all(logs[~some] == -math.inf)
 
 
-def test_prob_of_other_tables():
+def test_prob_of_tables_without_weights():
     n = 10_000
     k = np.arange(n)
     np.testing.assert_allclose(UniformTable(n).prob(k), 1 / n, rtol=1e-15)
@@ -331,7 +331,7 @@ def test_prob_takes_any_integer_ids():
     assert float(table.prob(3)) == 10 / 16
 
 
-def test_sizes():
+def test_len_and_nbytes_are_those_of_the_docstrings():
     table = AliasTable(cases.zipf(1000))
     assert len(table) == 1000
     assert table.nbytes == 16_000
@@ -341,7 +341,7 @@ def test_sizes():
 
 
 @pytest.mark.parametrize("table", [AliasTable([1, 3]), UniformTable(2), LogUniformTable(2)], ids=repr)
-def test_probabilities_of_one_id_are_an_array_too(table):
+def test_the_probability_of_one_id_is_an_array(table):
     for asked in (table.prob, table.log_prob, NegativeSampler(table).log_prob):
         for one in (1, np.int8(1), np.array(1)):
             got = asked(one)

@@ -1,6 +1,6 @@
-"""Saved, mapped and pickled tables.
+"""Tables can be saved, memory-mapped and pickled.
 
-A mapped table is one copy in memory, for any number of processes and any start method.
+A mapped table is one copy in memory for all processes, whatever their start method.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from support import cases
 
 
 @pytest.mark.parametrize("mmap", [True, False])
-def test_save_and_load(tmp_path, mmap):
+def test_a_loaded_table_equals_the_saved_one(tmp_path, mmap):
     w = cases.pareto(5000)
     table = AliasTable(w)
     path = tmp_path / "table of weights"
@@ -33,8 +33,8 @@ def test_save_and_load(tmp_path, mmap):
     AliasTable.load(str(path)).sample(10)
 
 
-def test_what_load_returns_is_an_alias_table(tmp_path):
-    """A file does not tell how its weights were made, so every loaded table is an AliasTable."""
+def test_every_loaded_table_is_an_alias_table(tmp_path):
+    """A file does not say how its weights were made, so every loaded table is an AliasTable."""
     LogUniformTable(9).save(tmp_path / "a")
     for mmap in (True, False):
         loaded = LogUniformTable.load(tmp_path / "a", mmap=mmap)
@@ -42,7 +42,7 @@ def test_what_load_returns_is_an_alias_table(tmp_path):
         assert loaded.sample(99, rng=1).tolist() == LogUniformTable(9).sample(99, rng=1).tolist()
 
 
-def test_pickle_carries_the_table_or_its_path(tmp_path):
+def test_a_pickle_holds_the_units_or_the_path(tmp_path):
     table = AliasTable(cases.pareto(50_000))
     copy = pickle.loads(pickle.dumps(table))
     assert copy.sample(100, rng=1).tobytes() == table.sample(100, rng=1).tobytes()
@@ -58,7 +58,7 @@ def test_pickle_carries_the_table_or_its_path(tmp_path):
         pickle.loads(small)
 
 
-def test_saving_again_is_the_same_file(tmp_path):
+def test_saving_again_gives_the_same_file(tmp_path):
     table = AliasTable(cases.pareto(100))
     table.save(tmp_path / "a")
     AliasTable.load(tmp_path / "a", mmap=True).save(tmp_path / "b")
@@ -98,7 +98,7 @@ def test_a_damaged_file_cannot_cause_reads_outside_the_table(tmp_path):
 
 
 @pytest.mark.parametrize("table", [UniformTable(99), LogUniformTable(99)], ids=["uniform", "log uniform"])
-def test_other_tables_pickle(table):
+def test_tables_without_weights_can_be_pickled(table):
     copy = pickle.loads(pickle.dumps(table))
     assert type(copy) is type(table)
     assert copy.sample(100, rng=1).tobytes() == table.sample(100, rng=1).tobytes()
@@ -156,7 +156,7 @@ def work(pickled, path, barrier, queue):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="proportional set sizes are read from Linux' /proc")
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_eight_workers_share_one_copy(method, tmp_path):
+def test_eight_processes_share_one_copy(method, tmp_path):
     path = str(tmp_path / "items.alias")
     equipoise.AliasTable(1.0 / np.arange(1, N + 1)).save(path)
     size = os.path.getsize(path) / 1024
@@ -190,7 +190,7 @@ def test_a_pickle_of_a_mapped_table_refuses_another_file(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
-def test_a_saved_table_has_the_modes_of_any_file(tmp_path):
+def test_a_saved_table_has_the_usual_file_mode(tmp_path):
     old = os.umask(0o027)
     try:
         equipoise.AliasTable([1, 2, 3]).save(tmp_path / "items.alias")

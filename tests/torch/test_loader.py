@@ -1,4 +1,4 @@
-"""Samplers in torch DataLoaders: workers and epochs differ, and keyed rows don't depend on workers."""
+"""In torch DataLoaders, workers and epochs draw differently, and keyed rows do not depend on workers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  #
 
 from torch.utils.data import DataLoader, Dataset, get_worker_info  # noqa: E402
 
-N, K = 2**32 - 1, 8  # so many ids that rows of different words never agree: P < 1e-60 for 6e4 draws
+N, K = 2**32 - 1, 8  # with so many ids, rows of different words never agree: P < 1e-60 for 6e4 draws
 ROWS = 24
 
 
 class Drawing(Dataset):
-    """A data set whose items are rows of negatives, drawn in the worker."""
+    """A data set whose items are rows of negatives that the worker draws."""
 
     def __init__(self, keyed: bool = False) -> None:
         self.sampler = equipoise.NegativeSampler(N, seed=11)
@@ -81,7 +81,7 @@ def test_the_parent_and_its_workers_differ():
     ("workers", "method"),
     [(0, None), (1, "fork"), (3, "fork"), (1, "spawn"), pytest.param(3, "spawn", marks=slow)],
 )
-def test_keyed_rows_are_the_same_for_any_workers(workers, method):
+def test_keyed_rows_do_not_depend_on_workers(workers, method):
     settings = {"num_workers": workers, "multiprocessing_context": method} if workers else {}
     drawn = {(epoch, index): row for epoch, _, index, row in epochs(Drawing(keyed=True), count=2, **settings)}
     wanted = equipoise.NegativeSampler(N, seed=11).sample(np.arange(ROWS), K, row_keys=np.arange(ROWS)).ids
@@ -89,7 +89,7 @@ def test_keyed_rows_are_the_same_for_any_workers(workers, method):
 
 
 class Synthesizing(Dataset):
-    """A data set whose items are a synthetic row and its gap, drawn in the worker."""
+    """A data set whose items are a synthetic row and its gap, which the worker draws."""
 
     def __init__(self) -> None:
         self.sampler = equipoise.SmoteSampler(np.random.default_rng(0).normal(size=(50, 2)), seed=11)
@@ -123,7 +123,7 @@ def test_synthetic_rows_fill_torch_memory():
 
 
 class Collate:
-    """Draws the negatives of whole batches in the worker."""
+    """A collate function that draws the negatives of whole batches in the worker."""
 
     def __init__(self) -> None:
         self.sampler = equipoise.NegativeSampler(
@@ -137,7 +137,7 @@ class Collate:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_tensors_come_out_of_workers(method):
+def test_workers_return_tensors(method):
     loader = DataLoader(
         range(ROWS),
         batch_size=6,
@@ -153,7 +153,7 @@ def test_tensors_come_out_of_workers(method):
             assert not (ids == rows[:, None]).any()
 
 
-def test_torch_tensors_go_in():
+def test_torch_tensors_are_accepted():
     sampler = equipoise.NegativeSampler(
         torch.tensor([1.0, 2.0, 3.0]), exclude=(torch.tensor([0, 1]), torch.tensor([2])), seed=1
     )
@@ -186,7 +186,7 @@ def test_a_tensor_on_another_device_is_refused():
         equipoise.AliasTable(torch.ones(3, requires_grad=True))
 
 
-def test_torch_is_not_imported_for_it():
+def test_drawing_does_not_import_torch():
     import subprocess
     import sys
 

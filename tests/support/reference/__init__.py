@@ -26,7 +26,6 @@ from support.reference.reservoirs import (
     reservoir_points,
     reservoir_sample,
     row_ranks,
-    second,
     shares,
     weighted_sample,
 )
@@ -129,7 +128,6 @@ __all__ = [
     "row_ranks",
     "scale",
     "scaled",
-    "second",
     "shared",
     "shared_negatives",
     "shares",

@@ -1,4 +1,4 @@
-"""Rows of negatives, shared sets and accidental hits, as in the contract and as the library's calls."""
+"""Rows of negatives, shared sets and accidental hits, as in the contract and as results of calls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.reference.stream import (
 
 
 class Exhausted(Exception):
-    """A row has no id of positive weight left for `slot`. The library raises ValueError."""
+    """An error for a row that has no id of positive weight left for `slot`. The library raises ValueError."""
 
     def __init__(self, row, slot):
         super().__init__(f"row {row}: nothing left for slot {slot}")
@@ -87,7 +87,7 @@ def shared_negatives(table, run, c, unique=True):
         if not by_proposal:
             left = n_units - sum(units[i] for i in got)
             p = float(left) / float(n_units)
-            # 1 - p may round to 0: log1p gives -inf, the quotient -0.0, and the id is found at the first try.
+            # If 1 - p rounds to 0, log1p gives -inf, the quotient is -0.0, and the first try finds the id.
             tries = min(tries + 1 + math.floor(log(real(run.word(j))) / log1p(-p)), 2**62)
             i = exact(units, got, below(run.word(j + 1), left))
             j += 2

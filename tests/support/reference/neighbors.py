@@ -1,4 +1,4 @@
-"""Nearest neighbors. The definition is in ``equipoise/neighbors``."""
+"""Nearest neighbors, by the definition in the docstring of ``equipoise.nearest_neighbors``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import numpy as np
 
 
 def scale(*arrays, mismatch=0.0, columns=1):
-    """1, or the power of two that keeps a sum of squares finite, or brings the largest |value| up to 1."""
+    """Return the power of two by which values are multiplied.
+
+    It is 1, unless a sum of squares would overflow or all values are below 2^-400.
+    """
     largest = max(abs(float(x)) for a in arrays for x in (a.min(initial=0), a.max(initial=0), mismatch))
     exponent = math.frexp(largest)[1]
     most = 510 - (columns.bit_length() + 1) // 2
@@ -18,7 +21,10 @@ def scale(*arrays, mismatch=0.0, columns=1):
 
 
 def squared_distances(x, points):
-    """From one row to all: column c is added to sum c mod 4. NumPy's own operations round each step once."""
+    """Return the squared distances from one row to all points.
+
+    Column c is added to sum c mod 4. NumPy's own operations round each step once.
+    """
     sums = [np.zeros(len(points)) for _ in range(4)]
     for c in range(len(x)):
         difference = x[c] - points[:, c]
@@ -27,7 +33,10 @@ def squared_distances(x, points):
 
 
 def neighbors(X, k, *, queries=None, codes=None, mismatch=0.0, query_codes=None, rows=None):
-    """nearest_neighbors, with `codes` mixed_neighbors: (indices, distances). `rows`: of these alone."""
+    """Return (indices, distances) of nearest_neighbors or, with `codes`, of mixed_neighbors.
+
+    If `rows` is given, only these rows get an answer.
+    """
     columns = X.shape[1] + (0 if codes is None else codes.shape[1])
     s = scale(X, X if queries is None else queries, mismatch=mismatch, columns=columns)
     points = s * X.astype(np.float64)
@@ -40,7 +49,7 @@ def neighbors(X, k, *, queries=None, codes=None, mismatch=0.0, query_codes=None,
         d2 = squared_distances(asked[row], points)
         if codes is not None:
             d2 = d2 + (s * mismatch) ** 2 * (codes != codes_asked[row]).sum(axis=1)
-        order = np.argsort(d2, kind="stable")  # equal distances by index
+        order = np.argsort(d2, kind="stable")  # equal distances are ordered by index
         if queries is None:
             order = order[order != row]
         indices[i] = order[:k]

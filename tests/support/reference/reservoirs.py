@@ -1,4 +1,4 @@
-"""Weighted reservoirs."""
+"""Points of weighted reservoirs, the samples that they make, and the division of a total among classes."""
 
 from __future__ import annotations
 
@@ -31,18 +31,21 @@ def exponential(word):
 
 @dataclass(frozen=True)
 class Point:
-    """A row of positive weight with its rank; with replacement a row has several. Equal points are one."""
+    """A row of positive weight and its rank. With replacement a row has several; equal points are one."""
 
     rank: float
     id: int
-    stream: int | None  # the position's, where there are no ids
+    stream: int | None  # None if rows have ids
     label: int | None  # the class
     weight: float
-    shift: float | None  # of log weight, by decay
+    shift: float | None  # what decay adds to the log of the weight
 
 
 def block_parts(w):
-    """Column j is rows j, j + 8, ..; also the halves, quarters and eighths, each a list of (columns, sum)."""
+    """Return the sums of the 8 columns, the 4 quarters, the 2 halves and the whole block.
+
+    Column j has the rows j, j + 8, ..., j + 56.
+    """
     c = []
     for j in range(8):
         column = w[j]
@@ -54,20 +57,20 @@ def block_parts(w):
     return c, quarters, halves, halves[0] + halves[1]
 
 
-def second(t, x, y):
-    """Of two parts: (is it the second?, what is left of t)."""
+def choose_part(t, x, y):
+    """Return (1 if t lies in the second of two parts, else 0; what is left of t)."""
     return (1, t - x) if y > 0 and t >= x else (0, t)
 
 
 def block_row(w, word):
-    """A row of a block in proportion to weight."""
+    """Return a row of a block, drawn in proportion to weight."""
     c, quarters, halves, whole = block_parts(w)
     t = float(word >> 11) * 2.0**-53 * whole
-    odd, t = second(t, *halves)
+    odd, t = choose_part(t, *halves)
     j = odd
-    more, t = second(t, quarters[j], quarters[j + 2])
+    more, t = choose_part(t, quarters[j], quarters[j + 2])
     j += 2 * more
-    more, t = second(t, c[j], c[j + 4])
+    more, t = choose_part(t, c[j], c[j + 4])
     j += 4 * more
     for i in range(j, 64, 8):
         if w[i] > 0:
@@ -79,7 +82,7 @@ def block_row(w, word):
 
 
 def block_points(key, b, w, most):
-    """(rank, row of the block), in the order of ranks; `most` of them with replacement, else None."""
+    """Return points (rank, row of the block): `most` with replacement, else one for each row."""
     whole = block_parts(w)[3]
     if not whole > 0:
         return []
@@ -100,7 +103,7 @@ def block_points(key, b, w, most):
 
 
 def row_ranks(key, word, row, w, shift, most):
-    """The rank of a row; with replacement `most` of them. With decay (shift is not None) their logarithms."""
+    """Return the ranks of a row, or with decay their logarithms: `most` with replacement, else one."""
     e, ranks = exponential(word), []
     for j in range(most or 1):
         if j:
@@ -112,7 +115,10 @@ def row_ranks(key, word, row, w, shift, most):
 def reservoir_points(
     weights, *, ids=None, times=None, half_life=None, classes=None, replacement=None, seed=0, stream=0
 ):
-    """Every point of a stream. `replacement`: k, of which k + 1 points of a row or block are enough."""
+    """Return every point of a stream.
+
+    With replacement, `replacement` is k, and k + 1 points of a row or block are enough.
+    """
     w = [float(x) for x in weights]
     most = None if replacement is None else replacement + 1
     labels = [None] * len(w) if classes is None else [int(c) for c in classes]
@@ -139,7 +145,10 @@ def reservoir_points(
 
 
 def reservoir_sample(points, k, *, replacement=False, half_life=None, latest=None, total=None):
-    """(ids, weights, inclusion, classes, streams) of the k smallest; k may be a dict {class: quota}."""
+    """Return (ids, weights, inclusion, classes, streams) of the k smallest ranks.
+
+    `k` may be a dict {class: quota}.
+    """
     rows, inclusion = [], []
     for label in sorted({p.label for p in points}, key=lambda c: (c is not None, c)):
         quota = k[label] if isinstance(k, dict) else k
@@ -164,14 +173,14 @@ def reservoir_sample(points, k, *, replacement=False, half_life=None, latest=Non
 
 
 def decayed(point, half_life, latest):
-    """The weight as of the newest row's time."""
+    """Return the weight of a point as it is at the time of the newest row."""
     if half_life is None:
         return point.weight
     return point.weight * exp(point.shift - latest * (LN2 / half_life))
 
 
 def weighted_sample(weights, k, seed, *, replacement=False):
-    """equipoise.weighted_sample's rows in their order; `seed`: the key of its rng."""
+    """Return (ids, weights, inclusion) of weighted_sample, in its order. `seed` is the key of rng."""
     ids, w, inclusion, _, _ = reservoir_sample(
         reservoir_points(weights, replacement=k if replacement else None, seed=seed),
         k,
@@ -186,7 +195,10 @@ def weighted_sample(weights, k, seed, *, replacement=False):
 
 
 def shares(total, policy, counts, most):
-    """Whole shares of `total`, none above `most`, as {class: rows}: exact for equal and proportional."""
+    """Return {class: whole share of `total`}, where no share is above the class's `most`.
+
+    The shares of the policies "equal" and "proportional" are exact.
+    """
     weight = {c: {"equal": 1, "sqrt": math.sqrt(n), "proportional": n}[policy] for c, n in counts.items()}
     got = {c: Fraction(0) for c in counts}
     left, alive = Fraction(min(total, sum(most.values()))), [c for c in counts if most[c] > 0]
@@ -202,7 +214,7 @@ def shares(total, policy, counts, most):
             left -= most[c]
             alive.remove(c)
     answer = {c: math.floor(x) for c, x in got.items()}
-    by_remainder = sorted(counts, key=lambda c: (answer[c] - got[c], c))  # the largest first
+    by_remainder = sorted(counts, key=lambda c: (answer[c] - got[c], c))  # the largest remainder first
     for c in by_remainder[: int(whole) - sum(answer.values())]:
         answer[c] += 1
     return answer

@@ -1,4 +1,4 @@
-"""Synthetic rows."""
+"""Synthetic rows, and the table of neighbors that they are made from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.reference.tables import uniform_table
 
 
 def deviation(column):
-    """A standard deviation in float64, sums from the first row to the last."""
+    """Return the standard deviation of a column, added up from the first row to the last."""
     b, n = column[0], len(column)
     total = 0.0
     for x in column:
@@ -31,7 +31,7 @@ def median(values):
 
 
 def smote_table(X, k, categorical=()):
-    """The k nearest points of each row; of copies the first stands for the point."""
+    """Return the k nearest points of each row. The first of several copies stands for their point."""
     rows = [[float(x) + 0.0 for x in row] for row in X]
     numbers = [j for j in range(len(rows[0])) if j not in categorical]
     m = 1.0
@@ -39,7 +39,7 @@ def smote_table(X, k, categorical=()):
         m = median([deviation([row[j] for row in rows]) for j in numbers])
     points = [i for i, row in enumerate(rows) if row not in rows[:i]]
 
-    def squared(a, b):  # column c goes to sum c mod 4
+    def squared(a, b):  # column c is added to sum c mod 4
         s = [0.0] * 4
         for c, j in enumerate(numbers):
             s[c % 4] += (a[j] - b[j]) * (a[j] - b[j])
@@ -52,7 +52,7 @@ def smote_table(X, k, categorical=()):
 
 
 def smote_stream(X):
-    """The stream that the rows give: 64 bits of their digest."""
+    """Return the stream number of the rows of a class, 64 bits of their digest."""
     digest = hashlib.blake2b(struct.pack("<QQ", *X.shape), digest_size=16)
     for row in X:
         digest.update(b"".join(struct.pack("<f" if X.dtype == np.float32 else "<d", x) for x in row))
@@ -60,15 +60,18 @@ def smote_stream(X):
 
 
 def fraction(word, dtype):
-    """A real in [0, 1)."""
+    """Return a real number in [0, 1) that `dtype` can hold."""
     return np.float32((word >> 40) * 2.0**-24) if dtype == np.float32 else np.float64((word >> 11) * 2.0**-53)
 
 
 def synthetic_rows(X, table, count, *, parents=None, categorical=(), seed=0, epoch=0, first=0, lane=0):
-    """SmoteSampler.sample(return_parents=True): (rows, parents, neighbors, gaps). `parents`: a Table."""
+    """Return (rows, parents, neighbors, gaps) of SmoteSampler.sample(return_parents=True).
+
+    `parents` is the Table that the parents are drawn from.
+    """
     key, k = call_key(seed, epoch, SMOTE, smote_stream(X)), len(table[0])
     parents = parents or uniform_table(len(X))
-    told = []
+    drawn = []
     for i in range(first, first + count):
         run = Run(key, i // 64, lane)
         parent = parents.draw(run.word(i % 64))
@@ -78,6 +81,6 @@ def synthetic_rows(X, table, count, *, parents=None, categorical=(), seed=0, epo
         for j in categorical:
             codes = [X[other][j] for other in table[parent]]
             row[j] = min(codes, key=lambda code: (-codes.count(code), code))
-        told.append((row, parent, neighbor, gap))
-    rows = np.array([row for row, *_ in told], X.dtype).reshape(count, X.shape[1])
-    return rows, *(np.array([one[at] for one in told], t) for at, t in ((1, "i8"), (2, "i8"), (3, X.dtype)))
+        drawn.append((row, parent, neighbor, gap))
+    rows = np.array([row for row, *_ in drawn], X.dtype).reshape(count, X.shape[1])
+    return rows, *(np.array([one[at] for one in drawn], t) for at, t in ((1, "i8"), (2, "i8"), (3, X.dtype)))

@@ -1,4 +1,4 @@
-"""Words, and the logarithm and exponential, of the stream contract."""
+"""Words, logarithm and exponential of the stream contract."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE = 1, 2, 3, 4, 5, 6, 7, 8
 
 
 def philox(counter, key):
-    """Philox4x32-10: ten rounds on four 32-bit words, with the key incremented between them."""
+    """Return Philox4x32-10: ten rounds on four 32-bit words. The key is incremented between rounds."""
     (c0, c1, c2, c3), (k0, k1) = counter, key
     for _ in range(10):
         a, b = 0xD2511F53 * c0, 0xCD9E8D57 * c2
@@ -61,7 +61,7 @@ def real(word):
 
 
 def key_from_rng(rng):
-    """Return the key of ``rng``. Raw words of MT19937 have 32 bits, so it gives two, the low one first."""
+    """Return the key of ``rng``. MT19937 has words of 32 bits, so it gives two, the low one first."""
     bits = np.random.default_rng(rng).bit_generator
     first = int(bits.random_raw())
     return first + (int(bits.random_raw()) << 32) if isinstance(bits, np.random.MT19937) else first

@@ -1,0 +1,224 @@
+"""Files that were written before the package was split into sub-packages, and what is read from them.
+
+The files are in ``tests/house/before``. The code of commit 63dad8a wrote them, with NumPy 1.26 and pickle
+protocol 4. They stand for the files that users have, so they are never written again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+
+import equipoise
+from support.recorded.digests import BEFORE, cases
+from support.recorded.drop_ins import DROP_INS
+from support.recorded.inputs import below, exclusions, labeled, points, weights_of
+from support.recorded.negatives import negatives_sampler
+from support.recorded.reservoirs import answers_of_reservoir, class_filled, filled, header_of
+from support.recorded.smote import smote_sampler
+from support.recorded.tables import answers_of_table
+
+
+def before_pickles():
+    """Return the objects that the committed pickles hold, by name."""
+    rows = below(30, 200, 50)
+    sampler = negatives_sampler("power", seed=13, stream=3)
+    sampler.set_epoch(2)
+    answers = {"negatives": sampler.sample(rows, 4), "shared_negatives": sampler.sample_shared(9)}
+    synthetic = smote_sampler("weighted", np.float32)
+    answers["synthetic_rows"] = synthetic.sample(7, return_parents=True)
+    mixed = smote_sampler("categorical")
+    mixed.set_epoch(5)
+    mixed.sample(11)
+    reservoirs = before_bytes()
+    return answers | {
+        "alias_table": equipoise.AliasTable(weights_of("zeros")[:60], power=0.75),
+        "mapped_table": equipoise.AliasTable.load("table.alias"),
+        "uniform_table": equipoise.UniformTable(77),
+        "log_uniform_table": equipoise.LogUniformTable(50),
+        "negative_sampler": equipoise.NegativeSampler(
+            weights_of("int32")[:90], exclude=exclusions(90, 40), seed=1
+        ),
+        "negative_sampler_midway": sampler,
+        "smote_sampler": synthetic,
+        "smote_sampler_midway": mixed,
+        "mapped_smote_sampler": equipoise.SmoteSampler(
+            np.memmap("rows.float64", "<f8", "r", 16, (40, 3)), k_neighbors=3, seed=6
+        ),
+        "reservoir": reservoirs["reservoir_ids"],
+        "class_reservoir": reservoirs["class_reservoir"],
+        "reservoir_sample": reservoirs["class_reservoir"].sample(total=20),
+        "neighbors": equipoise.nearest_neighbors(points(30, 2, 51, np.float32), 3),
+    }
+
+
+def before_bytes():
+    """Return the reservoirs that the committed bytes hold, by name."""
+    return {
+        "reservoir_positions": filled(20, "positions", (0, 333), settings={"stream": 4}),
+        "reservoir_ids": filled(20, "ids", (0, 333)),
+        "reservoir_half_life": filled(20, "positions half-life", (0, 333)),
+        "reservoir_replacement": filled(20, "positions replacement", (0, 333)),
+        "class_reservoir": class_filled(8, "positions", (0, 333)),
+        "class_reservoir_ids": class_filled([2, 4, 6, 8, 10], "ids half-life", (0, 333), num_classes=5),
+    }
+
+
+def before_drop_ins():
+    import equipoise.imblearn as ours
+
+    kept = {name: dict(settings) for name, settings in DROP_INS.items()}
+    for settings in kept.values():  # the tests' own estimators must not be pickled
+        settings.pop("kmeans_estimator", None)
+        settings.pop("svm_estimator", None)
+    return [getattr(ours, name)(**settings) for name, settings in kept.items()] + [
+        ours.NearestNeighbors(n_neighbors=4)
+    ]
+
+
+def before_states():
+    sampler, synthetic = negatives_sampler("log-uniform", seed=14), smote_sampler("categorical")
+    for epoch in (0, 3):
+        sampler.set_epoch(epoch)
+        synthetic.set_epoch(epoch)
+        sampler.sample(below(30, 200, 52), 4)
+        sampler.sample_shared(5)
+        synthetic.sample(70)
+    return {"NegativeSampler": sampler.state_dict(), "SmoteSampler": synthetic.state_dict()}
+
+
+def write_before():
+    """Write all files of ``before/``, a folder that must not exist yet."""
+    BEFORE.mkdir()
+    with contextlib.chdir(BEFORE):
+        equipoise.AliasTable(weights_of("zeros")[:60], smoothing=0.5).save("table.alias")
+        equipoise.UniformTable(123).save("table.uniform")
+        Path("rows.float64").write_bytes(b"another header!\n" + points(40, 3, 53).astype("<f8").tobytes())
+        # Pickles hold relative paths here, since nobody knows where the tests will be.
+        with mock.patch("os.path.abspath", os.fspath):
+            made = before_pickles()
+        for name, value in {**made, "drop_ins": before_drop_ins()}.items():
+            Path(f"{name}.pickle").write_bytes(pickle.dumps(value, 4))
+        for name, value in before_bytes().items():
+            Path(f"{name}.bytes").write_bytes(value.to_bytes())
+        Path("states.json").write_text(json.dumps(before_states(), indent=1) + "\n", encoding="utf-8")
+
+
+def unpickled(name):
+    with contextlib.chdir(BEFORE):
+        return pickle.loads(Path(f"{name}.pickle").read_bytes())
+
+
+@cases("alias_table", "mapped_table", "uniform_table", "log_uniform_table")
+def table_pickled_before(name):
+    return answers_of_table(unpickled(name))
+
+
+@cases("negatives", "shared_negatives", "synthetic_rows", "reservoir_sample", "neighbors")
+def answer_pickled_before(name):
+    return unpickled(name)
+
+
+@cases("negative_sampler", "negative_sampler_midway")
+def negatives_pickled_before(name):
+    sampler = unpickled(name)
+    rows = np.arange(40)
+    answers = [sampler.state_dict(), sampler.sample(rows, 6), sampler.sample(rows, 3, unique=True)]
+    answers += [sampler.sample(rows, 3, row_keys=rows), sampler.sample_shared(20)]
+    return [*answers, sampler.accidental_hits(rows, rows), sampler.log_prob(rows), sampler.state_dict()]
+
+
+@cases("smote_sampler", "smote_sampler_midway", "mapped_smote_sampler")
+def smote_pickled_before(name):
+    sampler = unpickled(name)
+    answers = [sampler.state_dict(), sampler.sample(90, return_parents=True), sampler.state_dict()]
+    sampler.set_epoch(1)
+    return [*answers, sampler.sample(5)]
+
+
+def answers_of_old_reservoir(reservoir):
+    """Return what a reservoir answers at first, after it has read more rows, and after a merge."""
+    answers = [answers_of_reservoir(reservoir)]
+    other = pickle.loads(pickle.dumps(reservoir))
+    of_classes = isinstance(reservoir, equipoise.ClassReservoir)
+    header = header_of(reservoir.to_bytes())
+    arguments = {"weights": weights_of("float64", 500)}
+    if header["keyed"] == "ids":
+        arguments["ids"] = np.arange(500) + 10**12
+    if header["settings"]["half_life"] is not None:
+        arguments["times"] = np.arange(500) * 3.0
+    if of_classes:
+        arguments["classes"] = below(500, 5, 54)
+    other.update(**arguments)
+    answers.append(answers_of_reservoir(other))
+    if header["keyed"] == "ids":
+        reservoir.merge(other)
+        answers.append(answers_of_reservoir(reservoir))
+    return answers
+
+
+@cases("reservoir", "class_reservoir")
+def reservoir_pickled_before(name):
+    return answers_of_old_reservoir(unpickled(name))
+
+
+@cases(
+    "reservoir_positions",
+    "reservoir_ids",
+    "reservoir_half_life",
+    "reservoir_replacement",
+    "class_reservoir",
+    "class_reservoir_ids",
+)
+def bytes_written_before(name):
+    data = (BEFORE / f"{name}.bytes").read_bytes()
+    kind = equipoise.ClassReservoir if name.startswith("class") else equipoise.Reservoir
+    assert kind.from_bytes(data).to_bytes() == data
+    return answers_of_old_reservoir(kind.from_bytes(data))
+
+
+@cases("mapped", "read")
+def table_saved_before(how):
+    return [
+        answers_of_table(equipoise.AliasTable.load(BEFORE / "table.alias", mmap=how == "mapped")),
+        answers_of_table(equipoise.UniformTable.load(BEFORE / "table.uniform", mmap=how == "mapped")),
+    ]
+
+
+@cases("NegativeSampler", "SmoteSampler")
+def state_saved_before(name):
+    state = json.loads((BEFORE / "states.json").read_text(encoding="utf-8"))[name]
+    negative = name == "NegativeSampler"
+    sampler = negatives_sampler("log-uniform", seed=14) if negative else smote_sampler("categorical")
+    sampler.load_state_dict(state)
+    answers = [sampler.state_dict()]
+    if negative:
+        return [*answers, sampler.sample(np.arange(9), 4), sampler.sample_shared(5), sampler.state_dict()]
+    return [*answers, sampler.sample(30, return_parents=True), sampler.state_dict()]
+
+
+@cases()
+def drop_ins_pickled_before():
+    pytest.importorskip("imblearn", reason="imbalanced-learn is not installed")
+    loaded = unpickled("drop_ins")
+    x, y = labeled()
+    answers = [[type(sampler).__name__ for sampler in loaded]]
+    for sampler in loaded:
+        kind = type(sampler).__name__
+        if kind == "NearestNeighbors":
+            answers.append(sampler.fit(x).kneighbors())
+        elif kind not in (
+            "KMeansSMOTE",
+            "SVMSMOTE",
+            "SMOTENC",
+            "SMOTEN",
+        ):  # these need other rows or estimators
+            answers.append(sampler.fit_resample(x, y))
+    return answers
