@@ -281,7 +281,7 @@ def headlines(figures: dict[str, Any]) -> str:
     for subject in SUBJECTS:
         for row in figures.get(subject, {"rows": []})["rows"]:
             if row["headline"] and row["value"] is not None:
-                times = [spell_time(row["theirs"]), spell_time(row["ours"])]
+                times = [spell_time(row[side]) or "not kept" for side in ("theirs", "ours")]
                 value = f"{row['value']:.2g}" if row["value"] < 100 else spell(row["value"])
                 value = f"**{value}**" if row["value"] < 1 else value
                 lines.append(line([row["headline"], row["rival"], *times, value]))

@@ -51,8 +51,9 @@ def weighted_sample(
 
     Returns
     -------
-    int64 ndarray of shape (k,), or ReservoirSample
-        Positions of the rows, in a random order that does not depend on the weights. With
+    int64 ndarray of shape (m,), or ReservoirSample
+        Positions of the rows. There are k of them or, without replacement, all rows of positive weight if these
+        are fewer. They come in a random order that does not depend on the weights. With
         ``return_inclusion``, a sample such as :meth:`Reservoir.sample` returns, in the same random order.
 
     Raises
