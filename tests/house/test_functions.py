@@ -47,12 +47,16 @@ def python_functions(text):
             yield node.name, lines_of(node)
 
 
-HEAD = re.compile(r"(\w+)\s*\([^;{}]*\)(?:\s|const|noexcept|override|->[^;{}]*|:[^;{}]*)*$")
-KEYWORDS = {"if", "for", "while", "switch", "catch", "sizeof", "decltype", "alignas"}
+HEAD = re.compile(r"(operator\W+|\w+)\s*\([^;{}]*\)(?:\s|const|noexcept|override|->[^;{}]*|:[^;{}]*)*$")
+NO_FUNCTION = re.compile(r"\b(?:namespace|extern|struct|class|union|enum)\b[^()]*$|=\s*$")
 
 
 def cpp_functions(text):
-    """Yield (name, lines) of every function in a source of C++, found by its braces."""
+    """Yield (name, lines) of every function in a source of C++, found by its braces.
+
+    Braces outside all functions that hold neither declarations nor data count as one, such as those of a
+    lambda or after a list of initializers, even if no name is found.
+    """
     blank = lambda found: re.sub(r"[^\n]", " ", found.group())  # noqa: E731
     text = re.sub(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\'', blank, text, flags=re.S)
     text = re.sub(r"^\s*#(?:[^\n]*\\\n)*[^\n]*", blank, text, flags=re.M)
@@ -60,10 +64,12 @@ def cpp_functions(text):
     for found in re.finditer(r"[{};]", text):
         mark, at = found.group(), found.start()
         if mark == "{":
-            head = HEAD.search(text[begun:at])
+            before = text[begun:at]
+            head = HEAD.search(before)
             inside = any(name for name, _ in open_functions)
-            name = head.group(1) if head and head.group(1) not in KEYWORDS and not inside else None
-            open_functions.append((name, begun + head.start(1) if name else at))
+            name = None if inside or NO_FUNCTION.search(before) else head.group(1).strip() if head else "?"
+            start = begun + (head.start(1) if head else len(before) - len(before.lstrip()))
+            open_functions.append((name, start))
         elif mark == "}" and open_functions:
             name, start = open_functions.pop()
             if name:
@@ -117,5 +123,12 @@ def test_lines_of_cpp_are_counted(lines):
     for head in heads:
         text = f"namespace a {{\nstruct B {{\n    int x;\n    {head} {{\n{body}    }}\n}};\n}}\n"
         assert dict(cpp_functions(text)) == {"f": lines}
+    for head in ("const auto f = [](int a)", "B(int a, C c = {}) : x{a}, y{c}", "B f(C c = {})"):
+        text = f"namespace a {{\nstruct B {{\n    int x;\n    {head} {{\n{body}    }}\n}};\n}}\n"
+        assert max(found for _, found in cpp_functions(text)) == lines
+    text = f"bool A::operator==(const A& a) const {{\n{body}}}\n"
+    assert dict(cpp_functions(text)) == {"operator==": lines}
+    data = "constexpr int kTable[] = {\n" + "    1,\n" * lines + "};\nenum class E : int {\n    a,\n};\n"
+    assert dict(cpp_functions(data)) == {}
     nested = f"void f() {{\n    for (;;) {{\n    auto g = [&](int i) {{\n{body}    }};\n    }}\n}}\n"
     assert dict(cpp_functions(nested)) == {"f": lines + 4}
