@@ -44,7 +44,8 @@ Field field(const py::handle& value, const char* record) {
 
 template <class... Fields, std::size_t... kAt>
 std::tuple<Fields...> fields(const py::tuple& from, const char* record, std::index_sequence<kAt...>) {
-    require(from.size() == sizeof...(Fields), record);
+    if (from.size() != sizeof...(Fields))
+        throw py::type_error(std::string(record) + ": wrong number of fields");
     return std::tuple<Fields...>{field<Fields>(from[kAt], record)...};
 }
 

@@ -88,6 +88,16 @@ def test_kernels_refuse_the_same_arguments():
         for kernels in both():
             with pytest.raises((TypeError, ValueError)):
                 getattr(kernels, name)(*args)
+    other_records = [
+        ("shared_draw", 1, 1, 1, (3, 3 << 32, u, u), 0, i),
+        ("shared_draw", 1, 1, 1, (3, 3 << 32, u, u, u[:0], 0), 0, i),
+        ("exclusion_hits", (), i, i, i, np.zeros((3, 3), np.bool_)),
+        ("negatives_draw", proposer_of(3, u, u), none, batch[:-1], 0, 3, 9, scratch, *out),
+    ]
+    for name, *args in other_records:
+        for kernels in both():
+            with pytest.raises(TypeError):
+                getattr(kernels, name)(*args)
 
 
 def test_errors_agree():
