@@ -7,13 +7,10 @@ and Python can handle Ctrl-C between two chunks.
 from __future__ import annotations
 
 import itertools
+import queue
 import time
 from _thread import start_new_thread
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import queue
 
 __all__ = ["for_chunks"]
 
@@ -56,8 +53,6 @@ def _on_threads(threads: int, body: Callable[[], None], stop: Callable[[], None]
     # These are sets, since an interrupt between reading and writing a counter would lose a thread.
     working: set[int] = set()
     begun: set[int] = set()
-    import queue  # here, since most calls use one thread and never need it
-
     ended: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def guarded(thread: int) -> None:

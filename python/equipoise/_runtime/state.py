@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -141,8 +142,6 @@ class Sampler(ABC):
 
     def _fingerprint(self) -> str:
         if self._digest is None:
-            import hashlib  # here, so that importing the package does not load OpenSSL
-
             digest = hashlib.blake2b(digest_size=16)
             for part in self._configuration():
                 if isinstance(part, np.ndarray):

@@ -52,8 +52,8 @@ def weighted_sample(
     Returns
     -------
     int64 ndarray of shape (m,), or ReservoirSample
-        Positions of the rows. There are k of them or, without replacement, all rows of positive weight if these
-        are fewer. They come in a random order that does not depend on the weights. With
+        Positions of the rows, in a random order that does not depend on the weights. There are k of them or,
+        without replacement, as many as have positive weight if these are fewer. With
         ``return_inclusion``, a sample such as :meth:`Reservoir.sample` returns, in the same random order.
 
     Raises

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -24,8 +25,6 @@ _DTYPES = {"f8": "<f8", "i8": "<i8", "u8": "<u8"}
 
 
 def _checksum(data: bytes) -> bytes:
-    import hashlib  # here, so that importing the package does not load OpenSSL
-
     return hashlib.blake2b(data, digest_size=_CHECKSUM).digest()
 
 

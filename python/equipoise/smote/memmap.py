@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -38,8 +39,6 @@ def locate(given: Any, held: NDArray[Any]) -> MappedFile | None:
         return None
     if given.filename is None or _address(given) != _address(held):
         return None
-    import mmap  # imported late, since few samplers are backed by a file
-
     map_offset = given.offset - given.offset % mmap.ALLOCATIONGRANULARITY
     inside = _address(held) - _address(np.frombuffer(given._mmap, np.uint8))  # type: ignore[attr-defined]
     return MappedFile(os.path.abspath(given.filename), map_offset + inside, held.dtype.str, held.shape)

@@ -5,6 +5,7 @@ synthetic row = base + gap * (neighbor - base)
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -284,8 +285,6 @@ class SmoteSampler(Sampler):
 
 def _rows_digest(X: NDArray[Any]) -> bytes:
     """Return a digest of the shape and the rows, which gives classes with the same seed different draws."""
-    import hashlib  # imported late, since it loads OpenSSL
-
     digest = hashlib.blake2b(b"".join(size.to_bytes(8, "little") for size in X.shape), digest_size=16)
     little = X.dtype.newbyteorder("<")
     step = max(1, _HASHED // (X.itemsize * X.shape[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import numpy as np
@@ -68,8 +69,6 @@ def whole_units(w: Weights) -> Units:
 
 def fingerprint_of(n: int, units: Units) -> bytes:
     """Return the fingerprint of a table. Saved tables and pickles hold it."""
-    import hashlib  # imported late, since it loads OpenSSL
-
     digest = hashlib.blake2b(n.to_bytes(8, "little"), digest_size=32)
     digest.update(units.astype("<u8", copy=False).data)
     return digest.digest()
