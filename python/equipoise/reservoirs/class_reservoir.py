@@ -91,6 +91,14 @@ class ClassReservoir(BaseReservoir):
         """Return k + 1 for each class, since the rank of row k + 1 is the threshold."""
         return np.array(self._k) + 1 if isinstance(self._k, list) else np.full(classes, self._k + 1)
 
+    def _capacity(self) -> int:
+        """Return the number of candidates that a workspace holds.
+
+        It does not depend on the quotas, which are not known before the classes are: until every class has
+        filled its quota, all of its rows are candidates.
+        """
+        return 1 << 16
+
     def _extend(self, classes: int) -> None:
         """Extend the counts and quotas to at least `classes` classes."""
         more = classes - self._counts.size
