@@ -70,15 +70,18 @@ void uniform_draw(u64 key, u64 n, i64 start, Array<i64>& out) {
     cpu_path().uniform_draw(key, n, start, count, o);
 }
 
+template <class Weight>
+void register_units(py::module_& m) {
+    m.def("unit_sum", &unit_sum<Weight>, raw("weights"), num("grid"));
+    m.def("unit_floor", &unit_floor<Weight>, raw("weights"), num("high"), num("low"), num("point"),
+          raw("units"));
+}
+
 }  // namespace
 
 void register_tables(py::module_& m) {
-    m.def("unit_sum", &unit_sum<double>, raw("weights"), num("grid"));
-    m.def("unit_sum", &unit_sum<i64>, raw("weights"), num("grid"));
-    m.def("unit_floor", &unit_floor<double>, raw("weights"), num("high"), num("low"), num("point"),
-          raw("units"));
-    m.def("unit_floor", &unit_floor<i64>, raw("weights"), num("high"), num("low"), num("point"),
-          raw("units"));
+    register_units<double>(m);
+    register_units<i64>(m);
     m.def("unit_settle", &unit_settle, raw("units"), num("surplus"));
     m.def("alias_build", &alias_build, raw("units"), raw("cells"));
     m.def("alias_draw", &alias_draw, num("key"), raw("cells"), num("start"), raw("out"));

@@ -1,14 +1,6 @@
 """Negatives follow their distributions; tests are exact where possible, and otherwise statistical.
 
-False alarms: the level of each check is at most ALPHA = 1e-8, and one run of the file makes at most 100
-checks, so a correct library fails this file for a given seed with probability at most 1e-6, and for any of
-the seeds 0-99 (``--seeds 0-99``) with probability at most 1e-4. Counts are tested by G = 2 sum O log(O /
-E). For N multinomial draws in k cells, every N and every distribution,
-
-    P(G >= 2 t) <= exp(-t) (e t / (k - 1))^(k - 1)    for t > k - 1
-
-(R. Agrawal, "Finite-sample concentration of the multinomial in relative entropy", IEEE Transactions on
-Information Theory, 2020). So cells may have small expectations, and no chi-square table is needed.
+The statistical tests and their budget of false alarms are those of ``support/laws.py``.
 """
 
 from __future__ import annotations

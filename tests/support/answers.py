@@ -8,6 +8,7 @@ from _thread import start_new_thread
 from fractions import Fraction
 
 import numpy as np
+import pytest
 
 
 def same(answer, wanted):
@@ -67,3 +68,17 @@ class Threads:
         while self.running and time.monotonic() < patience:
             time.sleep(0.001)
         return len(self.running)
+
+
+def assert_the_argument_is_named(call, name, kind):
+    """An exception raised by an argument's own code becomes a TypeError that names the argument."""
+    for error in (RuntimeError("no"), AttributeError("no"), NotImplementedError(), BufferError("no")):
+        with pytest.raises(TypeError, match=rf"^{name}\b.* be .* got (a )?{kind.__name__}"):
+            call(kind(error))
+
+
+def assert_other_errors_pass_through(call, kind):
+    """MemoryError and KeyboardInterrupt are not caused by a bad argument."""
+    for error in (MemoryError("all gone"), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            call(kind(error))
