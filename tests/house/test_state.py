@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import equipoise
 from equipoise._runtime.state import Sampler
 
 
@@ -27,11 +31,11 @@ class Toy(Sampler):
         yield self._seed.to_bytes(8, "little")
         yield self._weights
 
-    def _derive_keys(self):
-        self._key = self._seed + self._epoch
+    def _derive_keys(self, epoch):
+        return {"_key": self._seed + epoch}
 
     def draw(self, count):
-        return self._take("_draws", count) + self._key
+        return self._take("_draws", count, []) + self._key
 
 
 def test_a_state_dict_has_the_counters():
@@ -75,3 +79,97 @@ def test_pickles_leave_out_computed_fields():
     toy.state_dict()
     assert pickle.dumps(toy) == before
     assert set(toy.__getstate__()) == {"_seed", "_weights", "_epoch", "_draws", "_calls"}
+
+
+# ---- interrupts -------------------------------------------------------------------------------------------
+
+
+LOCKED = {Sampler._take.__code__, Sampler._give_back.__code__}
+
+
+def interrupted_at(line, call):
+    """Call, and raise KeyboardInterrupt before the given line of the package that runs; False if it ended."""
+    package, seen = str(Path(equipoise.__file__).parent), 0
+
+    def trace(frame, event, _):
+        nonlocal seen
+        # A tracer, unlike a signal, could interrupt between the last line under a lock and its release.
+        if not frame.f_code.co_filename.startswith(package) or frame.f_code in LOCKED:
+            return None
+        if event == "line":
+            seen += 1
+            if seen == line:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+        return False
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+
+
+def negatives():
+    return equipoise.NegativeSampler([4, 3, 2, 1], exclude=([0, 1, 2], [0, 3]), seed=3)
+
+
+def synthetic():
+    return equipoise.SmoteSampler([[0.0], [1.0], [3.0], [7.0]], k_neighbors=2, seed=3)
+
+
+DRAWS = {
+    "negatives": (negatives, lambda s: s.sample([0, 1, 0], 4).ids.tolist()),
+    "unique negatives": (negatives, lambda s: s.sample([0, 1, 0], 2, unique=True).ids.tolist()),
+    "shared negatives": (negatives, lambda s: s.sample_shared(3).ids.tolist()),
+    "synthetic rows": (synthetic, lambda s: s.sample(5).tolist()),
+    "synthetic rows with parents": (synthetic, lambda s: s.sample(5, return_parents=True).rows.tolist()),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_a_draw_that_is_interrupted_at_any_line_has_not_happened(name):
+    make, draw = DRAWS[name]
+    reference = make()
+    expected = [draw(reference), draw(reference)]
+    sampler = make()
+    assert draw(sampler) == expected[0]
+    state, line = sampler.state_dict(), 1
+    while interrupted_at(line, lambda: draw(sampler)):
+        assert sampler.state_dict() == state, line
+        line += 1
+    assert line > 20
+    assert sampler.state_dict() != state
+    sampler.load_state_dict(state)
+    assert draw(sampler) == expected[1]
+
+
+@pytest.mark.parametrize("name", DRAWS)
+@pytest.mark.parametrize("move", ["set_epoch", "load_state_dict"])
+def test_a_move_that_is_interrupted_at_any_line_leaves_one_position(name, move):
+    """The epoch, the counters and the keys are those of the old position, or those of the new one."""
+    make, draw = DRAWS[name]
+
+    def at(epoch, draws):
+        sampler = make()
+        sampler.set_epoch(epoch)
+        for _ in range(draws):
+            draw(sampler)
+        return sampler
+
+    new_state = at(5, 2).state_dict()
+    argument = 5 if move == "set_epoch" else new_state
+    old, new = at(1, 1), at(5, 2 if move == "load_state_dict" else 0)
+    positions = [(sampler.state_dict(), draw(sampler)) for sampler in (old, new)]
+    line = 1
+    while True:
+        sampler = at(1, 1)
+        was_interrupted = interrupted_at(line, functools.partial(getattr(sampler, move), argument))
+        assert (sampler.state_dict(), draw(sampler)) in positions, line
+        if not was_interrupted:
+            break
+        line += 1
+    assert line > 5

@@ -346,11 +346,12 @@ def test_a_forked_child_gets_a_new_lock():
 
 def test_only_the_last_rows_taken_can_be_given_back():
     sampler = make()
-    first = sampler._take("_rows_drawn", 5)
-    sampler._take("_rows_drawn", 3)
-    sampler._give_back("_rows_drawn", first, 5)
+    taken = []
+    sampler._take("_rows_drawn", 5, taken)
+    sampler._take("_rows_drawn", 3, [])
+    sampler._give_back("_rows_drawn", taken, 5)
     assert sampler.state_dict()["rows_drawn"] == 8
-    sampler._give_back("_rows_drawn", 5, 3)
+    sampler._give_back("_rows_drawn", [5], 3)
     assert sampler.state_dict()["rows_drawn"] == 5
 
 

@@ -27,7 +27,7 @@ class Sampler(ABC):
 
     _kind: ClassVar[str]  # the sampler's name in state dicts
     _counters: ClassVar[tuple[str, ...]]  # keys in state dicts; attributes have a leading underscore
-    _derived: ClassVar[tuple[str, ...]] = ()  # attributes set by `_derive_keys` and left out of pickles
+    _derived: ClassVar[tuple[str, ...]] = ()  # attributes made by `_derive_keys` and left out of pickles
     _made_from: ClassVar[str]  # names the arguments that samplers with a common state share, for errors
 
     _lock: ClassVar[threading.Lock]  # one lock for the counters of all samplers
@@ -40,8 +40,8 @@ class Sampler(ABC):
         """Yield the bytes and arrays that the fingerprint covers. Arrays are hashed as little-endian."""
 
     @abstractmethod
-    def _derive_keys(self) -> None:
-        """Set the attributes named in ``_derived`` from the seed and the epoch."""
+    def _derive_keys(self, epoch: int) -> dict[str, Any]:
+        """Return the attributes named in ``_derived``, which depend on the seed and the epoch."""
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of an epoch.
@@ -69,10 +69,8 @@ class Sampler(ABC):
         >>> bool((sampler.sample([0], 5).ids == first).all())
         True
         """
-        self._epoch = _validate.as_count(epoch, "epoch", most=2**32 - 1)
-        for name in self._counters:
-            setattr(self, f"_{name}", 0)
-        self._derive_keys()
+        number = _validate.as_count(epoch, "epoch", most=2**32 - 1)
+        self._go_to({"epoch": number} | dict.fromkeys(self._counters, 0))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position in the stream, for a checkpoint.
@@ -120,22 +118,34 @@ class Sampler(ABC):
         """
         limits = {"epoch": 2**32} | dict.fromkeys(self._counters, 2**64)
         position = _validate.as_state(state, self._fixed(), limits, self._made_from)
-        self.set_epoch(position["epoch"])
-        for name in self._counters:
-            setattr(self, f"_{name}", position[name])
+        self._go_to(position)
 
-    def _take(self, counter: str, count: int) -> int:
-        """Advance the attribute `counter` by `count`, modulo 2^64, and return its previous value."""
+    def _go_to(self, position: Mapping[str, int]) -> None:
+        """Set the epoch, the counters and what follows from them in one step.
+
+        An interrupt comes before this step or after it, so that no epoch has the keys of another.
+        """
+        derived = self._derive_keys(position["epoch"])
+        counters = {f"_{name}": position[name] for name in self._counters}
+        vars(self).update({"_epoch": position["epoch"], **counters, **derived})
+
+    def _take(self, counter: str, count: int, taken: list[int]) -> int:
+        """Advance the attribute `counter` by `count`, modulo 2^64, and return its previous value.
+
+        The value is also appended to `taken`, an empty list that tells :meth:`_give_back` what was taken: an
+        interrupt may come before the caller has the return value.
+        """
         with self._lock:
-            first: int = getattr(self, counter)
-            setattr(self, counter, (first + count) % 2**64)
-        return first
+            state, first = vars(self), getattr(self, counter)
+            # Two plain stores on one line: no interrupt comes between them.
+            taken[:], state[counter] = [first], (first + count) % 2**64
+        return int(first)
 
-    def _give_back(self, counter: str, first: int, count: int) -> None:
+    def _give_back(self, counter: str, taken: list[int], count: int) -> None:
         """Undo a call of `_take`, unless another thread has advanced the counter since then."""
         with self._lock:
-            if getattr(self, counter) == (first + count) % 2**64:
-                setattr(self, counter, first)
+            if taken and getattr(self, counter) == (taken[0] + count) % 2**64:
+                setattr(self, counter, taken[0])
 
     def _fixed(self) -> dict[str, str | int]:
         return {"sampler": self._kind, "version": 1, "fingerprint": self._fingerprint()}
@@ -171,7 +181,7 @@ class Sampler(ABC):
             native = np.asarray(value, value.dtype.type) if isinstance(value, np.ndarray) else value
             setattr(self, name, native)
         self._digest = None
-        self._derive_keys()
+        vars(self).update(self._derive_keys(self._epoch))
 
 
 add_lock(Sampler, threading.Lock)

@@ -85,6 +85,8 @@ class NegativeSampler(Sampler):
     _counters = ("rows_drawn", "calls_shared")
     _derived = ("_keys", "_exclusions")
     _made_from = "items, exclude, seed and stream"
+    _keys: dict[int, np.uint64]
+    _exclusions: Exclusions
 
     def __init__(self, items: Any, *, exclude: Any = None, seed: int = 0, stream: int = 0) -> None:
         if isinstance(items, Table):
@@ -175,16 +177,16 @@ class NegativeSampler(Sampler):
         keys = _validate.as_row_keys(row_keys, size) if keyed else _NO_KEYS
         threads = _validate.as_threads(n_threads)
         out = result_arrays(out, (size, k))
-        first = 0 if keyed else self._take("_rows_drawn", size)
+        taken: list[int] = []
         try:
+            first = 0 if keyed else self._take("_rows_drawn", size, taken)
             key, lane = self._keys[KEYED if keyed else COUNTED], 0 if keyed else worker_lane()
             batch = Batch(key, np.uint64(lane), np.uint64(first), keys, rows, more, unique, policy)
             draw_rows(self._table, self._exclusions, self._longest, batch, out, threads)
+            return out
         except BaseException:
-            if not keyed:
-                self._give_back("_rows_drawn", first, size)
+            self._give_back("_rows_drawn", taken, size)
             raise
-        return out
 
     def _as_rows(self, rows: Any) -> NDArray[np.int64]:
         if self._indptr.size:
@@ -229,12 +231,13 @@ class NegativeSampler(Sampler):
         unique = _validate.as_flag(unique, "unique")
         if unique:
             _validate.check_enough(count, self._table.num_positive())
-        call = self._take("_calls_shared", 1)
+        taken: list[int] = []
         try:
+            call = self._take("_calls_shared", 1, taken)
             address = (self._keys[SHARED], np.uint64(call), np.uint64(worker_lane()))
             return draw_shared(self._table, address, count, unique)
         except BaseException:
-            self._give_back("_calls_shared", call, 1)
+            self._give_back("_calls_shared", taken, 1)
             raise
 
     def accidental_hits(self, rows: Any, candidate_ids: Any, *, keep: Any = None) -> NDArray[np.bool_]:
@@ -311,13 +314,14 @@ class NegativeSampler(Sampler):
         """
         return self._table.log_prob(ids)
 
-    def _derive_keys(self) -> None:
-        self._exclusions = Exclusions(self._indptr, self._excluded, self._excluded_units)
-        self._keys = {
-            purpose: np.uint64(
-                kernels().call_key(np.uint64(self._seed), self._epoch, purpose, np.uint64(self._stream))
-            )
-            for purpose in (KEYED, COUNTED, SHARED)
+    def _derive_keys(self, epoch: int) -> dict[str, Any]:
+        seed, stream, call_key = np.uint64(self._seed), np.uint64(self._stream), kernels().call_key
+        return {
+            "_exclusions": Exclusions(self._indptr, self._excluded, self._excluded_units),
+            "_keys": {
+                purpose: np.uint64(call_key(seed, epoch, purpose, stream))
+                for purpose in (KEYED, COUNTED, SHARED)
+            },
         }
 
     def _configuration(self) -> Iterable[bytes | NDArray[Any]]:

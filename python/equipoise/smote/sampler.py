@@ -151,6 +151,7 @@ class SmoteSampler(Sampler):
     _counters = ("rows_drawn",)
     _derived = ("_key",)
     _made_from = "X, k_neighbors, categorical, parent_weights and seed"
+    _key: np.uint64
 
     def __init__(
         self,
@@ -176,9 +177,9 @@ class SmoteSampler(Sampler):
         self._rows_digest = _rows_digest(rows)
         self.set_epoch(0)
 
-    def _derive_keys(self) -> None:
+    def _derive_keys(self, epoch: int) -> dict[str, Any]:
         stream = np.uint64(int.from_bytes(self._rows_digest[:8], "little"))
-        self._key = np.uint64(kernels().call_key(np.uint64(self._seed), self._epoch, SMOTE, stream))
+        return {"_key": np.uint64(kernels().call_key(np.uint64(self._seed), epoch, SMOTE, stream))}
 
     def sample(
         self,
@@ -235,13 +236,14 @@ class SmoteSampler(Sampler):
             _validate.check_apart(out, self._X, "X")
         size = count if with_parents else 0
         pairs = Pairs(np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, dtype))
-        first = self._take("_rows_drawn", count)
+        taken: list[int] = []
         try:
+            first = self._take("_rows_drawn", count, taken)
             self._fill(first, out, pairs, with_parents, threads)
+            return SyntheticRows(out, *pairs) if with_parents else out
         except BaseException:
-            self._give_back("_rows_drawn", first, count)
+            self._give_back("_rows_drawn", taken, count)
             raise
-        return SyntheticRows(out, *pairs) if with_parents else out
 
     def _fill(self, first: int, out: NDArray[Any], pairs: Pairs, with_parents: bool, threads: int) -> None:
         """Fill `out` with rows of the stream, from row `first` on."""
