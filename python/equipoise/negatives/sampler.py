@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +85,9 @@ class NegativeSampler(Sampler):
     _counters = ("rows_drawn", "calls_shared")
     _derived = ("_keys", "_exclusions")
     _made_from = "items, exclude, seed and stream"
-    _keys: dict[int, np.uint64]
-    _exclusions: Exclusions
+    if TYPE_CHECKING:  # made by `_derive_keys`
+        _keys: dict[int, np.uint64]
+        _exclusions: Exclusions
 
     def __init__(self, items: Any, *, exclude: Any = None, seed: int = 0, stream: int = 0) -> None:
         if isinstance(items, Table):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,7 +151,8 @@ class SmoteSampler(Sampler):
     _counters = ("rows_drawn",)
     _derived = ("_key",)
     _made_from = "X, k_neighbors, categorical, parent_weights and seed"
-    _key: np.uint64
+    if TYPE_CHECKING:  # made by `_derive_keys`
+        _key: np.uint64
 
     def __init__(
         self,
