@@ -250,6 +250,13 @@ def test_libm_functions_are_not_used_in_cpp():
 
 
 @needs_checkout
+def test_no_folder_of_tests_passes_for_an_absent_library():
+    """A folder on the path named ``torch`` would make ``import torch`` succeed without torch."""
+    names = {path.name for path in (ROOT / "tests").iterdir()}
+    libraries = "dask distributed imblearn numba pandas pyarrow ray scipy sklearn torch tqdm"
+    assert not names & set(libraries.split())
+
+
 def test_no_compiler_flag_changes_floats():
     text = re.sub(r"#[^\n]*", "", (ROOT / "CMakeLists.txt").read_text())
     assert "-ffp-contract=off" in text

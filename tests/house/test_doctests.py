@@ -11,7 +11,8 @@ import pytest
 
 import equipoise
 
-# The examples of dask and ray run in tests/distributed, on its clusters; those of imblearn in tests/imblearn.
+# The examples of dask and ray run in tests/adapters/distributed, on its clusters; those of imblearn
+# in tests/adapters/imblearn.
 NOT_IMPORTED = {"_core", "dask", "imblearn", "ray"}
 if importlib.util.find_spec("numba") is None:  # a compiled wheel is also tested where Numba is not installed
     NOT_IMPORTED.add("_numba")

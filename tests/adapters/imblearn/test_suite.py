@@ -29,7 +29,7 @@ OPTIONS = ["-q", "-p", "no:cacheprovider", *(part for warning in WARNINGS for pa
 
 def run(tmp_path, *options, plugin, calls=None):
     """Run the suite in a fresh interpreter and an empty folder, without our configuration."""
-    path = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path), OMP_NUM_THREADS="1")
     if calls is not None:
         environment["REBOUND_CALLS"] = str(calls)
