@@ -193,8 +193,8 @@ class Table:
         Examples
         --------
         >>> import equipoise
-        >>> equipoise.UniformTable(4).proposer().total
-        np.uint64(4)
+        >>> int(equipoise.UniformTable(4).proposer().total)
+        4
         """
         made, prefix = self._proposer, prefix and self._units.size > 0
         # The prefix sums of the record itself: an interrupt or a thread may have come between the two stores.
