@@ -132,8 +132,8 @@ class Sampler(ABC):
     def _take(self, counter: str, count: int, taken: list[int]) -> int:
         """Advance the attribute `counter` by `count`, modulo 2^64, and return its previous value.
 
-        The value is also appended to `taken`, an empty list that tells :meth:`_give_back` what was taken: an
-        interrupt may come before the caller has the return value.
+        The value is also stored in `taken`, an empty list that tells :meth:`_give_back` what was taken, since
+        an interrupt may come before the caller has the return value.
         """
         with self._lock:
             state, first = vars(self), getattr(self, counter)

@@ -224,7 +224,7 @@ class BottomK:
     def _retain(
         self, rows: NDArray[np.int64], thresholds: NDArray[np.float64], selected: int, columns: _Columns
     ) -> None:
-        """Keep these rows alone. One assignment: an interrupt finds the sketch before or after."""
+        """Keep only the given rows, in `columns`."""
         for name, column in columns.views.items():
             np.take(self[name], rows, out=column[: rows.size], mode="clip")
         # One assignment, so that an interrupt cannot leave the sketch half changed.
