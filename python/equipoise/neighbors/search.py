@@ -195,7 +195,8 @@ def _search(
     with reporter(progress, m) as report:
 
         def search(begin: int, end: int) -> None:
-            knn_search(points, blocks, asked, order, begin, end, self_join, indices, distances)
+            complete = knn_search(points, blocks, asked, order, begin, end, self_join, indices, distances)
+            _validate.check_unchanged(complete, self_join)
             report(end - begin)
 
         for_chunks(m, _queries_per_call(x.shape[0], x.shape[1], k), threads, search)

@@ -175,6 +175,8 @@ class SmoteSampler(Sampler):
         self._X = rows
         self._file = memmap.locate(X, rows)
         self._table = neighbor_table(rows, k, estimator, self._categorical)
+        # The kernels read the rows that the table names without looking.
+        _validate.check_range(self._table, "neighbors", 0, len(rows))
         self._rows_digest = _rows_digest(rows)
         self.set_epoch(0)
 
@@ -280,6 +282,7 @@ class SmoteSampler(Sampler):
             if _rows_digest(self._X) != state["_rows_digest"]:
                 _validate.refuse_changed_file(file.path)
         super().__setstate__(state)
+        _validate.check_range(self._table, "neighbors", 0, len(self._X))
 
     def __repr__(self) -> str:
         (n, d), k = self._X.shape, self._table.shape[1]
