@@ -454,7 +454,7 @@ def test_bad_arrow_columns_are_refused():
         ({"weights": pa.Table.from_batches([batch])}, ValueError, "weights must be 1-D, not 2-D"),
         ({"weights": pa.array(["a", "b"])}, TypeError, "weights must be float16, .*, got Arrow string"),
         ({"weights": pa.array([[1.0], [2.0]])}, TypeError, "weights must be float16, .*, got Arrow list"),
-        ({"weights": pa.array(["a", "b"]).dictionary_encode()}, TypeError, "got Arrow dictionary<values=string"),
+        ({"weights": pa.array(["a", "b"]).dictionary_encode()}, TypeError, "got Arrow dictionary"),
         ({"weights": pa.array([None, None])}, ValueError, r"weights\[0\] must not be null"),
         ({"weights": pa.array([True, False])}, TypeError, "weights must be float16"),
         ({"weights": pa.array([1.0, -1.0])}, ValueError, r"weights\[1\] must be finite and >= 0"),

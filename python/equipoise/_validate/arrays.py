@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from equipoise._validate.arguments import as_count
 from equipoise._validate.containers import read
-from equipoise._validate.containers.unread import Unread, refuse_null, refuse_unread, remedy_for_text
+from equipoise._validate.containers.unread import (
+    Unread,
+    refuse_null,
+    refuse_unread,
+    remedy_for_dtype,
+    remedy_for_text,
+)
 from equipoise._validate.wording import Int64s, first_bad, kind_of, place
 
 _MOST_DIMENSIONS = 32  # NumPy 1's limit
@@ -58,14 +64,14 @@ def refuse_dtype(a: NDArray[Any], x: Any, name: str, wanted: str) -> NoReturn:
             if entry is None or type(entry).__name__ in _NULLS:
                 refuse_null(name, *at)
             if not isinstance(entry, Number | np.generic):
-                got += f", {place(name, at)} being of type {type(entry).__name__}"
+                remedy = f": {place(name, at)} is of type {type(entry).__name__}"
                 break
         else:
-            remedy = "" if isinstance(x, list | tuple) else ": call .astype first"
+            remedy = "" if isinstance(x, list | tuple) else f": {remedy_for_dtype(wanted)}"
     elif a.dtype.kind in "UST":
         remedy = f": {remedy_for_text(wanted)}"
     elif a.dtype.num >= _FIRST_USER_DTYPE and a.dtype.kind in "Vf":
-        remedy = ": use .astype(numpy.float32)"
+        remedy = f": {remedy_for_dtype(wanted)}"
     raise TypeError(f"{name} must be {wanted}, got {got}{remedy}")
 
 
@@ -113,7 +119,9 @@ def check_range(a: NDArray[Any], name: str, lower: int, upper: int) -> None:
     """Check that all integers of `a` are in [lower, upper)."""
     if a.size and (a.min() < lower or a.max() >= upper):
         at = first_bad((a < lower) | (a >= upper))
-        remedy = ": use .view(numpy.int64)" if (lower, upper) == _INT64 and a[at] < 2**64 else ""
+        remedy = ""
+        if (lower, upper) == _INT64 and 0 <= int(a[at]) < 2**64:
+            remedy = ": .view(numpy.int64) maps uint64 to int64 one to one"
         raise IndexError(f"{place(name, at)} must be in [{lower}, {upper}), got {a[at]}{remedy}")
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from equipoise._validate.arguments import as_count
 from equipoise._validate.arrays import as_array, as_ids, is_kind, refuse_dtype
-from equipoise._validate.wording import Int64s, first_bad, kind_of
+from equipoise._validate.wording import Int64s, first_bad, has, kind_of
 
 Matrix = NDArray[np.float32] | NDArray[np.float64]  # two-dimensional
 _CHUNK = 1 << 20  # numbers checked between two checks for Ctrl-C
@@ -72,10 +72,10 @@ def as_rows(x: Any, name: str = "X") -> NDArray[Any]:
 
 def as_neighbor_count(x: Any, name: str = "k_neighbors") -> tuple[int, Any]:
     """Return the number of neighbors of a row, and the estimator that finds them (or None)."""
-    if all(hasattr(x, method) for method in ("fit", "kneighbors", "n_neighbors")):
+    if has(x, "fit", "kneighbors", "n_neighbors"):
         counted = as_count(x.n_neighbors, f"{name}.n_neighbors", least=2, most=_MOST_ROWS)
         return counted - 1, x
-    if isinstance(x, bool | np.bool_) or not hasattr(x, "__index__"):
+    if isinstance(x, bool | np.bool_) or not has(x, "__index__"):
         raise TypeError(
             f"{name} must be an integer, or an estimator with fit, kneighbors and n_neighbors, "
             f"got {kind_of(x)}"

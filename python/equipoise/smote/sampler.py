@@ -94,9 +94,10 @@ class SmoteSampler(Sampler):
 
     Parameters
     ----------
-    X : float32 or float64 array of shape (n, d)
+    X : float32 or float64 array of shape (n, d), or data frame
         The rows of one class; finite, n > k_neighbors. A C-contiguous array is not copied, so it must not
-        change while the sampler is in use. A read-only ``np.memmap`` stays on disk.
+        change while the sampler is in use. A read-only ``np.memmap`` stays on disk. A data frame is read as
+        the matrix of its columns: float32 if all of them are, else float64.
     k_neighbors : int, or estimator with ``fit``, ``kneighbors`` and ``n_neighbors``
         The number of neighbors of each row. If it is an int, exact neighbors are found, and copies of a row
         count as one point, so that no row is its own neighbor; n must exceed k_neighbors even without the

@@ -116,7 +116,7 @@ def knn_ordered(value):
 
     X was checked, but another thread may have overwritten it since, and partial sorts need an order.
     """
-    return value if value == value else np.float64(0.0)
+    return np.float64(0.0) if np.isnan(value) else value
 
 
 @jit()

@@ -25,7 +25,10 @@ def is_arrow(x: Any) -> bool:
 def _has_pyarrow() -> bool:
     if "pyarrow" in sys.modules:
         return sys.modules["pyarrow"] is not None
-    return importlib.util.find_spec("pyarrow") is not None
+    try:
+        return importlib.util.find_spec("pyarrow") is not None
+    except ModuleNotFoundError:  # an importer of the user says so
+        return False
 
 
 def read_arrow(x: Any, floats: bool = False) -> NDArray[Any] | Unread:
@@ -55,7 +58,10 @@ def _read_column(column: Any) -> NDArray[Any] | Unread:
 
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
-        column, kind = column.cast(kind.storage_type), kind.storage_type
+        is_flag = kind.extension_name == "arrow.bool8"
+        column = column.cast(kind.storage_type)
+        column = column.cast(pa.bool_()) if is_flag else column
+        kind = column.type
     got = f"Arrow {kind}"
     if pa.types.is_dictionary(kind):
         kind = kind.value_type

@@ -35,7 +35,7 @@ def read_tensor(x: Any) -> NDArray[Any] | Unread:
     if x.requires_grad:
         return Unread(f"{kind} that requires grad", "call .detach() first, since draws have no gradient")
     if _NO_NUMPY.search(str(x.dtype)):
-        return Unread(f"a {x.dtype} tensor", "call .float() first")
+        return Unread(f"a {x.dtype} tensor", narrow=True)
     if not _has_values(x):
         return Unread(f"{kind} without values in memory", "pass a tensor that holds its values")
     values: NDArray[Any] = x.resolve_conj().resolve_neg().numpy()
@@ -72,5 +72,5 @@ def read_dlpack(x: Any) -> NDArray[Any] | Unread:
         return Unread.on_another_device(x)
     dtype = str(getattr(x, "dtype", ""))
     if _NO_NUMPY.search(dtype):
-        return Unread(f"a {dtype} {type(x).__name__}", "convert it to float32 first")
+        return Unread(f"a {dtype} {type(x).__name__}", narrow=True)
     return np.from_dlpack(x)

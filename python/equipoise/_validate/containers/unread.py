@@ -14,6 +14,7 @@ class Unread(NamedTuple):
     remedy: str = ""
     wanted: str = ""  # in place of what the argument takes
     text: bool = False  # whether it holds text
+    narrow: bool = False  # whether it holds numbers of a dtype that NumPy does not have, such as bfloat16
     null: tuple[int, ...] = ()  # the position of a null
     missing: str = ""  # a library that is needed
 
@@ -44,7 +45,11 @@ def refuse_unread(why: Unread, name: str, wanted: str) -> NoReturn:
         refuse_without(why.missing, "arrow", f"{name} from Arrow")
     if why.null:
         refuse_null(name, *why.null)
-    remedy = why.remedy or (remedy_for_text(wanted) if why.text else "")
+    remedy = why.remedy
+    if why.text:
+        remedy = remedy_for_text(wanted)
+    elif why.narrow:
+        remedy = remedy_for_dtype(wanted)
     raise TypeError(f"{name} must be {why.wanted or wanted}, got {why.got}{remedy and f': {remedy}'}")
 
 
@@ -53,3 +58,10 @@ def remedy_for_text(wanted: str) -> str:
     if wanted.startswith("integers"):
         return "map each text to an integer first, the same in every call"
     return "convert the text first"
+
+
+def remedy_for_dtype(wanted: str) -> str:
+    """Return what to do about numbers of a dtype that an argument does not take."""
+    if "bool" in wanted:
+        return "convert it to bool first"
+    return f"convert it to {'int64' if wanted.startswith('integers') else 'float32'} first"
