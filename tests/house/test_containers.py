@@ -15,6 +15,7 @@ import pytest
 import equipoise
 from support.array_arguments import ARGUMENTS
 from support.containers import CONTAINERS, is_there
+from support.containers.plain import broken
 from support.crossing import complaints, main
 
 
@@ -32,7 +33,6 @@ def test_an_argument_takes_or_refuses_every_container(argument, library):
 
 WITHOUT = """
 import sys, warnings
-warnings.simplefilter("error")
 without, libraries = sys.argv[2].split(), sys.argv[3].split()
 sys.path.insert(0, sys.argv[1])
 class Absent:
@@ -40,6 +40,9 @@ class Absent:
         if name.partition(".")[0] in without:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent)
+for name in libraries:
+    __import__(name)
+warnings.simplefilter("error")
 from support.crossing import main
 main(without, libraries)
 """
@@ -61,6 +64,7 @@ def test_other_libraries_need_not_be_importable(without, libraries):
 
 LOADED = """
 import sys, equipoise, numpy as np
+equipoise.AliasTable([1]).prob([0])  # Numba imports what it needs
 before = set(sys.modules)
 for x in ([1, 2], (1, 2), np.ones(2), memoryview(b"ab"), range(1, 3), np.float64(3)):
     try:
@@ -108,7 +112,7 @@ TEXTS = [
     ),
     (
         "Reservoir ids", "numpy texts",
-        "ids must be integers, got <U21 array: map each text to an integer first, the same in every call",
+        "ids must be integers, got <U1 array: map each text to an integer first, the same in every call",
     ),
     (
         "Reservoir weights", "pyarrow string",
@@ -138,7 +142,8 @@ def test_errors_say_what_is_taken_and_what_to_do(argument, container, text):
     made = CONTAINERS[library][name]
     with pytest.raises((TypeError, ValueError)) as caught:
         ARGUMENTS[argument].call(made.make(ARGUMENTS[argument].good))
-    assert str(caught.value).replace("<U1 ", "<U21 ") == text
+    said = str(caught.value).replace("got object in", "got pandas str in")  # until pandas 3
+    assert said == text
 
 
 def test_ids_beyond_int64_name_the_way_to_map_them():
@@ -151,6 +156,18 @@ def test_ids_beyond_int64_name_the_way_to_map_them():
         with pytest.raises(IndexError, match=text):
             equipoise.Reservoir(1).update([1.0, 1.0], ids=given)
     equipoise.Reservoir(1).update([1.0, 1.0], ids=ids.view(np.int64))
+
+
+@pytest.mark.parametrize("member", ["format", "shape", "fit", "n_neighbors", "__index__"])
+def test_arguments_that_may_be_arrays_or_more_are_looked_at_with_care(member):
+    """An attribute that raises is none that the object has."""
+    given = broken(member)(None)
+    with pytest.raises(TypeError, match=r"exclude must be a pair \(indptr, indices\) or .*, got Broken"):
+        equipoise.NegativeSampler(5, exclude=given)
+    with pytest.raises(TypeError, match=r"k_neighbors must be an integer, or an estimator .*, got Broken"):
+        equipoise.SmoteSampler(np.eye(6), k_neighbors=given)
+    with pytest.raises(TypeError, match=r"k must be .*, got (a )?Broken"):
+        equipoise.ClassReservoir(given)
 
 
 def test_tensors_under_a_transform_are_refused():

@@ -65,6 +65,7 @@ def refuse_dtype(a: NDArray[Any], x: Any, name: str, wanted: str) -> NoReturn:
                 refuse_null(name, *at)
             if not isinstance(entry, Number | np.generic):
                 remedy = f": {place(name, at)} is of type {type(entry).__name__}"
+                remedy += f": {remedy_for_text(wanted)}" if isinstance(entry, str) else ""
                 break
         else:
             remedy = "" if isinstance(x, list | tuple) else f": {remedy_for_dtype(wanted)}"

@@ -127,6 +127,12 @@ def pl_frame(a, *dtypes):
     return pl().DataFrame({f"c{j}": pl().Series(a[:, j]).cast(kind) for j, kind in enumerate(kinds)})
 
 
+def pl_unread(a):
+    """Return a column of numbers that NumPy cannot hold, or of durations if polars is too old for those."""
+    polars = pl()
+    return polars.Series(a).cast(getattr(polars, "Int128", polars.Duration))
+
+
 def pl_decimals(a):
     return pl().Series(a).cast(pl().Decimal(10, 2))
 
@@ -147,9 +153,7 @@ POLARS = {
     "Decimal for integers": Container(pl_decimals, REFUSED, dims=(1,), kinds="i"),
     "List": Container(lambda a: pl().Series([[1]] * len(a)), refused("polars List"), dims=(1,)),
     "Struct": Container(lambda a: pl().Series([{"a": 1}] * len(a)), refused("polars Struct"), dims=(1,)),
-    "Int128": Container(
-        lambda a: pl().Series(a).cast(pl().Int128), refused("polars Int128"), dims=(1,), kinds="i"
-    ),
+    "Int128": Container(pl_unread, refused("polars (Int128|Duration)"), dims=(1,), kinds="i"),
     "DataFrame": Container(lambda a: pl().DataFrame(a), dims=(2,)),
     "DataFrame of two dtypes": Container(lambda a: pl_frame(a, "Int64", "Float64"), dims=(2,), kinds="f"),
     "DataFrame of integers": Container(lambda a: pl_frame(a, "Int64", "Int32"), dims=(2,)),

@@ -114,4 +114,4 @@ def scipy_csr(a):
     return scipy.sparse.csr_array(a)
 
 
-SCIPY = {"CSR": Container(scipy_csr, refused(r"a sparse csr_array: use \.toarray", "dense"))}
+SCIPY = {"CSR": Container(scipy_csr, refused(r"a sparse csr_array: use \.toarray", "dense"), dims=(2,))}
