@@ -118,6 +118,13 @@ def as_state(
     }
 
 
+def check_pickled_version(state: Any, kind: str, version: int) -> None:
+    """Check the version of a pickled state. Those of version 1 do not name theirs."""
+    found = state.get("version", 1) if isinstance(state, dict) else 1
+    if found != version:
+        raise ValueError(f"a pickled {kind} must be of version {version}, got version {found}")
+
+
 def as_progress(progress: Any) -> Any:
     """Return None or a callable. For True, return the class of tqdm's bars."""
     if progress is None or progress is False:

@@ -127,11 +127,12 @@ def as_ids(
     return a.astype(np.int64, copy=False)
 
 
-def as_row_keys(x: Any, length: int) -> NDArray[np.uint64]:
-    """Return one 64-bit key for each row. Negative integers are interpreted as two's complement."""
-    a = integers(x, "row_keys", (1,))
-    if a.shape[0] != length:
-        raise ValueError(f"row_keys must have {length} entries, one for each row, got {a.shape[0]}")
+def as_row_keys(x: Any, shape: tuple[int, ...]) -> NDArray[np.uint64]:
+    """Return the 64-bit keys of the flattened rows. Negative integers are interpreted as two's complement."""
+    a = integers(x, "row_keys", None)
+    if a.shape != shape:
+        raise ValueError(f"row_keys must have shape {shape}, that of rows, got {a.shape}")
+    a = a.reshape(-1)
     if a.dtype == object:
         check_range(a, "row_keys", -(2**63), 2**64)
         a = np.array([key % 2**64 for key in a], np.uint64)
