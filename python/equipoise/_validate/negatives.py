@@ -65,8 +65,10 @@ def as_items(items: Any) -> int | Weights:
 
 def as_batch_rows(rows: Any, known: int | None) -> Int64s:
     """Return row numbers of any shape but (), each in [0, known) or, if that is None, any int64."""
-    lower, upper = (-(2**63), 2**63) if known is None else (0, known)
-    ids = as_ids(rows, "rows", lower=lower, upper=upper, ndim=None)
+    if known is None:
+        ids = as_ids(rows, "rows", lower=-(2**63), ndim=None)
+    else:
+        ids = as_ids(rows, "rows", upper=known, ndim=None)
     if not 1 <= ids.ndim <= _MOST_DIMENSIONS:
         raise ValueError(f"rows must have between 1 and {_MOST_DIMENSIONS} dimensions, got {ids.ndim}")
     return ids

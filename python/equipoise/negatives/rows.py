@@ -94,7 +94,9 @@ def draw_rows(
     if not size or not k:
         return
     draw = kernels().negatives_draw
-    ids, log_q, mask = (part.reshape(size, k) for part in (out.ids, out.log_q, out.mask))
+    ids, log_q, mask = out.ids, out.log_q, out.mask
+    if rows.ndim != 1:
+        ids, log_q, mask = ids.reshape(size, k), log_q.reshape(size, k), mask.reshape(size, k)
     scratch_words = longest + 2 * (batch.exclude_ids.shape[1] + k) + 2 + _PAUSED_WORDS
     exhausted: list[tuple[int, int]] = []
     local = threading.local()

@@ -212,13 +212,16 @@ class NegativeSampler(Sampler):
             raise
 
     def _as_rows(self, rows: Any) -> NDArray[np.int64]:
-        every = self._any_row or not self._indptr.size
-        return _validate.as_batch_rows(rows, None if every else self._indptr.size - 1)
+        known = self._indptr.size - 1
+        return _validate.as_batch_rows(rows, None if self._any_row or known < 0 else known)
 
     def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the place of each row in the exclusions. Unknown rows share the last one, which is empty."""
-        flat, last = rows.reshape(-1), self._indptr.size - 2
-        return np.where((flat >= 0) & (flat < last), flat, last) if self._any_row and last >= 0 else flat
+        flat = rows.reshape(-1)
+        if self._any_row and self._indptr.size:
+            last = self._indptr.size - 2
+            flat = np.where((flat >= 0) & (flat < last), flat, last)
+        return flat
 
     def _as_exclude_ids(self, exclude_ids: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:
         """Return the user's ``exclude_ids`` as m sorted ids per row: the kernel then moves none of them."""
