@@ -9,7 +9,6 @@ import numpy as np
 
 from equipoise import _validate
 from equipoise._runtime.backend import kernels
-from equipoise._runtime.mapped import FileStamp
 from equipoise.tables import file
 from equipoise.tables.base import Table
 from equipoise.tables.units import Units, fingerprint_of, powered, whole_units
@@ -77,8 +76,6 @@ class AliasTable(Table):
     >>> table.prob([0, 3]).round(4)
     array([0.8227, 0.    ])
     """
-
-    _stamp: FileStamp | None = None  # of the file that is mapped
 
     def __init__(self, weights: Any, *, power: float = 1.0, smoothing: float = 0.0) -> None:
         power = _validate.as_real(power, "power")
@@ -178,17 +175,6 @@ class AliasTable(Table):
         ):
             _validate.refuse_file(path, "an undamaged table", "units that differ from its fingerprint")
         return table
-
-    def check_file(self) -> None:
-        """Check that the file of a mapped table has not changed (internal).
-
-        Examples
-        --------
-        >>> import equipoise
-        >>> equipoise.AliasTable([3, 1]).check_file()
-        """
-        if self._stamp is not None:
-            self._stamp.check()
 
     def __getstate__(self) -> dict[str, Any]:
         # The file holds a mapped table. Any other table can be rebuilt from its units.

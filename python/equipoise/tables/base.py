@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from equipoise import _validate
 from equipoise._runtime.backend import kernels
 from equipoise._runtime.chunks import for_chunks
+from equipoise._runtime.mapped import FileStamp
 from equipoise.rng import RNG, TABLE, key_from_rng
 from equipoise.tables.units import Units, fingerprint_of
 
@@ -50,6 +51,7 @@ class Table:
     _positive: int | None = None
     _fingerprint: bytes | None = None
     _digest: int | None = None
+    _stamp: FileStamp | None = None  # of the file that is mapped
 
     def __len__(self) -> int:
         return self._n
@@ -300,6 +302,8 @@ class Table:
         >>> import equipoise
         >>> equipoise.UniformTable(3).check_file()
         """
+        if self._stamp is not None:
+            self._stamp.check()
 
     # Tables are immutable, so a copy would be the same.
     def __copy__(self) -> Self:
