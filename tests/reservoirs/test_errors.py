@@ -205,6 +205,11 @@ CALLS = [
     (lambda: Reservoir(0), ValueError, r"k must be in \[1, 1099511627776\], got 0"),
     (lambda: Reservoir(-3), ValueError, "k must be in"),
     (lambda: Reservoir(2.0), TypeError, "k must be an integer, got float"),
+    (
+        lambda: ClassReservoir({}),
+        TypeError,
+        "k must be an integer, or an array of one integer for each class, got dict",
+    ),
     (lambda: Reservoir(True), TypeError, "k must be an integer, got bool"),
     (lambda: Reservoir([1, 2]), TypeError, "k must be an integer, got list"),
     (lambda: Reservoir(3, replacement=1), TypeError, "replacement must be True or False, got int"),

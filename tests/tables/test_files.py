@@ -7,6 +7,8 @@ import os
 import pickle
 import shutil
 import struct
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,15 +76,12 @@ some_units = st.one_of(st.integers(0, 3 * CELL), st.integers(0, 2**64 - 1), st.s
 @given(st.lists(st.tuples(some_units, st.integers(0, 2**64 - 1)), min_size=1, max_size=6), st.booleans())
 @settings(max_examples=200, deadline=None)
 def test_a_table_of_any_file_draws_ids_of_its_own(words, whole):
-    import pathlib
-    import tempfile
-
     units, cells = [u for u, _ in words], [c for _, c in words]
     if whole:  # let them add up, unless the last one would be negative
         units[-1] = max(len(units) * CELL - sum(units[:-1]), 0) % 2**64
         cells = [c % CELL << 32 | c % len(units) for c in cells]
     with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "table"
+        path = Path(folder) / "table"
         write(path, units, cells)
         try:
             table = AliasTable.load(path)

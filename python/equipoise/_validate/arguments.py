@@ -14,19 +14,21 @@ import numpy as np
 from equipoise._validate.wording import kind_of
 
 
-def as_count(x: Any, name: str, *, least: int = 0, most: int | None = None) -> int:
-    """Return `x` as an int in [least, most]."""
+def as_count(
+    x: Any, name: str, *, least: int = 0, most: int | None = None, wanted: str = "an integer"
+) -> int:
+    """Return `x` as an int in [least, most]. `wanted` names all types that the argument may have."""
     if isinstance(x, bool | np.bool_):  # NumPy 1 accepts it as an integer, with a warning
-        raise TypeError(f"{name} must be an integer, got bool")
+        raise TypeError(f"{name} must be {wanted}, got bool")
     try:
         count = operator.index(x)
     except MemoryError:
         raise
     except Exception:
-        raise TypeError(f"{name} must be an integer, got {kind_of(x)}") from None
+        raise TypeError(f"{name} must be {wanted}, got {kind_of(x)}") from None
     if count < least or (most is not None and count > most):
-        wanted = f">= {least}" if most is None else f"in [{least}, {most}]"
-        raise ValueError(f"{name} must be {wanted}, got {count}")
+        bounds = f">= {least}" if most is None else f"in [{least}, {most}]"
+        raise ValueError(f"{name} must be {bounds}, got {count}")
     return count
 
 

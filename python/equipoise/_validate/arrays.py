@@ -69,7 +69,7 @@ def as_shape(size: Any, name: str = "size") -> tuple[int, ...]:
         if len(shape) > _MOST_DIMENSIONS:
             raise ValueError(f"{name} must have at most {_MOST_DIMENSIONS} dimensions, got {len(shape)}")
     else:
-        shape = (as_count(size, name),)
+        shape = (as_count(size, name, wanted="an integer or a tuple of integers"),)
     check_addressable(math.prod(max(s, 1) for s in shape), name)
     return shape
 

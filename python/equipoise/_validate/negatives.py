@@ -55,12 +55,8 @@ def as_items(items: Any) -> int | Weights:
     found = as_array(items, "items")
     if found.ndim:
         return as_weights(items, "items")
-    try:
-        return as_count(items, "items", least=1, most=2**32 - 1)
-    except TypeError:
-        raise TypeError(
-            f"items must be an integer, an array of weights or a table, got {type(items).__name__}"
-        ) from None
+    wanted = "an integer, an array of weights or a table"
+    return as_count(items, "items", least=1, most=2**32 - 1, wanted=wanted)
 
 
 def as_batch_rows(rows: Any, known: int | None) -> Int64s:

@@ -150,7 +150,8 @@ def as_quotas(k: Any, num_classes: int | None) -> tuple[int | list[int], int | N
     if num_classes is not None:
         num_classes = as_count(num_classes, "num_classes", least=1, most=2**31)
     if not isinstance(k, list | tuple) and not (hasattr(k, "__len__") and np.ndim(k)):
-        return as_count(k, "k", least=1, most=2**40), num_classes
+        wanted = "an integer, or an array of one integer for each class"
+        return as_count(k, "k", least=1, most=2**40, wanted=wanted), num_classes
     quotas = integers(k, "k", (1,))
     if num_classes is not None and quotas.size != num_classes:
         raise ValueError(f"k must have {num_classes} entries, one for each class, got {quotas.size}")

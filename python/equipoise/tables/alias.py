@@ -93,8 +93,8 @@ class AliasTable(Table):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table to a file that :meth:`load` can map.
 
-        The file is written under a temporary name and then renamed, so processes that have mapped an older
-        file keep that one in memory. Replace the file of a mapped table only like this, never in place.
+        The file is written under a temporary name and then renamed, so a file that is mapped is never written
+        to. Replace the file of a mapped table only like this, never in place.
 
         Parameters
         ----------
