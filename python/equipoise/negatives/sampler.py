@@ -29,10 +29,10 @@ class NegativeSampler(Sampler):
     """A sampler of negatives that excludes each row's positives exactly.
 
     An id whose mask is True is never an excluded one. A slot whose proposal is excluded is redrawn at most 32
-    times, and then drawn exactly, in integers, from the ids that are left. ``log_q`` is the log of the probability
-    of each id that was drawn, in the table's whole units, and accounts for the exclusions. Results depend
-    only on the arguments and on (seed, stream, epoch, row key or counter), not on threads, on how rows are
-    split into batches, or on the backend.
+    times, and then drawn exactly, in integers, from the ids that are left. ``log_q`` is the log of the
+    probability of each id that was drawn, in the table's whole units, and accounts for the exclusions.
+    Results depend only on the arguments and on (seed, stream, epoch, row key or counter), not on threads, on
+    how rows are split into batches, or on the backend.
 
     Parameters
     ----------
