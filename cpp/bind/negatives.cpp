@@ -121,8 +121,8 @@ void shared_draw(u64 key, u64 call, u64 lane, const py::tuple& table, i64 start,
     eq::shared_draw(key, call, lane, from, start, count, i);
 }
 
-bool shared_unique(u64 key, u64 call, u64 lane, const py::tuple& table, Array<i64>& seen, Array<i64>& ids,
-                   Array<u64>& state) {
+bool shared_unique(u64 key, u64 call, u64 lane, const py::tuple& table, u64 secret, Array<i64>& seen,
+                   Array<i64>& ids, Array<u64>& state) {
     const u64 slots = static_cast<u64>(seen.size());
     require(state.size() == 4 && seen.size() > ids.size() && (slots & (slots - 1)) == 0,
             "shared_unique: shapes differ");
@@ -131,7 +131,7 @@ bool shared_unique(u64 key, u64 call, u64 lane, const py::tuple& table, Array<i6
     u64* st = state.mutable_data();
     const i64 count = ids.size();
     Release release;
-    return eq::shared_unique(key, call, lane, from, s, slots - 1, i, count, st);
+    return eq::shared_unique(key, call, lane, from, secret, s, slots - 1, i, count, st);
 }
 
 void shared_exact(u64 key, u64 call, u64 lane, const py::tuple& table, Array<u64>& tree, Array<i64>& ids,
@@ -157,8 +157,8 @@ void register_negatives(py::module_& m) {
           num("end"), num("budget"), raw("scratch"), raw("ids"), raw("log_q"), raw("mask"));
     m.def("shared_draw", &shared_draw, num("key"), num("call"), num("lane"), raw("table"), num("start"),
           raw("ids"));
-    m.def("shared_unique", &shared_unique, num("key"), num("call"), num("lane"), raw("table"), raw("seen"),
-          raw("ids"), raw("state"));
+    m.def("shared_unique", &shared_unique, num("key"), num("call"), num("lane"), raw("table"), num("secret"),
+          raw("seen"), raw("ids"), raw("state"));
     m.def("shared_exact", &shared_exact, num("key"), num("call"), num("lane"), raw("table"), raw("tree"),
           raw("ids"), raw("state"));
 }

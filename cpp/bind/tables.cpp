@@ -41,13 +41,28 @@ void unit_settle(Array<u64>& units, i64 surplus) {
     eq::unit_settle(u, n, surplus);
 }
 
-void alias_build(const Array<u64>& units, Array<u64>& cells) {
+u64 unit_digest(u64 n, const Array<u64>& units) {
+    require(units.size() == 0 || static_cast<u64>(units.size()) == n, "unit_digest: n and units differ");
+    const u64* u = data_or_null(units);
+    Release release;
+    return eq::unit_digest(n, u);
+}
+
+bool alias_build(const Array<u64>& units, Array<u64>& cells) {
     require(units.size() == cells.size(), "alias_build: shapes differ");
     const u64* u = units.data();
     u64* c = cells.mutable_data();
     const i64 n = units.size();
     Release release;
-    eq::alias_build(u, n, c);
+    return eq::alias_build(u, n, c);
+}
+
+bool alias_check(const Array<u64>& units, const Array<u64>& cells) {
+    require(units.size() == cells.size(), "alias_check: shapes differ");
+    const u64 *u = units.data(), *c = cells.data();
+    const i64 n = units.size();
+    Release release;
+    return eq::alias_check(u, n, c);
 }
 
 void alias_draw(u64 key, const Array<u64>& cells, i64 start, Array<i64>& out) {
@@ -83,7 +98,9 @@ void register_tables(py::module_& m) {
     register_units<double>(m);
     register_units<i64>(m);
     m.def("unit_settle", &unit_settle, raw("units"), num("surplus"));
+    m.def("unit_digest", &unit_digest, num("n"), raw("units"));
     m.def("alias_build", &alias_build, raw("units"), raw("cells"));
+    m.def("alias_check", &alias_check, raw("units"), raw("cells"));
     m.def("alias_draw", &alias_draw, num("key"), raw("cells"), num("start"), raw("out"));
     m.def("uniform_draw", &uniform_draw, num("key"), num("n"), num("start"), raw("out"));
 }

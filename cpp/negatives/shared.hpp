@@ -30,9 +30,10 @@ inline void shared_draw(u64 key, u64 call, u64 lane, const Proposer& table, i64 
 }
 
 // Draw distinct ids by rejection, with an open-addressing hash set whose size is a power of two and where -1
-// marks a free place. Return true if a slot found only known ids; shared_exact then draws the rest.
-inline bool shared_unique(u64 key, u64 call, u64 lane, const Proposer& table, i64* seen, u64 seen_mask,
-                          i64* ids, i64 count, u64* state) {
+// marks a free place. `secret` is a part of the hash, so that no weights can be chosen whose ids collide; the
+// ids do not depend on it. Return true if a slot found only known ids; shared_exact then draws the rest.
+inline bool shared_unique(u64 key, u64 call, u64 lane, const Proposer& table, u64 secret, i64* seen,
+                          u64 seen_mask, i64* ids, i64 count, u64* state) {
     const Run run(key, call, lane);
     const u64 stop = state[kNextWord] + static_cast<u64>(kChunk);
     while (state[kFilled] < static_cast<u64>(count) && state[kNextWord] < stop) {
@@ -40,7 +41,7 @@ inline bool shared_unique(u64 key, u64 call, u64 lane, const Proposer& table, i6
         for (int redraw = 0; known && redraw <= kRedraws; ++redraw) {
             const i64 id = static_cast<i64>(shared_pick(table, run.word(state[kNextWord]++)));
             ++state[kTries];
-            u64 at = mix64(static_cast<u64>(id)) & seen_mask;
+            u64 at = mix64(static_cast<u64>(id) ^ secret) & seen_mask;
             while (seen[at] >= 0 && seen[at] != id) at = (at + 1) & seen_mask;
             known = seen[at] == id;
             if (!known) ids[state[kFilled]++] = seen[at] = id;
@@ -90,7 +91,7 @@ inline void shared_exact(u64 key, u64 call, u64 lane, const Proposer& table, u64
             more < 0x1p62 ? std::min(state[kTries] + 1 + static_cast<u64>(more), kMostTries) : kMostTries;
         u64 target = below(run.word(state[kNextWord]++), tree[0]), id = 0;
         for (u64 step = top; step; step /= 2) {
-            if (id + step <= n && tree[id + step] <= target) {
+            if (id + step < n && tree[id + step] <= target) {
                 id += step;
                 target -= tree[id];
             }

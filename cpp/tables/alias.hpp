@@ -12,13 +12,14 @@
 namespace equipoise {
 
 // Build the table in one sweep with two indices (Huebschle-Schneider and Sanders 2022): the heavy id at the
-// second index fills up the cells of light ids.
-inline void alias_build(const u64* units, i64 n, u64* cells) {
+// second index fills up the cells of light ids. Return whether the units add up to n * 2^32. If they do not,
+// the sweep ends early and some cells are missing, but it never leaves the table.
+inline bool alias_build(const u64* units, i64 n, u64* cells) {
     constexpr u64 kCell = u64{1} << 32;
     i64 light = 0, heavy = 0;
     while (light < n && units[light] >= kCell) ++light;
     while (heavy < n && units[heavy] < kCell) ++heavy;
-    if (heavy == n) return;  // all units are zero, which the caller does not allow
+    if (heavy == n) return false;
     u64 rest = units[heavy];
     for (;;) {
         if (rest >= kCell) {
@@ -30,14 +31,32 @@ inline void alias_build(const u64* units, i64 n, u64* cells) {
         } else {
             i64 next = heavy + 1;
             while (next < n && units[next] < kCell) ++next;
+            if (next == n) return false;
             cells[heavy] = (rest << 32) | static_cast<u64>(next);
             rest += units[next] - kCell;
             heavy = next;
         }
     }
-    for (; heavy < n; ++heavy) {
-        if (units[heavy] >= kCell) cells[heavy] = static_cast<u64>(heavy);
+    bool whole = rest == kCell;
+    cells[heavy] = static_cast<u64>(heavy);
+    while (++heavy < n) {
+        if (units[heavy] < kCell) continue;
+        cells[heavy] = static_cast<u64>(heavy);
+        whole &= units[heavy] == kCell;
     }
+    return whole;
+}
+
+// Return whether draws stay inside the table: each alias is below n, and the units add up to n * 2^32. This
+// is one pass at the speed of memory, and does not compare the cells with the units.
+inline bool alias_check(const u64* units, i64 n, const u64* cells) {
+    u64 high = 0, low = 0, outside = 0;
+    for (i64 i = 0; i < n; ++i) {
+        high += units[i] >> 32;
+        low += units[i] & 0xFFFFFFFFu;
+        outside |= (cells[i] & 0xFFFFFFFFu) >= static_cast<u64>(n);
+    }
+    return !outside && (low & 0xFFFFFFFFu) == 0 && high + (low >> 32) == static_cast<u64>(n);
 }
 
 // Return the middle 64 bits of word * n, for n < 2^32: the column in the high half, the coin in the low

@@ -45,10 +45,12 @@ harmless.
 |           | the epoch began, has words i mod 64 and      |                                               |
 |           | 64 + i mod 64 of group i // 64               |                                               |
 
-The calls of a sampler use its (seed, epoch, stream). A call of a table uses seed = the key of its ``rng``
-(``key_from_rng``), epoch 0 and stream 0. A reservoir uses its seed, epoch 0 and its stream, or stream 0 if
-rows are keyed by id. A ``SmoteSampler`` uses its seed, its epoch and a stream that depends on its rows, see
-below. Keyed rows do not advance the counter of rows, and a call that raises leaves it unchanged.
+The calls of a ``NegativeSampler`` use its seed, its epoch and stream XOR digest, where the digest is that of
+its table, see below. So samplers with other tables draw other words, although seed and stream are the same. A
+call of a table uses seed = the key of its ``rng`` (``key_from_rng``), epoch 0 and stream 0. A reservoir uses
+its seed, epoch 0 and its stream, or stream 0 if rows are keyed by id. A ``SmoteSampler`` uses its seed, its
+epoch and a stream that depends on its rows, see below. Keyed rows do not advance the counter of rows, and a
+call that raises leaves it unchanged.
 
 Words to numbers
 ----------------
@@ -92,6 +94,14 @@ first heavy id and r = units_j. While r >= 2^32, the next light id i gets the ce
 j), and r decreases by 2^32 - units_i. When r < 2^32, j gets the cell (threshold r, alias j'), where j' is
 the next heavy id; then r = units_j' - (2^32 - r) and j = j'. When no light id is left, j and all heavy ids
 after it have 2^32 units and get (threshold 0, alias itself). A cell is stored as threshold * 2^32 + alias.
+
+The digest of a table of n ids is mix64(n + D). D is 0 for a uniform table. Otherwise it is the sum, over all
+even ids i, of high XOR low, the halves of the 128-bit product
+
+    (units_i + (i + 1) * 0x9E3779B97F4A7C15) * (units_(i+1) + (i + 2) * 0x9E3779B97F4A7C15)
+
+whose factors are 64-bit words, and where an id n would have 0 units. It depends on the units alone, and not
+on what they were made from.
 
 A row of negatives
 ------------------

@@ -28,7 +28,6 @@ ROOMS = {
     "reservoirs": BELOW,
     "equipoise": ("_runtime", *SUBJECTS),  # __init__.py
     # Modules that old pickles name.
-    "_mapped": ("smote",),
     "class_reservoir": ("reservoirs",),
     "reservoir": ("reservoirs",),
     # Adapters.

@@ -28,6 +28,8 @@ def test_kernels_refuse_the_same_arguments():
         ("log", f, f[:2]),
         ("unit_floor", f, 1, 1, 1, u[:2]),
         ("alias_build", u, u[:2]),
+        ("alias_check", u, u[:2]),
+        ("unit_digest", 4, u),
         ("alias_draw", 1, u[:0], 0, i),
         ("alias_draw", 1, u, 1, i),
         ("alias_draw", 1, u, -128, i),
@@ -64,8 +66,8 @@ def test_kernels_refuse_the_same_arguments():
         ("shared_draw", 1, 1, 1, proposer_of(0, u[:0], u[:0]), 0, i),
         ("shared_draw", 1, 1, 1, proposer_of(4, u, u), 0, i),
         ("shared_draw", 1, 1, 1, proposer_of(3, u, u[:2]), 0, i),
-        ("shared_unique", 1, 1, 1, proposer_of(3, u, u), i, i[:2], np.zeros(4, np.uint64)),
-        ("shared_unique", 1, 1, 1, proposer_of(3, u, u), np.zeros(4, np.int64), i[:2], u),
+        ("shared_unique", 1, 1, 1, proposer_of(3, u, u), 1, i, i[:2], np.zeros(4, np.uint64)),
+        ("shared_unique", 1, 1, 1, proposer_of(3, u, u), 1, np.zeros(4, np.int64), i[:2], u),
         ("shared_exact", 1, 1, 1, proposer_of(3, u, u), u, i, np.zeros(4, np.uint64)),
     ]
     for name, *args in calls:

@@ -43,7 +43,7 @@ def test_a_state_dict_has_the_counters():
     toy.set_epoch(7)
     assert toy.draw(3) == 12
     state = toy.state_dict()
-    fixed = {"sampler": "Toy", "version": 1, "epoch": 7, "draws": 3, "calls": 0}
+    fixed = {"sampler": "Toy", "version": 2, "epoch": 7, "draws": 3, "calls": 0}
     assert {name: state[name] for name in state if name != "fingerprint"} == fixed
     fresh = Toy([1, 2], seed=5)
     fresh.load_state_dict(state)
@@ -78,7 +78,21 @@ def test_pickles_leave_out_computed_fields():
     before = pickle.dumps(toy)
     toy.state_dict()
     assert pickle.dumps(toy) == before
-    assert set(toy.__getstate__()) == {"_seed", "_weights", "_epoch", "_draws", "_calls"}
+    assert set(toy.__getstate__()) == {"version", "_seed", "_weights", "_epoch", "_draws", "_calls"}
+
+
+def test_pickles_and_states_of_other_versions_are_refused():
+    toy = Toy([1, 2])
+    before = toy.state_dict()
+    for version in (1, 3):
+        with pytest.raises(ValueError, match=f"a pickled Toy must be of version 2, got version {version}"):
+            toy.__setstate__({**toy.__getstate__(), "version": version})
+        with pytest.raises(ValueError, match=rf"state\['version'\] must be 2, .* got {version}"):
+            toy.load_state_dict({**before, "version": version})
+    without = {name: value for name, value in toy.__getstate__().items() if name != "version"}
+    with pytest.raises(ValueError, match="a pickled Toy must be of version 2, got version 1"):
+        toy.__setstate__(without)
+    assert toy.state_dict() == before
 
 
 # ---- interrupts -------------------------------------------------------------------------------------------

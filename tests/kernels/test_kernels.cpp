@@ -101,6 +101,7 @@ void test_table_is_exact(const std::vector<u64>& units) {
         rebuilt[cells[i] & 0xFFFFFFFFu] += (u64{1} << 32) - (cells[i] >> 32);
     }
     check(rebuilt == units, "the cells hold the units exactly");
+    check(eq::alias_check(units.data(), static_cast<i64>(units.size()), cells.data()), "the table is whole");
 
     const i64 count = 1000;
     std::vector<i64> whole(count), parts(count), chosen(count);
@@ -112,6 +113,24 @@ void test_table_is_exact(const std::vector<u64>& units) {
     check(whole == parts, "draws do not depend on how a call is cut");
     eq::choose_cpu_path().alias_draw(42, cells.data(), n, 0, count, chosen.data());
     check(whole == chosen, "draws do not depend on the CPU path");
+}
+
+void test_bad_units_stay_inside_the_table() {
+    constexpr u64 kCell = u64{1} << 32;
+    const std::vector<std::vector<u64>> tables = {{kCell + 5, 1},     {1, 1, 1, 1},       {0, 0},
+                                                  {~u64{0}, ~u64{0}}, {kCell, kCell + 1}, {kCell - 1}};
+    for (const std::vector<u64>& units : tables) {
+        const i64 n = static_cast<i64>(units.size());
+        std::vector<u64> cells(units.size() + 1, 7);
+        check(!eq::alias_build(units.data(), n, cells.data()), "units that do not add up are noticed");
+        check(cells.back() == 7, "nothing is written behind the table");
+        std::fill(cells.begin(), cells.end(), 0);
+        check(!eq::alias_check(units.data(), n, cells.data()), "they are noticed in a mapped table");
+    }
+    const u64 units[2] = {kCell, kCell}, inside[2] = {1, 0}, outside[2] = {1, 2};
+    check(eq::alias_check(units, 2, inside) && !eq::alias_check(units, 2, outside), "aliases are below n");
+    check(eq::unit_digest(1, nullptr) == eq::mix64(1), "the digest of a uniform table is that of n");
+    check(eq::unit_digest(2, units) != eq::unit_digest(2, inside), "other units have another digest");
 }
 
 void test_exclusions_leave_only_the_lightest(const std::vector<u64>& units) {
@@ -441,6 +460,7 @@ int main(int argc, char** argv) {
     test_elementary_functions();
     const std::vector<u64> units = zipf_units(1000);
     test_table_is_exact(units);
+    test_bad_units_stay_inside_the_table();
     test_exclusions_leave_only_the_lightest(units);
     test_synthetic_rows<float>();
     test_synthetic_rows<double>();

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import equipoise
-from equipoise import Negatives, NegativeSampler
+from equipoise import AliasTable, Negatives, NegativeSampler
+from equipoise._runtime.backend import kernels
 from equipoise.negatives import exclusions, shared
 from equipoise.negatives import rows as loop
 from equipoise.tables import base as tables
@@ -480,3 +481,41 @@ def test_a_half_imported_torch_is_ignored(there, monkeypatch):
     s = five(seed=1)
     assert s.sample([0, 1], 3).ids.tolist() == wanted
     assert s.sample_shared(2).ids.shape == (2,)
+
+
+# ---- the hash of shared ids -------------------------------------------------------------------------------
+
+
+def colliding(count, bits):
+    """Return ids whose hashes end in the same bits if nothing but the id goes into them."""
+    ids = np.arange(1 << 22, dtype=np.uint64)
+    z = (ids ^ (ids >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return ids[z & np.uint64((1 << bits) - 1) < 4][:count].astype(np.int64)
+
+
+def test_shared_ids_do_not_depend_on_the_secret_of_their_hash():
+    """Ids chosen to collide are found far from their places without a secret, and near them with any."""
+    ids = colliding(900, 12)
+    weights = np.zeros(int(ids[-1]) + 1)
+    weights[ids] = 1.0
+    proposer = AliasTable(weights).proposer()
+    found = {}
+    for secret in (0, 1, 2**63, 0x123456789ABCDEF):
+        seen, state = np.full(4096, -1, np.int64), np.zeros(4, np.uint64)
+        drawn = np.zeros(600, np.int64)
+        draw = kernels().shared_unique
+        assert not draw(*map(np.uint64, (1, 0, 0)), proposer, np.uint64(secret), seen, drawn, state)
+        assert np.unique(drawn).size == state[0] == 600
+        places = np.flatnonzero(seen >= 0)
+        found[secret] = (drawn.tolist(), state.tolist(), longest_run(places))
+    assert len({str(answer[:2]) for answer in found.values()}) == 1
+    assert found[0][2] >= 590
+    assert max(found[secret][2] for secret in found if secret) < 60
+
+
+def longest_run(places):
+    """Return the length of the longest run of consecutive places."""
+    edges = np.flatnonzero(np.diff(places) != 1)
+    return int(np.diff(np.concatenate([[-1], edges, [places.size - 1]])).max())

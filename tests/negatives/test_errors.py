@@ -20,8 +20,15 @@ CALLS = [
     (lambda: five().sample([0], 2**62), ValueError, "num_negatives must ask for fewer than 2.60 entries"),
     (lambda: five().sample_shared(2**62, unique=False), ValueError, "num_samples must ask for fewer than"),
     (lambda: equipoise.NegativeSampler(0), ValueError, "items must be in"),
-    (lambda: equipoise.NegativeSampler(2.5), TypeError, "items must be an integer, got float"),
-    (lambda: equipoise.NegativeSampler(None), TypeError, "items must be"),
+    *(
+        (
+            lambda items=items: equipoise.NegativeSampler(items),
+            TypeError,
+            f"items must be an integer, an array of weights or a table, got {type(items).__name__}$",
+        )
+        for items in (2.5, None, {}, {1, 2}, "abc", True, object())
+    ),
+    (lambda: equipoise.NegativeSampler(2**70), ValueError, r"items must be in \[1, 4294967295\], got 1180"),
     (lambda: equipoise.NegativeSampler([1, -1]), ValueError, r"items\[1\] must be finite and >= 0, got -1"),
     (lambda: equipoise.NegativeSampler([[1], []]), ValueError, "items must be a rectangular array"),
     (
@@ -88,9 +95,14 @@ CALLS = [
     ),
     (lambda: equipoise.NegativeSampler(5).sample([2**63], 2), IndexError, r"rows\[0\] must be in"),
     (lambda: equipoise.NegativeSampler(5).sample([-1, 2**64], 2), IndexError, r"rows\[1\] must be in"),
-    (lambda: five().sample([[0]], 2), ValueError, "rows must be 1-D, not 2-D"),
-    (lambda: five().sample(0, 2), ValueError, "rows must be 1-D, not 0-D"),
     (lambda: five().sample(CudaTensor(), 2), TypeError, "rows must be in CPU memory, got a CudaTensor"),
+    (lambda: five().sample(0, 2), ValueError, "rows must have between 1 and 31 dimensions, got 0"),
+    (
+        lambda: five().sample(np.zeros((1,) * 32, np.int64), 2),
+        ValueError,
+        "rows must have between 1 and 31 dimensions, got 32",
+    ),
+    (lambda: five().sample([[0, 1], [0, 3]], 2), IndexError, r"rows\[1, 1\] must be in \[0, 3\), got 3"),
     (lambda: five().sample([0], -1), ValueError, "num_negatives must be >= 0, got -1"),
     (lambda: five().sample([0], 2.0), TypeError, "num_negatives must be an integer, got float"),
     (
@@ -106,15 +118,25 @@ CALLS = [
     (
         lambda: five().sample([0], 2, exclude_ids=[1, 2]),
         ValueError,
-        "exclude_ids must have 1 entries, one for each row, got 2",
+        r"exclude_ids must be one id, or have shape \(1,\), \(1, m\) or \(1, m\), got \(2,\)",
     ),
     (
         lambda: five().sample([0], 2, exclude_ids=[[[1]]]),
         ValueError,
-        "exclude_ids must be 1-D or 2-D, not 3-D",
+        r"exclude_ids must be one id, or have shape \(1,\), .* got \(1, 1, 1\)",
     ),
+    (
+        lambda: five().sample([[0, 1, 0]] * 2, 2, exclude_ids=[[1, 2], [1, 2]]),
+        ValueError,
+        r"exclude_ids must be one id, or have shape \(2, 3\), \(2, 3, m\) or \(1, m\), got \(2, 2\)",
+    ),
+    (lambda: five().sample([0], 2, exclude_ids=5), IndexError, r"exclude_ids must be in \[-1, 5\), got 5"),
     (lambda: five().sample([0], 2, exclude_ids=[0.5]), TypeError, "exclude_ids must be integers"),
-    (lambda: five().sample([0], 2, row_keys=[1, 2]), ValueError, "row_keys must have 1 entries"),
+    (
+        lambda: five().sample([0], 2, row_keys=[1, 2]),
+        ValueError,
+        r"row_keys must have shape \(1,\), that of rows, got \(2,\)",
+    ),
     (lambda: five().sample([0], 2, row_keys=[1.0]), TypeError, "row_keys must be integers"),
     (lambda: five().sample([0], 2, row_keys=[2**64]), IndexError, r"row_keys\[0\] must be in \[-9.*, 18.*\)"),
     (lambda: five().sample([0], 2, row_keys=[-(2**63) - 1]), IndexError, r"row_keys\[0\] must be in"),
@@ -144,6 +166,49 @@ CALLS = [
         lambda: five().sample([1, 0], 3, unique=True),
         ValueError,
         r"rows\[1\] = 0 has 2 ids of positive weight left, unique=True needs 3",
+    ),
+    (
+        lambda: five().sample([[1, 1], [0, 1]], 3, unique=True),
+        ValueError,
+        r"rows\[1, 0\] = 0 has 2 ids of positive weight left, unique=True needs 3",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(2, exclude=([0, 1], [0]), unknown_rows="none").sample(
+            [-7], 3, unique=True
+        ),
+        ValueError,
+        r"rows\[0\] = -7 has 2 ids of positive weight left, unique=True needs 3",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, unknown_rows="skip"),
+        ValueError,
+        "unknown_rows must be 'raise' or 'none', got 'skip'",
+    ),
+    (
+        lambda: equipoise.NegativeSampler(5, unknown_rows=None),
+        TypeError,
+        "unknown_rows must be a string, got NoneType",
+    ),
+    (
+        lambda: five().log_prob([0, -1], mask=[True]),
+        ValueError,
+        r"mask must have shape \(2,\), that of ids, got \(1,\)",
+    ),
+    (lambda: five().log_prob([0, -1], mask=[1, 0]), TypeError, "mask must be a bool array, got int64 array"),
+    (
+        lambda: five().log_prob([0, -1], mask=[False, True]),
+        IndexError,
+        r"ids\[1\] must be in \[0, 5\), got -1",
+    ),
+    (
+        lambda: five().accidental_hits([0], [0, -1], mask=[True, True]),
+        IndexError,
+        r"candidate_ids\[1\] must be in \[0, 5\), got -1",
+    ),
+    (
+        lambda: five().accidental_hits([0], [0, -1], mask=[[True, True]]),
+        ValueError,
+        r"mask must have shape \(2,\), that of candidate_ids, got \(1, 2\)",
     ),
     (
         lambda: five().sample([2], 1, unique=True, on_exhausted="replace"),
@@ -184,7 +249,11 @@ CALLS = [
         IndexError,
         r"keep\[0\] must be in \[0, 1\), got 1",
     ),
-    (lambda: five().accidental_hits([0], [0], keep=[0, 0]), ValueError, "keep must have 1 entries"),
+    (
+        lambda: five().accidental_hits([0], [0], keep=[0, 0]),
+        ValueError,
+        r"keep must have shape \(1,\), that of rows, got \(2,\)",
+    ),
     (lambda: five().accidental_hits([0], [0.0]), TypeError, "candidate_ids must be integers"),
     (lambda: five().set_epoch(-1), ValueError, r"epoch must be in \[0, 4294967295\], got -1"),
     (lambda: five().set_epoch(0.5), TypeError, "epoch must be an integer"),
@@ -195,14 +264,14 @@ CALLS = [
         r"state\['sampler'\] must be 'NegativeSampler', got no such key",
     ),
     (
-        lambda: five().load_state_dict({**five().state_dict(), "version": 2}),
+        lambda: five().load_state_dict({**five().state_dict(), "version": 1}),
         ValueError,
-        r"state\['version'\] must be 1",
+        r"state\['version'\] must be 2, that of this sampler, got 1",
     ),
     (
         lambda: five().load_state_dict({**five().state_dict(), "version": True}),
         ValueError,
-        r"state\['version'\] must be 1, .* got True",
+        r"state\['version'\] must be 2, .* got True",
     ),
     (
         lambda: five().load_state_dict({**five().state_dict(), "fingerprint": np.array([1, 2])}),
@@ -297,7 +366,7 @@ def test_bad_arguments_of_the_sampler_are_refused():
         with pytest.raises(TypeError, match="rows"):
             sampler.sample(rows, 1)
     with pytest.raises(ValueError, match="rows"):
-        sampler.sample([[0, 1]], 1)
+        sampler.sample(0, 1)
     with pytest.raises(ValueError, match="num_negatives"):
         sampler.sample([0], -1)
     with pytest.raises(TypeError, match="num_negatives"):
@@ -401,6 +470,7 @@ WAYS = {
     "num_negatives": lambda x: five().sample([0], x),
     "exclude_ids": lambda x: five().sample([0], 1, exclude_ids=x),
     "row_keys": lambda x: five().sample([0], 1, row_keys=x),
+    "mask": lambda x: five().log_prob([0], mask=x),
     "n_threads": lambda x: five().sample([0], 1, n_threads=x),
     "num_samples": lambda x: five().sample_shared(x),
     "candidate_ids": lambda x: five().accidental_hits([0], x),

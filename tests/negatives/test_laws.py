@@ -391,3 +391,35 @@ def test_shared_draws_with_replacement_follow_the_table(any_seed):
     check_counts(counted(sampler.sample_shared(200_000, unique=False).ids), normalized(w), any_seed)
     pairs = np.array([sampler.sample_shared(2, unique=False).ids for _ in range(10_000)])
     check_counts(counted(pairs), independent(normalized(w), 2), any_seed)
+
+
+def same_slots(a, b, any_seed):
+    """Check that the ids of two results agree as often as those of independent draws from ten equal ids."""
+    agreeing = int((a == b).sum())
+    check_counts({0: agreeing, 1: a.size - agreeing}, {0: 0.1, 1: 0.9}, any_seed)
+
+
+def test_samplers_with_other_tables_are_independent(any_seed):
+    """With one seed, samplers of nearly equal tables once had half of their ids in common."""
+    rows = np.zeros(50_000, np.int64)
+    nearly = np.ones(10)
+    nearly[0] += 1e-9
+    first = NegativeSampler(AliasTable(np.ones(10)), seed=any_seed)
+    for items in (10, nearly):
+        second = NegativeSampler(items, seed=any_seed)
+        same_slots(first.sample(rows, 2).ids, second.sample(rows, 2).ids, any_seed)
+        keyed = [s.sample(rows, 2, row_keys=np.arange(rows.size)).ids for s in (first, second)]
+        same_slots(*keyed, any_seed)
+        shared = [s.sample_shared(100_000, unique=False).ids for s in (first, second)]
+        same_slots(*shared, any_seed)
+    same = NegativeSampler(np.ones(10, np.int32), exclude=([0, 0], []), seed=any_seed)
+    first.set_epoch(0)
+    assert (
+        first.sample(rows, 2).ids == same.sample(rows, 2).ids
+    ).all()  # an equal table, however it was made
+
+
+def test_streams_of_one_table_are_independent(any_seed):
+    rows = np.zeros(50_000, np.int64)
+    first, second = (NegativeSampler(10, seed=any_seed, stream=stream) for stream in (0, 1))
+    same_slots(first.sample(rows, 2).ids, second.sample(rows, 2).ids, any_seed)

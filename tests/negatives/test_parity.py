@@ -111,7 +111,9 @@ def test_kernel_shared_sets_agree(seed):
     ids, state = np.zeros(count, np.int64), np.zeros(4, np.uint64)
     exact = True
     if rng.random() < 0.8:
-        exact, seen, ids, state = agree("shared_unique", *address, table, seen, ids, state, outs=[4, 5, 6])
+        exact, seen, ids, state = agree(
+            "shared_unique", *address, table, int(words(rng, 1)[0]), seen, ids, state, outs=[5, 6, 7]
+        )
     if exact and state[0] < count:
         tree = np.zeros(n + 1, np.uint64)
         for _ in range(2):  # the tree, then the ids

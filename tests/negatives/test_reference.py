@@ -173,7 +173,7 @@ def test_uniform_rows_of_billions_of_items():
     excluded = [0, 1, 2, 7, 2**31 - 1, 2**31, 2**31 + 2, n - 2, n - 1]
     sampler = NegativeSampler(n, exclude=cases.csr([excluded]), seed=1)
     answer = sampler.sample([0] * 100, 10)
-    key = reference.call_key(1, 0, reference.COUNTED, 0)
+    key = reference.call_key(1, 0, reference.COUNTED, reference.mix64(n))
     for row in range(100):
         for slot in range(10):
             i = reference.below(reference.Run(key, row).word(slot), n - len(excluded))

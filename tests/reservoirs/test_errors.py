@@ -205,6 +205,11 @@ CALLS = [
     (lambda: Reservoir(0), ValueError, r"k must be in \[1, 1099511627776\], got 0"),
     (lambda: Reservoir(-3), ValueError, "k must be in"),
     (lambda: Reservoir(2.0), TypeError, "k must be an integer, got float"),
+    (
+        lambda: ClassReservoir({}),
+        TypeError,
+        "k must be an integer, or an array of one integer for each class, got dict",
+    ),
     (lambda: Reservoir(True), TypeError, "k must be an integer, got bool"),
     (lambda: Reservoir([1, 2]), TypeError, "k must be an integer, got list"),
     (lambda: Reservoir(3, replacement=1), TypeError, "replacement must be True or False, got int"),
@@ -221,7 +226,11 @@ CALLS = [
     (lambda: ClassReservoir([]), ValueError, "k must have an entry for each class, got none"),
     (lambda: ClassReservoir([1.5]), TypeError, "k must be integers"),
     (lambda: ClassReservoir([[1], [1, 2]]), ValueError, "k must be a rectangular array"),
-    (lambda: ClassReservoir("ab"), TypeError, "k must be an integer, got str"),
+    (
+        lambda: ClassReservoir("ab"),
+        TypeError,
+        "k must be an integer, or an array of one integer for each class, got str",
+    ),
     (lambda: ClassReservoir(np.ones((2, 2), int)), ValueError, "k must be 1-D, not 2-D"),
     (
         lambda: ClassReservoir([1, 2], num_classes=3),

@@ -101,3 +101,31 @@ def test_copies_outlive_the_file(copied, tmp_path):
     (tmp_path / "rows.npy").unlink()
     other = copied(sampler)
     assert other.sample(50).tobytes() == VARIANTS["plain"]().sample(50).tobytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a mapped file cannot be changed there")
+@pytest.mark.parametrize("change", ["truncated", "touched", "replaced"])
+def test_a_mapped_X_that_changed_is_refused(change, tmp_path):
+    path = tmp_path / "rows.npy"
+    sampler = SmoteSampler(saved(path, points(300, 4)), seed=2)
+    copies = [sampler, copy.copy(sampler), pickle.loads(pickle.dumps(sampler))]
+    before = sampler.state_dict()
+    if change == "truncated":
+        os.truncate(path, 200)
+    elif change == "touched":
+        os.utime(path, ns=(0, 0))
+    else:
+        np.save(tmp_path / "new.npy", points(300, 4))
+        os.replace(tmp_path / "new.npy", path)
+    for one in copies:
+        with pytest.raises(ValueError, match="must stay as it was when it was mapped"):
+            one.sample(3)
+    assert sampler.state_dict() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a mapped file cannot be removed there")
+def test_a_mapped_X_outlives_its_file(tmp_path):
+    X = points(300, 4)
+    sampler = SmoteSampler(saved(tmp_path / "rows.npy", X), seed=2)
+    (tmp_path / "rows.npy").unlink()
+    assert sampler.sample(9).tobytes() == SmoteSampler(X, seed=2).sample(9).tobytes()

@@ -110,7 +110,7 @@ def test_malformed_states_are_refused():
     good = VARIANTS["plain"]().state_dict()
     for bad in (
         {},
-        {**good, "version": 2},
+        {**good, "version": 1},
         {**good, "rows_drawn": -1},
         {**good, "epoch": 2**32},
         *({k: v for k, v in good.items() if k != gone} for gone in good),

@@ -222,16 +222,16 @@ def test_seed_must_fit_in_64_bits():
 # ---- what is stable ---------------------------------------------------------------------------------------
 
 
-def test_version_1_of_the_stream_never_changes():
+def test_version_2_of_the_stream_never_changes():
     """A change here breaks the promise in rng.py under "What is stable"."""
     assert AliasTable([1, 2, 3, 4]).sample(12, rng=0).tolist() == [0, 3, 2, 3, 2, 3, 0, 0, 3, 3, 1, 1]
     assert UniformTable(10**9).sample(3, rng=0).tolist() == [90585996, 885576280, 583727335]
     sampler = NegativeSampler([1, 2, 3, 4, 5, 6], exclude=([0, 1, 3], [5, 0, 1]), seed=7, stream=1)
     sampler.set_epoch(2)
     keyed = sampler.sample([0, 1], 4, unique=True, row_keys=[10, -10])
-    assert keyed.ids.tolist() == [[3, 2, 4, 1], [2, 5, 3, 4]]
-    log_q = "4c2fa9bfe84ea6bf51a4f0be1f99cfbe6058e5bf08926abf1f994fbf00000000"
+    assert keyed.ids.tolist() == [[2, 3, 4, 1], [5, 3, 4, 2]]
+    log_q = "1002cebf549f8cbf51a4f0be1f99cfbe549f8cbf549f8cbf51a4f0be00000000"
     assert keyed.log_q.astype("<f4").tobytes().hex() == log_q
-    assert sampler.sample([0, 1], 4).ids.tolist() == [[4, 1, 1, 2], [5, 5, 3, 5]]
+    assert sampler.sample([0, 1], 4).ids.tolist() == [[4, 4, 2, 4], [3, 4, 2, 4]]
     shared = sampler.sample_shared(4)
-    assert (shared.ids.tolist(), shared.num_tries) == ([4, 0, 2, 5], 5)
+    assert (shared.ids.tolist(), shared.num_tries) == ([4, 5, 2, 0], 9)

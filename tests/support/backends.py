@@ -157,7 +157,7 @@ def about(table, rng=7):
     n = len(table)
     some = np.arange(min(n, 300))
     return [
-        n, table.nbytes, repr(table), table._units, table._cells, table.fingerprint(),
+        n, table.nbytes, repr(table), table._units, table._cells, table.fingerprint(), table.digest(),
         table.prob(some), table.log_prob(some.reshape(1, -1)), table.sample(777, rng=rng),
         table.sample((3, 5), rng=np.random.default_rng(rng)), table.sample(300, rng=np.random.MT19937(rng)),
         table.sample(1000, rng=rng, n_threads=3, out=np.empty(1000, np.int64)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -82,3 +84,23 @@ def test_forms_of_rng_give_the_same_draws():
     assert table.sample(300, rng=generator).tolist() != wanted
     assert table.sample(300).tolist() != table.sample(300).tolist()
     assert table.sample(300, rng=6).tolist() != wanted
+
+
+def test_another_thread_may_write_to_out_during_a_draw():
+    """What is read back from `out` could be anything, and must never be used as an index."""
+    table, out = AliasTable(cases.zipf(1000)), np.empty(1 << 16, np.int64)
+    wanted, stop = table.sample(out.size, rng=1).tolist(), threading.Event()
+
+    def write():
+        while not stop.is_set():
+            out.fill(-1)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(100):
+            ids = table.sample(out.size, rng=1, out=out).tolist()
+            assert all(i in (-1, id) for i, id in zip(ids, wanted, strict=True))
+    finally:
+        stop.set()
+        writer.join()

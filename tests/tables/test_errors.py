@@ -90,7 +90,21 @@ CALLS = [
     ),
     (lambda: equipoise.UniformTable(5).sample((2**31, 2**31)), ValueError, "size must ask for fewer than"),
     (lambda: equipoise.UniformTable(5).sample((1,) * 40), ValueError, "size must have at most 32 dimensions"),
-    (lambda: equipoise.UniformTable(5).sample(2.5), TypeError, "size must be an integer, got float"),
+    (
+        lambda: equipoise.UniformTable(5).sample(2.5),
+        TypeError,
+        "size must be an integer or a tuple of integers, got float",
+    ),
+    (
+        lambda: equipoise.UniformTable(5).sample({}),
+        TypeError,
+        "size must be an integer or a tuple of integers, got dict",
+    ),
+    (
+        lambda: equipoise.UniformTable(5).sample((2, 1.0)),
+        TypeError,
+        r"size\[1\] must be an integer, got float",
+    ),
     (lambda: equipoise.UniformTable(5).sample(2, rng=1.5), TypeError, "rng must be None, an int"),
     (lambda: equipoise.UniformTable(5).sample(2, rng=-1), ValueError, "rng must be"),
     (lambda: equipoise.UniformTable(5).sample(2, rng="x"), TypeError, "rng must be"),

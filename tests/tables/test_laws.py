@@ -6,6 +6,7 @@ The statistical tests and their budget of false alarms are those of ``support/la
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -77,3 +78,53 @@ def test_neighboring_seeds_are_independent(any_seed):
     table = AliasTable(w)
     pairs = np.stack([table.sample(100_000, rng=any_seed), table.sample(100_000, rng=any_seed + 1)], axis=1)
     check_counts(counted(pairs), independent(normalized(w), 2), any_seed)
+
+
+def words_of(n, column, coins):
+    """Return how many of the 2^64 words propose a column with a coin below `coins` (equipoise.rng)."""
+    first, last = column << 64, (column << 64) + (coins << 32)
+    return -(-last // n) - -(-first // n)
+
+
+@pytest.mark.parametrize("n", [1, 3, 1000, 2**24, 10**8, 10**9, 2**32 - 1])
+def test_words_of_a_cell_are_those_that_draw_from_it(n):
+    for column in {0, 1 % n, n // 3, n - 1}:
+        for coins in (1, 77, 2**31, 2**32):
+            first = -(-(column << 64) // n)
+            count = words_of(n, column, coins)
+            for word in {0, first - 1, first, first + count - 1, first + count, 2**64 - 1}:
+                if 0 <= word < 2**64:
+                    product = word * n
+                    drawn = product >> 64 == column and (product % 2**64) >> 32 < coins
+                    assert drawn == (first <= word < first + count)
+
+
+@pytest.mark.parametrize(
+    ("n", "least", "most"), [(2 * 10**7, 0.99, 1.01), (10**8, 0.97, 1.03), (10**9, 0.93, 1.17)]
+)
+def test_a_draw_is_within_one_word_of_the_share_of_a_cell(n, least, most):
+    """The limit that AliasTable states: 2^-64 for each cell, seen at ids of one unit in large tables."""
+    columns = np.random.default_rng(n).integers(0, n, 2000).tolist()
+    ratios = [words_of(n, column, 1) * n / 2**32 for column in columns]
+    assert least <= min(ratios) < 1 < max(ratios) <= most
+    for column in columns:
+        for coins in (1, 1000, 2**32 - 1):
+            assert abs(words_of(n, column, coins) * n - (coins << 32)) < n
+
+
+def test_heavy_ids_give_up_the_units_of_very_light_ones():
+    """The limit that AliasTable states: 1,999 units, where two would be the rule."""
+    n = 2000
+    table = AliasTable([1e30] + [1.0] * (n - 1))
+    units = table.units_of(np.arange(n)).tolist()
+    assert units == [n * 2**32 - 1999] + [1] * 1999
+    assert table.prob(0) == (n * 2**32 - 1999) / (n * 2**32)
+
+
+@pytest.mark.parametrize("name", ["zipf", "pareto", "zeros_inside", "two_levels"])
+def test_shares_are_within_two_units_of_the_weights(name):
+    w = cases.WEIGHTS[name](1000)
+    exact = [Fraction(x) for x in np.asarray(w).tolist()]
+    units = AliasTable(w).units_of(np.arange(1000)).tolist()
+    for x, got in zip(exact, units, strict=True):
+        assert abs(got - x * 1000 * 2**32 / sum(exact)) <= 2

@@ -7,9 +7,10 @@ import pickle
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import equipoise
-from support import cases
+from support import cases, reference
 from support.backends import (
     MISSING,
     NONE,
@@ -139,3 +140,33 @@ def test_files_and_pickles_load_on_the_other_backend(tmp_path):
     check(run)
     saved = ["cpp", "numba"]
     check(run)
+
+
+UNITS = st.one_of(
+    st.integers(0, 3 * 2**32),
+    st.integers(0, 2**64 - 1),
+    st.sampled_from([0, 1, 2**32 - 1, 2**32, 2**32 + 1, 2**64 - 1]),
+)
+
+
+@given(
+    st.lists(UNITS, max_size=8), st.lists(st.integers(0, 2**64 - 1), min_size=8, max_size=8), st.booleans()
+)
+@settings(max_examples=300)
+def test_kernels_agree_on_any_units(units, cells, whole):
+    """alias_build never writes outside the table, and says whether the units add up to n * 2^32."""
+    n = len(units)
+    if whole and n:
+        units[-1] = max((n << 32) - sum(units[:-1]), 0) % 2**64
+    u, room = np.array(units, np.uint64), np.array(cells, np.uint64)
+    built, made = agree("alias_build", frozen(u), room[:n], outs=[1])
+    assert built == (n > 0 and sum(units) == n << 32)
+    assert agree("unit_digest", n, frozen(u))[0] == (reference.Table(units, n << 32, []).digest() if n else 0)
+    if n:
+        assert agree("alias_check", frozen(u), frozen(made))[0] == (
+            sum(units) == n << 32 and bool((made & np.uint64(2**32 - 1) < n).all())
+        )
+        outside = room[:n] & np.uint64(2**32 - 1) >= n
+        assert agree("alias_check", frozen(u), frozen(room[:n]))[0] == (
+            sum(units) == n << 32 and not outside.any()
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from fractions import Fraction
 
 import numpy as np
@@ -348,3 +349,54 @@ def test_the_probability_of_one_id_is_an_array(table):
             assert isinstance(got, np.ndarray)
             assert (got.shape, got.dtype) == ((), np.float64)
             assert got.tobytes() == asked([1]).tobytes()
+
+
+@pytest.mark.parametrize("name", cases.WEIGHTS)
+@pytest.mark.parametrize("n", [1, 2, 3, 1000])
+def test_digests_match_the_reference(name, n):
+    w = cases.WEIGHTS[name](n)
+    assert AliasTable(w).digest() == reference.alias_table(w).digest()
+
+
+@pytest.mark.parametrize("n", [1, 2, 77])
+def test_digests_of_tables_without_weights_match_the_reference(n):
+    assert UniformTable(n).digest() == reference.uniform_table(n).digest()
+    assert LogUniformTable(n).digest() == reference.log_uniform_table(n).digest()
+    assert UniformTable(2**32 - 1 - n).digest() == reference.mix64(2**32 - 1 - n)
+
+
+def test_digests_are_those_of_stream_version_2():
+    assert UniformTable(1).digest() == 0x5692161D100B05E5
+    assert AliasTable([1]).digest() == 0x76EA78EA0368A9FF
+    assert AliasTable([3, 0, 1]).digest() == 0xE7258C20FFA6E4F4
+
+
+def test_equal_tables_have_equal_digests_whatever_made_them(tmp_path):
+    w = cases.pareto(999).astype(np.float32)
+    table = AliasTable(w)
+    table.save(tmp_path / "table")
+    others = [
+        AliasTable(w.astype(np.float64) * 2),
+        AliasTable(w.tolist()),
+        pickle.loads(pickle.dumps(table)),
+        AliasTable.load(tmp_path / "table"),
+        AliasTable.load(tmp_path / "table", mmap=False),
+        pickle.loads(pickle.dumps(AliasTable.load(tmp_path / "table"))),
+    ]
+    assert {other.digest() for other in others} == {table.digest()}
+
+
+def test_other_tables_have_other_digests():
+    tables = [UniformTable(n) for n in range(1, 50)] + [AliasTable([1] * n) for n in range(1, 50)]
+    tables += [LogUniformTable(n) for n in range(2, 50)]
+    tables += [AliasTable(np.roll([3, 2, 1, 0, 0, 0], shift)) for shift in range(6)]
+    tables += [AliasTable([2, 3, 1, 0, 0, 0]), AliasTable([3, 2, 1, 0, 0, 0, 0])]
+    table = AliasTable(cases.zipf(100))
+    for i in range(99):  # one unit moves to the next id
+        units = table.units_of(np.arange(100))
+        units[i] -= np.uint64(1)
+        units[i + 1] += np.uint64(1)
+        moved = AliasTable.__new__(AliasTable)
+        moved.__setstate__({"version": 2, "units": units})
+        tables.append(moved)
+    assert len({table.digest() for table in tables}) == len(tables)

@@ -36,12 +36,13 @@ from equipoise._numba.smote.synthesis import (
 )
 from equipoise._numba.stream import elementary, rng
 from equipoise._numba.stream.rng import call_key
-from equipoise._numba.tables.alias import alias_build, alias_draw
+from equipoise._numba.tables.alias import alias_build, alias_check, alias_draw
 from equipoise._numba.tables.uniform import uniform_draw
-from equipoise._numba.tables.units import unit_floor, unit_settle, unit_sum
+from equipoise._numba.tables.units import unit_digest, unit_floor, unit_settle, unit_sum
 
 __all__ = [
     "alias_build",
+    "alias_check",
     "alias_draw",
     "call_key",
     "class_lookup",
@@ -71,6 +72,7 @@ __all__ = [
     "shared_unique",
     "smote_draw",
     "uniform_draw",
+    "unit_digest",
     "unit_floor",
     "unit_settle",
     "unit_sum",

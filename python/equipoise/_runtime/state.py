@@ -16,6 +16,8 @@ from equipoise._runtime.locks import add_lock
 
 __all__ = ["Sampler"]
 
+_VERSION = 2  # of states and pickles
+
 
 class Sampler(ABC):
     """The base class of samplers that draw from a counted stream.
@@ -148,7 +150,7 @@ class Sampler(ABC):
                 setattr(self, counter, taken[0])
 
     def _fixed(self) -> dict[str, str | int]:
-        return {"sampler": self._kind, "version": 1, "fingerprint": self._fingerprint()}
+        return {"sampler": self._kind, "version": _VERSION, "fingerprint": self._fingerprint()}
 
     def _fingerprint(self) -> str:
         if self._digest is None:
@@ -173,10 +175,14 @@ class Sampler(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         # Derived attributes are left out, so that equal samplers have equal pickles.
-        return {name: value for name, value in vars(self).items() if name not in {*self._derived, "_digest"}}
+        kept = {name: value for name, value in vars(self).items() if name not in {*self._derived, "_digest"}}
+        return {"version": _VERSION, **kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        _validate.check_pickled_version(state, self._kind, _VERSION)
         for name, value in state.items():
+            if name == "version":
+                continue
             # Unpickled arrays have their own dtype objects, which would change the bytes of the next pickle.
             native = np.asarray(value, value.dtype.type) if isinstance(value, np.ndarray) else value
             setattr(self, name, native)

@@ -14,7 +14,8 @@ There is one module per subject, and a module imports only those above it::
     arguments  files                            numbers and flags; paths
     containers                                  what an object holds: NumPy, torch, pandas, polars, Arrow
     arrays  columns                             arrays, shapes, ids, out=; columns and data sets
-    weights  negatives  points  reservoirs      one subject each
+    weights
+    negatives  points  reservoirs               one subject each
     smote
 """
 
@@ -28,6 +29,7 @@ from equipoise._validate.arguments import (
     as_real,
     as_state,
     as_threads,
+    check_pickled_version,
 )
 from equipoise._validate.arrays import (
     as_array,
@@ -51,8 +53,25 @@ from equipoise._validate.columns import (
     refuse_mixed,
 )
 from equipoise._validate.containers.unread import refuse_null, refuse_without
-from equipoise._validate.files import as_file_path, as_path, check_file_size, refuse_changed_file, refuse_file
-from equipoise._validate.negatives import as_exclude, as_policy, check_enough, refuse_exhausted
+from equipoise._validate.files import (
+    as_file_path,
+    as_path,
+    check_file_size,
+    refuse_changed_file,
+    refuse_changed_map,
+    refuse_file,
+)
+from equipoise._validate.negatives import (
+    as_batch_rows,
+    as_exclude,
+    as_exclude_ids,
+    as_items,
+    as_kept_columns,
+    as_masked_ids,
+    as_policy,
+    check_enough,
+    refuse_exhausted,
+)
 from equipoise._validate.points import (
     Matrix,
     as_codes,
@@ -95,8 +114,10 @@ from equipoise._validate.smote import (
 )
 from equipoise._validate.weights import (
     Weights,
+    as_pickled_units,
     as_row_weights,
     as_weights,
+    check_pickled_units,
     check_powers,
     check_some,
     check_steady,
@@ -112,6 +133,7 @@ __all__ = [
     "Matrix",
     "Weights",
     "as_array",
+    "as_batch_rows",
     "as_bit_generator",
     "as_bytes",
     "as_categorical",
@@ -121,19 +143,24 @@ __all__ = [
     "as_count",
     "as_csr",
     "as_exclude",
+    "as_exclude_ids",
     "as_file_path",
     "as_flag",
     "as_found",
     "as_gaps",
     "as_ids",
+    "as_items",
+    "as_kept_columns",
     "as_keys",
     "as_labels",
     "as_mask",
+    "as_masked_ids",
     "as_name",
     "as_neighbor_count",
     "as_neighbors",
     "as_parent_weights",
     "as_path",
+    "as_pickled_units",
     "as_points",
     "as_policy",
     "as_positive",
@@ -164,6 +191,8 @@ __all__ = [
     "check_out",
     "check_own_stream",
     "check_parts",
+    "check_pickled_units",
+    "check_pickled_version",
     "check_powers",
     "check_range",
     "check_same_kind",
@@ -185,6 +214,7 @@ __all__ = [
     "refuse_again",
     "refuse_bytes",
     "refuse_changed_file",
+    "refuse_changed_map",
     "refuse_exhausted",
     "refuse_file",
     "refuse_mixed",

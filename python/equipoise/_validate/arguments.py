@@ -14,19 +14,21 @@ import numpy as np
 from equipoise._validate.wording import kind_of
 
 
-def as_count(x: Any, name: str, *, least: int = 0, most: int | None = None) -> int:
-    """Return `x` as an int in [least, most]."""
+def as_count(
+    x: Any, name: str, *, least: int = 0, most: int | None = None, wanted: str = "an integer"
+) -> int:
+    """Return `x` as an int in [least, most]. `wanted` names all types that the argument may have."""
     if isinstance(x, bool | np.bool_):  # NumPy 1 accepts it as an integer, with a warning
-        raise TypeError(f"{name} must be an integer, got bool")
+        raise TypeError(f"{name} must be {wanted}, got bool")
     try:
         count = operator.index(x)
     except MemoryError:
         raise
     except Exception:
-        raise TypeError(f"{name} must be an integer, got {kind_of(x)}") from None
+        raise TypeError(f"{name} must be {wanted}, got {kind_of(x)}") from None
     if count < least or (most is not None and count > most):
-        wanted = f">= {least}" if most is None else f"in [{least}, {most}]"
-        raise ValueError(f"{name} must be {wanted}, got {count}")
+        bounds = f">= {least}" if most is None else f"in [{least}, {most}]"
+        raise ValueError(f"{name} must be {bounds}, got {count}")
     return count
 
 
@@ -116,6 +118,13 @@ def as_state(
     return {
         name: as_count(state[name], f"state[{name!r}]", most=limit - 1) for name, limit in counters.items()
     }
+
+
+def check_pickled_version(state: Any, kind: str, version: int) -> None:
+    """Check the version of a pickled state. Those of version 1 do not name theirs."""
+    found = state.get("version", 1) if isinstance(state, dict) else 1
+    if found != version:
+        raise ValueError(f"a pickled {kind} must be of version {version}, got version {found}")
 
 
 def as_progress(progress: Any) -> Any:

@@ -83,7 +83,7 @@ def as_shape(size: Any, name: str = "size") -> tuple[int, ...]:
         if len(shape) > _MOST_DIMENSIONS:
             raise ValueError(f"{name} must have at most {_MOST_DIMENSIONS} dimensions, got {len(shape)}")
     else:
-        shape = (as_count(size, name),)
+        shape = (as_count(size, name, wanted="an integer or a tuple of integers"),)
     check_addressable(math.prod(max(s, 1) for s in shape), name)
     return shape
 
@@ -148,11 +148,12 @@ def as_ids(
     return a.astype(np.int64, copy=False)
 
 
-def as_row_keys(x: Any, length: int) -> NDArray[np.uint64]:
-    """Return one 64-bit key for each row. Negative integers are interpreted as two's complement."""
-    a = integers(x, "row_keys", (1,))
-    if a.shape[0] != length:
-        raise ValueError(f"row_keys must have {length} entries, one for each row, got {a.shape[0]}")
+def as_row_keys(x: Any, shape: tuple[int, ...]) -> NDArray[np.uint64]:
+    """Return the 64-bit keys of the flattened rows. Negative integers are interpreted as two's complement."""
+    a = integers(x, "row_keys", None)
+    if a.shape != shape:
+        raise ValueError(f"row_keys must have shape {shape}, that of rows, got {a.shape}")
+    a = a.reshape(-1)
     if a.dtype == object:
         check_range(a, "row_keys", -(2**63), 2**64)
         a = np.array([key % 2**64 for key in a], np.uint64)

@@ -46,3 +46,10 @@ def check_file_size(path: str, wanted: int, got: int) -> None:
 def refuse_changed_file(path: str) -> NoReturn:
     """Refuse a file whose rows are not those that were pickled."""
     raise ValueError(f"{path!r} must hold the rows that were pickled, got others: the file has changed")
+
+
+def refuse_changed_map(path: str) -> NoReturn:
+    """Refuse to read a mapped file that was changed or replaced."""
+    raise ValueError(
+        f"{path!r} must stay as it was when it was mapped, got another size, time or inode: load it again"
+    )

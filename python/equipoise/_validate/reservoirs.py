@@ -150,8 +150,9 @@ def as_quotas(k: Any, num_classes: int | None) -> tuple[int | list[int], int | N
     """Return the number of rows to keep of each class, as one number or a list, and the number of classes."""
     if num_classes is not None:
         num_classes = as_count(num_classes, "num_classes", least=1, most=2**31)
-    if as_array(k, "k", "an integer or integers").ndim == 0:
-        return as_count(k, "k", least=1, most=2**40), num_classes
+    wanted = "an integer, or an array of one integer for each class"
+    if as_array(k, "k", wanted).ndim == 0:
+        return as_count(k, "k", least=1, most=2**40, wanted=wanted), num_classes
     quotas = integers(k, "k", (1,))
     if num_classes is not None and quotas.size != num_classes:
         raise ValueError(f"k must have {num_classes} entries, one for each class, got {quotas.size}")

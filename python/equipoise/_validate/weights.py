@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise._validate.arrays import as_array, is_kind, refuse_dtype
-from equipoise._validate.wording import first_bad, place
+from equipoise._validate.wording import first_bad, kind_of, place
 
 _WANTED = "float16, float32, float64 or integers"
 Weights = NDArray[np.float64] | NDArray[np.int64]
@@ -72,6 +72,19 @@ def check_steady(steady: bool) -> None:
     """Check that no other thread changed the weights after they were checked."""
     if not steady:
         raise ValueError("weights must not change while a table is built from them")
+
+
+def as_pickled_units(units: Any) -> NDArray[np.uint64]:
+    """Return the whole units of a pickled table."""
+    if not isinstance(units, np.ndarray) or units.dtype.kind != "u" or units.ndim != 1 or not units.size:
+        raise ValueError(f"a pickled table must hold a 1-D array of uint64 units, got {kind_of(units)}")
+    return np.ascontiguousarray(units, np.uint64)  # an unpickled array has its own dtype object
+
+
+def check_pickled_units(whole: bool) -> None:
+    """Check that the units of a pickled table add up."""
+    if not whole:
+        raise ValueError("a pickled table must hold units that add up to n * 2^32, got others")
 
 
 def as_row_weights(x: Any, name: str = "weights", *, length: int | None = None) -> NDArray[Any]:

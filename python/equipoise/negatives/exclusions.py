@@ -12,7 +12,7 @@ from equipoise._runtime.backend import kernels
 from equipoise._runtime.chunks import for_chunks
 from equipoise.tables.base import Table
 
-__all__ = ["Exclusions", "find_hits", "read_exclude", "read_exclude_ids"]
+__all__ = ["Exclusions", "find_hits", "read_exclude"]
 
 _HIT_CHUNK = 1 << 20  # lookup steps per chunk
 
@@ -29,12 +29,17 @@ class Exclusions(NamedTuple):
     units: NDArray[np.uint64]
 
 
-def read_exclude(exclude: Any, table: Table) -> Exclusions:
-    """Return the user's exclusions in the form that kernels take."""
+def read_exclude(exclude: Any, table: Table, unknown: bool) -> Exclusions:
+    """Return the user's exclusions in the form that kernels take.
+
+    If `unknown`, one more row follows, which excludes nothing.
+    """
     no_units = np.empty(0, np.uint64)
     if exclude is None:
         return Exclusions(np.empty(0, np.int64), np.empty(0, np.uint32), no_units)
     indptr, ids = _validate.as_exclude(exclude, len(table))
+    if unknown:
+        indptr = np.append(indptr, indptr[-1])
     kept = kernels().exclusion_sort(indptr, ids)
     if kept < ids.size:
         ids = ids[:kept].copy()
@@ -44,15 +49,6 @@ def read_exclude(exclude: Any, table: Table) -> Exclusions:
     sums = np.empty(indptr.size - 1, np.uint64)
     kernels().exclusion_units(indptr, ids, units, sums)
     return Exclusions(indptr, ids, sums)
-
-
-def read_exclude_ids(exclude_ids: Any, size: int, n: int) -> NDArray[np.int64]:
-    """Return the user's ``exclude_ids`` as an array of shape (size, m), sorted by row."""
-    if exclude_ids is None:
-        return np.empty((size, 0), np.int64)
-    ids = _validate.as_ids(exclude_ids, "exclude_ids", lower=-1, upper=n, ndim=(1, 2), length=size)
-    # The kernel can append sorted ids without moving any.
-    return np.sort(ids.reshape(size, -1), axis=1) if size else np.empty((0, 0), np.int64)
 
 
 def find_hits(

@@ -32,11 +32,11 @@ class Negatives:
 
     Attributes
     ----------
-    ids : int64 ndarray of shape (B, k)
+    ids : int64 ndarray of shape (B, k), or (B, T, k) for rows of shape (B, T)
         -1 where the mask is False.
-    log_q : float32 ndarray of shape (B, k)
+    log_q : float32 ndarray of the same shape
         The natural logarithm of the probability with which the slot got its id; 0 where the mask is False.
-    mask : bool ndarray of shape (B, k)
+    mask : bool ndarray of the same shape
         False where the row had no id left (``on_exhausted="mask"``).
 
     Examples
@@ -68,7 +68,7 @@ class Batch(NamedTuple):
     on_exhausted: int
 
 
-def result_arrays(out: Negatives | None, shape: tuple[int, int]) -> Negatives:
+def result_arrays(out: Negatives | None, shape: tuple[int, ...]) -> Negatives:
     """Return the user's ``out`` after checking it, or new arrays."""
     if out is None:
         return Negatives(np.empty(shape, np.int64), np.empty(shape, np.float32), np.empty(shape, np.bool_))
@@ -78,14 +78,25 @@ def result_arrays(out: Negatives | None, shape: tuple[int, int]) -> Negatives:
 
 
 def draw_rows(
-    table: Table, exclusions: Exclusions, longest: int, batch: Batch, out: Negatives, threads: int
+    table: Table,
+    exclusions: Exclusions,
+    longest: int,
+    batch: Batch,
+    rows: NDArray[np.int64],
+    out: Negatives,
+    threads: int,
 ) -> None:
-    """Fill `out` with negatives for the rows of a batch. `longest` is the length of the longest exclusion."""
-    size, k = out.ids.shape
+    """Fill `out` with negatives for the rows of a batch.
+
+    `longest` is the length of the longest exclusion. `rows` are the user's rows, of any shape, for errors.
+    """
+    size, k = batch.rows.size, out.ids.shape[-1]
     if not size or not k:
         return
     draw = kernels().negatives_draw
     ids, log_q, mask = out.ids, out.log_q, out.mask
+    if rows.ndim != 1:
+        ids, log_q, mask = ids.reshape(size, k), log_q.reshape(size, k), mask.reshape(size, k)
     scratch_words = longest + 2 * (batch.exclude_ids.shape[1] + k) + 2 + _PAUSED_WORDS
     exhausted: list[tuple[int, int]] = []
     local = threading.local()
@@ -107,4 +118,4 @@ def draw_rows(
     for_chunks(size, size if threads == 1 else max(1, _ROWS_CHUNK // k), threads, settle)
     if exhausted:
         row, left = min(exhausted)
-        _validate.refuse_exhausted(row, int(batch.rows[row]), left, k, batch.unique)
+        _validate.refuse_exhausted(row, rows, left, k, batch.unique)

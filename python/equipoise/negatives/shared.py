@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from equipoise.tables.base import Table
 __all__ = ["SharedNegatives", "draw_shared"]
 
 _SHARED_CHUNK = 1 << 18
+_SECRET = np.uint64(int.from_bytes(os.urandom(8), "little"))  # of the hash of ids; no result depends on it
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,7 @@ def _draw_unique(table: Table, address: Address, ids: NDArray[np.int64]) -> int:
     seen = np.full(1 << (2 * ids.size).bit_length(), -1, np.int64)
     exact = False
     while state[0] < ids.size and not exact:
-        exact = kernels().shared_unique(*address, proposer, seen, ids, state)
+        exact = kernels().shared_unique(*address, proposer, _SECRET, seen, ids, state)
     if exact:
         tree = np.zeros(len(table) + 1, np.uint64)
         while state[0] < ids.size:

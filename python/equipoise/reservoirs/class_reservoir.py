@@ -39,7 +39,8 @@ class ClassReservoir(BaseReservoir):
     half_life : float, optional
         As for :class:`Reservoir`.
     seed, stream : int
-        As for :class:`Reservoir`.
+        As for :class:`Reservoir`: two reservoirs with the same seed draw dependent samples from rows with the
+        same keys, so give each a seed of its own unless they are to be merged.
 
     Raises
     ------

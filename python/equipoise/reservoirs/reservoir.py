@@ -48,9 +48,12 @@ class Reservoir(BaseReservoir):
         exact to 2e-7. With replacement, separate draws of a row merge into one if times are about 1e14 / k
         half-lives or more from 0; measure them from a nearer origin.
     seed : int
-        In [0, 2^64).
+        In [0, 2^64). Two reservoirs with the same seed draw dependent samples from rows with the same keys,
+        which are their ids or, without ids, the stream and their positions. Give each a seed of its own
+        unless they are to be merged.
     stream : int
-        In [0, 2^64). It is used for rows without ids.
+        In [0, 2^64). It is used for rows without ids. Reservoirs that are to be merged have the same seed
+        and, if their rows have no ids, different streams.
 
     Raises
     ------

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise import _validate
+from equipoise._runtime.mapped import FileStamp
 
-__all__ = ["MappedFile", "locate", "remap"]
+__all__ = ["MappedFile", "locate", "remap", "stamp_of"]
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,10 @@ def remap(file: MappedFile) -> NDArray[Any]:
     _validate.check_file_size(file.path, wanted, os.stat(file.path).st_size)
     mapped: Any = np.memmap(file.path, dtype, "r", file.offset, file.shape)
     return np.asarray(mapped)
+
+
+def stamp_of(file: MappedFile | None) -> FileStamp | None:
+    """Return the stamp of a file, or None if there is none, or none any more."""
+    if file is None or not os.path.exists(file.path):
+        return None
+    return FileStamp.of(file.path, os.stat(file.path))

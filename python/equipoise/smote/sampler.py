@@ -175,6 +175,7 @@ class SmoteSampler(Sampler):
             self._weights = AliasTable(_validate.as_parent_weights(parent_weights, len(rows)))
         self._X = rows
         self._file = memmap.locate(X, rows)
+        self._stamp = memmap.stamp_of(self._file)
         self._table = neighbor_table(rows, k, estimator, self._categorical)
         # The kernels read the rows that the table names without looking.
         _validate.check_range(self._table, "neighbors", 0, len(rows))
@@ -216,7 +217,8 @@ class SmoteSampler(Sampler):
         Raises
         ------
         TypeError, ValueError
-            If an argument has the wrong type, value or shape. The counter is then unchanged.
+            If an argument has the wrong type, value or shape, or the file of a memory-mapped X has changed.
+            The counter is then unchanged.
 
         Examples
         --------
@@ -228,6 +230,8 @@ class SmoteSampler(Sampler):
         >>> bool((drawn.rows == base + gap * (neighbor - base)).all())
         True
         """
+        if self._stamp is not None:
+            self._stamp.check()
         d, dtype = self._X.shape[1], self._X.dtype
         count = _validate.as_count(n, "n")
         _validate.check_addressable(max(count, 1) * d, "n")
@@ -272,17 +276,18 @@ class SmoteSampler(Sampler):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
+        del state["_stamp"]
         if self._file is not None:
             del state["_X"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        file = state["_file"]
-        if file is not None:
-            self._X = memmap.remap(file)
-            if _rows_digest(self._X) != state["_rows_digest"]:
-                _validate.refuse_changed_file(file.path)
         super().__setstate__(state)
+        self._stamp = memmap.stamp_of(self._file)
+        if self._file is not None:
+            self._X = memmap.remap(self._file)
+            if _rows_digest(self._X) != self._rows_digest:
+                _validate.refuse_changed_file(self._file.path)
         _validate.check_range(self._table, "neighbors", 0, len(self._X))
 
     def __repr__(self) -> str:

@@ -10,10 +10,12 @@ import numpy as np
 from equipoise import _validate
 from equipoise._runtime.backend import kernels
 from equipoise.tables import file
-from equipoise.tables.base import CHUNK, Table
+from equipoise.tables.base import Table
 from equipoise.tables.units import Units, fingerprint_of, powered, whole_units
 
 __all__ = ["AliasTable"]
+
+_VERSION = 2  # of pickles
 
 
 class AliasTable(Table):
@@ -44,9 +46,16 @@ class AliasTable(Table):
     Notes
     -----
     Weights are converted to integers once, n * 2^32 units in total (``equipoise.rng``, "Whole units"). The
-    table holds these without rounding, so each id's probability is within 2^-31 / n of its normalized weight,
-    and :meth:`prob` returns it exactly. Ids of weight zero are never drawn, and ids of positive weight have
-    at least one unit.
+    table holds these without rounding, and :meth:`prob` returns an id's share of them. Ids of weight zero are
+    never drawn, and ids of positive weight have at least one unit.
+
+    The share is within 2^-31 / n (two units) of the normalized weight unless many weights are so small that
+    their share is below one unit. Each of those ids has one unit all the same, and the ids with at least 2^32
+    units give them up: with the weights ``[1e30] + [1] * 1999``, the heavy id gives up 1,999 units.
+
+    A draw uses one 64-bit word, so its probability can differ from the share by 2^-64 for each cell that
+    holds units of the id. This is less than n / 2^32 of a unit, and shows only for ids of few units in tables
+    of 1e8 items or more: at n = 1e9, an id of one unit is drawn with 0.93 to 1.17 times its share.
 
     References
     ----------
@@ -68,24 +77,24 @@ class AliasTable(Table):
     array([0.8227, 0.    ])
     """
 
-    _path: str | None = None
-
     def __init__(self, weights: Any, *, power: float = 1.0, smoothing: float = 0.0) -> None:
         power = _validate.as_real(power, "power")
         smoothing = _validate.as_real(smoothing, "smoothing", least=0.0)
         w = _validate.as_weights(weights, zeros=smoothing > 0)
-        self._set(whole_units(powered(w, power, smoothing)))
+        _validate.check_steady(self._set(whole_units(powered(w, power, smoothing))))
 
-    def _set(self, units: Units) -> None:
+    def _set(self, units: Units) -> bool:
+        """Build the table from units, and return whether they add up to n * 2^32."""
         self._n = units.size
         self._units = units
         self._cells = np.empty(units.size, np.uint64)
-        kernels().alias_build(units, self._cells)
+        return bool(kernels().alias_build(units, self._cells))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table to a file that :meth:`load` can map.
 
-        The file is written under a temporary name and then renamed.
+        The file is written under a temporary name and then renamed, so a file that is mapped is never written
+        to. Replace the file of a mapped table only like this, never in place.
 
         Parameters
         ----------
@@ -96,6 +105,8 @@ class AliasTable(Table):
         ------
         OSError
             If the file cannot be written. An existing file is then unchanged.
+        ValueError
+            If this table is mapped and its file has changed.
 
         Examples
         --------
@@ -106,8 +117,10 @@ class AliasTable(Table):
         ...     len(equipoise.AliasTable.load(path, mmap=False))
         2
         """
+        path = _validate.as_file_path(path)
+        self.check_file()
         words = (self._cells, self._units)
-        file.write(_validate.as_file_path(path), file.ALIAS, self._n, self.fingerprint(), words)
+        file.write(path, file.ALIAS, self._n, self.fingerprint(), self.digest(), words)
 
     @staticmethod
     def load(path: str | os.PathLike[str], mmap: bool = True) -> AliasTable:
@@ -118,8 +131,9 @@ class AliasTable(Table):
         path : path-like
         mmap : bool
             If True, map the file: all processes on a machine share one copy, and the table pickles as its
-            path and fingerprint. All cells are checked once, so a damaged cell cannot point outside the
-            table. If False, read the units into memory and verify their checksum.
+            path and fingerprint. One pass over the file checks that its units add up and that no cell points
+            outside the table. If False, read the units into memory, verify their fingerprint and build the
+            cells anew.
 
         Returns
         -------
@@ -130,38 +144,50 @@ class AliasTable(Table):
         OSError
             If the file cannot be read.
         ValueError
-            If the file was not written by :meth:`save`, has another version, is truncated or, when not
-            mapped, is damaged.
+            If the file was not written by :meth:`save`, has another version, is truncated or is damaged.
+
+        Notes
+        -----
+        Each call on a mapped table, or on a sampler that uses one, first compares the size, time and inode of
+        the file with those when it was mapped, and raises ValueError if they differ. Load the table again
+        then. If another process truncates the file or writes to it during a call, the operating system may
+        end the process (SIGBUS), or the draws may be wrong. A deleted file does no harm.
 
         Examples
         --------
         See :meth:`save`.
         """
         path, mmap = _validate.as_file_path(path), _validate.as_flag(mmap, "mmap")
-        n, digest, words = file.read(path, file.ALIAS, mmap)
+        stored = file.read(path, file.ALIAS, mmap)
         table = AliasTable.__new__(AliasTable)
-        table._n, table._cells, table._units, table._digest = n, words[0], words[1], digest
-        if not mmap:
-            if fingerprint_of(n, table._units) != digest:
-                _validate.refuse_file(path, "an undamaged table", "another checksum")
-            kernels().alias_build(table._units, table._cells)
+        table._n, (table._cells, table._units) = stored.n, stored.words
+        table._fingerprint, table._digest = stored.fingerprint, stored.digest
+        if mmap:
+            table._stamp = stored.stamp
+            if not kernels().alias_check(table._units, table._cells):
+                _validate.refuse_file(path, "an undamaged table", "units or cells that no table has")
             return table
-        for begin in range(0, n, CHUNK):  # an alias >= n would make draws read outside the table
-            if int((table._cells[begin : begin + CHUNK] & np.uint64(0xFFFFFFFF)).max()) >= n:
-                _validate.refuse_file(path, "an undamaged table", "a cell that no table has")
-        table._path = path
+        table._digest = None  # the file could have another one
+        if (
+            fingerprint_of(stored.n, table._units) != stored.fingerprint
+            or table.digest() != stored.digest
+            or not kernels().alias_build(table._units, table._cells)
+        ):
+            _validate.refuse_file(path, "an undamaged table", "units that differ from its fingerprint")
         return table
 
-    def __getstate__(self) -> tuple[str, bytes] | Units:
+    def __getstate__(self) -> dict[str, Any]:
         # The file holds a mapped table. Any other table can be rebuilt from its units.
-        return (self._path, self.fingerprint()) if self._path is not None else self._units
+        if self._stamp is not None:
+            return {"version": _VERSION, "path": self._stamp.path, "fingerprint": self.fingerprint()}
+        return {"version": _VERSION, "units": self._units}
 
-    def __setstate__(self, state: tuple[str, bytes] | Units) -> None:
-        if isinstance(state, np.ndarray):
-            self._set(np.asarray(state, np.uint64))  # an unpickled array has its own dtype object
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        _validate.check_pickled_version(state, "AliasTable", _VERSION)
+        if "units" in state:
+            _validate.check_pickled_units(self._set(_validate.as_pickled_units(state["units"])))
             return
-        path, fingerprint = state
-        loaded = AliasTable.load(path)
-        if loaded._digest != fingerprint:
-            _validate.refuse_file(path, "the table that was pickled", "another one")
+        loaded = AliasTable.load(state["path"])
+        if loaded._fingerprint != state["fingerprint"]:
+            _validate.refuse_file(state["path"], "the table that was pickled", "another one")
         self.__dict__.update(loaded.__dict__)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from equipoise import _validate
 from equipoise._runtime.backend import kernels
 from equipoise._runtime.chunks import for_chunks
+from equipoise._runtime.mapped import FileStamp
 from equipoise.rng import RNG, TABLE, key_from_rng
 from equipoise.tables.units import Units, fingerprint_of
 
@@ -38,8 +39,8 @@ class Table:
     """The base class of all tables.
 
     A table without units is uniform: each id has one unit. Tables are immutable. The methods ``proposer``,
-    ``units_of``, ``num_positive`` and ``fingerprint`` are internal: they are for other parts of this package
-    and may change at any time.
+    ``units_of``, ``num_positive``, ``fingerprint``, ``digest`` and ``check_file`` are internal: they are for
+    other parts of this package and may change at any time.
     """
 
     _n: int
@@ -48,7 +49,9 @@ class Table:
     _prefix: Units = _EMPTY  # units of the ids below each; made when a row of negatives first needs it
     _proposer: Proposer | None = None
     _positive: int | None = None
-    _digest: bytes | None = None
+    _fingerprint: bytes | None = None
+    _digest: int | None = None
+    _stamp: FileStamp | None = None  # of the file that is mapped
 
     def __len__(self) -> int:
         return self._n
@@ -93,7 +96,7 @@ class Table:
         Raises
         ------
         TypeError, ValueError
-            If an argument has the wrong type, value or shape.
+            If an argument has the wrong type, value or shape, or the file of a mapped table has changed.
 
         Examples
         --------
@@ -102,6 +105,7 @@ class Table:
         >>> table.sample((2, 4), rng=7).shape
         (2, 4)
         """
+        self.check_file()
         shape = _validate.as_shape(size)
         threads = _validate.as_threads(n_threads)
         if out is None:
@@ -116,45 +120,55 @@ class Table:
     def _draw(self, key: np.uint64, start: int, out: NDArray[np.int64]) -> None:
         kernels().alias_draw(key, self._cells, start, out)
 
-    def prob(self, ids: Any) -> NDArray[np.float64]:
+    def prob(self, ids: Any, *, mask: Any = None) -> NDArray[np.float64]:
         """Return the probability of each id.
 
-        This is the exact probability that ``sample`` draws with: the whole units of the id, divided by those
-        of the table.
+        This is the number of whole units of the id, divided by the number of units of the table (see the
+        notes of :class:`AliasTable`).
 
         Parameters
         ----------
         ids : integer array of any shape
             In [0, n).
+        mask : bool array of the shape of ``ids``, optional
+            Ids where the mask is False are not checked, and their probability is 0. Pass the mask of
+            :class:`Negatives` with its ids, some of which can be -1.
 
         Returns
         -------
         float64 ndarray of the shape of ``ids``
-            Within 2^-31 / n of the normalized weight. 0 for a weight of zero.
+            0 for a weight of zero.
 
         Raises
         ------
         TypeError
-            If the ids are not integers.
+            If the ids are not integers, or the mask is not an array of bools.
+        ValueError
+            If the mask has another shape than the ids, or the file of a mapped table has changed.
         IndexError
             If an id is outside [0, n).
 
         Examples
         --------
         >>> import equipoise
-        >>> equipoise.AliasTable([0.0, 3.0, 1.0]).prob([0, 1, 2])
+        >>> table = equipoise.AliasTable([0.0, 3.0, 1.0])
+        >>> table.prob([0, 1, 2])
         array([0.  , 0.75, 0.25])
+        >>> table.prob([1, -1], mask=[True, False])
+        array([0.75, 0.  ])
         """
-        ids = _validate.as_ids(ids, "ids", upper=self._n, ndim=None)
-        return np.asarray(self.units_of(ids).astype(np.float64) / float(self.proposer().total))
+        return self._masked_prob(ids, mask, 0.0)
 
-    def log_prob(self, ids: Any) -> NDArray[np.float64]:
+    def log_prob(self, ids: Any, *, mask: Any = None) -> NDArray[np.float64]:
         """Return the natural logarithm of :meth:`prob`, which is ``-inf`` for a weight of zero.
 
         Parameters
         ----------
         ids : integer array of any shape
             In [0, n).
+        mask : bool array of the shape of ``ids``, optional
+            Ids where the mask is False are not checked, and their result is 0, like ``log_q`` in
+            :class:`Negatives`.
 
         Returns
         -------
@@ -162,10 +176,8 @@ class Table:
 
         Raises
         ------
-        TypeError
-            If the ids are not integers.
-        IndexError
-            If an id is outside [0, n).
+        TypeError, ValueError, IndexError
+            As :meth:`prob`.
 
         Examples
         --------
@@ -173,10 +185,19 @@ class Table:
         >>> equipoise.UniformTable(4).log_prob([2]).round(4)
         array([-1.3863])
         """
-        p = self.prob(ids)
+        p = self._masked_prob(ids, mask, 1.0)
         out = np.empty(p.shape)
         kernels().log(p.reshape(-1), out.reshape(-1))
         return out
+
+    def _masked_prob(self, ids: Any, mask: Any, otherwise: float) -> NDArray[np.float64]:
+        """Return the probability of each id, and `otherwise` where the mask is False."""
+        self.check_file()
+        ids, mask = _validate.as_masked_ids(ids, mask, "ids", self._n)
+        p = np.asarray(self.units_of(ids).astype(np.float64) / float(self.proposer().total))
+        if mask is not None:
+            p[~mask] = otherwise
+        return p
 
     def proposer(self, *, prefix: bool = False) -> Proposer:
         """Return the record of the table that kernels take (internal).
@@ -242,7 +263,9 @@ class Table:
         return self._positive
 
     def fingerprint(self) -> bytes:
-        """Return a digest of the number of ids and their units, which is computed once (internal).
+        """Return a hash of the number of ids and their units, which is computed once (internal).
+
+        It tells tables apart in states, files and pickles.
 
         Examples
         --------
@@ -250,9 +273,37 @@ class Table:
         >>> equipoise.UniformTable(3).fingerprint() == equipoise.UniformTable(4).fingerprint()
         False
         """
+        if self._fingerprint is None:
+            self._fingerprint = fingerprint_of(self._n, self._units)
+        return self._fingerprint
+
+    def digest(self) -> int:
+        """Return the 64-bit digest of the stream contract, which is computed once (internal).
+
+        It is a part of the address of the samplers that use the table.
+
+        Examples
+        --------
+        >>> import equipoise
+        >>> equipoise.UniformTable(3).digest() == equipoise.UniformTable(4).digest()
+        False
+        """
         if self._digest is None:
-            self._digest = fingerprint_of(self._n, self._units)
+            self._digest = int(kernels().unit_digest(np.uint64(self._n), self._units))
         return self._digest
+
+    def check_file(self) -> None:
+        """Check that the file of a mapped table has not changed; other tables have none (internal).
+
+        Every public call that reads the table begins with this.
+
+        Examples
+        --------
+        >>> import equipoise
+        >>> equipoise.UniformTable(3).check_file()
+        """
+        if self._stamp is not None:
+            self._stamp.check()
 
     # Tables are immutable, so a copy would be the same.
     def __copy__(self) -> Self:

@@ -9,29 +9,43 @@ import contextlib
 import os
 import struct
 import threading
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise import _validate
+from equipoise._runtime.mapped import FileStamp
 
-__all__ = ["ALIAS", "UNIFORM", "read", "write"]
+__all__ = ["ALIAS", "UNIFORM", "Stored", "read", "write"]
 
 
 ALIAS, UNIFORM = 0, 1
 _KINDS = {ALIAS: "AliasTable", UNIFORM: "UniformTable"}
 _WORDS = {ALIAS: 2, UNIFORM: 0}  # 64-bit words per item
-_MAGIC = b"equipoise alias\n"
-_HEADER = struct.Struct("<16sIIQ32s")  # magic, version, kind, n, fingerprint; zeros fill the page
+_MAGIC, _VERSION = b"equipoise alias\n", 2
+_HEADER = struct.Struct("<16sIIQ32sQ")  # magic, version, kind, n, fingerprint, digest; zeros fill the page
 _PAGE = 4096
 
 
-def write(path: str, kind: int, n: int, fingerprint: bytes, words: tuple[NDArray[np.uint64], ...]) -> None:
+class Stored(NamedTuple):
+    """A table in a file."""
+
+    n: int
+    fingerprint: bytes
+    digest: int
+    words: NDArray[np.uint64]  # one row for the cells of all items and one for their units
+    stamp: FileStamp  # of the file that the words were read from
+
+
+def write(
+    path: str, kind: int, n: int, fingerprint: bytes, digest: int, words: tuple[NDArray[np.uint64], ...]
+) -> None:
     """Write the file under a temporary name, then rename it.
 
     An existing file stays unchanged until then.
     """
-    header = _HEADER.pack(_MAGIC, 1, kind, n, fingerprint).ljust(_PAGE, b"\0")
+    header = _HEADER.pack(_MAGIC, _VERSION, kind, n, fingerprint, digest).ljust(_PAGE, b"\0")
     temporary = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
     try:
         with open(temporary, "xb") as file:  # a file from tempfile could be read only by its owner
@@ -45,26 +59,31 @@ def write(path: str, kind: int, n: int, fingerprint: bytes, words: tuple[NDArray
         raise
 
 
-def read(path: str, kind: int, mmap: bool) -> tuple[int, bytes, NDArray[np.uint64]]:
-    """Return n, the fingerprint, and the words of all items as one row for cells and one for units."""
+def read(path: str, kind: int, mmap: bool) -> Stored:
+    """Read a table, or map it, after checking its header."""
     with open(path, "rb") as file:
+        stamp = FileStamp.of(path, os.fstat(file.fileno()))
         header = file.read(_PAGE)
-        size = os.fstat(file.fileno()).st_size
-    if len(header) < _PAGE or header[:16] != _MAGIC:
-        _validate.refuse_file(path, f"a file that {_KINDS[kind]}.save wrote", "other content")
-    _, version, found, n, fingerprint = _HEADER.unpack(header[: _HEADER.size])
-    if version != 1:
-        _validate.refuse_file(path, "a table of version 1", f"version {version}")
-    if found != kind:
-        _validate.refuse_file(path, f"the file of a table of kind {kind} ({_KINDS[kind]})", f"kind {found}")
-    whole = _PAGE + 8 * _WORDS[kind] * n
-    if not 1 <= n < 2**32 or size != whole:
-        _validate.refuse_file(path, f"a whole table, {whole} bytes for {n} items", f"{size}")
-    shape = (_WORDS[kind], n)
-    if not _WORDS[kind]:
-        words = np.empty(shape, "<u8")
-    elif mmap:  # mode "c" shares pages until they are written to, and nothing writes to them
-        words = np.asarray(np.memmap(path, "<u8", "c", _PAGE, shape))
-    else:
-        words = np.fromfile(path, "<u8", shape[0] * n, offset=_PAGE).reshape(shape)
-    return n, fingerprint, words.astype(np.uint64, copy=False)
+        if len(header) < _PAGE or header[:16] != _MAGIC:
+            _validate.refuse_file(path, f"a file that {_KINDS[kind]}.save wrote", "other content")
+        _, version, found, n, fingerprint, digest = _HEADER.unpack(header[: _HEADER.size])
+        if version != _VERSION:
+            _validate.refuse_file(path, f"a table of version {_VERSION}", f"version {version}")
+        if found != kind:
+            _validate.refuse_file(
+                path, f"the file of a table of kind {kind} ({_KINDS[kind]})", f"kind {found}"
+            )
+        whole = _PAGE + 8 * _WORDS[kind] * n
+        if not 1 <= n < 2**32 or stamp.size != whole:
+            _validate.refuse_file(path, f"a whole table, {whole} bytes for {n} items", f"{stamp.size}")
+        shape = (_WORDS[kind], n)
+        if not _WORDS[kind]:
+            words = np.empty(shape, "<u8")
+        elif mmap:  # mode "c" shares pages until they are written to, and nothing writes to them
+            words = np.asarray(np.memmap(file, "<u8", "c", _PAGE, shape))
+        else:
+            words = np.fromfile(file, "<u8", shape[0] * n)
+            if words.size < shape[0] * n:  # truncated since its size was read
+                _validate.refuse_file(path, f"a whole table, {whole} bytes for {n} items", "fewer")
+            words = words.reshape(shape)
+    return Stored(n, fingerprint, digest, words.astype(np.uint64, copy=False), stamp)

@@ -65,7 +65,8 @@ class UniformTable(Table):
         ...     equipoise.UniformTable.load(path)
         UniformTable(n=7)
         """
-        file.write(_validate.as_file_path(path), file.UNIFORM, self._n, self.fingerprint(), ())
+        path = _validate.as_file_path(path)
+        file.write(path, file.UNIFORM, self._n, self.fingerprint(), self.digest(), ())
 
     @staticmethod
     def load(path: str | os.PathLike[str], mmap: bool = True) -> UniformTable:
@@ -93,7 +94,7 @@ class UniformTable(Table):
         See :meth:`save`.
         """
         path, mmap = _validate.as_file_path(path), _validate.as_flag(mmap, "mmap")
-        return UniformTable(file.read(path, file.UNIFORM, mmap)[0])
+        return UniformTable(file.read(path, file.UNIFORM, mmap).n)
 
     def _draw(self, key: np.uint64, start: int, out: NDArray[np.int64]) -> None:
         kernels().uniform_draw(key, np.uint64(self._n), start, out)
@@ -127,4 +128,4 @@ class LogUniformTable(AliasTable):
         w = np.arange(1, n + 1, dtype=np.float64)
         np.divide(1.0, w, out=w)
         kernels().log1p(w, w)
-        self._set(whole_units(w))
+        _validate.check_steady(self._set(whole_units(w)))

@@ -111,12 +111,25 @@ def write_before():
         Path("states.json").write_text(json.dumps(before_states(), indent=1) + "\n", encoding="utf-8")
 
 
+# Pickles that are refused, since they have version 1, and what they are refused as. A sampler's table comes
+# before the sampler.
+REFUSED = {
+    "alias_table": "AliasTable",
+    "mapped_table": "AliasTable",
+    "log_uniform_table": "AliasTable",
+    "negative_sampler": "AliasTable",
+    "negative_sampler_midway": "AliasTable",
+    "smote_sampler": "AliasTable",
+    "smote_sampler_midway": "SmoteSampler",
+}
+
+
 def unpickled(name):
     with contextlib.chdir(BEFORE):
         return pickle.loads(Path(f"{name}.pickle").read_bytes())
 
 
-@cases("alias_table", "mapped_table", "uniform_table", "log_uniform_table")
+@cases("uniform_table")
 def table_pickled_before(name):
     return answers_of_table(unpickled(name))
 
@@ -124,23 +137,6 @@ def table_pickled_before(name):
 @cases("negatives", "shared_negatives", "synthetic_rows", "reservoir_sample", "neighbors")
 def answer_pickled_before(name):
     return unpickled(name)
-
-
-@cases("negative_sampler", "negative_sampler_midway")
-def negatives_pickled_before(name):
-    sampler = unpickled(name)
-    rows = np.arange(40)
-    answers = [sampler.state_dict(), sampler.sample(rows, 6), sampler.sample(rows, 3, unique=True)]
-    answers += [sampler.sample(rows, 3, row_keys=rows), sampler.sample_shared(20)]
-    return [*answers, sampler.accidental_hits(rows, rows), sampler.log_prob(rows), sampler.state_dict()]
-
-
-@cases("smote_sampler", "smote_sampler_midway", "mapped_smote_sampler")
-def smote_pickled_before(name):
-    sampler = unpickled(name)
-    answers = [sampler.state_dict(), sampler.sample(90, return_parents=True), sampler.state_dict()]
-    sampler.set_epoch(1)
-    return [*answers, sampler.sample(5)]
 
 
 def answers_of_old_reservoir(reservoir):
@@ -182,26 +178,6 @@ def bytes_written_before(name):
     kind = equipoise.ClassReservoir if name.startswith("class") else equipoise.Reservoir
     assert kind.from_bytes(data).to_bytes() == data
     return answers_of_old_reservoir(kind.from_bytes(data))
-
-
-@cases("mapped", "read")
-def table_saved_before(how):
-    return [
-        answers_of_table(equipoise.AliasTable.load(BEFORE / "table.alias", mmap=how == "mapped")),
-        answers_of_table(equipoise.UniformTable.load(BEFORE / "table.uniform", mmap=how == "mapped")),
-    ]
-
-
-@cases("NegativeSampler", "SmoteSampler")
-def state_saved_before(name):
-    state = json.loads((BEFORE / "states.json").read_text(encoding="utf-8"))[name]
-    negative = name == "NegativeSampler"
-    sampler = negatives_sampler("log-uniform", seed=14) if negative else smote_sampler("categorical")
-    sampler.load_state_dict(state)
-    answers = [sampler.state_dict()]
-    if negative:
-        return [*answers, sampler.sample(np.arange(9), 4), sampler.sample_shared(5), sampler.state_dict()]
-    return [*answers, sampler.sample(30, return_parents=True), sampler.state_dict()]
 
 
 @cases()

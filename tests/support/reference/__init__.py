@@ -33,6 +33,7 @@ from support.reference.smote import deviation, fraction, median, smote_stream, s
 from support.reference.stream import (
     BLOCKS,
     COUNTED,
+    GOLDEN,
     IDS,
     INV_LN2,
     KEYED,
@@ -77,6 +78,7 @@ __all__ = [
     "BLOCKS",
     "CELL",
     "COUNTED",
+    "GOLDEN",
     "IDS",
     "INV_LN2",
     "KEYED",

@@ -115,7 +115,7 @@ def negatives(
     lane=0,
 ):
     """Return (ids, log_q, mask) of NegativeSampler.sample. `first_row` rows were drawn before."""
-    key = call_key(seed, epoch, COUNTED if row_keys is None else KEYED, stream)
+    key = call_key(seed, epoch, COUNTED if row_keys is None else KEYED, stream ^ table.digest())
     ids = np.empty((len(rows), k), dtype=np.int64)
     log_q, mask = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=bool)
     for b, row in enumerate(rows):
@@ -136,7 +136,8 @@ def negatives(
 
 def shared(table, c, *, unique=True, seed=0, stream=0, epoch=0, call=0, lane=0):
     """Return the result of NegativeSampler.sample_shared. `call` calls were made before."""
-    return shared_negatives(table, Run(call_key(seed, epoch, SHARED, stream), call, lane), c, unique)
+    key = call_key(seed, epoch, SHARED, stream ^ table.digest())
+    return shared_negatives(table, Run(key, call, lane), c, unique)
 
 
 def accidental_hits(rows, candidates, exclude, keep=None):

@@ -9,6 +9,7 @@ from decimal import Decimal, localcontext
 import numpy as np
 
 M32, M64 = 2**32 - 1, 2**64 - 1
+GOLDEN = 0x9E3779B97F4A7C15
 VERSION = 1
 TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE = 1, 2, 3, 4, 5, 6, 7, 8
 
@@ -47,7 +48,7 @@ class Run:
         self.s, self.m = o[0] + (o[1] << 32), o[2] + (o[3] << 32)
 
     def word(self, j):
-        return mix64((self.s + (j + 1) * 0x9E3779B97F4A7C15) & M64) ^ self.m
+        return mix64((self.s + (j + 1) * GOLDEN) & M64) ^ self.m
 
 
 def below(word, n):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from support.reference.stream import M64, TABLE, Run, below, call_key, exp, log, log1p
+from support.reference.stream import GOLDEN, M64, TABLE, Run, below, call_key, exp, log, log1p, mix64
 
 CELL = 2**32  # the units of one cell of an alias table
 
@@ -108,6 +108,15 @@ class Table:
 
     def prob(self, i):
         return float(self.units[i]) / float(self.total)
+
+    def digest(self):
+        """Return the digest, which a sampler of negatives adds to its stream."""
+        n, total = len(self.units), 0
+        padded = [*self.units, 0]
+        for i in range(0, n, 2) if self.cells is not None else ():
+            product = ((padded[i] + (i + 1) * GOLDEN) & M64) * ((padded[i + 1] + (i + 2) * GOLDEN) & M64)
+            total += (product >> 64) ^ (product & M64)
+        return mix64((n + total) & M64)
 
 
 def alias_table(weights, power=1.0, smoothing=0.0):

@@ -38,12 +38,13 @@ def shared_draw(key, call, lane, table, start, ids):
         ids[j] = np.int64(shared_pick(table, word(run, first + j)))
 
 
-@jit((u64, u64, u64, PROPOSER, writes(i64), writes(i64), writes(u64)))
-def shared_unique(key, call, lane, table, seen, ids, state):
+@jit((u64, u64, u64, PROPOSER, u64, writes(i64), writes(i64), writes(u64)))
+def shared_unique(key, call, lane, table, secret, seen, ids, state):
     """Draw distinct ids by rejection, using an open-addressing hash set in which -1 marks a free place.
 
-    The size of the set is a power of two. Return True if a slot found only known ids; shared_exact then draws
-    the rest.
+    The size of the set is a power of two. `secret` is a part of the hash, so that no weights can be chosen
+    whose ids collide; the ids do not depend on it. Return True if a slot found only known ids; shared_exact
+    then draws the rest.
     """
     seen_mask, count = np.uint64(seen.size) - ONE, np.uint64(ids.size)
     if state.size != 4 or seen.size <= ids.size or np.uint64(seen.size) & seen_mask:
@@ -59,7 +60,7 @@ def shared_unique(key, call, lane, table, seen, ids, state):
             next_word += ONE
             tries += ONE
             redraw += 1
-            at = mix64(np.uint64(id)) & seen_mask
+            at = mix64(np.uint64(id) ^ secret) & seen_mask
             while seen[at] >= 0 and seen[at] != id:
                 at = (at + ONE) & seen_mask
             known = seen[at] == id
@@ -123,7 +124,7 @@ def shared_exact(key, call, lane, table, tree, ids, state):
         target, id, step = below(word(run, next_word + ONE), left), ZERO, top
         next_word += TWO
         while step:
-            if id + step <= table.n and tree[id + step] <= target:
+            if id + step < table.n and tree[id + step] <= target:
                 id += step
                 target -= tree[id]
             step >>= ONE

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise._numba._jit import i64, jit, reads, u64, writes
+from equipoise._numba._jit import i64, jit, reads, stack, u64, writes
 from equipoise._numba.stream.rng import BLOCK, LOW, ONE, S32, ZERO, open_run, prefetch, word
 from equipoise._numba.tables.units import CELL
 
@@ -20,7 +20,8 @@ from equipoise._numba.tables.units import CELL
 def alias_build(units, cells):
     """Build the table in one sweep with two indices (Huebschle-Schneider and Sanders 2022).
 
-    The heavy id at the second index fills up the cells of light ids.
+    The heavy id at the second index fills up the cells of light ids. Return whether the units add up to n *
+    2^32. If they do not, the sweep ends early and some cells are missing, but it never leaves the table.
     """
     if units.size != cells.size:
         raise ValueError("alias_build: shapes differ")
@@ -30,7 +31,7 @@ def alias_build(units, cells):
     while heavy < n and units[heavy] < CELL:
         heavy += ONE
     if heavy == n:
-        return  # all units are zero, which the caller does not allow
+        return False
     rest = units[heavy]
     while True:
         if rest >= CELL:
@@ -45,13 +46,35 @@ def alias_build(units, cells):
             after = heavy + ONE
             while after < n and units[after] < CELL:
                 after += ONE
+            if after == n:
+                return False
             cells[heavy] = (rest << S32) | after
             rest += units[after] - CELL
             heavy = after
-    while heavy < n:
-        if units[heavy] >= CELL:
-            cells[heavy] = heavy
-        heavy += ONE
+    whole = rest == CELL
+    cells[heavy] = heavy
+    for id in range(heavy + ONE, n):
+        if units[id] >= CELL:
+            cells[id] = id
+            whole &= units[id] == CELL
+    return whole
+
+
+@jit((reads(u64), reads(u64)))
+def alias_check(units, cells):
+    """Return whether draws stay inside the table.
+
+    Each alias is below n, and the units add up to n * 2^32. This is one pass at the speed of memory, and does
+    not compare the cells with the units.
+    """
+    if units.size != cells.size:
+        raise ValueError("alias_check: shapes differ")
+    n, high, low, outside = np.uint64(units.size), ZERO, ZERO, False
+    for i in range(n):
+        high += units[i] >> S32
+        low += units[i] & LOW
+        outside |= (cells[i] & LOW) >= n
+    return not outside and low & LOW == ZERO and high + (low >> S32) == n
 
 
 @jit()
@@ -76,24 +99,30 @@ def alias_pick(cells, n, word):
     return resolve(proposal, cells[proposal >> S32])
 
 
+stack_proposals = stack(u64, 2 * int(BLOCK))
+
+
 @jit((u64, reads(u64), i64, writes(i64)))
 def alias_draw(key, cells, start, out):
     """Make draws start .. start + len(out) - 1 of a call; start is a multiple of BLOCK.
 
-    The cells of a block are prefetched while the previous block is resolved. Its proposals are kept in `out`.
+    The cells of a block are prefetched while the previous block is resolved. Its proposals wait in a buffer
+    of the kernel, since other threads of the caller may write to `out`.
     """
     if cells.size == 0 or start < 0 or np.uint64(start) % BLOCK:
         raise ValueError("alias_draw: no cells, or start within a block")
     n, count, first = np.uint64(cells.size), np.uint64(out.size), np.uint64(start) // BLOCK
+    proposals = stack_proposals()
     for block in range((count + BLOCK - ONE) // BLOCK + ONE):
-        at = block * BLOCK
+        at, room = block * BLOCK, (block & ONE) * BLOCK
         if at < count:
-            run, size = open_run(key, first + block, ZERO), min(count - at, BLOCK)
-            for j in range(size):
-                out[at + j] = np.int64(column_and_coin(word(run, j), n))
-            for j in range(size):
-                prefetch(cells, np.uint64(out[at + j]) >> S32)
+            run = open_run(key, first + block, ZERO)
+            for j in range(BLOCK):
+                proposals[room + j] = column_and_coin(word(run, j), n)
+            for j in range(BLOCK):
+                prefetch(cells, proposals[room + j] >> S32)
         if block:
-            for j in range(at - BLOCK, min(at, count)):
-                proposal = np.uint64(out[j])
-                out[j] = np.int64(resolve(proposal, cells[proposal >> S32]))
+            before, room = at - BLOCK, BLOCK - room
+            for j in range(min(count - before, BLOCK)):
+                proposal = proposals[room + j]
+                out[before + j] = np.int64(resolve(proposal, cells[proposal >> S32]))

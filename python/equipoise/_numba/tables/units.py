@@ -12,7 +12,7 @@ from numba.extending import overload
 
 from equipoise._numba._jit import f64, i64, intrinsic, jit, reads, u64, writes
 from equipoise._numba.stream.elementary import FRACTION, S52, bits_of
-from equipoise._numba.stream.rng import ONE, ZERO, mulhi
+from equipoise._numba.stream.rng import GOLDEN, ONE, TWO, ZERO, mix64, mulhi
 
 S63, HIDDEN_BIT, EXPONENT = np.uint64(63), np.uint64(1 << 52), np.uint64(0x7FF)
 CELL = np.uint64(1 << 32)
@@ -125,3 +125,19 @@ def unit_settle(units, surplus):
             continue
         units[i] += (share + (ONE if rest else ZERO)) * sign
         rest -= ONE if rest else ZERO
+
+
+@jit((u64, reads(u64)))
+def unit_digest(n, units):
+    """Return the digest of a table of n ids, which is uniform if it has no units.
+
+    One 128-bit product mixes the units of two ids.
+    """
+    if units.size != 0 and np.uint64(units.size) != n:
+        raise ValueError("unit_digest: n and units differ")
+    total, a, b = n, GOLDEN, TWO * GOLDEN
+    for i in range(ZERO, np.uint64(units.size), TWO):
+        x, y = units[i] + a, (units[i + ONE] if i + ONE < n else ZERO) + b
+        total += mulhi(x, y) ^ (x * y)
+        a, b = a + TWO * GOLDEN, b + TWO * GOLDEN
+    return mix64(total)
