@@ -42,6 +42,7 @@ void elementwise(const Array<double>& x, Array<double>& out) {
 }  // namespace
 
 void register_stream(py::module_& m) {
+    cpu_path();  // now: if a fork came while a thread without the GIL chose it, the child would wait forever
     m.def("cpu_path", &cpu_path_names);
     m.def("call_key", &eq::call_key, num("seed"), num("epoch"), num("purpose"), num("stream"));
     m.def("philox", &philox, raw("counters"), raw("keys"), raw("out"));

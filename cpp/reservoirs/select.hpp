@@ -19,36 +19,37 @@ struct RankedRows {
 };
 
 // Return the value that a[nth] would have if a were sorted. The values of a are left in another order.
-inline double nth_smallest(double* a, i64 count, i64 nth) {
+template <class Value>
+inline Value nth_smallest(Value* a, i64 count, i64 nth) {
     // Move the values that `first` accepts to the front, and return their number. There are no branches,
     // since ranks are random and the CPU could not predict them.
-    const auto partition = [](double* from, i64 size, auto first) {
+    const auto partition = [](Value* from, i64 size, auto first) {
         i64 kept = 0;
         for (i64 i = 0; i < size; ++i) {
-            const double x = from[i];
+            const Value x = from[i];
             from[i] = from[kept];
             from[kept] = x;
             kept += first(x);
         }
         return kept;
     };
-    // A few rounds suffice unless most values are equal.
+    // After 16 rounds, few values are left, unless they were chosen to make the pivots bad (McIlroy 1999).
     for (int round = 0; round < 16 && count > 16; ++round) {
-        const double x = a[0], y = a[count / 2], z = a[count - 1];
-        const double pivot = std::max(std::min(x, y), std::min(std::max(x, y), z));
-        const i64 below = partition(a, count, [=](double value) { return value < pivot; });
+        const Value x = a[0], y = a[count / 2], z = a[count - 1];
+        const Value pivot = std::max(std::min(x, y), std::min(std::max(x, y), z));
+        const i64 below = partition(a, count, [=](Value value) { return value < pivot; });
         if (nth < below) {
             count = below;
             continue;
         }
         const i64 up_to =
-            below + partition(a + below, count - below, [=](double value) { return value <= pivot; });
+            below + partition(a + below, count - below, [=](Value value) { return value <= pivot; });
         if (nth < up_to) return pivot;
         a += up_to;
         count -= up_to;
         nth -= up_to;
     }
-    std::nth_element(a, a + nth, a + count);
+    std::sort(a, a + count);  // n log n comparisons at most, while some libraries' nth_element takes n^2
     return a[nth];
 }
 
@@ -109,8 +110,7 @@ inline i64 last_tied_id(const RankedRows& rows, i64* order, i64 size, double las
         const i64 row = order[i];
         if (rows.ranks[row] == last) order[tied++] = rows.ids[row];
     }
-    std::nth_element(order, order + (wanted - 1), order + tied);
-    return order[wanted - 1];
+    return nth_smallest(order, tied, wanted - 1);
 }
 
 // Keep the quotas[c] rows of smallest (rank, id) of each class c, in their given order, and lower

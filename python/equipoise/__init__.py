@@ -10,6 +10,7 @@
 from typing import get_type_hints
 
 from equipoise._runtime.backend import backend
+from equipoise._runtime.dynamo import leave_untraced
 from equipoise._runtime.versions import __version__, show_versions
 from equipoise.negatives import Negatives, NegativeSampler, SharedNegatives
 from equipoise.neighbors import Neighbors, nearest_neighbors
@@ -46,7 +47,8 @@ for _name in __all__:
         if "__dataclass_fields__" in vars(_object):  # hints of classes are looked up in the module they name
             _object.__annotations__ = get_type_hints(_object)
         _object.__module__ = __name__
-del _name, _object, get_type_hints
+leave_untraced(__name__)
+del _name, _object, get_type_hints, leave_untraced
 
 
 def __dir__() -> list[str]:

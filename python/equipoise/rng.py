@@ -235,6 +235,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise import _validate
+from equipoise._runtime.locks import load
 
 __all__ = [
     "BLOCKS",
@@ -291,6 +292,7 @@ def key_from_rng(rng: RNG) -> int:
     >>> key_from_rng(7) == int(np.random.default_rng(7).bit_generator.random_raw())
     True
     """
+    load("numpy.random")
     generator = _validate.as_bit_generator(rng)
     if isinstance(generator, np.random.MT19937):
         return int(generator.random_raw()) | int(generator.random_raw()) << 32

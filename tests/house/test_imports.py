@@ -18,8 +18,8 @@ SUBJECTS = ("tables", "negatives", "neighbors", "smote", "reservoirs")
 ROOMS = {
     "_validate": (),
     "_numba": (),
-    "rng": ("_validate",),
     "_runtime": ("_validate", "_numba", "_core"),  # it chooses the kernels; _core is compiled
+    "rng": ("_validate", "_runtime"),
     "datasets": (),
     "tables": BELOW,
     "negatives": (*BELOW, "tables"),

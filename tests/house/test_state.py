@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 import functools
 import pickle
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import equipoise
 from equipoise._runtime.state import Sampler
+from support.injected import inject
 
 
 class Toy(Sampler):
@@ -98,35 +97,6 @@ def test_pickles_and_states_of_other_versions_are_refused():
 # ---- interrupts -------------------------------------------------------------------------------------------
 
 
-LOCKED = {Sampler._take.__code__, Sampler._give_back.__code__}
-
-
-def interrupted_at(line, call):
-    """Call, and raise KeyboardInterrupt before the given line of the package that runs; False if it ended."""
-    package, seen = str(Path(equipoise.__file__).parent), 0
-
-    def trace(frame, event, _):
-        nonlocal seen
-        # A tracer, unlike a signal, could interrupt between the last line under a lock and its release.
-        if not frame.f_code.co_filename.startswith(package) or frame.f_code in LOCKED:
-            return None
-        if event == "line":
-            seen += 1
-            if seen == line:
-                raise KeyboardInterrupt
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        call()
-        return False
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(before)
-
-
 def negatives():
     return equipoise.NegativeSampler([4, 3, 2, 1], exclude=([0, 1, 2], [0, 3]), seed=3)
 
@@ -144,15 +114,16 @@ DRAWS = {
 }
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
 @pytest.mark.parametrize("name", DRAWS)
-def test_a_draw_that_is_interrupted_at_any_line_has_not_happened(name):
+def test_a_draw_that_is_interrupted_at_any_line_has_not_happened(name, error):
     make, draw = DRAWS[name]
     reference = make()
     expected = [draw(reference), draw(reference)]
     sampler = make()
     assert draw(sampler) == expected[0]
     state, line = sampler.state_dict(), 1
-    while interrupted_at(line, lambda: draw(sampler)):
+    while inject(line, lambda: draw(sampler), error()) == "raised":
         assert sampler.state_dict() == state, line
         line += 1
     assert line > 20
@@ -181,9 +152,9 @@ def test_a_move_that_is_interrupted_at_any_line_leaves_one_position(name, move):
     line = 1
     while True:
         sampler = at(1, 1)
-        was_interrupted = interrupted_at(line, functools.partial(getattr(sampler, move), argument))
+        outcome = inject(line, functools.partial(getattr(sampler, move), argument), KeyboardInterrupt())
         assert (sampler.state_dict(), draw(sampler)) in positions, line
-        if not was_interrupted:
+        if outcome == "ended":
             break
         line += 1
     assert line > 5

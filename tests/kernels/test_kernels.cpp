@@ -19,6 +19,7 @@
 #include "neighbors/search.hpp"
 #include "reservoirs/blocks.hpp"
 #include "reservoirs/scan.hpp"
+#include "reservoirs/select.hpp"
 #include "smote/synthesis.hpp"
 #include "stream/elementary.hpp"
 #include "stream/rng.hpp"
@@ -451,6 +452,49 @@ void test_rows_are_picked_in_proportion() {
     check(right, "rows are picked in proportion to weight");
 }
 
+// McIlroy's adversary (Software: Practice and Experience 29, 1999): values are fixed only when comparisons
+// need them to be, so that pivots are bad. Until then, they are larger than all others.
+struct Adversary {
+    std::vector<i64> fixed;
+    i64 number = 0, candidate = -1, comparisons = 0;
+
+    bool less(i64 x, i64 y) {
+        ++comparisons;
+        if (x == y) return false;
+        if (fixed[x] < 0 && fixed[y] < 0) fixed[x == candidate ? x : y] = number++;
+        if (fixed[x] < 0) {
+            candidate = x;
+        } else if (fixed[y] < 0) {
+            candidate = y;
+        }
+        const i64 unfixed = number + 1;
+        return (fixed[x] < 0 ? unfixed : fixed[x]) < (fixed[y] < 0 ? unfixed : fixed[y]);
+    }
+};
+
+struct Chosen {
+    Adversary* by;
+    i64 index;
+
+    bool operator<(const Chosen& other) const { return by->less(index, other.index); }
+    bool operator<=(const Chosen& other) const { return !(other < *this); }
+};
+
+void test_selection_against_an_adversary() {
+    for (const i64 n : {1000, 8000}) {
+        Adversary adversary;
+        adversary.fixed.assign(n, -1);
+        std::vector<Chosen> values;
+        for (i64 i = 0; i < n; ++i) values.push_back({&adversary, i});
+        const Chosen found = eq::nth_smallest(values.data(), n, n / 2);
+        const double most = 8.0 * static_cast<double>(n) * std::log2(static_cast<double>(n));
+        check(static_cast<double>(adversary.comparisons) < most, "a selection takes n log n comparisons");
+        i64 smaller = 0;
+        for (const Chosen& value : values) smaller += value < found;
+        check(smaller == n / 2, "the value is at its place against an adversary, too");
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -469,6 +513,7 @@ int main(int argc, char** argv) {
     test_blocks_on_every_path<float>();
     test_blocks_on_every_path<double>();
     test_rows_are_picked_in_proportion();
+    test_selection_against_an_adversary();
     std::printf(failures ? "%d checks failed\n" : "all checks of the kernels passed\n", failures);
     return failures ? 1 : 0;
 }

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from equipoise._numba._jit import compiling as compiling
 from equipoise._numba._jit import f64, jit, reads, u32, writes
 from equipoise._numba.negatives.exclusions import exclusion_hits, exclusion_sort, exclusion_units
 from equipoise._numba.negatives.rows import negatives_draw

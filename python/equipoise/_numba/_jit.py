@@ -114,12 +114,15 @@ def _kernel(function: Callable[..., Any], signatures: tuple[tuple[Any, ...], ...
     dispatcher = _dispatcher(
         _flattened(function, names, records, allocates) if records else function, _nrt=allocates
     )
-    lock, namespace = threading.Lock(), {"dispatcher": dispatcher, "ready": False}
+    namespace = {"dispatcher": dispatcher, "ready": False}
 
     def prepare() -> None:
-        with lock:
+        with compiling:
             if namespace["ready"]:
                 return
+            dispatcher.disable_compile(
+                False
+            )  # an earlier call may have been interrupted after its compilation
             _keep_on_disk(dispatcher)
             with _enabled():
                 for signature in signatures:
@@ -175,6 +178,20 @@ def _enabled() -> Iterator[None]:
 
 
 # ---- private names of Numba, for speed and for the disk cache: any use of them may fail --------------------
+
+
+def _compiler_lock() -> Any:
+    """Return the lock that Numba holds while it compiles, or else one of ours."""
+    with contextlib.suppress(Exception):
+        from numba.core.compiler_lock import global_compiler_lock
+
+        lock = global_compiler_lock._lock
+        if isinstance(lock, type(threading.RLock())):
+            return lock
+    return threading.RLock()
+
+
+compiling = _compiler_lock()  # held while a kernel is compiled or loaded
 
 
 def _known(options: dict[str, bool]) -> dict[str, bool]:

@@ -5,5 +5,6 @@
 - `progress` reports the progress of a long call to a function, or draws a bar.
 - `state` is the base class of samplers: counters, epochs, state dicts, pickles, copies.
 - `locks` replaces locks in forked children.
+- `dynamo` keeps `torch.compile` from tracing the package.
 - `versions` collects what a bug report needs.
 """

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import importlib.util
 import os
 from types import ModuleType
+
+from equipoise._runtime.locks import hold_at_fork, load
 
 __all__ = ["backend", "kernels", "reason"]
 
@@ -61,4 +62,8 @@ def reason() -> str:
 @functools.cache
 def kernels() -> ModuleType:
     """Return the module of kernels. It is imported by the first call, since importing Numba is slow."""
-    return importlib.import_module("equipoise._core" if _NAME == "cpp" else "equipoise._numba")
+    if _NAME == "cpp":
+        return load("equipoise._core")
+    twins = load("equipoise._numba")
+    hold_at_fork(twins.compiling)
+    return twins

@@ -32,6 +32,10 @@ class ReservoirSample:
     streams : uint64 ndarray of shape (m,), or None
         The streams in which ``ids`` are positions, if no ids were given.
 
+    Notes
+    -----
+    ``vars(sample)`` is a dict of the arrays, without those that are None.
+
     Examples
     --------
     >>> import equipoise
@@ -46,6 +50,11 @@ class ReservoirSample:
     inclusion: NDArray[np.float64]
     classes: NDArray[np.int64] | None = None
     streams: NDArray[np.uint64] | None = None
+
+    def __post_init__(self) -> None:
+        """Keep fields that are None out of ``vars(self)``, since loaders cannot collate them."""
+        for name in [name for name, value in vars(self).items() if value is None]:
+            del vars(self)[name]  # the class has the default
 
 
 def estimate(sample: ReservoirSample, values: Any, where: Any, replacement: bool) -> tuple[float, float]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise import _validate
+from equipoise._runtime.locks import load
 
 __all__ = ["read", "write"]
 
@@ -30,10 +31,8 @@ def _checksum(data: bytes) -> bytes:
 
 def write(what: str, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -> bytes:
     """Return a header and columns as bytes. `what` names the kind of object."""
-    import json  # here, so that importing the package stays fast
-
     described = {name: [f"{c.dtype.kind}{c.dtype.itemsize}", c.size] for name, c in columns.items()}
-    text = json.dumps({"what": what, **header, "columns": described}, separators=(",", ":")).encode()
+    text = load("json").dumps({"what": what, **header, "columns": described}, separators=(",", ":")).encode()
     parts = [_START.pack(_MAGIC, _VERSION, len(text)), text]
     parts += [c.astype(c.dtype.newbyteorder("<"), copy=False).tobytes() for c in columns.values()]
     data = b"".join(parts)
@@ -45,8 +44,6 @@ def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _
 
     The columns are writable. Bytes that :func:`write` did not write for a `what` raise an error.
     """
-    import json
-
     data = _validate.as_bytes(data, "data")
     if len(data) < _START.size + _CHECKSUM or data[:16] != _MAGIC:
         _validate.refuse_bytes(f"the output of {what}.to_bytes", f"{len(data)} other bytes")
@@ -57,7 +54,7 @@ def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _
     if _checksum(body) != data[-_CHECKSUM:]:
         _validate.refuse_bytes(f"the complete output of {what}.to_bytes", "bytes with a wrong checksum")
     try:
-        header = json.loads(body[_START.size : _START.size + length])
+        header = load("json").loads(body[_START.size : _START.size + length])
         theirs, columns, at = header["what"], {}, _START.size + length
         if theirs == what:
             for name, (dtype, size) in header["columns"].items():

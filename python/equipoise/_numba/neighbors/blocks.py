@@ -79,10 +79,43 @@ def before(x, i, y, j):
 
 
 @jit()
+def swap(values, rows, i, j):
+    """Swap two of the (value, row)."""
+    values[i], values[j] = values[j], values[i]
+    rows[i], rows[j] = rows[j], rows[i]
+
+
+@jit()
+def sift_down(values, rows, begin, end, i):
+    """Restore the heap begin .. end - 1, whose largest comes first, if only that at `i` may be too small."""
+    while 2 * i - begin + 1 < end:
+        child = 2 * i - begin + 1
+        if child + 1 < end and before(values[child], rows[child], values[child + 1], rows[child + 1]):
+            child += 1
+        if not before(values[i], rows[i], values[child], rows[child]):
+            return
+        swap(values, rows, i, child)
+        i = child
+
+
+@jit()
+def heap_sort(values, rows, begin, end):
+    """Sort the (value, row) with at most 2 n log n comparisons, whatever the values."""
+    for i in range(begin + (end - begin) // 2 - 1, begin - 1, -1):
+        sift_down(values, rows, begin, end, i)
+    for last in range(end - 1, begin, -1):
+        swap(values, rows, begin, last)
+        sift_down(values, rows, begin, last, begin)
+
+
+@jit()
 def nth_smallest(values, rows, begin, end, nth):
     """Put the (value, row) at position `nth` that sorting would put there, and no smaller one behind it."""
     low, high = begin, end - 1
-    while low < high:
+    # After 16 rounds, few values are left, unless they were chosen to make the pivots bad (McIlroy 1999).
+    for _ in range(16):
+        if low >= high:
+            return
         middle = low + (high - low) // 2
         # The pivot is the median of three.
         a, b, c = low, middle, high
@@ -98,8 +131,7 @@ def nth_smallest(values, rows, begin, end, nth):
             while before(pivot, of_row, values[j], rows[j]):
                 j -= 1
             if i <= j:
-                values[i], values[j] = values[j], values[i]
-                rows[i], rows[j] = rows[j], rows[i]
+                swap(values, rows, i, j)
                 i += 1
                 j -= 1
         if nth <= j:
@@ -108,6 +140,7 @@ def nth_smallest(values, rows, begin, end, nth):
             low = i
         else:
             return
+    heap_sort(values, rows, low, high + 1)
 
 
 @jit()

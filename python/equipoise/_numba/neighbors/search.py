@@ -283,7 +283,7 @@ def knn_visit_all(s):
         if b != home and not knn_far(s, b, bar):
             visits[waiting] = b
             waiting += 1
-    by_first = visits[:waiting][np.argsort(first_rows[visits[:waiting]])]
+    by_first = visits[:waiting][np.argsort(first_rows[visits[:waiting]], kind="mergesort")]
     for b in by_first[np.argsort(s.gaps[by_first], kind="mergesort")]:
         if not knn_far(s, b, bar):
             knn_visit(s, b, v)
@@ -384,8 +384,8 @@ def knn_search(points, blocks, queries, query_order, begin, end, self_join, indi
         if found < k:
             return False
         nth_smallest(s.ranks, s.ranked, 0, found, k - 1)
-        # Sort by distance and then by row: two sorts, the second one stable.
-        by_row = np.argsort(s.ranked[:k])
+        # Sort by distance and then by row: two stable sorts. Numba's default sort can take n^2 steps.
+        by_row = np.argsort(s.ranked[:k], kind="mergesort")
         sorted_rows = by_row[np.argsort(s.ranks[:k][by_row], kind="mergesort")]
         for j in range(k):
             at = sorted_rows[j]

@@ -19,13 +19,39 @@ RANKED_ROWS = record(RankedRows, reads(i64), reads(f64), reads(i64))
 
 
 @jit()
+def sift_down(a, begin, end, i):
+    """Restore the heap a[begin:end], whose largest value comes first, if only a[i] may be too small."""
+    while 2 * i - begin + 1 < end:
+        child = 2 * i - begin + 1
+        if child + 1 < end and a[child] < a[child + 1]:
+            child += 1
+        if not a[i] < a[child]:
+            return
+        a[i], a[child] = a[child], a[i]
+        i = child
+
+
+@jit()
+def heap_sort(a, begin, end):
+    """Sort a[begin:end] with at most 2 n log n comparisons, whatever the values."""
+    for i in range(begin + (end - begin) // 2 - 1, begin - 1, -1):
+        sift_down(a, begin, end, i)
+    for last in range(end - 1, begin, -1):
+        a[begin], a[last] = a[last], a[begin]
+        sift_down(a, begin, last, begin)
+
+
+@jit()
 def nth_smallest(a, begin, end, nth):
     """Put at a[nth] the value that it would have if a[begin:end] were sorted.
 
     No smaller value is left behind it.
     """
     low, high = begin, end - 1
-    while low < high:
+    # After 16 rounds, few values are left, unless they were chosen to make the pivots bad (McIlroy 1999).
+    for _ in range(16):
+        if low >= high:
+            return
         middle = low + (high - low) // 2
         pivot = max(min(a[low], a[middle]), min(max(a[low], a[middle]), a[high]))
         i, j = low, high
@@ -44,6 +70,7 @@ def nth_smallest(a, begin, end, nth):
             low = i
         else:
             return
+    heap_sort(a, low, high + 1)
 
 
 @jit()
