@@ -19,7 +19,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from equipoise.imblearn._nearest import NearestNeighbors, as_estimator, check_enough, plain, threads
+from equipoise.imblearn._nearest import as_estimator, check_enough, is_kernel, name_of, threads
 from equipoise.imblearn._smote import KernelNeighbors
 from equipoise.imblearn._synthesis import Synthesis, draw, resampled
 from equipoise.neighbors.search import mixed_neighbors, nearest_neighbors
@@ -94,7 +94,7 @@ class SMOTENC(KernelNeighbors, theirs.SMOTENC):
         self.median_std_ = {}
         plan, votes = [], [codes]
         for label, size, rows in self._targets(y):
-            check_enough(self.nn_k_, len(rows), "k_neighbors", f"class {plain(label)!r}")
+            check_enough(self.nn_k_, len(rows), "k_neighbors", name_of(label))
             of_class = numbers[rows]
             variances = mean_variance_axis(sparse.csr_matrix(of_class), axis=0)[1]
             median = self.median_std_[label] = np.median(np.sqrt(variances))
@@ -124,7 +124,7 @@ class SMOTENC(KernelNeighbors, theirs.SMOTENC):
     ) -> NDArray[np.int64]:
         """Return the neighbors of each row of a class, numbered within it."""
         nn = self.nn_k_
-        if isinstance(nn, NearestNeighbors) and nn.metric == "euclidean" and not sparse.issparse(numbers):
+        if is_kernel(nn, numbers):
             if numbers.dtype.kind in "iu":
                 numbers = numbers.astype(np.float64)
             mismatch = float(weight) * math.sqrt(2)
@@ -267,7 +267,7 @@ class SMOTEN(KernelNeighbors, theirs.SMOTEN):
 
         rows_out, labels = [X], [y]
         for label, size, rows in self._targets(y):
-            check_enough(self.nn_k_, len(rows), "k_neighbors", f"class {plain(label)!r}")
+            check_enough(self.nn_k_, len(rows), "k_neighbors", name_of(label))
             of_class = encoded[rows]
             found = _value_difference_neighbors(of_class.astype(np.intp), shares, self.nn_k_.n_neighbors)
             parents = check_random_state(self.random_state).choice(len(rows), size=size, replace=True)

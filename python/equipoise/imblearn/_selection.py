@@ -18,9 +18,9 @@ from equipoise.imblearn._nearest import (
     as_estimator,
     check_enough,
     is_kernel,
+    name_of,
     neighbors_of_groups,
     neighbors_within,
-    plain,
 )
 
 __all__ = [
@@ -281,7 +281,7 @@ class NearMiss(their_under.NearMiss):
         # If several classes are equally small, imbalanced-learn takes the one that occurs first.
         minority = min(range(len(labels)), key=lambda i: (len(groups[i]), groups[i][0]))
         own = groups[minority]
-        check_enough(self.nn_, len(own), "n_neighbors", f"class {plain(labels[minority])!r}", 0)
+        check_enough(self.nn_, len(own), "n_neighbors", name_of(labels[minority]), 0)
         self.nn_.fit(X[own])
         chosen = []
         for label, rows in zip(labels, groups, strict=True):
@@ -290,7 +290,7 @@ class NearMiss(their_under.NearMiss):
                 continue
             size, candidates = self.sampling_strategy_[label], rows
             if self.version == 3:
-                check_enough(self.nn_ver3_, len(rows), "n_neighbors_ver3", f"class {plain(label)!r}", 0)
+                check_enough(self.nn_ver3_, len(rows), "n_neighbors_ver3", name_of(label), 0)
                 near = self.nn_ver3_.fit(X[rows]).kneighbors(X[own], return_distance=False)
                 candidates = rows[np.unique(near)]
             if self.version == 2:

@@ -15,10 +15,10 @@ from sklearn.utils import check_random_state
 from equipoise.imblearn._nearest import (
     as_estimator,
     check_enough,
+    name_of,
     neighbors_of,
     neighbors_of_groups,
     neighbors_within,
-    plain,
 )
 from equipoise.imblearn._synthesis import Synthesis, draw, resampled
 
@@ -40,11 +40,6 @@ class KernelNeighbors:
         """Return (label, number of rows to add, rows of the class) for each class that gets new rows."""
         wanted = self.sampling_strategy_.items()  # type: ignore[attr-defined]
         return [(label, size, np.flatnonzero(y == label)) for label, size in wanted if size != 0]
-
-
-def _name_of(label: Any) -> str:
-    """Return what a message calls a class."""
-    return f"class {plain(label)!r}"
 
 
 class SMOTE(KernelNeighbors, theirs.SMOTE):
@@ -87,8 +82,8 @@ class SMOTE(KernelNeighbors, theirs.SMOTE):
         self._validate_estimator()
         plan = []
         for label, size, rows in self._targets(y):
-            check_enough(self.nn_k_, len(rows), "k_neighbors", _name_of(label))
-            found = neighbors_within(self.nn_k_, X, rows)
+            check_enough(self.nn_k_, len(rows), "k_neighbors", name_of(label))
+            found = neighbors_within(self.nn_k_, X[rows])
             parents, neighbors, gaps = draw(self.random_state, found, size)
             plan.append(Synthesis(label, rows[parents], rows[neighbors], gaps))
         return resampled(X, y, plan)
@@ -140,7 +135,7 @@ class BorderlineSMOTE(KernelNeighbors, theirs.BorderlineSMOTE):
                 continue
             self.in_danger_indices[label] = rows[danger]
             if self.kind == "borderline-1":
-                check_enough(self.nn_k_, len(rows), "k_neighbors", _name_of(label))
+                check_enough(self.nn_k_, len(rows), "k_neighbors", name_of(label))
                 of_class = X[rows]
                 self.nn_k_.fit(of_class)
                 found = rows[neighbors_of(self.nn_k_, of_class, np.flatnonzero(danger))]
@@ -219,7 +214,7 @@ class SVMSMOTE(KernelNeighbors, theirs.SVMSMOTE):
                 )
             danger = _in_danger(_others(neighbors_of(self.nn_m_, X, support), y, label), m)
 
-            check_enough(self.nn_k_, len(rows), "k_neighbors", _name_of(label))
+            check_enough(self.nn_k_, len(rows), "k_neighbors", name_of(label))
             of_class = X[rows]
             self.nn_k_.fit(of_class)
             inner = int(random.beta(10, 10) * (size + 1))
@@ -300,7 +295,7 @@ class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
             sparsities = np.array([self._find_cluster_sparsity(X[rows]) for rows in chosen])
             if not 0 < sparsities.sum() < math.inf:
                 raise ValueError(
-                    f"the density of a cluster is undefined for {_name_of(label)}: the rows in its clusters "
+                    f"the density of a cluster is undefined for {name_of(label)}: the rows in its clusters "
                     "are equal, or their distances too large for a float"
                 )
             weights = sparsities / sparsities.sum()
@@ -355,8 +350,8 @@ class ADASYN(KernelNeighbors, theirs.ADASYN):
             total = int(counts.sum())
             if not total:
                 raise ValueError("No samples will be generated with the provided ratio settings.")
-            check_enough(self.nn_, len(rows), "n_neighbors", _name_of(label))
-            found = neighbors_within(self.nn_, X, rows)
+            check_enough(self.nn_, len(rows), "n_neighbors", name_of(label))
+            found = neighbors_within(self.nn_, X[rows])
             parents = np.repeat(np.arange(len(rows)), counts)
             columns = random.choice(k, size=total)
             gaps = random.uniform(size=(total, 1))[:, 0]
