@@ -13,6 +13,7 @@ There is one module per subject, and a module imports only those above it::
     wording                                     names of types and positions in errors
     arguments  columns  files                   numbers and flags; columns and data sets; paths
     arrays                                      arrays, shapes, ids, out=
+    csr                                         the arrays of CSR matrices
     weights  negatives  points  reservoirs      one subject each
     smote
 """
@@ -91,7 +92,11 @@ from equipoise._validate.smote import (
     as_csr,
     as_gaps,
     as_parent_weights,
+    check_column_names,
+    check_finite,
     check_span,
+    refuse_missing,
+    refuse_missing_label,
     refuse_no_danger,
     refuse_no_safety,
 )
@@ -156,11 +161,13 @@ __all__ = [
     "check_addressable",
     "check_apart",
     "check_column",
+    "check_column_names",
     "check_dataset",
     "check_deviations",
     "check_enough",
     "check_enough_rows",
     "check_file_size",
+    "check_finite",
     "check_half_life",
     "check_keying",
     "check_no_column",
@@ -191,6 +198,8 @@ __all__ = [
     "refuse_column",
     "refuse_exhausted",
     "refuse_file",
+    "refuse_missing",
+    "refuse_missing_label",
     "refuse_mixed",
     "refuse_no_danger",
     "refuse_no_safety",

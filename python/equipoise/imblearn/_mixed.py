@@ -13,12 +13,15 @@ from imblearn.metrics.pairwise import ValueDifferenceMetric
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial.distance import cdist
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from equipoise import _validate
+from equipoise.imblearn._containers import Containers, columns_of, is_polars, plain
 from equipoise.imblearn._nearest import as_estimator, check_enough, is_kernel, name_of, threads
 from equipoise.imblearn._smote import KernelNeighbors
 from equipoise.imblearn._synthesis import Synthesis, draw, resampled
@@ -27,7 +30,7 @@ from equipoise.neighbors.search import mixed_neighbors, nearest_neighbors
 __all__ = ["SMOTEN", "SMOTENC"]
 
 
-class SMOTENC(KernelNeighbors, theirs.SMOTENC):
+class SMOTENC(Containers, KernelNeighbors, theirs.SMOTENC):
     """A drop-in `SMOTENC` whose memory does not grow with the number of categories.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTENC`. The notes of
@@ -59,15 +62,39 @@ class SMOTENC(KernelNeighbors, theirs.SMOTENC):
     array([0., 1., 2.])
     """
 
+    _frames_stay = True
+
+    def _validate_column_types(self, X: Any) -> None:
+        if not is_polars(X):
+            super()._validate_column_types(X)
+            return
+        every = np.arange(X.shape[1])
+        if isinstance(self.categorical_features, str):  # "auto"
+            chosen = [i for i in every if X.dtypes[i].base_type().__name__ in ("Categorical", "Enum")]
+        else:
+            _validate.check_column_names(self.categorical_features, X.columns)
+            at = dict(zip(X.columns, every, strict=True))
+            chosen = every[[at[c] if isinstance(c, str) else c for c in self.categorical_features]]
+        self.categorical_features_ = np.asarray(chosen, dtype=np.int64)
+        self.continuous_features_ = np.setdiff1d(every, self.categorical_features_)
+
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
+        X = plain(X)
+        if getattr(X, "dtype", None) == np.float16:  # which SciPy's matrices cannot hold
+            new, labels = self._fit_resample(X.astype(np.float32), y)
+            return new.astype(np.float16), labels
         self.n_features_ = X.shape[1]
         self._validate_column_types(X)
         self._validate_estimator()
 
-        numbers = check_array(_columns(X, self.continuous_features_), accept_sparse=["csr", "csc"])
+        numbers = check_array(columns_of(X, self.continuous_features_), accept_sparse=["csr", "csc"])
+        if numbers.dtype == object:  # text in a frame
+            numbers = numbers.astype(np.float64)
         if numbers.dtype.kind not in "iu" and numbers.dtype not in (np.float32, np.float64):
             return super()._fit_resample(X, y)
-        categories = _columns(X, self.categorical_features_)
+        if get_config()["assume_finite"]:
+            _validate.check_finite(numbers, self.continuous_features_)
+        categories = columns_of(X, self.categorical_features_)
         if self.categorical_encoder is None:
             self.categorical_encoder_ = OneHotEncoder(handle_unknown="ignore", dtype=numbers.dtype)
         else:
@@ -156,11 +183,6 @@ class SMOTENC(KernelNeighbors, theirs.SMOTENC):
         )
 
 
-def _columns(X: Any, columns: NDArray[np.int64]) -> Any:
-    """Return some columns of an array or a data frame."""
-    return X.iloc[:, columns] if hasattr(X, "iloc") else X[:, columns]
-
-
 def _codes(onehot: Any, sizes: list[int]) -> NDArray[np.int32] | None:
     """Return the code of each row and feature, or None if a row does not have exactly one 1 per feature."""
     onehot.eliminate_zeros()
@@ -211,7 +233,7 @@ def _counts(sorted_codes: NDArray[Any]) -> NDArray[np.int64]:
     return counts
 
 
-class SMOTEN(KernelNeighbors, theirs.SMOTEN):
+class SMOTEN(Containers, KernelNeighbors, theirs.SMOTEN):
     """A drop-in `SMOTEN` that needs no matrix of distances between all rows of a class.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTEN`. Distances between
@@ -277,7 +299,7 @@ class SMOTEN(KernelNeighbors, theirs.SMOTEN):
             labels.append(np.full(size, label, dtype=y.dtype))
         result = np.vstack(rows_out)
         if wanted is not None:
-            result = sparse.csr_matrix(result) if wanted == "csr" else sparse.csc_matrix(result)
+            result = sparse.csr_array(result) if wanted == "csr" else sparse.csc_array(result)
         return result, np.hstack(labels)
 
 

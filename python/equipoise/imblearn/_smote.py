@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.utils import check_random_state
 
+from equipoise.imblearn._containers import Containers
 from equipoise.imblearn._nearest import (
     as_estimator,
     check_enough,
@@ -42,7 +43,7 @@ class KernelNeighbors:
         return [(label, size, np.flatnonzero(y == label)) for label, size in wanted if size != 0]
 
 
-class SMOTE(KernelNeighbors, theirs.SMOTE):
+class SMOTE(Containers, KernelNeighbors, theirs.SMOTE):
     """A drop-in `SMOTE` that is faster and needs less memory, with the same rows for a `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTE`. Equal distances are ordered
@@ -89,7 +90,7 @@ class SMOTE(KernelNeighbors, theirs.SMOTE):
         return resampled(X, y, plan)
 
 
-class BorderlineSMOTE(KernelNeighbors, theirs.BorderlineSMOTE):
+class BorderlineSMOTE(Containers, KernelNeighbors, theirs.BorderlineSMOTE):
     """A drop-in `BorderlineSMOTE`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.BorderlineSMOTE`. The notes of
@@ -161,7 +162,7 @@ def _in_danger(others: NDArray[np.int64], m: int) -> NDArray[np.bool_]:
     return (others >= m / 2) & (others < m)
 
 
-class SVMSMOTE(KernelNeighbors, theirs.SVMSMOTE):
+class SVMSMOTE(Containers, KernelNeighbors, theirs.SVMSMOTE):
     """A drop-in `SVMSMOTE`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.SVMSMOTE`. The notes of
@@ -227,7 +228,7 @@ class SVMSMOTE(KernelNeighbors, theirs.SVMSMOTE):
         return resampled(X, y, plan)
 
 
-class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
+class KMeansSMOTE(Containers, KernelNeighbors, theirs.KMeansSMOTE):
     """A drop-in `KMeansSMOTE`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.KMeansSMOTE`. The notes of
@@ -306,7 +307,7 @@ class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
         return resampled(X, y, plan)
 
 
-class ADASYN(KernelNeighbors, theirs.ADASYN):
+class ADASYN(Containers, KernelNeighbors, theirs.ADASYN):
     """A drop-in `ADASYN`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.ADASYN`. The notes of :class:`SMOTE`
