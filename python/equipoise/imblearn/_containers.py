@@ -98,12 +98,15 @@ class Containers:
         return rows if is_polars(X) else rows.reset_index(drop=True)
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, NDArray[Any], bool]:
-        X, y = X.frame if isinstance(X, Given) else _canonical(X), _labels(y)
+        frame = X.frame if isinstance(X, Given) else X
+        X, y = _canonical(frame), _labels(y)
         if self._frames_stay and is_polars(X):
             y, one_hot = check_target_type(y, indicate_one_vs_all=True)
             validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
         else:
             X, y, one_hot = super()._check_X_y(X if self._frames_stay else plain(X), y)  # type: ignore[misc]
+        if is_polars(frame):  # old versions of scikit-learn do not read the names of recent ones of polars
+            self.feature_names_in_ = np.asarray(frame.columns, dtype=object)
         if get_config()["assume_finite"] and not self._frames_stay:
             _validate.check_finite(X)  # here, since later rows are counted within their class
         return X, _native(y), one_hot
@@ -161,7 +164,7 @@ def _labels(y: Any) -> Any:
         _validate.refuse_missing_label(missing[0])
     if library == "polars":
         return y.to_numpy()
-    return y if y.ndim == 1 or y.shape[1] == 1 else y.to_numpy()
+    return y if y.ndim == 1 or y.shape[1] == 1 else plain(y).to_numpy()
 
 
 def _missing(x: Any) -> tuple[int, Any] | None:

@@ -70,12 +70,12 @@ class SMOTENC(Containers, KernelNeighbors, theirs.SMOTENC):
             return
         every = np.arange(X.shape[1])
         if isinstance(self.categorical_features, str):  # "auto"
-            chosen = [i for i in every if X.dtypes[i].base_type().__name__ in ("Categorical", "Enum")]
+            chosen = [dtype.base_type().__name__ in ("Categorical", "Enum") for dtype in X.dtypes]
         else:
             _validate.check_column_names(self.categorical_features, X.columns)
             at = dict(zip(X.columns, every, strict=True))
-            chosen = every[[at[c] if isinstance(c, str) else c for c in self.categorical_features]]
-        self.categorical_features_ = np.asarray(chosen, dtype=np.int64)
+            chosen = [at[c] if isinstance(c, str) else c for c in self.categorical_features]
+        self.categorical_features_ = every[chosen]
         self.continuous_features_ = np.setdiff1d(every, self.categorical_features_)
 
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:

@@ -11,9 +11,11 @@ import numpy as np
 import sklearn.neighbors
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from equipoise import _validate
 from equipoise.neighbors.search import nearest_neighbors
 
 __all__ = ["NearestNeighbors"]
@@ -215,6 +217,8 @@ def is_kernel(nn: Any, X: Any) -> bool:
 
 def _as_floats(X: NDArray[Any]) -> NDArray[Any]:
     """Return a matrix as native float32, if it is that, else as float64."""
+    if get_config()["assume_finite"]:
+        _validate.check_finite(X)
     native = X.dtype.newbyteorder("=")
     return X.astype(native if native in (np.float32, np.float64) else np.float64, copy=False)
 

@@ -316,6 +316,16 @@ def test_bad_queries_are_refused(queries, k, error, text):
         NearestNeighbors().fit(points()).kneighbors(queries, k)
 
 
+def test_bad_values_are_refused_where_scikit_learn_does_not_look():
+    X = points()
+    X[7, 2] = np.inf
+    with sklearn.config_context(assume_finite=True):
+        with pytest.raises(ValueError, match=r"X\[7, 2\] must be finite, got inf"):
+            NearestNeighbors().fit(X)
+        with pytest.raises(ValueError, match=r"X\[2, 2\] must be finite, got inf"):
+            NearestNeighbors().fit(points()).kneighbors(X[5:9])
+
+
 def test_scikit_learns_own_checks_pass():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
