@@ -83,36 +83,10 @@ class SMOTENC(Containers, KernelNeighbors, theirs.SMOTENC):
         if getattr(X, "dtype", None) == np.float16:  # which SciPy's matrices cannot hold
             new, labels = self._fit_resample(X.astype(np.float32), y)
             return new.astype(np.float16), labels
-        self.n_features_ = X.shape[1]
-        self._validate_column_types(X)
-        self._validate_estimator()
-
-        numbers = check_array(columns_of(X, self.continuous_features_), accept_sparse=["csr", "csc"])
-        if numbers.dtype == object:  # text in a frame
-            numbers = numbers.astype(np.float64)
+        numbers = self._numbers(X)
         if numbers.dtype.kind not in "iu" and numbers.dtype not in (np.float32, np.float64):
             return super()._fit_resample(X, y)
-        if get_config()["assume_finite"]:
-            _validate.check_finite(numbers, self.continuous_features_)
-        categories = columns_of(X, self.categorical_features_)
-        if self.categorical_encoder is None:
-            self.categorical_encoder_ = OneHotEncoder(handle_unknown="ignore", dtype=numbers.dtype)
-        else:
-            self.categorical_encoder_ = clone(self.categorical_encoder)
-        onehot = self.categorical_encoder_.fit_transform(
-            categories.toarray() if sparse.issparse(categories) else categories
-        )
-        onehot = sparse.csr_matrix(onehot, dtype=numbers.dtype)
-        sizes = [len(values) for values in self.categorical_encoder_.categories_]
-        if onehot.shape[1] != sum(sizes):
-            raise ValueError(
-                "SMOTENC requires a one-hot encoding with one column per category for the categorical "
-                f"features. The provided `categorical_encoder` produced {onehot.shape[1]} columns for "
-                f"{sum(sizes)} categories. This happens when the encoder drops columns (e.g. "
-                "`OneHotEncoder(drop=...)`) or merges infrequent categories, which is not "
-                "supported. Pass an encoder that keeps all categories, such as "
-                "`OneHotEncoder(handle_unknown='ignore')`."
-            )
+        onehot, sizes = self._onehot(X, numbers.dtype)
         codes = _codes(onehot, sizes)
         if codes is None:
             # The user's own encoding leaves out a category or weights it.
@@ -145,6 +119,41 @@ class SMOTENC(Containers, KernelNeighbors, theirs.SMOTENC):
         if sparse.issparse(new):
             return sparse.hstack((new, decoded), format="csr")[:, order], labels
         return np.hstack((new, decoded))[:, order], labels
+
+    def _numbers(self, X: Any) -> Any:
+        """Return the columns of numbers, after a check of the columns and of the estimator."""
+        self.n_features_ = X.shape[1]
+        self._validate_column_types(X)
+        self._validate_estimator()
+        numbers = check_array(columns_of(X, self.continuous_features_), accept_sparse=["csr", "csc"])
+        if numbers.dtype == object:  # text in a frame
+            numbers = numbers.astype(np.float64)
+        if get_config()["assume_finite"]:
+            _validate.check_finite(numbers, self.continuous_features_)
+        return numbers
+
+    def _onehot(self, X: Any, dtype: np.dtype[Any]) -> tuple[Any, list[int]]:
+        """Return the columns of categories, encoded by the encoder, and the numbers of their categories."""
+        categories = columns_of(X, self.categorical_features_)
+        if self.categorical_encoder is None:
+            self.categorical_encoder_ = OneHotEncoder(handle_unknown="ignore", dtype=dtype)
+        else:
+            self.categorical_encoder_ = clone(self.categorical_encoder)
+        onehot = self.categorical_encoder_.fit_transform(
+            categories.toarray() if sparse.issparse(categories) else categories
+        )
+        onehot = sparse.csr_matrix(onehot, dtype=dtype)
+        sizes = [len(values) for values in self.categorical_encoder_.categories_]
+        if onehot.shape[1] != sum(sizes):
+            raise ValueError(
+                "SMOTENC requires a one-hot encoding with one column per category for the categorical "
+                f"features. The provided `categorical_encoder` produced {onehot.shape[1]} columns for "
+                f"{sum(sizes)} categories. This happens when the encoder drops columns (e.g. "
+                "`OneHotEncoder(drop=...)`) or merges infrequent categories, which is not "
+                "supported. Pass an encoder that keeps all categories, such as "
+                "`OneHotEncoder(handle_unknown='ignore')`."
+            )
+        return onehot, sizes
 
     def _neighbors(
         self, numbers: Any, codes: NDArray[np.int32], onehot: Any, rows: NDArray[np.int64], weight: Any
