@@ -139,19 +139,32 @@ def columns_of(X: Any, columns: NDArray[np.int64]) -> Any:
 
 
 def plain(X: Any) -> Any:
-    """Return a frame of pandas with NumPy columns for those that are nullable or backed by pyarrow."""
-    if _library_of(X) != "pandas":
+    """Return a frame with NumPy columns for those that are nullable or backed by pyarrow, and no decimals."""
+    if not _library_of(X) or not hasattr(X, "columns"):
         return X
+    if is_polars(X):
+        decimals = [name for name, dtype in zip(X.columns, X.dtypes, strict=True) if dtype.is_decimal()]
+        return X.cast(dict.fromkeys(decimals, sys.modules["polars"].Float64))
     made = X
     for i, dtype in enumerate(X.dtypes):
-        wanted = getattr(dtype, "numpy_dtype", None)
-        if getattr(wanted, "kind", "") in ("b", "i", "u", "f"):
-            column = X.iloc[:, i]
-            missing = column.isna().any()
-            values = column.to_numpy(np.float64, na_value=np.nan) if missing else column.to_numpy(wanted)
-            made = X.copy(deep=False) if made is X else made
-            made.isetitem(i, values)
+        if hasattr(dtype, "na_value") and hasattr(dtype, "construct_array_type"):
+            values = _plain_values(X.iloc[:, i], dtype)
+            if values is not None:
+                made = X.copy(deep=False) if made is X else made
+                made.isetitem(i, values)
     return made
+
+
+def _plain_values(column: Any, dtype: Any) -> NDArray[Any] | None:
+    """Return a column of an extension dtype as an array, or None where scikit-learn reads it as it is."""
+    wanted, missing = getattr(dtype, "numpy_dtype", None), column.isna().any()
+    if str(dtype).startswith("decimal"):
+        wanted = np.dtype(np.float64)
+    if getattr(wanted, "kind", "") in ("b", "i", "u", "f"):
+        return column.to_numpy(np.float64, na_value=np.nan) if missing else column.to_numpy(wanted)
+    # Encoders cannot compare text with the missing value of pandas, but take None as a category.
+    unordered = missing and repr(dtype.na_value) == "<NA>"
+    return column.to_numpy(object, na_value=None) if unordered else None
 
 
 def _labels(y: Any) -> Any:

@@ -203,6 +203,15 @@ def test_missing_labels_are_refused_with_their_place():
             ours.RandomUnderSampler().fit_resample(X[:150], polars.Series("y", labels))
 
 
+def test_a_series_is_no_table():
+    X, y = blobs(10)
+    for name in ("pandas", "polars"):
+        library = pytest.importorskip(name, reason=f"{name} is not installed")
+        for sampler in (ours.SMOTE(), ours.TomekLinks()):
+            with pytest.raises(ValueError, match=r"Expected (a 2-dimensional container|2D array)"):
+                sampler.fit_resample(library.Series(X[:, 0]), y)
+
+
 def test_unknown_columns_of_a_polars_frame_are_named():
     polars = pytest.importorskip("polars", reason="polars is not installed")
     X, y = mixed(3)

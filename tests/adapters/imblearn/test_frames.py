@@ -324,6 +324,44 @@ def test_categories_of_polars_columns_of_any_kind():
             np.testing.assert_array_equal(labels, same_labels)
 
 
+@pytest.mark.parametrize("kind", ["string", "string[pyarrow]", "Int64", "polars text", "polars numbers"])
+def test_a_missing_category_is_a_category(kind):
+    """imbalanced-learn cannot sort text with the missing value of pandas, but takes None."""
+    X, y = mixed(3)
+    numeric = kind in ("Int64", "polars numbers")
+    k = [None if c == 0 else int(c) if numeric else f"c{c:.0f}" for c in X[:, 0]]
+    array = np.column_stack([X[:, 1].astype(object), np.array(k, dtype=object)])
+    wanted = THEIRS["SMOTENC"]([1], random_state=3).fit_resample(array, y)[0][:, 1]
+    if kind.startswith("polars"):
+        polars = pytest.importorskip("polars", reason="polars is not installed")
+        frame = polars.DataFrame({"x": X[:, 1], "k": polars.Series(k)})
+        new = ours.SMOTENC(["k"], random_state=3).fit_resample(frame, y)[0]
+        assert new.schema == frame.schema
+        assert new["k"].to_list() == wanted.tolist()
+        return
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    frame = pandas.DataFrame({"x": X[:, 1], "k": pandas.Series(k, dtype=kind)})
+    new = ours.SMOTENC(["k"], random_state=3).fit_resample(frame, y)[0]
+    assert list(new.dtypes) == list(frame.dtypes)
+    assert new["k"].to_numpy(object, na_value=None).tolist() == wanted.tolist()
+
+
+def test_decimals_are_rounded_to_their_digits():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    X, y = blobs(4)
+    X = np.rint(X * 100) / 100
+    wanted = ours.SMOTE(random_state=1).fit_resample(X, y)[0][:, 0]
+    decimals = polars.DataFrame(X, schema=list("abcde")).cast(polars.Decimal(10, 2))
+    dtype = pandas.ArrowDtype(pyarrow.decimal128(10, 2))
+    for frame in (decimals, pandas.DataFrame(X, columns=list("abcde")).astype(dtype)):
+        new = ours.SMOTE(random_state=1).fit_resample(frame, y)[0]
+        assert list(new.dtypes) == list(frame.dtypes)
+        np.testing.assert_allclose(np.asarray(new["a"], dtype=float), wanted, atol=0.00501)
+
+
 def test_an_encoder_that_is_no_one_hot_encoder_takes_polars_frames():
     """imbalanced-learn's own code runs then."""
     polars = pytest.importorskip("polars", reason="polars is not installed")
