@@ -387,6 +387,20 @@ def test_exclude_accepts_a_scipy_matrix():
         NegativeSampler(4, exclude=matrix.tocsc())
 
 
+@pytest.mark.parametrize("form", [tuple, list, np.array])
+def test_what_lies_behind_the_last_row_of_exclude_is_ignored(form):
+    """SciPy ignores it, too: a matrix may have more room than entries."""
+    indptr, indices = cases.csr([[3, 1], [0]])
+    wanted = NegativeSampler(EXACT, exclude=(indptr, indices)).sample([0, 1], 5)
+    behind = form([*indices.tolist(), 99, -7])
+    assert equal(NegativeSampler(EXACT, exclude=(indptr, behind)).sample([0, 1], 5), wanted)
+    sparse = pytest.importorskip("scipy.sparse")
+    for kind in (sparse.csr_matrix, sparse.csr_array):
+        matrix = kind((np.zeros(3), indices, indptr), shape=(2, 4))
+        matrix.indices = np.append(matrix.indices, [99, -7]).astype(matrix.indices.dtype)
+        assert equal(NegativeSampler(EXACT, exclude=matrix).sample([0, 1], 5), wanted)
+
+
 def test_exclude_ids_may_have_one_dimension():
     sampler = NegativeSampler(EXACT)
     keys = [1, 2, 3]

@@ -67,7 +67,7 @@ CALLS = [
     (
         lambda: equipoise.NegativeSampler(5, exclude=([0, 3], [0, 1])),
         ValueError,
-        r"exclude indptr\[1\] must be 2, the number of indices, got 3",
+        r"exclude indices must have at least indptr\[1\] = 3 entries, got 2",
     ),
     (
         lambda: equipoise.NegativeSampler(5, exclude=([0, 2], [0, 5])),

@@ -7,6 +7,7 @@ import pytest
 
 from equipoise import SmoteSampler
 from equipoise.smote import sampler as smote
+from equipoise.smote.interpolation import interpolate_csr
 from support.synthetic import VARIANTS, check_formula, parts, points, variants
 
 
@@ -98,6 +99,17 @@ def test_the_layout_of_X_does_not_matter():
     assert not odd.flags.aligned
     for form in (wide[:, 1::2], np.asfortranarray(X), X[::-1].copy()[::-1], frozen, X.astype(">f4"), odd):
         assert SmoteSampler(form).sample(100).tobytes() == wanted
+
+
+def test_what_lies_behind_the_last_row_of_a_csr_matrix_is_ignored():
+    """SciPy ignores it, too: a matrix may have more room than entries."""
+    matrix = np.array([4.0, 2.0, 1.0]), np.array([1, 0, 1]), np.array([0, 1, 3])
+    pairs = [0, 1], [1, 0], np.array([0.25, 0.5])
+    longer = np.append(matrix[0], [np.nan, 5]), np.append(matrix[1], [-1, 0, 9]), matrix[2]
+    for lists in (False, True):
+        given = [a.tolist() for a in longer] if lists else longer
+        for a, b in zip(interpolate_csr(*given, *pairs), interpolate_csr(*matrix, *pairs), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_X_is_not_copied():

@@ -263,7 +263,7 @@ CASES = [
     (
         lambda: interpolate_csr(*CSR[:2], [0, 2, 2, 5], ROWS, ROWS, GAPS),
         ValueError,
-        r"indptr\[3\] must be 4, the number of indices, got 5",
+        r"indices must have at least indptr\[3\] = 5 entries, got 4",
     ),
     (
         lambda: interpolate_csr(CSR[0], [0, 2, 3, 3], CSR[2], ROWS, ROWS, GAPS),
@@ -283,7 +283,7 @@ CASES = [
     (
         lambda: interpolate_csr(CSR[0][:3], *CSR[1:], ROWS, ROWS, GAPS),
         ValueError,
-        r"data must have shape \(4,\), like indices, got \(3,\)",
+        r"data must have at least indptr\[3\] = 4 entries, got 3",
     ),
     (
         lambda: interpolate_csr(np.array([1, INF, 1, 1], np.float32), *CSR[1:], ROWS, ROWS, GAPS),

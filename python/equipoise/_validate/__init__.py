@@ -14,7 +14,7 @@ There is one module per subject, and a module imports only those above it::
     arguments  files                            numbers and flags; paths
     containers                                  what an object holds: NumPy, torch, pandas, polars, Arrow
     arrays  columns                             arrays, shapes, ids, out=; columns and data sets
-    weights
+    csr  weights                                the arrays of CSR matrices; weights
     negatives  points  reservoirs               one subject each
     smote
 """
@@ -108,7 +108,11 @@ from equipoise._validate.smote import (
     as_csr,
     as_gaps,
     as_parent_weights,
+    check_column_names,
+    check_finite,
     check_span,
+    refuse_missing,
+    refuse_missing_label,
     refuse_no_danger,
     refuse_no_safety,
 )
@@ -180,11 +184,13 @@ __all__ = [
     "check_addressable",
     "check_apart",
     "check_column",
+    "check_column_names",
     "check_dataset",
     "check_deviations",
     "check_enough",
     "check_enough_rows",
     "check_file_size",
+    "check_finite",
     "check_half_life",
     "check_keying",
     "check_no_column",
@@ -217,6 +223,8 @@ __all__ = [
     "refuse_changed_map",
     "refuse_exhausted",
     "refuse_file",
+    "refuse_missing",
+    "refuse_missing_label",
     "refuse_mixed",
     "refuse_no_danger",
     "refuse_no_safety",

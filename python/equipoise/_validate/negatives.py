@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from equipoise._validate.arguments import as_choice, as_count
 from equipoise._validate.arrays import as_array, as_ids, check_range, integers
+from equipoise._validate.csr import as_entries, as_indptr
 from equipoise._validate.weights import Weights, as_weights
 from equipoise._validate.wording import Int64s, has, kind_of, place
 
@@ -31,22 +32,10 @@ def as_exclude(exclude: Any, n: int) -> tuple[Int64s, NDArray[np.uint32]]:
         raise TypeError(
             f"exclude must be a pair (indptr, indices) or a SciPy CSR matrix, got {kind_of(exclude)}"
         )
-    indptr = as_ids(exclude[0], "exclude indptr", lower=-(2**63))
-    if indptr.size == 0 or indptr[0] != 0:
-        raise ValueError(f"exclude indptr[0] must be 0, got {indptr[0] if indptr.size else 'an empty array'}")
-    falls = indptr[1:] < indptr[:-1]
-    if falls.any():
-        at = int(falls.argmax()) + 1
-        raise ValueError(
-            f"exclude indptr[{at}] must be >= indptr[{at - 1}] = {indptr[at - 1]}, got {indptr[at]}"
-        )
-    indices = np.array(integers(exclude[1], "exclude indices", (1,)))  # check a copy, as in as_ids
+    indptr = as_indptr(exclude[0], "exclude indptr")
+    entries = as_entries(exclude[1], "exclude indices", indptr)
+    indices = np.array(integers(entries, "exclude indices", (1,)))  # check a copy, as in as_ids
     check_range(indices, "exclude indices", 0, n)
-    if indptr[-1] != indices.size:
-        raise ValueError(
-            f"exclude indptr[{indptr.size - 1}] must be {indices.size}, the number of indices, "
-            f"got {indptr[-1]}"
-        )
     return indptr, indices.astype(np.uint32)
 
 

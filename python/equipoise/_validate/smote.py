@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise._validate.arrays import as_array, as_ids, is_kind, refuse_dtype
+from equipoise._validate.csr import as_entries, as_indptr
 from equipoise._validate.weights import Weights, as_weights
-from equipoise._validate.wording import Int64s, kind_of
+from equipoise._validate.wording import Int64s, first_bad, kind_of
 
 
 def check_span(rows: NDArray[Any], name: str = "X") -> None:
@@ -63,23 +64,13 @@ def as_gaps(gaps: Any, length: int, dtype: np.dtype[Any]) -> NDArray[Any]:
 def as_csr(data: Any, indices: Any, indptr: Any) -> tuple[NDArray[Any], Int64s, Int64s]:
     """Return the arrays of a CSR matrix with finite entries and increasing columns in each row.
 
-    The integer arrays are copies.
+    The integer arrays are copies. Entries behind the last row are no part of the matrix.
     """
-    ptr = as_ids(indptr, "indptr", lower=-(2**63))
-    if ptr.size == 0 or ptr[0] != 0:
-        raise ValueError(f"indptr[0] must be 0, got {ptr[0] if ptr.size else 'an empty array'}")
-    falls = ptr[1:] < ptr[:-1]
-    if falls.any():
-        at = int(falls.argmax()) + 1
-        raise ValueError(f"indptr[{at}] must be >= indptr[{at - 1}] = {ptr[at - 1]}, got {ptr[at]}")
-    ids = as_ids(indices, "indices")
-    if ptr[-1] != ids.size:
-        raise ValueError(f"indptr[{ptr.size - 1}] must be {ids.size}, the number of indices, got {ptr[-1]}")
-    values = as_array(data, "data", "float32 or float64")
+    ptr = as_indptr(indptr, "indptr")
+    ids = as_ids(as_entries(indices, "indices", ptr), "indices")
+    values = as_array(as_entries(data, "data", ptr), "data", "float32 or float64")
     if not is_kind(values, "f") or values.dtype.itemsize not in (4, 8):
         refuse_dtype(values, data, "data", "float32 or float64")
-    if values.shape != ids.shape:
-        raise ValueError(f"data must have shape {ids.shape}, like indices, got {values.shape}")
     values = np.require(values, values.dtype.newbyteorder("="), ["C", "A"])
     good = np.isfinite(values)
     if not good.all():
@@ -96,6 +87,39 @@ def as_csr(data: Any, indices: Any, indptr: Any) -> tuple[NDArray[Any], Int64s, 
             f"got {ids[at]}: call .sum_duplicates() first"
         )
     return values, ids, ptr
+
+
+def check_finite(rows: Any, columns: Any = None, name: str = "X") -> None:
+    """Check that an array or sparse matrix is finite. `columns` are the columns' numbers, if not 0, 1, ..."""
+    values = rows.data if hasattr(rows, "tocoo") else rows
+    if values.dtype.kind != "f" or np.isfinite(values).all():
+        return
+    if hasattr(rows, "tocoo"):
+        entries = rows.tocoo()
+        at = int(np.isfinite(entries.data).argmin())
+        row, column, value = entries.row[at], entries.col[at], entries.data[at]
+    else:
+        row, column = first_bad(~np.isfinite(values))
+        value = values[row, column]
+    column = column if columns is None else columns[column]
+    raise ValueError(f"{name}[{row}, {column}] must be finite, got {value}")
+
+
+def check_column_names(columns: Any, names: list[str]) -> None:
+    """Check that those columns that are given by name are columns of the frame."""
+    for column in columns:
+        if isinstance(column, str) and column not in names:
+            raise ValueError(f"categorical_features must name columns of X, got {column!r}")
+
+
+def refuse_missing(row: int, column: Any, failure: Exception) -> NoReturn:
+    """Refuse a missing value in a data frame, before the reason that another library gives."""
+    raise ValueError(f"X has a missing value in row {row} of column {column!r}. {failure}") from None
+
+
+def refuse_missing_label(row: int) -> NoReturn:
+    """Refuse a label that is missing."""
+    raise ValueError(f"y[{row}] must be a label, got a missing value")
 
 
 def as_class_rows(y: Any, cls: Any, n: int) -> NDArray[np.bool_]:

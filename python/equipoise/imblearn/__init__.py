@@ -11,6 +11,9 @@ distances are equal; float32 rows agree up to their last digits. Change the impo
 >>> X, y = np.random.default_rng(0).normal(size=(100, 4)), np.repeat([0, 1], [90, 10])
 >>> model = make_pipeline(SMOTE(random_state=0), GaussianNB()).fit(X, y)
 
+Rows and labels may be arrays, lists, SciPy's sparse matrices and arrays, and frames and series of pandas or
+polars, and come back as the same. Columns may be nullable or backed by pyarrow.
+
 Where distances are equal (categories, counts, duplicates), the order of neighbors in imbalanced-learn depends
 on details of its search. Here it is the order of the indices. Known defects of imbalanced-learn are kept, so
 that a `random_state` gives the same rows, and the docstring of each class lists them.
@@ -18,16 +21,18 @@ that a `random_state` gives the same rows, and the docstring of each class lists
 
 The modules, and what they use::
 
-    _combined.py     SMOTEENN, SMOTETomek                       _smote, _selection
-    _mixed.py        SMOTENC, SMOTEN                            _smote, _nearest, _synthesis,
-                                                                equipoise.neighbors
-    _smote.py        SMOTE, BorderlineSMOTE, SVMSMOTE,          _nearest, _synthesis
-                     KMeansSMOTE, ADASYN
-    _selection.py    random over- and under-sampling,           _nearest
+    _combined.py     SMOTEENN, SMOTETomek                       _smote, _selection, _containers
+    _mixed.py        SMOTENC, SMOTEN                            _smote, _containers, _nearest,
+                                                                _synthesis, equipoise.neighbors
+    _smote.py        SMOTE, BorderlineSMOTE, SVMSMOTE,          _containers, _nearest,
+                     KMeansSMOTE, ADASYN                        _synthesis
+    _selection.py    random over- and under-sampling,           _containers, _nearest
                      TomekLinks, EditedNearestNeighbours,
                      NearMiss
     _nearest.py      NearestNeighbors, and how samplers         equipoise.neighbors
                      query any estimator
+    _containers.py   frames, sparse rows and byte orders,       equipoise
+                     in and out
     _synthesis.py    draws in imbalanced-learn's order,         equipoise.smote
                      and the new rows
 """

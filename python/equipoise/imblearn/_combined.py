@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import imblearn.combine as theirs
 
+from equipoise.imblearn._containers import Containers
 from equipoise.imblearn._selection import EditedNearestNeighbours, TomekLinks
 from equipoise.imblearn._smote import SMOTE
 
 __all__ = ["SMOTEENN", "SMOTETomek"]
 
 
-class SMOTEENN(theirs.SMOTEENN):
+class SMOTEENN(Containers, theirs.SMOTEENN):
     """A drop-in `SMOTEENN` that combines this package's :class:`SMOTE` and :class:`EditedNearestNeighbours`.
 
     Parameters and attributes are those of :class:`imblearn.combine.SMOTEENN`. The notes of the two classes on
@@ -35,7 +36,7 @@ class SMOTEENN(theirs.SMOTEENN):
             self.enn_ = EditedNearestNeighbours(sampling_strategy="all", n_jobs=self.n_jobs)
 
 
-class SMOTETomek(theirs.SMOTETomek):
+class SMOTETomek(Containers, theirs.SMOTETomek):
     """A drop-in `SMOTETomek` that combines this package's :class:`SMOTE` and :class:`TomekLinks`.
 
     Parameters and attributes are those of :class:`imblearn.combine.SMOTETomek`. The notes of the two classes

@@ -13,13 +13,16 @@ from imblearn.metrics.pairwise import ValueDifferenceMetric
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial.distance import cdist
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from equipoise.imblearn._nearest import NearestNeighbors, as_estimator, check_enough, plain, threads
+from equipoise import _validate
+from equipoise.imblearn._containers import Containers, columns_of, is_polars, plain
+from equipoise.imblearn._nearest import as_estimator, check_enough, is_kernel, name_of, threads
 from equipoise.imblearn._smote import KernelNeighbors
 from equipoise.imblearn._synthesis import Synthesis, draw, resampled
 from equipoise.neighbors.search import mixed_neighbors, nearest_neighbors
@@ -27,7 +30,7 @@ from equipoise.neighbors.search import mixed_neighbors, nearest_neighbors
 __all__ = ["SMOTEN", "SMOTENC"]
 
 
-class SMOTENC(KernelNeighbors, theirs.SMOTENC):
+class SMOTENC(Containers, KernelNeighbors, theirs.SMOTENC):
     """A drop-in `SMOTENC` whose memory does not grow with the number of categories.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTENC`. The notes of
@@ -59,33 +62,31 @@ class SMOTENC(KernelNeighbors, theirs.SMOTENC):
     array([0., 1., 2.])
     """
 
-    def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
-        self.n_features_ = X.shape[1]
-        self._validate_column_types(X)
-        self._validate_estimator()
+    _frames_stay = True
 
-        numbers = check_array(_columns(X, self.continuous_features_), accept_sparse=["csr", "csc"])
+    def _validate_column_types(self, X: Any) -> None:
+        if not is_polars(X):
+            super()._validate_column_types(X)
+            return
+        every = np.arange(X.shape[1])
+        if isinstance(self.categorical_features, str):  # "auto"
+            chosen = [dtype.base_type().__name__ in ("Categorical", "Enum") for dtype in X.dtypes]
+        else:
+            _validate.check_column_names(self.categorical_features, X.columns)
+            at = dict(zip(X.columns, every, strict=True))
+            chosen = [at[c] if isinstance(c, str) else c for c in self.categorical_features]
+        self.categorical_features_ = every[chosen]
+        self.continuous_features_ = np.setdiff1d(every, self.categorical_features_)
+
+    def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
+        X = plain(X)
+        if getattr(X, "dtype", None) == np.float16:  # which SciPy's matrices cannot hold
+            new, labels = self._fit_resample(X.astype(np.float32), y)
+            return new.astype(np.float16), labels
+        numbers = self._numbers(X)
         if numbers.dtype.kind not in "iu" and numbers.dtype not in (np.float32, np.float64):
             return super()._fit_resample(X, y)
-        categories = _columns(X, self.categorical_features_)
-        if self.categorical_encoder is None:
-            self.categorical_encoder_ = OneHotEncoder(handle_unknown="ignore", dtype=numbers.dtype)
-        else:
-            self.categorical_encoder_ = clone(self.categorical_encoder)
-        onehot = self.categorical_encoder_.fit_transform(
-            categories.toarray() if sparse.issparse(categories) else categories
-        )
-        onehot = sparse.csr_matrix(onehot, dtype=numbers.dtype)
-        sizes = [len(values) for values in self.categorical_encoder_.categories_]
-        if onehot.shape[1] != sum(sizes):
-            raise ValueError(
-                "SMOTENC requires a one-hot encoding with one column per category for the categorical "
-                f"features. The provided `categorical_encoder` produced {onehot.shape[1]} columns for "
-                f"{sum(sizes)} categories. This happens when the encoder drops columns (e.g. "
-                "`OneHotEncoder(drop=...)`) or merges infrequent categories, which is not "
-                "supported. Pass an encoder that keeps all categories, such as "
-                "`OneHotEncoder(handle_unknown='ignore')`."
-            )
+        onehot, sizes = self._onehot(X, numbers.dtype)
         codes = _codes(onehot, sizes)
         if codes is None:
             # The user's own encoding leaves out a category or weights it.
@@ -94,7 +95,7 @@ class SMOTENC(KernelNeighbors, theirs.SMOTENC):
         self.median_std_ = {}
         plan, votes = [], [codes]
         for label, size, rows in self._targets(y):
-            check_enough(self.nn_k_, len(rows), "k_neighbors", f"class {plain(label)!r}")
+            check_enough(self.nn_k_, len(rows), "k_neighbors", name_of(label))
             of_class = numbers[rows]
             variances = mean_variance_axis(sparse.csr_matrix(of_class), axis=0)[1]
             median = self.median_std_[label] = np.median(np.sqrt(variances))
@@ -119,12 +120,47 @@ class SMOTENC(KernelNeighbors, theirs.SMOTENC):
             return sparse.hstack((new, decoded), format="csr")[:, order], labels
         return np.hstack((new, decoded))[:, order], labels
 
+    def _numbers(self, X: Any) -> Any:
+        """Return the columns of numbers, after a check of the columns and of the estimator."""
+        self.n_features_ = X.shape[1]
+        self._validate_column_types(X)
+        self._validate_estimator()
+        numbers = check_array(columns_of(X, self.continuous_features_), accept_sparse=["csr", "csc"])
+        if numbers.dtype == object:  # text in a frame
+            numbers = numbers.astype(np.float64)
+        if get_config()["assume_finite"]:
+            _validate.check_finite(numbers, self.continuous_features_)
+        return numbers
+
+    def _onehot(self, X: Any, dtype: np.dtype[Any]) -> tuple[Any, list[int]]:
+        """Return the columns of categories, encoded by the encoder, and the numbers of their categories."""
+        categories = columns_of(X, self.categorical_features_)
+        if self.categorical_encoder is None:
+            self.categorical_encoder_ = OneHotEncoder(handle_unknown="ignore", dtype=dtype)
+        else:
+            self.categorical_encoder_ = clone(self.categorical_encoder)
+        onehot = self.categorical_encoder_.fit_transform(
+            categories.toarray() if sparse.issparse(categories) else categories
+        )
+        onehot = sparse.csr_matrix(onehot, dtype=dtype)
+        sizes = [len(values) for values in self.categorical_encoder_.categories_]
+        if onehot.shape[1] != sum(sizes):
+            raise ValueError(
+                "SMOTENC requires a one-hot encoding with one column per category for the categorical "
+                f"features. The provided `categorical_encoder` produced {onehot.shape[1]} columns for "
+                f"{sum(sizes)} categories. This happens when the encoder drops columns (e.g. "
+                "`OneHotEncoder(drop=...)`) or merges infrequent categories, which is not "
+                "supported. Pass an encoder that keeps all categories, such as "
+                "`OneHotEncoder(handle_unknown='ignore')`."
+            )
+        return onehot, sizes
+
     def _neighbors(
         self, numbers: Any, codes: NDArray[np.int32], onehot: Any, rows: NDArray[np.int64], weight: Any
     ) -> NDArray[np.int64]:
         """Return the neighbors of each row of a class, numbered within it."""
         nn = self.nn_k_
-        if isinstance(nn, NearestNeighbors) and nn.metric == "euclidean" and not sparse.issparse(numbers):
+        if is_kernel(nn, numbers):
             if numbers.dtype.kind in "iu":
                 numbers = numbers.astype(np.float64)
             mismatch = float(weight) * math.sqrt(2)
@@ -154,11 +190,6 @@ class SMOTENC(KernelNeighbors, theirs.SMOTENC):
         return np.asarray(
             encoder.inverse_transform(sparse.csr_matrix((data, columns, indptr), (len(codes), sum(sizes))))
         )
-
-
-def _columns(X: Any, columns: NDArray[np.int64]) -> Any:
-    """Return some columns of an array or a data frame."""
-    return X.iloc[:, columns] if hasattr(X, "iloc") else X[:, columns]
 
 
 def _codes(onehot: Any, sizes: list[int]) -> NDArray[np.int32] | None:
@@ -211,7 +242,7 @@ def _counts(sorted_codes: NDArray[Any]) -> NDArray[np.int64]:
     return counts
 
 
-class SMOTEN(KernelNeighbors, theirs.SMOTEN):
+class SMOTEN(Containers, KernelNeighbors, theirs.SMOTEN):
     """A drop-in `SMOTEN` that needs no matrix of distances between all rows of a class.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTEN`. Distances between
@@ -267,7 +298,7 @@ class SMOTEN(KernelNeighbors, theirs.SMOTEN):
 
         rows_out, labels = [X], [y]
         for label, size, rows in self._targets(y):
-            check_enough(self.nn_k_, len(rows), "k_neighbors", f"class {plain(label)!r}")
+            check_enough(self.nn_k_, len(rows), "k_neighbors", name_of(label))
             of_class = encoded[rows]
             found = _value_difference_neighbors(of_class.astype(np.intp), shares, self.nn_k_.n_neighbors)
             parents = check_random_state(self.random_state).choice(len(rows), size=size, replace=True)
@@ -277,7 +308,7 @@ class SMOTEN(KernelNeighbors, theirs.SMOTEN):
             labels.append(np.full(size, label, dtype=y.dtype))
         result = np.vstack(rows_out)
         if wanted is not None:
-            result = sparse.csr_matrix(result) if wanted == "csr" else sparse.csc_matrix(result)
+            result = sparse.csr_array(result) if wanted == "csr" else sparse.csc_array(result)
         return result, np.hstack(labels)
 
 

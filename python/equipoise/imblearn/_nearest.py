@@ -11,31 +11,49 @@ import numpy as np
 import sklearn.neighbors
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, clone
+from sklearn import get_config
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from equipoise import _validate
 from equipoise.neighbors.search import nearest_neighbors
 
 __all__ = ["NearestNeighbors"]
 
 
-class NearestNeighbors(BaseEstimator):
-    """An estimator of exact neighbors, with scikit-learn's `kneighbors` and `kneighbors_graph`.
+class NearestNeighbors(sklearn.neighbors.NearestNeighbors):
+    """A scikit-learn `NearestNeighbors` with the exact search of this package in the place of brute force.
 
     Any sampler of imbalanced-learn accepts it as ``k_neighbors`` or ``n_neighbors``. Unlike scikit-learn's,
-    its result is the same on every machine and for any number of threads: equal distances are ordered by
-    index.
+    its neighbors are the same on every machine and for any number of threads: equal distances are ordered by
+    index. It is a subclass, so that parameters, attributes, methods and messages are those of
+    :class:`sklearn.neighbors.NearestNeighbors`, except that `n_neighbors` may be given by position and that
+    two defaults differ.
+
+    The kernel searches for `kneighbors` and `kneighbors_graph` if `X` is dense, `algorithm` is "brute" and
+    the distance is Euclidean: `metric` is "euclidean", or "minkowski" with ``p=2``, without `metric_params`.
+    Everything else is left to scikit-learn.
 
     Parameters
     ----------
     n_neighbors : int, default 5
         The number of neighbors of each row, unless a call says otherwise.
+    radius : float, default 1.0
+        The radius of `radius_neighbors`.
+    algorithm : {"brute", "auto", "ball_tree", "kd_tree"}, default "brute"
+        With any other value than "brute", scikit-learn searches.
+    leaf_size : int, default 30
+        For scikit-learn's trees.
     metric : str or callable, default "euclidean"
-        Any other metric is left to scikit-learn, as is sparse `X`.
+        The distance, by any name that scikit-learn knows.
+    p : float, default 2
+        The exponent of the metric "minkowski".
+    metric_params : dict, default None
+        More arguments of the metric.
     n_jobs : int, default None
         The number of threads: -1 means one for each processor, -2 means one fewer, and None means the value
-        of the environment variable EQUIPOISE_NUM_THREADS, or one if it is not set. The result never depends
-        on it.
+        of the environment variable EQUIPOISE_NUM_THREADS, or one if it is not set. The kernel's result never
+        depends on it.
 
     Attributes
     ----------
@@ -45,6 +63,8 @@ class NearestNeighbors(BaseEstimator):
         Their names, if all are strings.
     n_samples_fit_ : int
         The number of rows seen by `fit`.
+    effective_metric_, effective_metric_params_
+        The metric in use, as in scikit-learn.
 
     See Also
     --------
@@ -60,10 +80,33 @@ class NearestNeighbors(BaseEstimator):
     (array([[0.1]]), array([[1]]))
     """
 
-    def __init__(self, n_neighbors: int = 5, *, metric: Any = "euclidean", n_jobs: int | None = None) -> None:
-        self.n_neighbors = n_neighbors
-        self.metric = metric
-        self.n_jobs = n_jobs
+    def __init__(
+        self,
+        n_neighbors: int = 5,
+        *,
+        radius: float = 1.0,
+        algorithm: str = "brute",
+        leaf_size: int = 30,
+        metric: Any = "euclidean",
+        p: float = 2,
+        metric_params: dict[str, Any] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        super().__init__(
+            n_neighbors=n_neighbors,
+            radius=radius,
+            algorithm=algorithm,
+            leaf_size=leaf_size,
+            metric=metric,
+            p=p,
+            metric_params=metric_params,
+            n_jobs=n_jobs,
+        )
+
+    def __setstate__(self, state: Any) -> None:
+        if "_theirs" in state:  # an old pickle: what was fitted is of another kind and must be fitted again
+            state = {name: state[name] for name in ("n_neighbors", "metric", "n_jobs")}
+        super().__setstate__({**type(self)().get_params(), **state})
 
     def fit(self, X: Any, y: Any = None) -> NearestNeighbors:
         """Store the rows to search.
@@ -71,8 +114,9 @@ class NearestNeighbors(BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n, d)
-            Finite numbers. float32 and float64 are searched as they are, and such arrays are not copied;
-            other types are converted to float64.
+            Finite numbers, or NaN as well if `metric` is "nan_euclidean". float32 and float64 are searched
+            as they are, and such arrays are not copied if they are in C order; the kernel converts other
+            types to float64. If `metric` is "precomputed", `X` holds distances.
         y : None
             Ignored, as in scikit-learn's neighbor searches.
 
@@ -84,9 +128,7 @@ class NearestNeighbors(BaseEstimator):
         Raises
         ------
         ValueError
-            If `X` is not a finite matrix, or `n_neighbors` is not positive.
-        TypeError
-            If `n_neighbors` is not an integer.
+            If a parameter is out of range, or `X` is not a finite matrix.
 
         Examples
         --------
@@ -94,40 +136,11 @@ class NearestNeighbors(BaseEstimator):
         >>> NearestNeighbors(n_neighbors=2).fit([[0.0], [2.0], [3.0]]).n_samples_fit_
         3
         """
-        _as_count(self.n_neighbors)
         threads(self.n_jobs)
-        self._theirs = None
-        if sparse.issparse(X) or self.metric != "euclidean":
-            X = validate_data(self, X, accept_sparse="csr")
-            theirs = sklearn.neighbors.NearestNeighbors(
-                n_neighbors=self.n_neighbors, metric=self.metric, n_jobs=self.n_jobs
-            )
-            self._theirs = theirs.fit(X)
-        else:
-            X = validate_data(self, X, dtype=(np.float64, np.float32))
-        self._rows = X
-        self._of: NDArray[np.int64] | None = None
-        self.n_samples_fit_: int = X.shape[0]
+        super().fit(X, y)
+        exact = self._tree is None and is_kernel(self, self._fit_X)
+        self._rows: NDArray[Any] | None = _as_floats(self._fit_X) if exact else None
         return self
-
-    def _fit_some(self, X: NDArray[Any], rows: NDArray[np.int64]) -> NearestNeighbors:
-        """Fit some rows of an array that has been checked, without keeping a copy of them."""
-        _as_count(self.n_neighbors)
-        threads(self.n_jobs)
-        self._theirs, self._rows, self._of = None, X, rows
-        self.n_features_in_, self.n_samples_fit_ = X.shape[1], len(rows)
-        return self
-
-    def _fitted(self) -> NDArray[Any]:
-        """Return the fitted rows."""
-        rows: NDArray[Any] = self._rows if self._of is None else self._rows[self._of]
-        return rows
-
-    def __getstate__(self) -> Any:
-        state = dict(super().__getstate__())
-        if state.get("_of") is not None:  # keep the fitted rows only, not all of X
-            state.update(_rows=self._fitted(), _of=None)
-        return state
 
     def kneighbors(self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True) -> Any:
         """Find the neighbors of each row, nearest first.
@@ -144,7 +157,7 @@ class NearestNeighbors(BaseEstimator):
         Returns
         -------
         distances : float64 ndarray of shape (m, n_neighbors)
-            Euclidean distances. Only returned if `return_distance` is True.
+            Only returned if `return_distance` is True.
         indices : int64 ndarray of shape (m, n_neighbors)
             Rows of the fitted `X`.
 
@@ -160,25 +173,29 @@ class NearestNeighbors(BaseEstimator):
         >>> nn.kneighbors([[2.0]], n_neighbors=2, return_distance=False)
         array([[1, 2]])
         """
-        check_is_fitted(self, "n_samples_fit_")
-        k = _as_count(self.n_neighbors if n_neighbors is None else n_neighbors)
-        if self._theirs is not None:
-            return self._theirs.kneighbors(X, k, return_distance)
+        check_is_fitted(self)
+        rows = self._rows
+        if rows is None:
+            return super().kneighbors(X, n_neighbors, return_distance)
+        k = self.n_neighbors if n_neighbors is None else n_neighbors
+        if not isinstance(k, Integral):
+            raise TypeError(f"n_neighbors does not take {type(k)} value, enter integer value")
+        if int(k) < 1:
+            raise ValueError(f"Expected n_neighbors > 0. Got {k}")
         queries = None
         if X is not None:
             # scikit-learn accepts sparse queries among dense rows.
             X = X.toarray() if sparse.issparse(X) else X
-            queries = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-        n, m = self.n_samples_fit_, self.n_samples_fit_ if queries is None else queries.shape[0]
-        if k > n - (queries is None):
+            queries = _as_floats(validate_data(self, X, reset=False))
+        n, m = len(rows), len(rows if queries is None else queries)
+        if int(k) > n - (queries is None):
             raise ValueError(
                 f"Expected n_neighbors {'<' if queries is None else '<='} n_samples_fit, but "
                 f"n_neighbors = {k}, n_samples_fit = {n}, n_samples = {m}"
             )
-        rows = self._fitted()
         if queries is not None and queries.dtype != rows.dtype:
             rows, queries = rows.astype(np.float64, copy=False), queries.astype(np.float64, copy=False)
-        found = nearest_neighbors(rows, k, queries=queries, n_threads=threads(self.n_jobs))
+        found = nearest_neighbors(rows, int(k), queries=queries, n_threads=threads(self.n_jobs))
         if not return_distance:
             return found.indices
         if rows.dtype == np.float64:
@@ -186,58 +203,24 @@ class NearestNeighbors(BaseEstimator):
         # As in scikit-learn, distances are float64 for float32 rows, too: NearMiss adds them up.
         return _distances(rows, rows if queries is None else queries, found.indices), found.indices
 
-    def kneighbors_graph(
-        self, X: Any = None, n_neighbors: int | None = None, mode: str = "connectivity"
-    ) -> sparse.csr_matrix:
-        """Return the neighbors of each row as a matrix.
 
-        Parameters
-        ----------
-        X, n_neighbors
-            As for `kneighbors`.
-        mode : {"connectivity", "distance"}
-            Whether the matrix holds ones or distances.
-
-        Returns
-        -------
-        graph : csr_matrix of shape (m, n)
-            `n_neighbors` entries in each row, nearest first.
-
-        Raises
-        ------
-        ValueError
-            As for `kneighbors`, or if `mode` has another value.
-
-        Examples
-        --------
-        >>> from equipoise.imblearn import NearestNeighbors
-        >>> NearestNeighbors(n_neighbors=1).fit([[0.0], [2.0], [3.0]]).kneighbors_graph().toarray()
-        array([[0., 1., 0.],
-               [0., 0., 1.],
-               [0., 1., 0.]])
-        """
-        if mode not in ("connectivity", "distance"):
-            raise ValueError(f"mode must be 'connectivity' or 'distance', got {mode!r}")
-        distances, indices = self.kneighbors(X, n_neighbors)
-        m, k = indices.shape
-        data = np.ones(m * k) if mode == "connectivity" else distances.ravel()
-        indptr = np.arange(0, m * k + 1, k)
-        return sparse.csr_matrix((data, indices.ravel(), indptr), shape=(m, self.n_samples_fit_))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.pairwise = self.metric == "precomputed"
-        return tags
+def is_kernel(nn: Any, X: Any) -> bool:
+    """Tell whether `nn` searches `X` with the kernel, which tells a row from its copies by the index."""
+    return (
+        isinstance(nn, NearestNeighbors)
+        and nn.algorithm == "brute"
+        and (nn.metric == "euclidean" or (nn.metric == "minkowski" and nn.p == 2))
+        and not nn.metric_params
+        and not sparse.issparse(X)
+    )
 
 
-def _as_count(n_neighbors: Any) -> int:
-    """Return a positive number of neighbors."""
-    if not isinstance(n_neighbors, Integral):
-        raise TypeError(f"n_neighbors must be an integer, got {type(n_neighbors).__name__}")
-    if n_neighbors < 1:
-        raise ValueError(f"n_neighbors must be at least 1, got {n_neighbors}")
-    return int(n_neighbors)
+def _as_floats(X: NDArray[Any]) -> NDArray[Any]:
+    """Return a matrix as native float32, if it is that, else as float64."""
+    if get_config()["assume_finite"]:
+        _validate.check_finite(X)
+    native = X.dtype.newbyteorder("=")
+    return X.astype(native if native in (np.float32, np.float64) else np.float64, copy=False)
 
 
 def threads(n_jobs: int | None) -> int | None:
@@ -274,14 +257,9 @@ def as_estimator(n_neighbors: Any, more: int = 1, **parameters: Any) -> Any:
     return clone(n_neighbors)
 
 
-def is_kernel(nn: Any, X: Any) -> bool:
-    """Tell whether `nn` searches `X` with the kernel, which tells a row from its copies by the index."""
-    return isinstance(nn, NearestNeighbors) and nn.metric == "euclidean" and not sparse.issparse(X)
-
-
-def plain(label: Any) -> Any:
-    """Return a label as the user wrote it: 'b', not np.str_('b')."""
-    return label.item() if isinstance(label, np.generic) else label
+def name_of(label: Any) -> str:
+    """Return what a message calls a class, with its label as the user wrote it: 'b', not np.str_('b')."""
+    return f"class {label.item() if isinstance(label, np.generic) else label!r}"
 
 
 def check_enough(nn: Any, rows: int, name: str, owner: str, more: int = 1) -> None:
@@ -297,15 +275,11 @@ def check_enough(nn: Any, rows: int, name: str, owner: str, more: int = 1) -> No
         )
 
 
-def neighbors_within(nn: Any, X: Any, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-    """Fit `nn` to `X`, or to some rows of it, and return their neighbors, numbered among them.
+def neighbors_within(nn: Any, X: Any) -> NDArray[np.int64]:
+    """Fit `nn` to `X` and return the neighbors of its rows: one column less than nn.n_neighbors.
 
-    A row is not its own neighbor, so there is one column less than nn.n_neighbors.
+    A row is not its own neighbor.
     """
-    if rows is not None and is_kernel(nn, X) and X.dtype in (np.float32, np.float64):
-        nn._fit_some(X, rows)
-        return _indices(nn.kneighbors(n_neighbors=nn.n_neighbors - 1, return_distance=False))
-    X = X if rows is None else X[rows]
     nn.fit(X)
     if is_kernel(nn, X):
         return _indices(nn.kneighbors(n_neighbors=nn.n_neighbors - 1, return_distance=False))

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.utils import check_consistent_length, check_random_state
 
+from equipoise.imblearn._containers import Containers, taken
 from equipoise.imblearn._nearest import (
     NearestNeighbors,
     as_estimator,
     check_enough,
     is_kernel,
+    name_of,
     neighbors_of_groups,
     neighbors_within,
-    plain,
 )
 
 __all__ = [
@@ -32,11 +33,6 @@ __all__ = [
 ]
 
 
-def _take(X: Any, rows: NDArray[np.int64]) -> Any:
-    """Return some rows of an array or a data frame."""
-    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
-
-
 def _by_class(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp], list[NDArray[np.int64]]]:
     """Return the labels, the place of each row's label among them, and the rows of each label."""
     labels, codes = np.unique(y, return_inverse=True)
@@ -44,7 +40,7 @@ def _by_class(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp], list[NDA
     return labels, codes, np.split(order, np.cumsum(np.bincount(codes))[:-1])
 
 
-class RandomOverSampler(their_over.RandomOverSampler):
+class RandomOverSampler(Containers, their_over.RandomOverSampler):
     """A drop-in `RandomOverSampler`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.RandomOverSampler`. A data frame's
@@ -65,6 +61,8 @@ class RandomOverSampler(their_over.RandomOverSampler):
     ['a', 'a', 'a', 'b', 'b', 'b']
     """
 
+    _frames_stay = True
+
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         if self.shrinkage is not None:
             return super()._fit_resample(X, y)
@@ -77,13 +75,13 @@ class RandomOverSampler(their_over.RandomOverSampler):
             rows = np.flatnonzero(y == label)
             chosen.append(rows[random.choice(len(rows), size=size, replace=True)])
         self.sample_indices_ = np.concatenate(chosen)
-        new = _take(X, self.sample_indices_)
+        new = taken(X, self.sample_indices_)
         if hasattr(new, "reset_index"):
             new = new.reset_index(drop=True)
         return new, y[self.sample_indices_]
 
 
-class RandomUnderSampler(their_under.RandomUnderSampler):
+class RandomUnderSampler(Containers, their_under.RandomUnderSampler):
     """A drop-in `RandomUnderSampler`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.under_sampling.RandomUnderSampler`.
@@ -102,6 +100,8 @@ class RandomUnderSampler(their_under.RandomUnderSampler):
     ['a', 'a', 'b', 'b']
     """
 
+    _frames_stay = True
+
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         check_consistent_length(X, y)
         random = check_random_state(self.random_state)
@@ -114,10 +114,10 @@ class RandomUnderSampler(their_under.RandomUnderSampler):
             else:
                 chosen.append(rows)
         self.sample_indices_ = np.concatenate(chosen)
-        return _take(X, self.sample_indices_), y[self.sample_indices_]
+        return taken(X, self.sample_indices_), y[self.sample_indices_]
 
 
-class TomekLinks(their_under.TomekLinks):
+class TomekLinks(Containers, their_under.TomekLinks):
     """A drop-in `TomekLinks` that runs one kernel search and no loop over rows.
 
     Parameters and attributes are those of :class:`imblearn.under_sampling.TomekLinks`; `n_jobs` is the
@@ -182,7 +182,7 @@ class TomekLinks(their_under.TomekLinks):
         return X[self.sample_indices_], y[self.sample_indices_]
 
 
-class EditedNearestNeighbours(their_under.EditedNearestNeighbours):
+class EditedNearestNeighbours(Containers, their_under.EditedNearestNeighbours):
     """A drop-in `EditedNearestNeighbours` that runs one kernel search and counts votes in arrays.
 
     Parameters and attributes are those of :class:`imblearn.under_sampling.EditedNearestNeighbours`; `n_jobs`
@@ -239,7 +239,7 @@ def _wins(around: NDArray[np.intp], agree: NDArray[np.bool_], code: np.intp) -> 
     return wins
 
 
-class NearMiss(their_under.NearMiss):
+class NearMiss(Containers, their_under.NearMiss):
     """A drop-in `NearMiss` that runs kernel searches, and version 2 in blocks of rows.
 
     Parameters and attributes are those of :class:`imblearn.under_sampling.NearMiss`; `n_jobs` is the number
@@ -281,7 +281,7 @@ class NearMiss(their_under.NearMiss):
         # If several classes are equally small, imbalanced-learn takes the one that occurs first.
         minority = min(range(len(labels)), key=lambda i: (len(groups[i]), groups[i][0]))
         own = groups[minority]
-        check_enough(self.nn_, len(own), "n_neighbors", f"class {plain(labels[minority])!r}", 0)
+        check_enough(self.nn_, len(own), "n_neighbors", name_of(labels[minority]), 0)
         self.nn_.fit(X[own])
         chosen = []
         for label, rows in zip(labels, groups, strict=True):
@@ -290,7 +290,7 @@ class NearMiss(their_under.NearMiss):
                 continue
             size, candidates = self.sampling_strategy_[label], rows
             if self.version == 3:
-                check_enough(self.nn_ver3_, len(rows), "n_neighbors_ver3", f"class {plain(label)!r}", 0)
+                check_enough(self.nn_ver3_, len(rows), "n_neighbors_ver3", name_of(label), 0)
                 near = self.nn_ver3_.fit(X[rows]).kneighbors(X[own], return_distance=False)
                 candidates = rows[np.unique(near)]
             if self.version == 2:

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.utils import check_random_state
 
+from equipoise.imblearn._containers import Containers
 from equipoise.imblearn._nearest import (
     as_estimator,
     check_enough,
+    name_of,
     neighbors_of,
     neighbors_of_groups,
     neighbors_within,
-    plain,
 )
 from equipoise.imblearn._synthesis import Synthesis, draw, resampled
 
@@ -42,12 +43,7 @@ class KernelNeighbors:
         return [(label, size, np.flatnonzero(y == label)) for label, size in wanted if size != 0]
 
 
-def _name_of(label: Any) -> str:
-    """Return what a message calls a class."""
-    return f"class {plain(label)!r}"
-
-
-class SMOTE(KernelNeighbors, theirs.SMOTE):
+class SMOTE(Containers, KernelNeighbors, theirs.SMOTE):
     """A drop-in `SMOTE` that is faster and needs less memory, with the same rows for a `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.SMOTE`. Equal distances are ordered
@@ -87,14 +83,14 @@ class SMOTE(KernelNeighbors, theirs.SMOTE):
         self._validate_estimator()
         plan = []
         for label, size, rows in self._targets(y):
-            check_enough(self.nn_k_, len(rows), "k_neighbors", _name_of(label))
-            found = neighbors_within(self.nn_k_, X, rows)
+            check_enough(self.nn_k_, len(rows), "k_neighbors", name_of(label))
+            found = neighbors_within(self.nn_k_, X[rows])
             parents, neighbors, gaps = draw(self.random_state, found, size)
             plan.append(Synthesis(label, rows[parents], rows[neighbors], gaps))
         return resampled(X, y, plan)
 
 
-class BorderlineSMOTE(KernelNeighbors, theirs.BorderlineSMOTE):
+class BorderlineSMOTE(Containers, KernelNeighbors, theirs.BorderlineSMOTE):
     """A drop-in `BorderlineSMOTE`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.BorderlineSMOTE`. The notes of
@@ -140,7 +136,7 @@ class BorderlineSMOTE(KernelNeighbors, theirs.BorderlineSMOTE):
                 continue
             self.in_danger_indices[label] = rows[danger]
             if self.kind == "borderline-1":
-                check_enough(self.nn_k_, len(rows), "k_neighbors", _name_of(label))
+                check_enough(self.nn_k_, len(rows), "k_neighbors", name_of(label))
                 of_class = X[rows]
                 self.nn_k_.fit(of_class)
                 found = rows[neighbors_of(self.nn_k_, of_class, np.flatnonzero(danger))]
@@ -166,7 +162,7 @@ def _in_danger(others: NDArray[np.int64], m: int) -> NDArray[np.bool_]:
     return (others >= m / 2) & (others < m)
 
 
-class SVMSMOTE(KernelNeighbors, theirs.SVMSMOTE):
+class SVMSMOTE(Containers, KernelNeighbors, theirs.SVMSMOTE):
     """A drop-in `SVMSMOTE`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.SVMSMOTE`. The notes of
@@ -219,7 +215,7 @@ class SVMSMOTE(KernelNeighbors, theirs.SVMSMOTE):
                 )
             danger = _in_danger(_others(neighbors_of(self.nn_m_, X, support), y, label), m)
 
-            check_enough(self.nn_k_, len(rows), "k_neighbors", _name_of(label))
+            check_enough(self.nn_k_, len(rows), "k_neighbors", name_of(label))
             of_class = X[rows]
             self.nn_k_.fit(of_class)
             inner = int(random.beta(10, 10) * (size + 1))
@@ -232,7 +228,7 @@ class SVMSMOTE(KernelNeighbors, theirs.SVMSMOTE):
         return resampled(X, y, plan)
 
 
-class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
+class KMeansSMOTE(Containers, KernelNeighbors, theirs.KMeansSMOTE):
     """A drop-in `KMeansSMOTE`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.KMeansSMOTE`. The notes of
@@ -300,7 +296,7 @@ class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
             sparsities = np.array([self._find_cluster_sparsity(X[rows]) for rows in chosen])
             if not 0 < sparsities.sum() < math.inf:
                 raise ValueError(
-                    f"the density of a cluster is undefined for {_name_of(label)}: the rows in its clusters "
+                    f"the density of a cluster is undefined for {name_of(label)}: the rows in its clusters "
                     "are equal, or their distances too large for a float"
                 )
             weights = sparsities / sparsities.sum()
@@ -311,7 +307,7 @@ class KMeansSMOTE(KernelNeighbors, theirs.KMeansSMOTE):
         return resampled(X, y, plan)
 
 
-class ADASYN(KernelNeighbors, theirs.ADASYN):
+class ADASYN(Containers, KernelNeighbors, theirs.ADASYN):
     """A drop-in `ADASYN`, with the same rows for the same `random_state`.
 
     Parameters and attributes are those of :class:`imblearn.over_sampling.ADASYN`. The notes of :class:`SMOTE`
@@ -355,8 +351,8 @@ class ADASYN(KernelNeighbors, theirs.ADASYN):
             total = int(counts.sum())
             if not total:
                 raise ValueError("No samples will be generated with the provided ratio settings.")
-            check_enough(self.nn_, len(rows), "n_neighbors", _name_of(label))
-            found = neighbors_within(self.nn_, X, rows)
+            check_enough(self.nn_, len(rows), "n_neighbors", name_of(label))
+            found = neighbors_within(self.nn_, X[rows])
             parents = np.repeat(np.arange(len(rows)), counts)
             columns = random.choice(k, size=total)
             gaps = random.uniform(size=(total, 1))[:, 0]

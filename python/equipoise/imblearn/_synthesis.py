@@ -73,15 +73,14 @@ def _interpolated_like_imblearn(X: Any, new: Synthesis) -> Any:
 
 def resampled(X: Any, y: NDArray[Any], plan: Sequence[Synthesis]) -> tuple[Any, NDArray[Any]]:
     """Return the given rows and then the new ones. Each array is made once, at its final size."""
+    if X.dtype == np.bool_:  # every number but 0 is true, as in a frame with other columns
+        new, labels = resampled(X.astype(np.float64), y, plan)
+        return new.astype(np.bool_), labels
     labels = np.concatenate([y, *(np.full(len(new.gaps), new.label, dtype=y.dtype) for new in plan)])
     if sparse.issparse(X):
         rows = X.tocsr()
-        if not rows.has_canonical_format:
-            rows = rows.copy()  # it may belong to the caller
-            rows.sum_duplicates()
         parts = [rows, *(interpolated(rows, new) for new in plan)]
-        # Old versions of SciPy stack sparse arrays into a matrix.
-        return type(X)(sparse.vstack(parts, format=X.format, dtype=X.dtype)), labels
+        return sparse.vstack(parts, format=X.format, dtype=X.dtype), labels
     out = np.empty((len(labels), X.shape[1]), X.dtype)
     out[: len(y)] = X
     begin = len(y)

@@ -132,7 +132,7 @@ def interpolate_csr(
         Finite.
     indices : integer array of shape (nnz,)
         The columns, increasing and without repeats within each row, as in a SciPy matrix after
-        ``sum_duplicates()``.
+        ``sum_duplicates()``. Entries of ``data`` and ``indices`` behind the last row are ignored.
     indptr : integer array of shape (n + 1,)
     parents, neighbors : integer arrays of shape (m,)
         Rows of the matrix.

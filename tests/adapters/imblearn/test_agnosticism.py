@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("imblearn", reason="imbalanced-learn is not installed (extra 'imblearn')")
 import imblearn.over_sampling
+import imblearn.under_sampling
+import sklearn.neighbors
 
 import equipoise.imblearn as ours
 from support.imblearn_cases import (
@@ -95,6 +97,41 @@ def test_neighbors_may_come_from_any_estimator(name, key, attribute, default, mo
             assert getattr(sampler, attribute) is not nn
             np.testing.assert_allclose(got[0], wanted[0], rtol=1e-9)
             np.testing.assert_array_equal(got[1], wanted[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "n"),
+    [
+        ("SMOTE", "k_neighbors", 6),
+        ("ADASYN", "n_neighbors", 6),
+        ("BorderlineSMOTE", "m_neighbors", 11),
+        ("SVMSMOTE", "m_neighbors", 11),
+        ("KMeansSMOTE", "k_neighbors", 3),
+        ("AllKNN", "n_neighbors", 4),
+        ("EditedNearestNeighbours", "n_neighbors", 4),
+        ("RepeatedEditedNearestNeighbours", "n_neighbors", 4),
+        ("NeighbourhoodCleaningRule", "n_neighbors", 4),
+        ("NearMiss", "n_neighbors", 3),
+        ("NearMiss", "n_neighbors_ver3", 30),
+    ],
+)
+@pytest.mark.parametrize("metric", ["euclidean", "minkowski", "manhattan", "nan_euclidean"])
+def test_every_sampler_of_imbalanced_learn_takes_our_neighbors(name, key, n, metric):
+    """They give what scikit-learn's give, for the samplers that have no class here, too."""
+    X, y = blobs(20)
+    made = getattr(imblearn.over_sampling, name, None) or getattr(imblearn.under_sampling, name)
+    settings = {"version": 3} if key == "n_neighbors_ver3" else {}
+    if "random_state" in made().get_params():
+        settings["random_state"] = 1
+    mine, theirs = (
+        made(**settings, **{key: nn}).fit_resample(X, y)
+        for nn in (
+            ours.NearestNeighbors(n, metric=metric),
+            sklearn.neighbors.NearestNeighbors(n_neighbors=n, metric=metric),
+        )
+    )
+    np.testing.assert_allclose(mine[0], theirs[0], rtol=1e-9)
+    np.testing.assert_array_equal(mine[1], theirs[1])
 
 
 def test_our_neighbors_work_in_imbalanced_learns_smoten():

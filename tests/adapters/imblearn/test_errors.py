@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("imblearn", reason="imbalanced-learn is not installed (extra 'imblearn')")
 import imblearn.over_sampling
+import sklearn
+from scipy import sparse
 from sklearn.preprocessing import OneHotEncoder
 
 import equipoise.imblearn as ours
@@ -139,3 +141,83 @@ def test_n_jobs_of_zero_is_refused():
     X, y = blobs(18)
     with pytest.raises(ValueError, match="n_jobs must be a positive number, a negative one or None, got 0"):
         ours.TomekLinks(n_jobs=0).fit_resample(X, y)
+
+
+@pytest.mark.parametrize("name", [*NUMERIC, "SMOTENC"])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.csc_array])
+def test_the_row_of_a_bad_value_is_that_of_x(form, name):
+    """scikit-learn's own check comes first, unless its users say that all values are finite."""
+    X, y = mixed(10) if name == "SMOTENC" else blobs(10)
+    row = int(np.flatnonzero(y == 2)[-1])
+    X[row, 1] = np.nan
+    sampler = vars(ours)[name](**({"categorical_features": [0, 3]} if name == "SMOTENC" else {}))
+    with sklearn.config_context(assume_finite=True):
+        if name in ("RandomOverSampler", "RandomUnderSampler"):  # these take any value
+            sampler.fit_resample(form(X), y)
+            return
+        with pytest.raises(ValueError, match=rf"X\[{row}, 1\] must be finite, got nan"):
+            sampler.fit_resample(form(X), y)
+
+
+@pytest.mark.parametrize("kind", ["NaN", "Float64", "Int64", "double[pyarrow]", "polars", "polars NaN"])
+@pytest.mark.parametrize("name", [*NUMERIC, "SMOTENC"])
+def test_the_column_of_a_missing_value_is_named(name, kind):
+    if kind.startswith("polars"):
+        polars = pytest.importorskip("polars", reason="polars is not installed")
+    else:
+        pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    if "pyarrow" in kind:
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    X, y = mixed(10)
+    column = [None if i == 7 else float(round(x)) for i, x in enumerate(X[:, 2])]
+    if kind.startswith("polars"):
+        frame = polars.DataFrame({name: X[:, i] for i, name in enumerate("abc")})
+        column = [np.nan if x is None else x for x in column] if "NaN" in kind else column
+        frame = frame.with_columns(polars.Series("c", column), polars.Series("d", X[:, 3]))
+    else:
+        frame = pandas.DataFrame(X, columns=list("abcd"))
+        frame["c"] = pandas.Series(column, dtype="float64" if kind == "NaN" else kind)
+    sampler = vars(ours)[name](**({"categorical_features": ["a", "d"]} if name == "SMOTENC" else {}))
+    if name in ("RandomOverSampler", "RandomUnderSampler"):
+        sampler.fit_resample(frame, y)
+        return
+    text = r"X has a missing value in row 7 of column 'c'\. Input (X )?contains NaN"
+    with pytest.raises(ValueError, match=text):
+        sampler.fit_resample(frame, y)
+
+
+def test_missing_labels_are_refused_with_their_place():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    X, _ = blobs(10)
+    texts, numbers = ["a", None, "b"] * 50, [1, None, 0] * 50
+    for labels, dtypes in (
+        (texts, ("string", "category", object)),
+        (numbers, ("Int64", "float64", "category")),
+    ):
+        for dtype in dtypes:
+            with pytest.raises(ValueError, match=r"y\[1\] must be a label, got a missing value"):
+                ours.SMOTE().fit_resample(X[:150], pandas.Series(labels, dtype=dtype))
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    for labels in (texts, numbers):
+        with pytest.raises(ValueError, match=r"y\[1\] must be a label, got a missing value"):
+            ours.RandomUnderSampler().fit_resample(X[:150], polars.Series("y", labels))
+
+
+def test_a_series_is_no_table():
+    X, y = blobs(10)
+    for name in ("pandas", "polars"):
+        library = pytest.importorskip(name, reason=f"{name} is not installed")
+        for sampler in (ours.SMOTE(), ours.TomekLinks()):
+            with pytest.raises(ValueError, match=r"Expected (a 2-dimensional container|2D array)"):
+                sampler.fit_resample(library.Series(X[:, 0]), y)
+
+
+def test_unknown_columns_of_a_polars_frame_are_named():
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    X, y = mixed(3)
+    frame = polars.DataFrame({name: X[:, i] for i, name in enumerate("abcd")})
+    with pytest.raises(ValueError, match="categorical_features must name columns of X, got 'e'"):
+        ours.SMOTENC(["a", "e"]).fit_resample(frame, y)
+    for features, text in (("auto", "only with numerical features"), (list("abcd"), "only with categorical")):
+        with pytest.raises(ValueError, match=text):
+            ours.SMOTENC(features).fit_resample(frame, y)

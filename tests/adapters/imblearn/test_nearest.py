@@ -99,7 +99,7 @@ def test_graphs_are_those_of_scikit_learn(mode):
         assert graph.format == "csr"
         assert graph.shape == wanted.shape
         np.testing.assert_allclose(graph.toarray(), wanted.toarray(), rtol=1e-9)
-    with pytest.raises(ValueError, match="mode must be 'connectivity' or 'distance', got 'both'"):
+    with pytest.raises(ValueError, match="Unsupported mode"):
         mine.kneighbors_graph(mode="both")
 
 
@@ -118,22 +118,120 @@ def test_sparse_rows_are_searched_by_scikit_learn(form):
     )
 
 
-def test_other_metrics_are_searched_by_scikit_learn():
+# Settings that the kernel knows nothing of.
+OTHERS = [
+    {"metric": "manhattan"},
+    {"metric": "cosine"},
+    {"metric": "minkowski", "p": 1},
+    {"metric": "minkowski", "p": 3},
+    {"metric": "minkowski", "metric_params": {"w": np.array([1.0, 2.0, 0.5, 4.0])}},
+    {"metric": "seuclidean", "metric_params": {"V": np.array([1.0, 2.0, 0.5, 4.0])}},
+    {"metric": "sqeuclidean"},
+    {"metric": "nan_euclidean"},
+    {"metric": lambda a, b: np.abs(a - b).max()},
+    {"algorithm": "kd_tree"},
+    {"algorithm": "ball_tree", "leaf_size": 3},
+    {"algorithm": "auto"},
+]
+
+
+@pytest.mark.parametrize("settings", OTHERS, ids=lambda s: "-".join(f"{k}={v}"[:30] for k, v in s.items()))
+def test_other_settings_are_left_to_scikit_learn(settings):
+    X, Q = points(60), points(10, seed=1)
+    mine = NearestNeighbors(3, **settings).fit(X)
+    theirs = sklearn.neighbors.NearestNeighbors(**mine.get_params()).fit(X)
+    assert mine.effective_metric_ == theirs.effective_metric_
+    for queries in (None, Q):
+        for a, b in zip(mine.kneighbors(queries), theirs.kneighbors(queries), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_missing_values_are_searched_by_nan_euclidean():
+    X = points(60)
+    X[::7, 1] = np.nan
+    mine = NearestNeighbors(3, metric="nan_euclidean").fit(X)
+    theirs = sklearn.neighbors.NearestNeighbors(n_neighbors=3, metric="nan_euclidean").fit(X)
+    for queries in (None, X[:9]):
+        for a, b in zip(mine.kneighbors(queries), theirs.kneighbors(queries), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert mine.__sklearn_tags__().input_tags.allow_nan
+    assert not NearestNeighbors().__sklearn_tags__().input_tags.allow_nan
+
+
+def test_distances_may_be_given():
     X = points()
-    for metric in ("manhattan", "cosine"):
-        mine = NearestNeighbors(metric=metric).fit(X).kneighbors()
-        theirs = sklearn.neighbors.NearestNeighbors(metric=metric).fit(X).kneighbors()
-        np.testing.assert_array_equal(mine[1], theirs[1])
     D = sklearn.metrics.pairwise_distances(X)
-    np.testing.assert_array_equal(
-        NearestNeighbors(metric="precomputed").fit(D).kneighbors()[1],
-        NearestNeighbors().fit(X).kneighbors()[1],
-    )
+    mine = NearestNeighbors(metric="precomputed").fit(D)
+    np.testing.assert_array_equal(mine.kneighbors()[1], NearestNeighbors().fit(X).kneighbors()[1])
+    assert NearestNeighbors(metric="precomputed").__sklearn_tags__().input_tags.pairwise
+
+
+@pytest.mark.parametrize("settings", [{}, {"metric": "minkowski"}, {"metric_params": {}}], ids=str)
+def test_euclidean_distances_are_searched_by_the_kernel(settings):
+    """The kernel breaks ties by the index and sums squares, where scikit-learn uses dot products."""
+    X = np.repeat(points(40), 3, axis=0)
+    found = equipoise.nearest_neighbors(X, 4)
+    mine = NearestNeighbors(4, **settings).fit(X)
+    assert mine.effective_metric_ == "euclidean"
+    np.testing.assert_array_equal(mine.kneighbors()[1], found.indices)
+    np.testing.assert_array_equal(mine.kneighbors()[0], found.distances)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix])
+def test_radius_neighbors_are_those_of_scikit_learn(form):
+    X, Q = form(points(80)), form(points(9, seed=1))
+    mine = NearestNeighbors(radius=1.5).fit(X)
+    theirs = sklearn.neighbors.NearestNeighbors(radius=1.5, algorithm="brute").fit(X)
+    for queries, radius in ((None, None), (Q, None), (Q, 0.7)):
+        got = mine.radius_neighbors(queries, radius, sort_results=True)
+        wanted = theirs.radius_neighbors(queries, radius, sort_results=True)
+        for a, b in zip(got[1], wanted[1], strict=True):
+            np.testing.assert_array_equal(a, b)
+        graph, their_graph = (nn.radius_neighbors_graph(queries, radius) for nn in (mine, theirs))
+        assert (graph != their_graph).nnz == 0
+
+
+def test_it_has_the_attributes_of_scikit_learns():
+    X = points()
+    mine = NearestNeighbors().fit(X)
+    theirs = sklearn.neighbors.NearestNeighbors(algorithm="brute").fit(X)
+    fitted = {name: value for name, value in vars(theirs).items() if name.endswith("_")}
+    assert fitted == {"n_features_in_": 4, "n_samples_fit_": 200} | {
+        "effective_metric_": "euclidean",
+        "effective_metric_params_": {},
+    }
+    assert {name: getattr(mine, name) for name in fitted} == fitted
+    assert isinstance(mine, sklearn.neighbors.NearestNeighbors)
+    missing = [name for name in dir(theirs) if not name.startswith("__") and not hasattr(mine, name)]
+    assert not missing
+
+
+def test_a_fitted_tree_is_taken_as_by_scikit_learn():
+    X = points()
+    tree = sklearn.neighbors.KDTree(X, metric="manhattan")
+    mine = NearestNeighbors(3).fit(tree).kneighbors()
+    theirs = sklearn.neighbors.NearestNeighbors(n_neighbors=3).fit(tree).kneighbors()
+    np.testing.assert_array_equal(mine[1], theirs[1])
+
+
+def test_pickles_of_version_0_1_must_be_fitted_again():
+    """They have three parameters, and what was fitted is of another kind."""
+    state = {"n_neighbors": 4, "metric": "manhattan", "n_jobs": None}
+    fitted = {"_theirs": None, "_rows": points(), "_of": None, "n_samples_fit_": 200, "n_features_in_": 4}
+    for old in (state, state | fitted):
+        nn = NearestNeighbors.__new__(NearestNeighbors)
+        nn.__setstate__(dict(old))
+        assert nn.get_params() == NearestNeighbors(4, metric="manhattan").get_params()
+        with pytest.raises(NotFittedError):
+            nn.kneighbors()
+        assert nn.fit(points()).kneighbors()[1].shape == (200, 4)
 
 
 def test_it_can_be_cloned_and_pickled():
     nn = NearestNeighbors(3, n_jobs=2)
-    assert nn.get_params() == {"n_neighbors": 3, "metric": "euclidean", "n_jobs": 2}
+    defaults = sklearn.neighbors.NearestNeighbors().get_params()
+    different = {"n_neighbors": 3, "algorithm": "brute", "metric": "euclidean", "n_jobs": 2}
+    assert nn.get_params() == {**defaults, **different}
     assert clone(nn).get_params() == nn.get_params()
     assert nn.set_params(n_neighbors=4).n_neighbors == 4
     X = points()
@@ -173,8 +271,10 @@ def test_threads_come_from_n_jobs_or_the_environment(monkeypatch):
 @pytest.mark.parametrize(
     ("parameters", "X", "error", "text"),
     [
-        ({"n_neighbors": 0}, points(), ValueError, "n_neighbors must be at least 1, got 0"),
-        ({"n_neighbors": 2.0}, points(), TypeError, "n_neighbors must be an integer, got float"),
+        ({"n_neighbors": 0}, points(), ValueError, "The 'n_neighbors' parameter of NearestNeighbors must"),
+        ({"n_neighbors": 2.0}, points(), ValueError, "The 'n_neighbors' parameter of NearestNeighbors must"),
+        ({"radius": -1.0}, points(), ValueError, "The 'radius' parameter of NearestNeighbors must"),
+        ({"algorithm": "tree"}, points(), ValueError, "The 'algorithm' parameter of NearestNeighbors must"),
         (
             {"n_jobs": 0},
             points(),
@@ -185,7 +285,7 @@ def test_threads_come_from_n_jobs_or_the_environment(monkeypatch):
         ({}, [[0.0], [np.inf]], ValueError, "Input X contains infinity"),
         ({}, [0.0, 1.0], ValueError, "Expected 2D array, got 1D array"),
         ({}, points() + 1j, ValueError, "Complex data not supported"),
-        ({}, [["a"], ["b"]], ValueError, "could not convert string to float"),
+        ({}, [["a"], ["b"]], ValueError, "dtype='numeric' is not compatible with arrays of bytes/strings"),
         ({}, np.zeros((0, 3)), ValueError, "Found array with 0 sample"),
         ({"metric": "nearness"}, points(), ValueError, "metric"),
     ],
@@ -205,8 +305,8 @@ def test_bad_rows_are_refused(parameters, X, error, text):
             "Expected n_neighbors < n_samples_fit, but n_neighbors = 200, n_samples_fit = 200",
         ),
         (points(3), 201, ValueError, "Expected n_neighbors <= n_samples_fit, but n_neighbors = 201"),
-        (points(3), 0, ValueError, "n_neighbors must be at least 1, got 0"),
-        (points(3), "2", TypeError, "n_neighbors must be an integer, got str"),
+        (points(3), 0, ValueError, "Expected n_neighbors > 0. Got 0"),
+        (points(3), 2.5, TypeError, "n_neighbors does not take <class 'float'> value"),
         (points(3, 5), 2, ValueError, "X has 5 features, but NearestNeighbors is expecting 4 features"),
         (points(3) * np.nan, 2, ValueError, "Input X contains NaN"),
     ],
@@ -214,6 +314,16 @@ def test_bad_rows_are_refused(parameters, X, error, text):
 def test_bad_queries_are_refused(queries, k, error, text):
     with pytest.raises(error, match=text):
         NearestNeighbors().fit(points()).kneighbors(queries, k)
+
+
+def test_bad_values_are_refused_where_scikit_learn_does_not_look():
+    X = points()
+    X[7, 2] = np.inf
+    with sklearn.config_context(assume_finite=True):
+        with pytest.raises(ValueError, match=r"X\[7, 2\] must be finite, got inf"):
+            NearestNeighbors().fit(X)
+        with pytest.raises(ValueError, match=r"X\[2, 2\] must be finite, got inf"):
+            NearestNeighbors().fit(points()).kneighbors(X[5:9])
 
 
 def test_scikit_learns_own_checks_pass():
