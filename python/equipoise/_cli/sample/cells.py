@@ -103,6 +103,7 @@ def _iso_8601(column: Any) -> Any:
         (r"^(\s*\d{4})/(\d{2})/(\d{2})", r"\1-\2-\3"),
         (r"(\.\d{6})\d+", r"\1"),
         (r" ?UTC(\s*)$", r"Z\1"),
+        (r"^(\s*\d{4}-\d{2}-\d{2})Z", r"\1T00:00Z"),
     ):
         column = pc.replace_substring_regex(column, pattern, replacement)
     return column

@@ -59,7 +59,8 @@ class Output:
         with failures_of(self.path):
             for field in schema if self._csv else ():
                 try:
-                    pa_csv.write_csv(pa.schema([field]).empty_table(), io.BytesIO())
+                    # An empty table made in the usual way would import pandas.
+                    pa_csv.write_csv(pa.Table.from_batches([], pa.schema([field])), io.BytesIO())
                 except pa.ArrowException:
                     raise BadInput(
                         f"{self.path}: a CSV file cannot hold column {field.name!r} of {field.type}: "

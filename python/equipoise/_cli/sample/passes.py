@@ -108,23 +108,26 @@ def first_pass(
     counts = [rows.count for rows in inputs]
     total = None if None in counts else sum(count or 0 for count in counts)
 
-    def batches() -> Iterator[tuple[int, Any]]:
-        """Yield (file number, None) at the start of each file, then (file number, batch)."""
+    def batches() -> Iterator[tuple[int, int, Any, Any]]:
+        """Yield file number, place in the file, batch and its converted columns; no batch begins a file."""
         for number, rows in enumerate(inputs):
-            yield number, None
+            yield number, 0, None, None
+            place = 0
             for batch in rows.batches(columns.kinds):
-                yield number, batch
+                with columns.naming(rows.path, place):
+                    arrays = columns.arrays(batch)
+                yield number, place, batch, arrays
+                place += batch.num_rows
 
-    start = begin = 0
+    start = 0
     with closing(prefetch(batches())) as batches_ahead:
-        for number, batch in batches_ahead:
+        for number, place, batch, arrays in batches_ahead:
             if batch is None:
                 with columns.naming(inputs[number - 1].path, 0):
                     sampler.start_file(number, start)
-                begin = start
                 continue
-            with columns.naming(inputs[number].path, start - begin):
-                sampler.update(start, batch.num_rows, columns.arrays(batch))
+            with columns.naming(inputs[number].path, place):
+                sampler.update(start, batch.num_rows, arrays)
             if held is not None:
                 held.add(start, batch, sampler.candidates)
             start += batch.num_rows
