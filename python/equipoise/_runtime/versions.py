@@ -76,7 +76,8 @@ def render(info: dict[str, Any]) -> str:
         "Python": info["python"],
         "platform": info["platform"],
     } | {name: version or "not installed" for name, version in info["packages"].items()}
-    return "\n".join(f"{name:<16} {text}" for name, text in lines.items())
+    width = max(map(len, lines))
+    return "\n".join(f"{name:<{width}} {text}" for name, text in lines.items())
 
 
 def _cpu() -> dict[str, Any]:

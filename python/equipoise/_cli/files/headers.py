@@ -44,10 +44,15 @@ def check_delimiter(path: str, names: list[str]) -> None:
 
 
 class Followed:
-    """The bytes of a file, followed by other bytes, as a file object that pyarrow reads."""
+    r"""The bytes of a file, followed by other bytes, as a file object that pyarrow reads.
+
+    No block ends with a carriage return: if the next one began with a line feed, pyarrow would drop that,
+    even inside quotes.
+    """
 
     def __init__(self, path: str, end: bytes) -> None:
         self._file, self._end = open(path, "rb"), end  # noqa: SIM115 - close() closes it
+        self._held = b""
         self.close = self._file.close
 
     @property
@@ -56,9 +61,11 @@ class Followed:
         return self._file.closed
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes: fewer than ``size`` only at the end."""
-        part = self._file.read(size)
+        """Return the next bytes, at most ``size``, or none at the end."""
+        part = self._held + self._file.read(size - len(self._held))
         missing = size - len(part)
         if missing:
             part, self._end = part + self._end[:missing], self._end[missing:]
+        kept = len(part.rstrip(b"\r")) or len(part)
+        part, self._held = part[:kept], part[kept:]
         return part

@@ -30,7 +30,7 @@ _BATCH_ROWS, _BATCH_BYTES = 1 << 17, 1 << 24  # the approximate limits of a batc
 _READ_BYTES = 1 << 18  # read at a time from a column chunk of any size
 _CSV_BLOCK = 1 << 22  # bytes parsed at a time
 _WORKERS = min(4, os.cpu_count() or 1)
-_END = "\0the end\0"  # a cell of the row that is added to a CSV file
+_END = "\0end"  # a cell of the row that is added to a CSV file
 Int64s = NDArray[np.int64]
 
 
