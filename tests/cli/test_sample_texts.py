@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from equipoise._cli.errors import BadInput
+from equipoise._cli.files.columns import read_columns
 from equipoise._cli.main import main
 from support.sample_files import pa, pq
 
@@ -86,7 +88,7 @@ def converted(cells, folder):
 # ---- cells come out as they went in --------------------------------------------------------------------
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 @pytest.mark.parametrize("mode", MODES)
 def test_every_cell_is_copied(tmp_path_factory, mode, data):
@@ -278,6 +280,31 @@ def test_quotes_and_line_breaks_at_every_block_boundary(tmp_path, monkeypatch, e
             continue
         assert read(tmp_path / "out.csv") == [["id", "text"], *AWKWARD_ROWS], block
     assert refused < 30  # the longest row has fewer bytes
+
+
+@settings(max_examples=300)
+@given(
+    header=st.sampled_from([["a"], ["a", "b"]]),
+    body=st.text(st.sampled_from(list(',,,""\n\n\n\rab \0;"')), max_size=24),
+    block=st.sampled_from([40, 64, 1 << 22]),
+)
+def test_python_and_the_demo_read_the_same_cells(tmp_path_factory, header, body, block):
+    """Whatever is not refused is what csv.reader reads, and the demo's reader refuses the same files."""
+    file = tmp_path_factory.mktemp("any") / "in.csv"
+    text = ",".join(header) + "\n" + body
+    file.write_text(text, newline="")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("equipoise._cli.files.rows._CSV_BLOCK", block)
+        status, _ = run(file, "-k", 99, "-o", file.parent / "out.csv")
+    try:
+        columns = read_columns(file, header)[0]
+        rows = [list(row) for row in zip(*columns, strict=True)]
+    except BadInput as refusal:
+        rows = [] if "must have rows" in str(refusal) else None
+    assert (status == 0) == (rows is not None)
+    if rows is not None:
+        assert read(file.parent / "out.csv")[1:] == rows
+        assert [row for row in csv.reader(io.StringIO(text, newline="")) if row][1:] == rows
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ __all__ = ["Columns", "Where", "read_columns", "short"]
 
 Columns = list[NDArray[Any]]
 Where = Callable[[SupportsIndex], str]  # returns how a message refers to a row
-_END = "\0end"  # a line that is added to a CSV file: a quote that is not closed swallows it
+_END = "\0end"  # a cell of the row that is added to a CSV file
 _NAMES_SHOWN = 20  # the most column names in a message
 _repr = reprlib.Repr()
 _repr.maxstring = 60
@@ -102,7 +102,9 @@ def _check_names(path: Path, names: Sequence[str], existing: list[str]) -> None:
 def _read_csv(path: Path, names: Sequence[str], delimiter: str | None) -> tuple[Columns, Where]:
     """Read columns of a CSV file. Empty lines are skipped, and a quote inside a cell is part of its text."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = csv.reader(itertools.chain(file, [_END]), delimiter=delimiter or ",")
+        separator = delimiter or ","
+        # The added line is a row of two cells only if every quoted cell before it was closed.
+        lines = csv.reader(itertools.chain(file, [_END + separator + _END]), delimiter=separator)
         try:
             rows = _rows(path, lines)
             header, _ = next(rows, ([], 0))
@@ -126,10 +128,10 @@ def _read_csv(path: Path, names: Sequence[str], delimiter: str | None) -> tuple[
 
 
 def _rows(path: Path, lines: Any) -> Iterator[tuple[list[str], int]]:
-    """Yield the rows that are not empty, each with its last line. After the last of them comes _END."""
+    """Yield the rows that are not empty, each with its last line, up to a row of _END."""
     before = 0
     for row in lines:
-        if row == [_END]:
+        if row == [_END, _END]:
             return
         if row and row[-1].endswith(_END):
             raise BadInput(f"{path} must be a CSV file: the quoted cell in line {before + 1} is not closed")
