@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import re
+import weakref
 from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
@@ -15,10 +16,12 @@ from hypothesis import strategies as st
 
 from equipoise._cli.errors import BadInput
 from equipoise._cli.files.columns import read_columns
+from equipoise._cli.files.followed import Followed
 from equipoise._cli.main import main
 from support.sample_files import pa, pq
 
 pa_csv = pytest.importorskip("pyarrow.csv", reason="pyarrow reads the files (extra 'arrow')")
+CsvRows = pytest.importorskip("equipoise._cli.files.rows").CsvRows
 
 MODES = {  # names of columns and options, for which one or two passes are made
     "two passes": ("wix", ["--weight", "w"]),
@@ -483,3 +486,33 @@ def test_days_may_have_slashes_and_a_zone(tmp_path):
             got = [(line[0], line[-1]) for line in csv.reader(file)]
         assert wanted is None or got == wanted
         wanted = got
+
+
+# ---- pyarrow's threads ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["all", "some", "refused"])
+def test_no_thread_of_pyarrow_holds_an_object_of_python(tmp_path, monkeypatch, how):
+    """Otherwise, the process would abort now and then, if it ended at that moment."""
+    monkeypatch.setattr("equipoise._cli.files.rows._CSV_BLOCK", 64)
+    lent, lend = [], Followed.lend
+
+    def spy(self, thing):
+        lent.append(weakref.ref(thing))
+        return lend(self, thing)
+
+    monkeypatch.setattr(Followed, "lend", spy)
+    file = tmp_path / "in.csv"
+    file.write_text("a,b\n" + "1,2\n" * 300 + ("3\n" if how == "refused" else ""))
+    for _ in range(20):
+        batches = CsvRows(str(file)).batches({})
+        if how == "some":
+            next(batches)
+            batches.close()
+        elif how == "all":
+            list(batches)
+        else:
+            with pytest.raises(BadInput, match=r"row 300 \(from 0\): must have 2 cells, got 1"):
+                list(batches)
+        assert lent
+        assert not any(ref() is not None for ref in lent)

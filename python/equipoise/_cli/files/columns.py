@@ -23,7 +23,7 @@ __all__ = ["Columns", "Where", "read_columns", "short"]
 
 Columns = list[NDArray[Any]]
 Where = Callable[[SupportsIndex], str]  # returns how a message refers to a row
-_END = "\0end"  # a cell of the row that is added to a CSV file
+_END = "\x1fend"  # a cell of the row that is added to a CSV file
 _NAMES_SHOWN = 20  # the most column names in a message
 _repr = reprlib.Repr()
 _repr.maxstring = 60

@@ -1,4 +1,4 @@
-"""The first row and the end of a CSV file."""
+"""The first row of a CSV file, and the delimiter."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 
 from equipoise._cli.errors import BadInput
 
-__all__ = ["DELIMITERS", "Followed", "check_delimiter", "read_header"]
+__all__ = ["DELIMITERS", "check_delimiter", "read_header"]
 
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
@@ -41,31 +41,3 @@ def check_delimiter(path: str, names: list[str]) -> None:
                 f"{path}: the header is one column, {names[0]!r}: if a {word} separates its names, add "
                 f"--delimiter {word}; otherwise, add --delimiter comma"
             )
-
-
-class Followed:
-    r"""The bytes of a file, followed by other bytes, as a file object that pyarrow reads.
-
-    No block ends with a carriage return: if the next one began with a line feed, pyarrow would drop that,
-    even inside quotes.
-    """
-
-    def __init__(self, path: str, end: bytes) -> None:
-        self._file, self._end = open(path, "rb"), end  # noqa: SIM115 - close() closes it
-        self._held = b""
-        self.close = self._file.close
-
-    @property
-    def closed(self) -> bool:
-        """Return whether the file was closed."""
-        return self._file.closed
-
-    def read(self, size: int) -> bytes:
-        """Return the next bytes, at most ``size``, or none at the end."""
-        part = self._held + self._file.read(size - len(self._held))
-        missing = size - len(part)
-        if missing:
-            part, self._end = part + self._end[:missing], self._end[missing:]
-        kept = len(part.rstrip(b"\r")) or len(part)
-        part, self._held = part[:kept], part[kept:]
-        return part

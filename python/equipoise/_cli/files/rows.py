@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Any
 
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from equipoise._cli.errors import BadInput
 from equipoise._cli.files.arrow import column_of, failures_of, first_refused, is_text
+from equipoise._cli.files.followed import Followed
 from equipoise._cli.files.formats import check_file, required_format, row_name
-from equipoise._cli.files.headers import Followed, check_delimiter, read_header
+from equipoise._cli.files.headers import check_delimiter, read_header
 from equipoise._cli.files.prefetch import prefetch_each
 
 __all__ = ["CsvRows", "ParquetRows", "Rows", "open_rows"]
@@ -30,7 +31,7 @@ _BATCH_ROWS, _BATCH_BYTES = 1 << 17, 1 << 24  # the approximate limits of a batc
 _READ_BYTES = 1 << 18  # read at a time from a column chunk of any size
 _CSV_BLOCK = 1 << 22  # bytes parsed at a time
 _WORKERS = min(4, os.cpu_count() or 1)
-_END = "\0end"  # a cell of the row that is added to a CSV file
+_END = "\x1fend"  # a cell of the row that is added to a CSV file
 Int64s = NDArray[np.int64]
 
 
@@ -187,26 +188,31 @@ class CsvRows(Rows):
         self.count = None
 
     def _parsed(
-        self, names: Sequence[str], refuse: Callable[[Any], str] | None = None
+        self, names: Sequence[str], refused: list[Any] | None = None
     ) -> Generator[pa.RecordBatch, None, None]:
         """Yield some columns as bytes, with a last row added whose cells are _END.
 
-        ``refuse`` is called with each row that has another number of cells than the header. One thread then
+        To ``refused`` is added each row that has another number of cells than the header. One thread then
         parses the file, since several do not know the number of that row.
         """
         end = self.delimiter.join([_END] * len(self.schema))
-        with (
-            closing(Followed(self.path, f"\n{end}\n".encode())) as file,
-            self._reader(file, names, refuse) as reader,
-        ):
+        file = Followed(self.path, f"\n{end}\n".encode())
+        reader = None
+        try:
+            reader = self._reader(file, names, refused)
             yield from reader
+        finally:
+            del reader
+            file.close()
 
-    def _reader(self, file: Followed, names: Sequence[str], refuse: Callable[[Any], str] | None) -> Any:
+    def _reader(self, file: Followed, names: Sequence[str], refused: list[Any] | None) -> Any:
         return pa_csv.open_csv(
-            file,
-            read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK, use_threads=refuse is None),
+            file.handle(),
+            read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK, use_threads=refused is None),
             parse_options=pa_csv.ParseOptions(
-                delimiter=self.delimiter, newlines_in_values=True, invalid_row_handler=refuse
+                delimiter=self.delimiter,
+                newlines_in_values=True,
+                invalid_row_handler=None if refused is None else file.lend(_Refusing(refused)),
             ),
             convert_options=pa_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.binary()),
@@ -246,13 +252,8 @@ class CsvRows(Rows):
         """Return the error for a file that pyarrow refuses."""
         refused: list[Any] = []
         found = 0
-
-        def refuse(row: Any) -> str:
-            refused.append(row)
-            return "error"
-
         with suppress(pa.ArrowInvalid):
-            for batch in self._parsed(names, refuse):
+            for batch in self._parsed(names, refused):
                 found += batch.num_rows
         if refused and refused[0].number is not None:
             row = refused[0]
@@ -290,6 +291,17 @@ def open_rows(path: str, delimiter: str | None = None) -> Rows:
     """Open a file in the format given by its suffix."""
     check_file(path)
     return ParquetRows(path) if required_format(path) == ".parquet" else CsvRows(path, delimiter)
+
+
+class _Refusing:
+    """A handler that collects and refuses rows with another number of cells than the header."""
+
+    def __init__(self, rows: list[Any]) -> None:
+        self._rows = rows
+
+    def __call__(self, row: Any) -> str:
+        self._rows.append(row)
+        return "error"
 
 
 def _with_last(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, bool]]:
