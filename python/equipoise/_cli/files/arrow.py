@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from equipoise._cli.errors import BadInput
 
-__all__ = ["column_of", "decoded", "failures_of", "is_text", "value_type"]
+__all__ = ["column_of", "decoded", "failures_of", "first_refused", "is_text", "texts_of", "value_type"]
 
 
 @contextmanager
@@ -60,3 +60,24 @@ def column_of(values: NDArray[Any]) -> pa.Array:
     values = np.ascontiguousarray(values)
     kind = pa.int64() if values.dtype == np.int64 else pa.float64()
     return pa.Array.from_buffers(kind, values.size, [None, pa.py_buffer(values)])
+
+
+def texts_of(texts: Sequence[str]) -> pa.StringArray:
+    """Return strings as an Arrow array. ``pa.array`` would import pandas, as above."""
+    data = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, data)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(data), pa.py_buffer(ends), pa.py_buffer(b"".join(data)))
+
+
+def first_refused(column: Any, convert: Callable[[Any], object]) -> int:
+    """Return the first position that ``convert`` refuses, in a column that it refuses as a whole."""
+    low, high = 0, len(column)
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            convert(column.slice(low, middle - low))
+        except pa.ArrowInvalid:
+            high = middle
+        else:
+            low = middle
+    return low

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from equipoise._cli.errors import BadInput
 from equipoise._cli.files.arrow import decoded, is_text, value_type
 from equipoise._cli.files.formats import format_of, row_name
+from equipoise._cli.sample.cells import TextCells
 from equipoise._cli.sample.request import Request
 
 __all__ = ["Columns"]
@@ -40,13 +41,13 @@ class Columns:
         self.kinds: dict[str, str] = {}
         self._schema = schema
         self._labels: dict[str, int] = {}  # class number of each string, in order of first appearance
-        self._time: Any = None
+        self._cells = TextCells() if format_of(path) == ".csv" else None
         for role, name in self.roles.items():
             self.kinds[name] = "text" if name in self.kinds else _KINDS[role]
             if name not in schema.names:
                 listed = ", ".join(schema.names[:20]) + (", ..." if len(schema.names) > 20 else "")
                 raise BadInput(f"{path}: there is no column {name!r} for --{role}; the columns are: {listed}")
-            if format_of(path) == ".parquet":  # columns of CSV files are parsed later
+            if self._cells is None:  # cells of CSV files are converted later
                 _check_type(path, role, name, schema.field(name).type)
 
     def arrays(self, batch: Any) -> dict[str, Any]:
@@ -54,8 +55,11 @@ class Columns:
 
         Errors refer to the columns by the reservoir's argument names, which :meth:`naming` translates.
         """
-        parse = {"weight": self._weights, "id": self._ids, "by": self._classes, "time": self._times}
-        return {role: parse[role](batch.column(name)) for role, name in self.roles.items()}
+        columns = {role: batch.column(name) for role, name in self.roles.items()}
+        if self._cells is not None:
+            columns = {role: self._cells.converted(role, column) for role, column in columns.items()}
+        parse = {"weight": self._weights, "by": self._classes, "id": decoded, "time": decoded}
+        return {role: parse[role](column) for role, column in columns.items()}
 
     @contextmanager
     def naming(self, path: str, first: int) -> Iterator[None]:
@@ -82,10 +86,6 @@ class Columns:
         number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
         return column if number else column.cast(pa.float64())
 
-    def _ids(self, column: Any) -> Any:
-        column = decoded(column)
-        return column if pa.types.is_integer(column.type) else column.cast(pa.int64())
-
     def _classes(self, column: Any) -> Any:
         """Return class numbers. Strings are numbered by first appearance, which does not affect samples."""
         if not (pa.types.is_dictionary(column.type) and is_text(column.type.value_type)):
@@ -104,22 +104,6 @@ class Columns:
         labels = column.dictionary.to_pylist()
         numbers = [self._labels.setdefault(label, len(self._labels)) for label in labels]
         return np.array(numbers, np.int64)[np.from_dlpack(column.indices)]
-
-    def _times(self, column: Any) -> Any:
-        """Return times. Text from a CSV file is parsed in the format that fits the first batch."""
-        column = decoded(column)
-        if not is_text(column.type):
-            return column
-        choices = [pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC")]
-        for kind in choices if self._time is None else [self._time]:
-            try:
-                parsed = column.cast(kind)
-            except pa.ArrowInvalid as refused:
-                failure = refused
-                continue
-            self._time = kind
-            return parsed
-        raise ValueError(f"times must be all numbers or all ISO 8601 dates: {failure}")
 
     def classes(self, seen: dict[int, int], sampled: Any) -> list[dict[str, Any]]:
         """Return each class as written in the files, with the numbers of its rows seen and kept.
