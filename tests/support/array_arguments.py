@@ -89,13 +89,15 @@ ARGUMENTS = {
         "exclude indices", IDS, lambda x: equipoise.NegativeSampler(5, exclude=([0, 4], x)).sample([0], 9).ids
     ),
     "NegativeSampler.log_prob": Argument("ids", IDS, lambda x: five().log_prob(x), any_shape=True),
-    "sample rows": Argument("rows", ROWS, negatives),
+    "sample rows": Argument("rows", ROWS, negatives, any_shape=True),
     "sample exclude_ids": Argument("exclude_ids", IDS, lambda x: negatives(ROWS * 0 + 1, exclude_ids=x)),
     "sample exclude_ids 2-D": Argument(
         "exclude_ids", IDS.reshape(2, 2), lambda x: negatives([1, 1], exclude_ids=x)
     ),
     "sample row_keys": Argument("row_keys", IDS, lambda x: negatives(ROWS, row_keys=x)),
-    "accidental_hits rows": Argument("rows", ROWS, lambda x: five().accidental_hits(x, [0, 1])),
+    "accidental_hits rows": Argument(
+        "rows", ROWS, lambda x: five().accidental_hits(x, [0, 1]), any_shape=True
+    ),
     "accidental_hits candidates": Argument(
         "candidate_ids", IDS, lambda x: five().accidental_hits([0, 1], x)
     ),

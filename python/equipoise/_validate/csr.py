@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from equipoise._validate.arrays import as_array, as_ids
+from numpy.typing import NDArray
+
+from equipoise._validate.arrays import as_ids
 from equipoise._validate.wording import Int64s
 
 
@@ -20,12 +22,11 @@ def as_indptr(x: Any, name: str) -> Int64s:
     return ptr
 
 
-def as_entries(x: Any, name: str, ptr: Int64s) -> Any:
+def as_entries(a: NDArray[Any], name: str, ptr: Int64s) -> NDArray[Any]:
     """Return the entries of the rows. As in SciPy, what lies behind the last row is no part of the matrix."""
-    a = as_array(x, name)
     if a.ndim != 1:
         raise ValueError(f"{name} must be 1-D, not {a.ndim}-D (shape {a.shape})")
     size = int(ptr[-1])
     if a.size < size:
         raise ValueError(f"{name} must have at least indptr[{ptr.size - 1}] = {size} entries, got {a.size}")
-    return x[:size] if isinstance(x, list | tuple) else a[:size]
+    return a[:size]

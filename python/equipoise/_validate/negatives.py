@@ -20,9 +20,9 @@ _MOST_DIMENSIONS = 31  # of rows: results have one more, and NumPy 1 has at most
 
 def as_exclude(exclude: Any, n: int) -> tuple[Int64s, NDArray[np.uint32]]:
     """Return a copy of a pair (indptr, indices), or of a CSR matrix, as int64 and uint32 arrays."""
+    if has(exclude, "format", "shape") and exclude.format != "csr":
+        raise TypeError(f"exclude must be in CSR format, got {exclude.format!r}: call .tocsr() first")
     if has(exclude, "format", "shape", "indptr", "indices"):
-        if exclude.format != "csr":
-            raise TypeError(f"exclude must be in CSR format, got {exclude.format!r}: call .tocsr() first")
         if len(exclude.shape) != 2 or exclude.shape[1] != n:
             raise ValueError(
                 f"exclude must have {n} columns, one for each item, got shape {tuple(exclude.shape)}"
@@ -33,8 +33,8 @@ def as_exclude(exclude: Any, n: int) -> tuple[Int64s, NDArray[np.uint32]]:
             f"exclude must be a pair (indptr, indices) or a SciPy CSR matrix, got {kind_of(exclude)}"
         )
     indptr = as_indptr(exclude[0], "exclude indptr")
-    entries = as_entries(exclude[1], "exclude indices", indptr)
-    indices = np.array(integers(entries, "exclude indices", (1,)))  # check a copy, as in as_ids
+    entries = as_entries(integers(exclude[1], "exclude indices", (1,)), "exclude indices", indptr)
+    indices = np.array(entries)  # check a copy, as in as_ids
     check_range(indices, "exclude indices", 0, n)
     return indptr, indices.astype(np.uint32)
 

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise._validate.arrays import as_array, as_ids, is_kind, refuse_dtype
+from equipoise._validate.arrays import as_array, as_ids, integers, is_kind, refuse_dtype
 from equipoise._validate.csr import as_entries, as_indptr
 from equipoise._validate.weights import Weights, as_weights
 from equipoise._validate.wording import Int64s, first_bad, kind_of
@@ -67,10 +67,11 @@ def as_csr(data: Any, indices: Any, indptr: Any) -> tuple[NDArray[Any], Int64s, 
     The integer arrays are copies. Entries behind the last row are no part of the matrix.
     """
     ptr = as_indptr(indptr, "indptr")
-    ids = as_ids(as_entries(indices, "indices", ptr), "indices")
-    values = as_array(as_entries(data, "data", ptr), "data", "float32 or float64")
+    ids = as_ids(as_entries(integers(indices, "indices", (1,)), "indices", ptr), "indices")
+    values = as_array(data, "data", "float32 or float64")
     if not is_kind(values, "f") or values.dtype.itemsize not in (4, 8):
         refuse_dtype(values, data, "data", "float32 or float64")
+    values = as_entries(values, "data", ptr)
     values = np.require(values, values.dtype.newbyteorder("="), ["C", "A"])
     good = np.isfinite(values)
     if not good.all():
