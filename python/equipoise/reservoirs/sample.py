@@ -1,17 +1,13 @@
-"""The sample that a reservoir returns, and estimates from it."""
+"""The sample that a reservoir returns."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise import _validate
-
-__all__ = ["ReservoirSample", "estimate"]
+__all__ = ["ReservoirSample"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,18 +42,3 @@ class ReservoirSample:
     inclusion: NDArray[np.float64]
     classes: NDArray[np.int64] | None = None
     streams: NDArray[np.uint64] | None = None
-
-
-def estimate(sample: ReservoirSample, values: Any, where: Any, replacement: bool) -> tuple[float, float]:
-    """Return an estimate of a sum over all rows seen, and its standard error."""
-    p = sample.inclusion
-    v = np.ones(p.size) if values is None else _validate.as_values(values, "values", p.size)
-    if where is not None:
-        v = np.where(_validate.as_mask(where, "where", p.size), v, 0.0)
-    each = v / p
-    total = math.fsum(each)
-    if not replacement:
-        return total, math.sqrt(math.fsum(each * each * (1.0 - p)))
-    k = p.size
-    spread = each * k - total
-    return total, math.sqrt(math.fsum(spread * spread) / (k * (k - 1))) if k > 1 else math.nan
