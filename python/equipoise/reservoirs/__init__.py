@@ -25,7 +25,7 @@ streams together are among the smallest ranks of each, so samples merge exactly.
 
     labels   numbers of class labels (kernel class_lookup)
     quotas   rows of a sample, divided among classes
-    sample   what a reservoir returns
+    sample   what a reservoir returns: samples and candidate rows
     estimates, intervals    estimates from a sample, and their 95 % intervals
     hooks    access for the command line and the cluster adapters
 
@@ -37,6 +37,6 @@ from equipoise.reservoirs.class_reservoir import ClassReservoir
 from equipoise.reservoirs.draw import weighted_sample
 from equipoise.reservoirs.estimates import Estimate
 from equipoise.reservoirs.reservoir import Reservoir
-from equipoise.reservoirs.sample import ReservoirSample
+from equipoise.reservoirs.sample import CandidateRows, ReservoirSample
 
-__all__ = ["ClassReservoir", "Estimate", "Reservoir", "ReservoirSample", "weighted_sample"]
+__all__ = ["CandidateRows", "ClassReservoir", "Estimate", "Reservoir", "ReservoirSample", "weighted_sample"]

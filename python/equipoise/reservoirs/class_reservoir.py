@@ -233,6 +233,8 @@ class ClassReservoir(Estimating, BaseReservoir):
     def sample(self, *, total: int | None = None, policy: str = "equal") -> ReservoirSample:
         """Return the sample of the rows seen so far. More rows may follow.
 
+        To keep payloads while you follow a stream, keep those of :meth:`candidates`.
+
         Parameters
         ----------
         total : int, optional

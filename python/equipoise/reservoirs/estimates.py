@@ -254,8 +254,8 @@ def _ratio(
     _validate.check_denominator(size, below[1])
     ratio, everything = total / size, math.fsum(x / p)
     usual = math.fsum(y / p) / everything if everything else ratio
-    rows, each = DomainRows(sample, inside, replacement), np.where(inside, y - ratio * x, 0.0) / p
-    around = (y - usual * x) / p
+    rows, each = DomainRows(sample, inside, replacement), np.where(inside, _residuals(y, x, ratio), 0.0) / p
+    around = _residuals(y, x, usual) / p
     error = rows.error_of_one(around) if inside.sum() == 1 else rows.error(each, 0.0, replacement)
     down, up = rows.reaches(each, around, x / p * (abs(ratio) or 1.0), 0.0)
     if size < 0.0:
@@ -266,6 +266,13 @@ def _ratio(
         if scale == 1.0 and ((y == 0.0) | (y == x)).all():  # a share of the rows
             high = min(high, 1.0)
     return Estimate(ratio * scale, error / abs(size) * scale, low * scale, high * scale)
+
+
+def _residuals(y: Reals, x: Reals, ratio: float) -> Reals:
+    """Return y - ratio * x, with 0 where only rounding errors are left."""
+    fitted = ratio * x
+    residuals = y - fitted
+    return np.where(np.abs(residuals) <= 1e-14 * np.abs(fitted), 0.0, residuals)
 
 
 def _domain(where: Any, size: int) -> Bools:

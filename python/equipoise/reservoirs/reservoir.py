@@ -181,6 +181,10 @@ class Reservoir(Estimating, BaseReservoir):
     def sample(self) -> ReservoirSample:
         """Return the sample of the rows seen so far. More rows may follow.
 
+        Without ids and without a half-life, a row that has left the sample can come back as long as the last
+        block of 64 rows is not complete. To keep payloads while you follow a stream, keep those of
+        :meth:`candidates`.
+
         Returns
         -------
         ReservoirSample

@@ -1,4 +1,4 @@
-"""The sample that a reservoir returns."""
+"""The sample that a reservoir returns, and the rows from which later samples come."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ReservoirSample"]
+__all__ = ["CandidateRows", "ReservoirSample"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,4 +41,28 @@ class ReservoirSample:
     weights: NDArray[np.float64]
     inclusion: NDArray[np.float64]
     classes: NDArray[np.int64] | None = None
+    streams: NDArray[np.uint64] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class CandidateRows:
+    """The rows seen so far that can be in a later sample, each of them once, in order of stream and id.
+
+    Attributes
+    ----------
+    ids : int64 ndarray of shape (m,)
+        Ids of the rows, or their positions in the stream if no ids were given.
+    streams : uint64 ndarray of shape (m,), or None
+        The streams in which ``ids`` are positions, if no ids were given.
+
+    Examples
+    --------
+    >>> import equipoise
+    >>> reservoir = equipoise.Reservoir(2)
+    >>> reservoir.update([5.0, 0.0, 1.0])
+    >>> reservoir.candidates()
+    CandidateRows(ids=array([0, 2]), streams=array([0, 0], dtype=uint64))
+    """
+
+    ids: NDArray[np.int64]
     streams: NDArray[np.uint64] | None = None
