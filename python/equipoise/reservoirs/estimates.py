@@ -61,7 +61,8 @@ class Estimating:
 
     _max_points: int
 
-    def sample(self) -> ReservoirSample:  # noqa: D102
+    def sample(self) -> ReservoirSample:
+        """Return the sample. Reservoirs override this method."""
         raise NotImplementedError
 
     def estimate(self, values: Any = None, where: Any = None) -> Estimate:
@@ -149,7 +150,7 @@ class Estimating:
         >>> reservoir = equipoise.Reservoir(500, seed=1)
         >>> reservoir.update(price)
         >>> estimate = reservoir.estimate_mean(price[reservoir.sample().ids])
-        >>> estimate.low < price.mean() < estimate.high
+        >>> bool(estimate.low < price.mean() < estimate.high)
         True
         """
         return _mean(self.sample(), values, where, self._max_points > 0)
@@ -204,7 +205,7 @@ class Estimating:
         >>> reservoir.update(shown)
         >>> rows = reservoir.sample().ids
         >>> rate = reservoir.estimate_ratio(clicked[rows], shown[rows])
-        >>> rate.low < clicked.sum() / shown.sum() < rate.high
+        >>> bool(rate.low < clicked.sum() / shown.sum() < rate.high)
         True
         """
         return _quotient(self.sample(), numerator, denominator, where, self._max_points > 0)
