@@ -14,13 +14,22 @@ from equipoise._runtime.dynamo import leave_untraced
 from equipoise._runtime.versions import __version__, show_versions
 from equipoise.negatives import Negatives, NegativeSampler, SharedNegatives
 from equipoise.neighbors import Neighbors, nearest_neighbors
-from equipoise.reservoirs import ClassReservoir, Reservoir, ReservoirSample, weighted_sample
+from equipoise.reservoirs import (
+    CandidateRows,
+    ClassReservoir,
+    Estimate,
+    Reservoir,
+    ReservoirSample,
+    weighted_sample,
+)
 from equipoise.smote import SmoteSampler, SyntheticRows, borderline_weights, safe_level_weights
 from equipoise.tables import AliasTable, LogUniformTable, UniformTable
 
 __all__ = [
     "AliasTable",
+    "CandidateRows",
     "ClassReservoir",
+    "Estimate",
     "LogUniformTable",
     "NegativeSampler",
     "Negatives",

@@ -366,10 +366,10 @@ def test_estimates_and_their_standard_errors_are_right(replacement, keyed, any_s
         ids = reservoir.sample().ids
         mine, part = x[ids], some[ids]
         estimates[i] = (
-            reservoir.estimate(mine),
-            reservoir.estimate(),
-            reservoir.estimate(where=part),
-            reservoir.estimate(mine, part),
+            tuple(reservoir.estimate(mine)),
+            tuple(reservoir.estimate()),
+            tuple(reservoir.estimate(where=part)),
+            tuple(reservoir.estimate(mine, part)),
         )
     for j, truth in enumerate(truths):
         off, error = estimates[:, j, 0] - truth, estimates[:, j, 1]

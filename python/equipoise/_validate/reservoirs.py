@@ -138,6 +138,27 @@ def as_mask(x: Any, name: str, length: int) -> NDArray[np.bool_]:
     return a
 
 
+def check_finite(values: NDArray[np.float64], good: NDArray[np.bool_], name: str) -> None:
+    """Check that every value of a domain is finite."""
+    if not good.all():
+        at = int(good.argmin())
+        raise ValueError(f"{name}[{at}] must be finite, got {values[at]}")
+
+
+def check_sampled(count: int, size: int) -> None:
+    """Refuse a mean over a domain of which no row was sampled."""
+    if not size:
+        raise ValueError("a mean needs a row of positive weight, got none")
+    if not count:
+        raise ValueError(f"where must hold for a row of the sample, got none of {size}")
+
+
+def check_denominator(total: float, name: str) -> None:
+    """Refuse a ratio to a sum that is estimated as 0."""
+    if not total:
+        raise ValueError(f"{name} must have a sum other than 0 over the rows sampled, got {total}")
+
+
 def check_half_life(half_life: float | None, times: Any) -> None:
     """Refuse times without a half-life, and a half-life without times."""
     if half_life is None and times is not None:

@@ -25,7 +25,8 @@ streams together are among the smallest ranks of each, so samples merge exactly.
 
     labels   numbers of class labels (kernel class_lookup)
     quotas   rows of a sample, divided among classes
-    sample   what a reservoir returns, and estimates from it
+    sample   what a reservoir returns: samples and candidate rows
+    estimates, intervals    estimates from a sample, and their 95 % intervals
     hooks    access for the command line and the cluster adapters
 
 A call of ``update`` works on a copy of the sketch that shares its memory, and commits in one assignment. An
@@ -34,7 +35,8 @@ error or an interrupt therefore leaves the reservoir unchanged.
 
 from equipoise.reservoirs.class_reservoir import ClassReservoir
 from equipoise.reservoirs.draw import weighted_sample
+from equipoise.reservoirs.estimates import Estimate
 from equipoise.reservoirs.reservoir import Reservoir
-from equipoise.reservoirs.sample import ReservoirSample
+from equipoise.reservoirs.sample import CandidateRows, ReservoirSample
 
-__all__ = ["ClassReservoir", "Reservoir", "ReservoirSample", "weighted_sample"]
+__all__ = ["CandidateRows", "ClassReservoir", "Estimate", "Reservoir", "ReservoirSample", "weighted_sample"]

@@ -16,6 +16,7 @@ from equipoise._runtime.locks import add_lock
 from equipoise.reservoirs import serialize
 from equipoise.reservoirs.bottom_k import BottomK
 from equipoise.reservoirs.reading import StreamReader, compensated_sum, sum_of
+from equipoise.reservoirs.sample import CandidateRows
 from equipoise.reservoirs.scan import BAD_SUM, BLOCK, Workspace
 
 __all__ = ["BaseReservoir"]
@@ -114,6 +115,45 @@ class BaseReservoir(StreamReader):
         if self._half_life and order.size:
             w *= self._decay_factors(rows["shifts"][order], self._latest)
         return w
+
+    def candidates(self) -> CandidateRows:
+        """Return all rows seen so far that are in the sample or can still come into it.
+
+        Keep the payloads of these rows to have those of every later sample. Without ids, these are more rows
+        than those of :meth:`sample`: all rows of the last block of 64, while it is not complete, and the rows
+        that would take their places. With ids, with classes or with a half-life, a row that has left the
+        sample does not come back.
+
+        Returns
+        -------
+        CandidateRows
+            At most 64 rows more than the sample has, or with classes, one row more of each class.
+
+        Examples
+        --------
+        Follow a stream, and keep the texts of the sampled rows:
+
+        >>> import numpy as np, equipoise
+        >>> reservoir, texts, start = equipoise.Reservoir(10, seed=1), {}, 0
+        >>> for chunk in np.array_split(np.random.default_rng(0).pareto(1.5, 10_000), 300):
+        ...     reservoir.update(chunk)
+        ...     texts |= {start + i: f"row {start + i}" for i in range(chunk.size)}
+        ...     texts = {i: texts[i] for i in reservoir.candidates().ids.tolist()}
+        ...     start += chunk.size
+        >>> sample = [texts[i] for i in reservoir.sample().ids.tolist()]
+        """
+        with self._lock:
+            rows = self._selected()
+            waiting = np.flatnonzero(self._tail > 0.0) + (self._position - self._tail.size)
+            ids = np.concatenate((rows["ids"], waiting))
+            if self._keyed != "positions":
+                return CandidateRows(np.unique(ids))
+            streams = np.concatenate((rows["streams"], np.full(waiting.size, self._stream, np.uint64)))
+        order = np.lexsort((ids, streams))
+        ids, streams = ids[order], streams[order]
+        first = np.ones(ids.size, np.bool_)
+        first[1:] = (ids[1:] != ids[:-1]) | (streams[1:] != streams[:-1])
+        return CandidateRows(ids[first], streams[first])
 
     # ---- merging
 

@@ -12,9 +12,10 @@ from equipoise import _validate
 from equipoise.reservoirs import serialize
 from equipoise.reservoirs.base import BaseReservoir
 from equipoise.reservoirs.bottom_k import BottomK
+from equipoise.reservoirs.estimates import Estimating
 from equipoise.reservoirs.labels import ClassNumbers
 from equipoise.reservoirs.quotas import POLICIES, shares
-from equipoise.reservoirs.sample import ReservoirSample, estimate
+from equipoise.reservoirs.sample import ReservoirSample
 
 __all__ = ["ClassReservoir"]
 
@@ -22,7 +23,7 @@ __all__ = ["ClassReservoir"]
 Int64s = NDArray[np.int64]
 
 
-class ClassReservoir(BaseReservoir):
+class ClassReservoir(Estimating, BaseReservoir):
     """A weighted sample of k rows of each class of a stream, in one pass, mergeable.
 
     Each class has the sample of a :class:`Reservoir`. With ids, it consists of exactly the same rows. Without
@@ -233,6 +234,8 @@ class ClassReservoir(BaseReservoir):
     def sample(self, *, total: int | None = None, policy: str = "equal") -> ReservoirSample:
         """Return the sample of the rows seen so far. More rows may follow.
 
+        To keep payloads while you follow a stream, keep those of :meth:`candidates`.
+
         Parameters
         ----------
         total : int, optional
@@ -297,36 +300,6 @@ class ClassReservoir(BaseReservoir):
             labels[classes],
             streams,
         )
-
-    def estimate(self, values: Any = None, where: Any = None) -> tuple[float, float]:
-        """Estimate a sum over all rows seen, without bias, as :meth:`Reservoir.estimate` does.
-
-        Parameters
-        ----------
-        values : array of shape (m,), optional
-            A value for each row of :meth:`sample`. By default, 1.
-        where : bool array of shape (m,), optional
-            The rows to count. By default, all.
-
-        Returns
-        -------
-        (float, float)
-            The estimate and its standard error.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an array has the wrong type or shape.
-
-        Examples
-        --------
-        >>> import equipoise
-        >>> reservoir = equipoise.ClassReservoir(50)
-        >>> reservoir.update([0] * 30 + [1] * 20)
-        >>> reservoir.estimate(where=reservoir.sample().classes == 1)
-        (20.0, 0.0)
-        """
-        return estimate(self.sample(), values, where, False)
 
     def to_bytes(self) -> bytes:
         """Return the whole reservoir as bytes, as :meth:`Reservoir.to_bytes` does.

@@ -13,7 +13,7 @@ from equipoise.reservoirs.reservoir import Reservoir
 from equipoise.reservoirs.sample import ReservoirSample
 from equipoise.reservoirs.scan import Gather
 
-__all__ = ["PlacedClassReservoir", "PlacedReservoir", "Retained", "retained_rows", "unfinished_rows"]
+__all__ = ["PlacedClassReservoir", "PlacedReservoir", "Retained", "retained_rows"]
 
 
 Int64s = NDArray[np.int64]
@@ -40,16 +40,6 @@ def retained_rows(reservoir: Reservoir | ClassReservoir) -> Retained:
         if isinstance(reservoir, ClassReservoir):
             return Retained(ranks, ids, weights, sketch["classes"].copy(), reservoir._labels())
         return Retained(ranks, ids, weights, np.zeros(ids.size, np.int64), np.zeros(1, np.int64))
-
-
-def unfinished_rows(reservoir: Reservoir | ClassReservoir) -> tuple[int, range]:
-    """Return a reservoir's stream number, and the positions of the rows of its incomplete block.
-
-    The set of these rows that is retained may change until the block is complete, at most 63 rows later.
-    """
-    with reservoir._lock:
-        position = reservoir._position
-        return reservoir._stream, range(position - reservoir._tail.size, position)
 
 
 class _Placed(BaseReservoir):

@@ -12,12 +12,13 @@ from equipoise import _validate
 from equipoise.reservoirs import serialize
 from equipoise.reservoirs.base import BaseReservoir
 from equipoise.reservoirs.bottom_k import BottomK
-from equipoise.reservoirs.sample import ReservoirSample, estimate
+from equipoise.reservoirs.estimates import Estimating
+from equipoise.reservoirs.sample import ReservoirSample
 
 __all__ = ["Reservoir"]
 
 
-class Reservoir(BaseReservoir):
+class Reservoir(Estimating, BaseReservoir):
     """A weighted sample of k rows of a stream, in one pass, mergeable.
 
     Each row has a rank, an exponential random number divided by its weight, and the k rows of smallest rank
@@ -184,6 +185,10 @@ class Reservoir(BaseReservoir):
     def sample(self) -> ReservoirSample:
         """Return the sample of the rows seen so far. More rows may follow.
 
+        Without ids and without a half-life, a row that has left the sample can come back as long as the last
+        block of 64 rows is not complete. To keep payloads while you follow a stream, keep those of
+        :meth:`candidates`.
+
         Returns
         -------
         ReservoirSample
@@ -220,44 +225,6 @@ class Reservoir(BaseReservoir):
             return weights, self._inclusion(rows, order, np.full(order.size, threshold))
         with np.errstate(over="ignore"):  # NumPy 1.26 warns about subnormal totals
             return weights, weights / self.total_weight * self._k if order.size else weights
-
-    def estimate(self, values: Any = None, where: Any = None) -> tuple[float, float]:
-        """Estimate a sum over all rows seen, without bias (Horvitz and Thompson).
-
-        The estimate is accurate if the values are roughly proportional to the weights, or, for counts, if no
-        weight is tiny. Rows that are hardly ever kept skew its distribution: it is then usually too low, and
-        so is its standard error. With a half-life, therefore, use it for sums of decayed weights, not to
-        count rows whose weights have long decayed.
-
-        Parameters
-        ----------
-        values : array of shape (m,), optional
-            A value for each row of :meth:`sample`. By default, 1, which estimates the number of rows of
-            positive weight.
-        where : bool array of shape (m,), optional
-            The rows to count. By default, all.
-
-        Returns
-        -------
-        (float, float)
-            The estimate sum(v / p), where p is the inclusion, and its standard error sqrt(sum(v^2 (1 - p) /
-            p^2)). With replacement, the estimate and error of Hansen and Hurwitz.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an array has the wrong type or shape.
-
-        Examples
-        --------
-        >>> import numpy as np, equipoise
-        >>> reservoir = equipoise.Reservoir(400)
-        >>> reservoir.update(np.ones(10_000))
-        >>> estimate, error = reservoir.estimate(where=reservoir.sample().ids < 5_000)
-        >>> abs(estimate - 5_000) < 4 * error
-        True
-        """
-        return estimate(self.sample(), values, where, self._max_points > 0)
 
     def to_bytes(self) -> bytes:
         """Return the whole reservoir as bytes, for another process or machine.

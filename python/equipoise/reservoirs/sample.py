@@ -1,17 +1,13 @@
-"""The sample that a reservoir returns, and estimates from it."""
+"""The sample that a reservoir returns, and the rows from which later samples come."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise import _validate
-
-__all__ = ["ReservoirSample", "estimate"]
+__all__ = ["CandidateRows", "ReservoirSample"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,16 +53,25 @@ class ReservoirSample:
             del vars(self)[name]  # the class has the default
 
 
-def estimate(sample: ReservoirSample, values: Any, where: Any, replacement: bool) -> tuple[float, float]:
-    """Return an estimate of a sum over all rows seen, and its standard error."""
-    p = sample.inclusion
-    v = np.ones(p.size) if values is None else _validate.as_values(values, "values", p.size)
-    if where is not None:
-        v = np.where(_validate.as_mask(where, "where", p.size), v, 0.0)
-    each = v / p
-    total = math.fsum(each)
-    if not replacement:
-        return total, math.sqrt(math.fsum(each * each * (1.0 - p)))
-    k = p.size
-    spread = each * k - total
-    return total, math.sqrt(math.fsum(spread * spread) / (k * (k - 1))) if k > 1 else math.nan
+@dataclass(frozen=True, eq=False)
+class CandidateRows:
+    """The rows seen so far that can be in a later sample, each of them once, in order of stream and id.
+
+    Attributes
+    ----------
+    ids : int64 ndarray of shape (m,)
+        Ids of the rows, or their positions in the stream if no ids were given.
+    streams : uint64 ndarray of shape (m,), or None
+        The streams in which ``ids`` are positions, if no ids were given.
+
+    Examples
+    --------
+    >>> import equipoise
+    >>> reservoir = equipoise.Reservoir(2)
+    >>> reservoir.update([5.0, 0.0, 1.0])
+    >>> reservoir.candidates()
+    CandidateRows(ids=array([0, 2]), streams=array([0, 0], dtype=uint64))
+    """
+
+    ids: NDArray[np.int64]
+    streams: NDArray[np.uint64] | None = None

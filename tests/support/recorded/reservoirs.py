@@ -66,8 +66,8 @@ def answers_of_reservoir(reservoir):
     sample, total = reservoir.sample(), reservoir.total_weight
     with np.errstate(over="ignore"):  # squares of the widest weights
         estimates = [
-            reservoir.estimate(),
-            reservoir.estimate(values=sample.weights, where=sample.ids % 2 == 0),
+            tuple(reservoir.estimate()),
+            tuple(reservoir.estimate(values=sample.weights, where=sample.ids % 2 == 0)),
         ]
     again = type(reservoir).from_bytes(data)
     assert digest_of(again.sample()) == digest_of(sample)

@@ -259,8 +259,7 @@ def class_reservoir(log: OpenBandit, seed: int) -> dict[str, Any]:
     """Keep at most KEPT rows of each class in one pass, and estimate figures of the whole log from them.
 
     Rows of rarely shown items are more likely to be kept. The numbers of rows and clicks of a campaign are
-    Horvitz-Thompson estimates. Their ratio, the click rate, has the standard error of its linear
-    approximation.
+    Horvitz-Thompson estimates, and the click rate is their ratio.
     """
     weights = np.empty(len(log))
     for c, campaign in enumerate(CAMPAIGNS):
@@ -288,8 +287,7 @@ def class_reservoir(log: OpenBandit, seed: int) -> dict[str, Any]:
     for c, campaign in enumerate(CAMPAIGNS):
         mine = log.campaign[sample.ids] == c
         rows, rows_error = reservoir.estimate(where=mine)
-        rate = reservoir.estimate(sample.classes, where=mine)[0] / rows
-        _, error = reservoir.estimate(sample.classes - rate, where=mine)
+        rate, rate_error = reservoir.estimate_mean(sample.classes, where=mine)
         rates.append(
             {
                 "campaign": campaign,
@@ -299,7 +297,7 @@ def class_reservoir(log: OpenBandit, seed: int) -> dict[str, Any]:
                 "rows_error": rows_error,
                 "click_rate": float(log.click[log.campaign == c].mean()),
                 "click_rate_estimated": rate,
-                "click_rate_error": error / rows,
+                "click_rate_error": rate_error,
             }
         )
     return {"k": KEPT, "chunks": CHUNKS, "classes": classes, "click_rates": rates}

@@ -10,7 +10,7 @@ from equipoise import _validate
 from equipoise._cli.sample.request import Request
 from equipoise._validate import Int64s
 from equipoise.reservoirs import ClassReservoir, Reservoir, ReservoirSample
-from equipoise.reservoirs.hooks import PlacedClassReservoir, PlacedReservoir, unfinished_rows
+from equipoise.reservoirs.hooks import PlacedClassReservoir, PlacedReservoir
 
 
 class Sampler:
@@ -69,22 +69,24 @@ class Sampler:
 
     def candidates(self) -> Int64s:
         """Return the numbers of all rows seen so far that can still be sampled, and of a few others."""
+        if self._placed is not None:
+            return np.unique(self.sample()[0])
         parts = {id(r): r for r in (self._whole, self._part) if r is not None}.values()
-        places = [self._numbered_sample(part)[0] for part in parts]
-        for part in parts:  # rows of an incomplete block may enter or leave the sample
-            stream, positions = unfinished_rows(part)
-            if positions:
-                places.append(np.array(positions) + self.starts[stream])
-        return np.unique(np.concatenate(places))
+        rows = [part.candidates() for part in parts]
+        return np.unique(np.concatenate([self._numbers(r.ids, r.streams) for r in rows]))
 
     def _numbered_sample(self, reservoir: Any) -> tuple[Int64s, ReservoirSample]:
         if self._placed is not None:
             sample = reservoir.placed_sample()
             return sample.streams.astype(np.int64), sample
         sample = reservoir.sample()
-        if sample.streams is None:  # no row was seen
-            return sample.ids, sample
-        return np.array(self.starts, np.int64)[sample.streams.astype(np.int64)] + sample.ids, sample
+        return self._numbers(sample.ids, sample.streams), sample
+
+    def _numbers(self, positions: Int64s, streams: Any) -> Int64s:
+        if streams is None:  # no row was seen
+            return positions
+        numbers: Int64s = np.array(self.starts, np.int64)[streams.astype(np.int64)] + positions
+        return numbers
 
     @property
     def seen(self) -> tuple[int, float]:
