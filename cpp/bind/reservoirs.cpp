@@ -23,21 +23,23 @@ struct Room {
 };
 
 Room room_of(const py::tuple& candidates, i64 max_points) {
-    auto [rows, ids, ranks, weights] = fields<Integers, Integers, Reals, Reals>(candidates, "candidates");
+    auto [rows, ids, ranks, weights, classes] =
+        fields<Integers, Integers, Reals, Reals, Integers>(candidates, "candidates");
     require(rows.size() == ranks.size() && rows.size() == weights.size() && rows.size() == ids.size() &&
-                rows.size() >= std::max(max_points, eq::kBlock),
+                rows.size() == classes.size() && rows.size() >= std::max(max_points, eq::kBlock),
             "candidates: too little room");
-    return {{rows.mutable_data(), ranks.mutable_data(), weights.mutable_data(), rows.size()},
+    return {{rows.mutable_data(), ranks.mutable_data(), weights.mutable_data(), classes.mutable_data(),
+             rows.size()},
             ids.mutable_data()};
 }
 
 eq::Slots slots_of(const py::tuple& slots) {
-    auto [labels, numbers] = fields<Integers, Integers>(slots, "slots");
+    auto [labels, numbers, word] = fields<Integers, Integers, u64>(slots, "slots");
     const u64 size = static_cast<u64>(labels.size());
     require(numbers.size() == labels.size() && size != 1 && (size & (size - 1)) == 0,
             "slots: labels and numbers must have the same size, a power of two");
-    if (size == 0) return {nullptr, nullptr, 0};
-    return {labels.mutable_data(), numbers.mutable_data(), size - 1};
+    if (size == 0) return {nullptr, nullptr, 0, 0};
+    return {labels.mutable_data(), numbers.mutable_data(), word, size - 1};
 }
 
 template <class Weight>

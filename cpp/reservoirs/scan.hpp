@@ -38,6 +38,7 @@ struct Candidates {
     i64* rows;
     double* ranks;
     double* weights;  // reported here because the caller's array has left the cache by the end of a chunk
+    i64* classes;     // class numbers, which the kernel for blocks does not write
     i64 room;
 
     EQUIPOISE_INLINE void put(i64 at, i64 row, double rank, double weight) const {
@@ -46,7 +47,7 @@ struct Candidates {
         weights[at] = weight;
     }
     EQUIPOISE_INLINE Candidates behind(i64 filled) const {
-        return {rows + filled, ranks + filled, weights + filled, room - filled};
+        return {rows + filled, ranks + filled, weights + filled, classes + filled, room - filled};
     }
 };
 
@@ -231,6 +232,7 @@ EQUIPOISE_INLINE i64 row_points(const Stream<Weight>& rows, i64 i, double w, u64
 struct Piece {
     u64 words[kBlock];
     double weights[kBlock];
+    i64 classes[kBlock];    // class numbers
     double limits[kBlock];  // of ranks or, with decay, of their logarithms
     double bounds[kBlock];  // of exponentials / w, if there is decay
     double sum;
@@ -269,7 +271,8 @@ EQUIPOISE_INLINE void piece_weights(const Stream<Weight>& rows, i64 at, i64 size
     piece.doubtful = Columns<double>::any(signs);
 }
 
-// Look up the rows' thresholds, and count the rows by class. Return false if a class is unknown.
+// Look up the rows' class numbers and thresholds, and count the rows by class. Return false if a class is
+// unknown.
 template <class Weight>
 EQUIPOISE_INLINE bool piece_limits(const Stream<Weight>& rows, i64 at, i64 size, Piece& piece) {
     const i64* classes = rows.classes;
@@ -278,7 +281,7 @@ EQUIPOISE_INLINE bool piece_limits(const Stream<Weight>& rows, i64 at, i64 size,
         // The hardware prefetches no further than the end of a page.
         for (i64 j = 0; j < size; j += 8) EQUIPOISE_PREFETCH_FAR(classes + at + kAhead + j);
         if (!class_bounds(classes + at, size, rows.slots, rows.thresholds, rows.num_thresholds, piece.limits,
-                          rows.counts))
+                          piece.classes, rows.counts))
             return false;
     } else {
         const double threshold = rows.thresholds[0];
@@ -303,6 +306,7 @@ EQUIPOISE_INLINE i64 piece_points(const Stream<Weight>& rows, i64 at, i64 size, 
             const i64 j = group + mask.take_lowest();
             if (!(piece.weights[j] > 0.0)) continue;
             if (out.room - *filled < max_points) return j;
+            if (rows.classes) out.classes[*filled] = piece.classes[j];
             *filled += row_points(rows, at + j, piece.weights[j], piece.words[j], piece.limits[j], max_points,
                                   out.behind(*filled), row_ids + *filled);
         }

@@ -307,6 +307,7 @@ ALLOWED = {
     "_numba": {"numba", "llvmlite"},
     "imblearn": {"imblearn", "scipy", "sklearn"},
     "_validate/columns.py": {"pyarrow"},
+    "_validate/labels.py": {"pyarrow"},
     "_cli/files": {"pyarrow"},
     "_cli/sample": {"pyarrow"},
     "dask.py": {"dask", "pandas"},

@@ -2,6 +2,7 @@
 
 An error message names the argument, the first bad position, what was expected and what was given. Wrong types
 and dtypes raise ``TypeError``, wrong values and shapes ``ValueError``, and ids out of range ``IndexError``.
+A call at a wrong moment raises ``RuntimeError``.
 The checks run before either backend is called, so both backends give the same errors.
 
 - ``as_...`` converts an argument, or raises an error.
@@ -12,7 +13,7 @@ There is one module per subject, and a module imports only those above it::
 
     wording                                     names of types and positions in errors
     arguments  columns  files                   numbers and flags; columns and data sets; paths
-    arrays                                      arrays, shapes, ids, out=
+    arrays  labels                              arrays, shapes, ids, out=; class labels
     weights  negatives  points  reservoirs      one subject each
     smote
 """
@@ -43,18 +44,25 @@ from equipoise._validate.arrays import (
 from equipoise._validate.columns import (
     as_name,
     as_numpy,
-    as_words,
     check_column,
     check_dataset,
     check_no_column,
     is_arrow,
     refuse_again,
     refuse_column,
-    refuse_mixed,
     refuse_null,
     refuse_without,
 )
 from equipoise._validate.files import as_file_path, as_path, check_file_size, refuse_changed_file, refuse_file
+from equipoise._validate.labels import (
+    BOOLEANS,
+    INTEGERS,
+    STRINGS,
+    Labels,
+    as_labels,
+    check_kind,
+    refuse_same_code,
+)
 from equipoise._validate.negatives import as_exclude, as_policy, check_enough, refuse_exhausted
 from equipoise._validate.points import (
     Matrix,
@@ -70,7 +78,6 @@ from equipoise._validate.points import (
 from equipoise._validate.reservoirs import (
     as_bytes,
     as_keys,
-    as_labels,
     as_mask,
     as_quotas,
     as_times,
@@ -84,6 +91,8 @@ from equipoise._validate.reservoirs import (
     check_streams_apart,
     check_written,
     refuse_bytes,
+    refuse_changed_labels,
+    refuse_reentry,
 )
 from equipoise._validate.smote import (
     as_categorical,
@@ -110,7 +119,11 @@ from equipoise._validate.weights import (
 from equipoise._validate.wording import Int64s, first_bad, kind_of, place
 
 __all__ = [
+    "BOOLEANS",
+    "INTEGERS",
+    "STRINGS",
     "Int64s",
+    "Labels",
     "Matrix",
     "Weights",
     "as_array",
@@ -152,7 +165,6 @@ __all__ = [
     "as_times",
     "as_values",
     "as_weights",
-    "as_words",
     "check_addressable",
     "check_apart",
     "check_column",
@@ -163,6 +175,7 @@ __all__ = [
     "check_file_size",
     "check_half_life",
     "check_keying",
+    "check_kind",
     "check_no_column",
     "check_out",
     "check_own_stream",
@@ -188,13 +201,15 @@ __all__ = [
     "refuse_again",
     "refuse_bytes",
     "refuse_changed_file",
+    "refuse_changed_labels",
     "refuse_column",
     "refuse_exhausted",
     "refuse_file",
-    "refuse_mixed",
     "refuse_no_danger",
     "refuse_no_safety",
     "refuse_null",
+    "refuse_reentry",
+    "refuse_same_code",
     "refuse_sum",
     "refuse_without",
 ]

@@ -54,24 +54,6 @@ def check_dataset(x: Any, kinds: type | tuple[type, ...], wanted: str) -> None:
         raise TypeError(f"dataset must be {wanted}, got {type(x).__name__}")
 
 
-def as_words(x: Any, name: str) -> list[str] | list[int]:
-    """Return labels as a list of strings or of Python integers."""
-    labels: list[Any] = np.asarray(x, object).tolist()
-    for wanted in (str, int):
-        if all(isinstance(label, wanted) and type(label) is not bool for label in labels):
-            return labels
-    for at, label in enumerate(labels):
-        if label is None or type(label).__name__ in ("NAType", "NaTType") or label != label:  # noqa: PLR0124
-            refuse_null(name, at)
-    kinds = sorted({type(label).__name__ for label in labels})
-    raise TypeError(f"{name} must be integers or strings, got {' and '.join(kinds)}")
-
-
-def refuse_mixed(name: str) -> NoReturn:
-    """Refuse labels that are integers in one part and strings in another."""
-    raise TypeError(f"{name} must be integers or strings, got both")
-
-
 def refuse_again(kind: str, text: str) -> NoReturn:
     """Raise a worker's error again, given its type and message as text."""
     raise {"TypeError": TypeError, "ValueError": ValueError, "IndexError": IndexError}[kind](text) from None
@@ -103,6 +85,8 @@ def as_numpy(x: Any, name: str) -> NDArray[Any]:
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
     good = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    if pa.types.is_decimal(kind):
+        column, kind, good = column.cast(pa.float64()), pa.float64(), True
     if not (good or pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
         refuse_column(name, f"Arrow {kind}")
     if column.null_count:

@@ -159,12 +159,14 @@ def as_quotas(k: Any, num_classes: int | None) -> tuple[int | list[int], int | N
     return [as_count(q, f"k[{c}]", least=1, most=2**40) for c, q in enumerate(quotas.tolist())], quotas.size
 
 
-def as_labels(x: Any, num_classes: int | None, name: str = "classes") -> Int64s:
-    """Return the classes of rows: any int64, or integers in [0, num_classes)."""
-    a = integers(x, name, (1,))
-    if num_classes is not None:
-        a = np.array(a)  # check a copy, since the labels are used as indices
-        check_range(a, name, 0, num_classes)
-    elif a.dtype in (np.dtype(object), np.dtype(np.uint64)):
-        check_range(a, name, -(2**63), 2**63)
-    return np.ascontiguousarray(a, np.int64)
+def refuse_reentry(method: str, kind: str) -> NoReturn:
+    """Refuse a call that changes a reservoir in the middle of another call, as in a signal handler."""
+    raise RuntimeError(
+        f"{method} must not be called while another method of the same {kind} is running in this thread, "
+        f"as in a signal handler"
+    )
+
+
+def refuse_changed_labels() -> NoReturn:
+    """Refuse labels that another thread changes while they are read."""
+    raise ValueError("classes must not change while update reads them")

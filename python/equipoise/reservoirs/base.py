@@ -39,6 +39,14 @@ class BaseReservoir(StreamReader):
         super()._start(half_life, seed, stream, max_points)
         add_lock(self, threading.RLock)
 
+    def _check_free(self, method: str) -> None:
+        """Refuse to change the reservoir while this thread runs a method of it, as a signal handler could.
+
+        Methods that only read it see its state before the running call.
+        """
+        if self._lock._is_owned():  # type: ignore[attr-defined]
+            _validate.refuse_reentry(method, self._name)
+
     def _locks(self, other: object) -> tuple[threading.RLock, threading.RLock]:
         """Return both locks in a fixed order, so that merges in opposite directions cannot deadlock."""
         both = (self, other) if isinstance(other, BaseReservoir) else (self, self)
@@ -80,7 +88,7 @@ class BaseReservoir(StreamReader):
         if self._tail.size:
             block = np.concatenate((self._tail, np.zeros(BLOCK - self._tail.size)))
             start = self._position - self._tail.size
-            workspace = Workspace(self._capacity()).restart(found)
+            workspace = Workspace(self._capacity()).restart(1)
             _, filled, why, _ = self._block_kernel(block, start)(0, BLOCK, found.thresholds, workspace)
             if why == BAD_SUM:
                 _validate.refuse_sum()
@@ -130,7 +138,7 @@ class BaseReservoir(StreamReader):
             merged |= other._merged
             if other._position:
                 merged[other._stream] = other._position
-        sketch = self._sketch.joined([their_sketch, other._tail_sketch()], numbers)
+        sketch = self._wide_sketch().joined([their_sketch, other._tail_sketch()], numbers)
         sketch.distinct = self._distinct(self._keyed or other._keyed)
         sketch.select_if_many()
         vars(self).update(
@@ -152,10 +160,13 @@ class BaseReservoir(StreamReader):
 
     # ---- bytes
 
-    def _to_bytes(self, more: dict[str, NDArray[Any]]) -> bytes:
+    def _to_bytes(self, header: dict[str, Any], more: dict[str, NDArray[Any]], written: Int64s) -> bytes:
+        """Return the reservoir as bytes. `written` lists the classes to be written, by number, in order."""
         sketch = self._selected()
-        order = sketch.order()
-        header = {
+        place = np.zeros(sketch.num_classes, np.int64)
+        place[written] = np.arange(written.size)
+        order = sketch.order(place)
+        header |= {
             "settings": self._settings,
             "stream": self._stream,
             "keyed": self._keyed,
@@ -166,7 +177,9 @@ class BaseReservoir(StreamReader):
             "latest": self._latest.hex(),
         }
         columns = {name: sketch[name][order] for name in sketch.columns}
-        columns |= {"thresholds": sketch.thresholds, "tail": self._tail, **more}
+        if "classes" in columns:
+            columns["classes"] = place[columns["classes"]]
+        columns |= {"thresholds": sketch.thresholds[written], "tail": self._tail, **more}
         return serialize.write(self._name, header, columns)
 
     def _restore(self, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -> None:

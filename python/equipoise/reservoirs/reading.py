@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from equipoise import _validate
 from equipoise._runtime.backend import kernels
 from equipoise.reservoirs.bottom_k import BottomK
-from equipoise.reservoirs.labels import NO_SLOTS, ClassNumbers
+from equipoise.reservoirs.labels import NO_SLOTS, CallClasses, ClassCounts
 from equipoise.reservoirs.scan import (
     BLOCK,
     Gather,
@@ -44,9 +44,6 @@ class StreamReader:
     A call changes the state in one assignment at its end, so an error or an interrupt leaves it unchanged.
     """
 
-    _numbers: ClassNumbers | None = None  # None if classes are already numbers
-    _counts = _NO_INTEGERS  # rows by class number
-
     def _start(self, half_life: float | None, seed: int, stream: int, max_points: int) -> None:
         """Set up an empty reservoir.
 
@@ -62,6 +59,7 @@ class StreamReader:
         self._total = self._lost = 0.0  # compensated sum of the weights, except those in the tail
         self._latest = -math.inf  # time of the newest row of positive weight
         self._tail = np.empty(0)  # weights of the last block, while it is incomplete
+        self._counts = ClassCounts(_NO_INTEGERS)  # rows by class number
         self._sketch: BottomK
         self._workspaces: list[Workspace] = []
 
@@ -76,17 +74,18 @@ class StreamReader:
         given: NDArray[Any] | None,
         ids: Int64s | None,
         times: Reals | None,
-        classes: Int64s | None,
+        classes: CallClasses | None,
         threads: int,
+        **more: Any,
     ) -> bool:
         """Read rows whose arguments have been checked.
 
         Return False, with the state unchanged, if a class is unknown. `given` holds the weights, or is None
-        if all of them are 1.
+        if all of them are 1. `more` are attributes that change together with the state.
         """
         keyed = _validate.check_keying(self._keyed, "positions" if ids is None else "ids")
         weights = (
-            np.broadcast_to(_ONE, classes.size if classes is not None else 0) if given is None else given
+            np.broadcast_to(_ONE, 0 if classes is None else classes.labels.size) if given is None else given
         )
         count = weights.size
         if not count:
@@ -97,12 +96,14 @@ class StreamReader:
         if times is not None:
             shifts = self._shifts(times)
             latest = max(latest, float(times.max(where=weights > 0, initial=-math.inf)))
-        self._sketch.distinct = self._distinct(keyed)
         capacity, plain = self._capacity(), classes is None and shifts is None
         seen = self._n_seen if self._sketch.size else 0
         guess = plain and is_worthwhile(int(self._sketch.quotas[0]), count, seen)
+        num_classes = 1 if classes is None else classes.size
         for guessed in (True, False) if guess else (False,):
-            reading, tail = Reading(self._sketch, threads, capacity, self._workspaces), self._tail
+            sketch, tail = self._wide_sketch(), self._tail
+            sketch.distinct = self._distinct(keyed)
+            reading = Reading(sketch, num_classes, threads, capacity, self._workspaces)
             if guessed and not reading.guess(weights, replacement=bool(self._max_points)):
                 continue
             if ids is None and plain:
@@ -115,15 +116,19 @@ class StreamReader:
         for _, piece in sorted(reading.totals):  # threads finish in any order, but sums must not depend on it
             total, lost = compensated_sum(total, lost, piece)
         _validate.check_total(total + lost + sum_of(tail))
-        counts = self._counts
         if classes is not None:
-            counts = sum((workspace.counts for workspace in reading.workspaces), start=counts)
+            counted = np.sum([workspace.counts for workspace in reading.workspaces], axis=0)
+            more["_counts"] = self._counts.plus(counted, classes.numbers)
         vars(self).update(
             _sketch=reading.found, _total=total, _lost=lost, _latest=latest, _tail=tail, _keyed=keyed,
             _n_seen=self._n_seen + count, _position=self._position + (count if ids is None else 0),
-            _workspaces=reading.workspaces, _counts=counts,
+            _workspaces=reading.workspaces, **more,
         )  # fmt: skip
         return True
+
+    def _wide_sketch(self) -> BottomK:
+        """Return a copy of the sketch that has all classes."""
+        return self._sketch.copy()
 
     def _shifts(self, times: Reals) -> Reals:
         """Return the terms that times add to the logarithms of weights."""
@@ -162,7 +167,7 @@ class StreamReader:
         weights: NDArray[Any],
         weighted: bool,
         ids: Int64s | None,
-        classes: Int64s | None,
+        classes: CallClasses | None,
         shifts: Reals | None,
         latest: float,
     ) -> bool:
@@ -174,8 +179,7 @@ class StreamReader:
         kernel = row_kernel(
             stream,
             weights if weighted else _NO_WEIGHTS,
-            _NO_INTEGERS if classes is None else classes,
-            NO_SLOTS if self._numbers is None else self._numbers.slots,
+            CallClasses(_NO_INTEGERS, NO_SLOTS, 1, None) if classes is None else classes,
             max(self._max_points, 1),
         )
 
@@ -186,21 +190,18 @@ class StreamReader:
             with np.errstate(over="ignore"):
                 return float((weights[begin:end] * decay).sum())
 
-        gather = self._row_columns(self._stream if ids is None else 0, classes, shifts)
+        gather = self._row_columns(self._stream if ids is None else 0, shifts)
         check = lambda: _validate.check_weights(weights, 0)  # noqa: E731
         return reading.scan(weights.size, kernel, gather, check, decayed_total if s.size else None)
 
     def _position_columns(self, start: int) -> Gather:
         return lambda rows: {"ids": np.add(rows, start, out=rows), "streams": self._stream}
 
-    def _row_columns(self, stream: int, classes: Int64s | None, shifts: Reals | None) -> Gather:
+    def _row_columns(self, stream: int, shifts: Reals | None) -> Gather:
         def gather(rows: Int64s) -> dict[str, Any]:
             columns: dict[str, Any] = {"streams": stream}
             if shifts is not None:
                 columns["shifts"] = shifts[rows]
-            if classes is not None:
-                labels = classes[rows]
-                columns["classes"] = labels if self._numbers is None else self._numbers.of(labels)
             return columns
 
         return gather

@@ -127,6 +127,8 @@ class Reservoir(BaseReservoir):
         ------
         TypeError, ValueError, IndexError
             If an argument has the wrong type, value or shape, or an id does not fit in int64.
+        RuntimeError
+            If a method of the same reservoir is running in this thread, as when a signal handler calls this.
 
         Examples
         --------
@@ -141,6 +143,7 @@ class Reservoir(BaseReservoir):
         _validate.check_half_life(self._half_life, times)
         at = None if times is None else _validate.as_times(times, w.size)
         threads = _validate.as_threads(n_threads)
+        self._check_free("update")
         with self._lock:
             self._read(w, keys, at, None, threads)
 
@@ -161,6 +164,8 @@ class Reservoir(BaseReservoir):
         TypeError, ValueError
             If the other reservoir has a different type or different settings, or if both hold rows without
             ids of the same stream.
+        RuntimeError
+            As for :meth:`update`.
 
         Examples
         --------
@@ -172,6 +177,7 @@ class Reservoir(BaseReservoir):
         >>> parts[0].n_seen, parts[0].total_weight
         (6, 12.0)
         """
+        self._check_free("merge")
         first, second = self._locks(other)
         with first, second:
             self._check_mergeable(other)
@@ -274,7 +280,7 @@ class Reservoir(BaseReservoir):
         3
         """
         with self._lock:
-            return self._to_bytes({})
+            return self._to_bytes({}, {}, np.zeros(1, np.int64))
 
     @staticmethod
     def from_bytes(data: bytes) -> Reservoir:

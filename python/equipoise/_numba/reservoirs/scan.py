@@ -32,10 +32,11 @@ SLACK = 1.0 + 2.0**-40  # covers the rounding of a logarithm, a quotient and a p
 # Why a kernel returned. Its first result is the row to continue with, or the one at fault.
 ALL_SEEN, FULL, BAD_WEIGHT, BAD_SUM, NEW_CLASS = 0, 1, 2, 3, 4
 stack_words, stack_reals, stack_flags = stack(u64, 128), stack(f64, 128), stack(u8, 128)
+stack_classes = stack(i64, 128)
 
-# Room for candidates. The kernel for blocks does not write ids.
-Candidates = namedtuple("Candidates", "rows, ids, ranks, weights")
-CANDIDATES = record(Candidates, writes(i64), writes(i64), writes(f64), writes(f64))
+# Room for candidates. The kernel for blocks does not write ids and class numbers.
+Candidates = namedtuple("Candidates", "rows, ids, ranks, weights, classes")
+CANDIDATES = record(Candidates, writes(i64), writes(i64), writes(f64), writes(f64), writes(i64))
 
 # Rows that are scanned one by one, from position `start` on: those keyed by id, and those keyed by position
 # whose classes have thresholds of their own or whose weights decay. Without ids, rows are keyed by position.
@@ -52,6 +53,7 @@ def check_candidates(out, max_points):
         out.ranks.size != size
         or out.weights.size != size
         or out.ids.size != size
+        or out.classes.size != size
         or size < max(max_points, 128)
     ):
         raise ValueError("candidates: too little room")
@@ -240,13 +242,14 @@ def piece_weights(weights, at, size, reals):
 
 
 @jit()
-def piece_limits(stream, classes, slots, thresholds, counts, at, size, limits, bounds):
-    """Look up the rows' thresholds, and count the rows by class. Return False if a class is unknown.
+def piece_limits(stream, classes, slots, thresholds, counts, at, size, limits, bounds, numbers):
+    """Look up the rows' class numbers and thresholds, and count the rows by class.
 
-    ``limits`` are those of ranks or, with decay, of their logarithms; ``bounds`` are those of ranks.
+    Return False if a class is unknown. ``limits`` are those of ranks or, with decay, of their logarithms;
+    ``bounds`` are those of ranks.
     """
     if classes.size:
-        if not class_bounds(classes, at, size, slots, thresholds, limits, counts):
+        if not class_bounds(classes, at, size, slots, thresholds, limits, numbers, counts):
             return False
     else:
         for j in range(size):
@@ -258,7 +261,7 @@ def piece_limits(stream, classes, slots, thresholds, counts, at, size, limits, b
 
 
 @jit()
-def piece_points(stream, at, size, words, reals, limits, bounds, may, max_points, filled, out):
+def piece_points(stream, at, size, words, reals, limits, bounds, numbers, may, max_points, filled, out):
     """Report the candidates of a piece.
 
     Return the first row for which there was no room, or the piece's size, and the number of candidates.
@@ -271,6 +274,7 @@ def piece_points(stream, at, size, words, reals, limits, bounds, may, max_points
         if may[j] and reals[j] > 0.0:
             if room - filled < max_points:
                 return j, filled
+            out.classes[filled] = numbers[j]
             filled = row_points(stream, at + j, reals[j], words[j], limits[j], max_points, filled, out)
     return size, filled
 
@@ -295,7 +299,7 @@ def check_rows(count, stream, weights, classes, slots, thresholds, counts, max_p
             raise ValueError("reservoir_rows: a class without a threshold")
 
 
-SLOTS = record(Slots, reads(i64), reads(i64))
+SLOTS = record(Slots, reads(i64), reads(i64), u64)
 
 
 @jit(
@@ -308,7 +312,7 @@ def reservoir_rows(stream, weights, classes, slots, thresholds, counts, max_poin
     check_rows(longer, stream, weights, classes, slots, thresholds, counts, max_points)
     check_candidates(candidates, max_points)
     words, reals, limits, decayed = stack_words(), stack_reals(), stack_reals(), stack_reals()
-    may, bounds = stack_flags(), decayed if stream.shifts.size else limits
+    may, bounds, numbers = stack_flags(), decayed if stream.shifts.size else limits, stack_classes()
     count, room, limit = np.uint64(longer), np.uint64(candidates.rows.size), np.uint64(max_points)
     filled, at = ZERO, ZERO
     while at < count:
@@ -322,10 +326,10 @@ def reservoir_rows(stream, weights, classes, slots, thresholds, counts, max_poin
             bad, why = any_bad(reals, ZERO, size, piece < np.inf)
             if why:
                 return np.int64(at + bad), np.int64(filled), why, total
-        if not piece_limits(stream, classes, slots, thresholds, counts, at, size, limits, bounds):
+        if not piece_limits(stream, classes, slots, thresholds, counts, at, size, limits, bounds, numbers):
             return np.int64(at), np.int64(filled), NEW_CLASS, total
         done, filled = piece_points(
-            stream, at, size, words, reals, limits, bounds, may, limit, filled, candidates
+            stream, at, size, words, reals, limits, bounds, numbers, may, limit, filled, candidates
         )
         if max_points == 1:
             total += piece
