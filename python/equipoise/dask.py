@@ -45,7 +45,7 @@ def weighted_sample(
         A column of integers that identify the rows, in the range of int64. Rows of the same key, weight and
         class count as one row, which is kept once, from any of the partitions that have it.
     by : str, optional
-        A column of class labels, which are integers or strings.
+        A column of class labels: integers, booleans or strings.
     seed : int
         In [0, 2^64).
 

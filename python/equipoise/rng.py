@@ -132,6 +132,8 @@ Entries with the same class, rank, id and stream are one row, and a rank beyond 
 
 - The word of a row keyed by id (IDS) is mix64 of word(id) of the run (0, lane 0), where the id is taken as
   64-bit two's complement.
+- A class label is a 64-bit integer, as two's complement: an integer is itself, False is 0, True is 1, and a
+  text is the 8-byte BLAKE2b digest, low byte first, of its UTF-8 (a lone surrogate has its three bytes).
 - The word of row i, if rows are keyed by position and have classes or decay (ROWS), is word(i mod 128) of the
   run (i // 128, lane 0).
 - Otherwise, rows keyed by position come in blocks (BLOCKS): rows 64 b .. 64 b + 63 are block b. With b' = b

@@ -178,8 +178,18 @@ UPDATES = [
         r"times\[1\] must be less than 1e300 half-lives, got 1e\+308",
     ),
     ("classes", {"classes": [1, 2, 3]}, ValueError, "weights must have 3 entries, one for each row, got 2"),
-    ("classes", {"classes": [1.0, 2.0]}, TypeError, "classes must be integers, got float64 array"),
-    ("classes", {"classes": ["a", "b"]}, TypeError, "classes must be integers"),
+    (
+        "classes",
+        {"classes": [1.0, 2.0]},
+        TypeError,
+        "classes must be integers, booleans or strings, got float64 array",
+    ),
+    (
+        "classes",
+        {"classes": ["a", "b"]},
+        TypeError,
+        "classes must be integers, like those before, got strings",
+    ),
     ("classes", {"classes": [[1, 2]]}, ValueError, "classes must be 1-D, not 2-D"),
     ("classes", {"classes": np.array([0, 2**64 - 1], np.uint64)}, IndexError, r"classes\[1\] must be in"),
     (

@@ -127,7 +127,7 @@ def _from_objects(labels: list[Any], name: str) -> Labels:
         raise TypeError(f"{name}[{at}] must be {wanted}, like {name}[0], got {got}")
     if found == {None}:  # floats, for example, or rows of a matrix
         a = as_array(labels, name)
-        if a.dtype.kind not in "OTU":
+        if a.ndim != 1 or a.dtype.kind not in "OTU":
             return _from_array(a, name)
     others = np.empty(len(labels), object)
     others[:] = labels

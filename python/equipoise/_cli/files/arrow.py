@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from equipoise._cli.errors import BadInput
 
-__all__ = ["column_of", "decoded", "failures_of", "is_text", "value_type"]
+__all__ = ["column_of", "decoded", "failures_of", "is_text", "take_rows", "value_type"]
 
 
 @contextmanager
@@ -60,3 +60,17 @@ def column_of(values: NDArray[Any]) -> pa.Array:
     values = np.ascontiguousarray(values)
     kind = pa.int64() if values.dtype == np.int64 else pa.float64()
     return pa.Array.from_buffers(kind, values.size, [None, pa.py_buffer(values)])
+
+
+def take_rows(table: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
+    """Return the rows with these numbers, which are in ascending order.
+
+    ``Table.take`` would join all chunks of a column, which fails if they are strings of more than 2 GB.
+    """
+    taken, start = [], 0
+    for batch in table.to_batches():
+        begin, end = np.searchsorted(rows, (start, start + batch.num_rows))
+        if begin < end:
+            taken.append(batch.take(column_of(rows[begin:end] - start)))
+        start += batch.num_rows
+    return pa.Table.from_batches(taken, table.schema)
