@@ -86,7 +86,8 @@ def as_numpy(x: Any, name: str) -> NDArray[Any]:
         column, kind = column.cast(kind.value_type), kind.value_type
     good = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
     if pa.types.is_decimal(kind):
-        column, kind, good = column.cast(pa.float64()), pa.float64(), True
+        # Through text, since Arrow's own conversion does not round to the nearest float64.
+        column, kind, good = column.cast(pa.large_string()).cast(pa.float64()), pa.float64(), True
     if not (good or pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
         refuse_column(name, f"Arrow {kind}")
     if column.null_count:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import numpy as np
@@ -79,6 +80,8 @@ def as_row_weights(x: Any, name: str = "weights", *, length: int | None = None) 
     a = as_array(x, name)
     if a.ndim != 1:
         raise ValueError(f"{name} must be 1-D, not {a.ndim}-D (shape {a.shape})")
+    if a.dtype == object and a.size and set(map(type, a)) == {Decimal}:
+        a = np.array([math.nan if price.is_nan() else float(price) for price in a])
     if a.dtype.kind not in "fiu" or a.dtype.itemsize > 8:
         raise TypeError(f"{name} must be float32, float64, int32, int64 or uint32, got {kind_of(a)}")
     if length is not None and a.size != length:

@@ -158,3 +158,26 @@ def test_our_error_is_found_in_the_text_of_an_engine():
     with pytest.raises(TypeError, match=r"^key column 'id' must be integers, got float64 array$"):
         _distributed.reraise(text)
     assert _distributed.reraise("ValueError: the user's own") is None
+
+
+def test_ray_takes_rows_of_columns_of_more_than_2_gb():
+    """The chunks of this column share their memory. ``Table.take`` would copy all of them into one."""
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra 'arrow')")
+    adapter = pytest.importorskip("equipoise.ray", reason="ray is not installed (extra 'ray')")
+    cell, n = pa.array(["x" * 10_000_000]), 230
+    texts = [pa.chunked_array([cell] * n), pa.chunked_array([cell.cast(pa.binary())] * n)]
+    table = pa.table([np.arange(n), np.ones(n), *texts], ["id", "w", "text", "bytes"])
+    assert table["text"].nbytes > 2**31
+    with pytest.raises(pa.ArrowInvalid, match="offset overflow"):
+        table.take(pa.array([0]))
+    plan = _distributed.Plan(2, "w", "id", None, 0)
+    kept = adapter._prune(table, plan)
+    wanted = equipoise.Reservoir(2)
+    wanted.update(np.ones(n), ids=np.arange(n))
+    assert set(wanted.sample().ids.tolist()) < set(kept["id"].to_pylist())
+    assert kept.num_rows == 3
+    assert kept["text"].to_pylist() == ["x" * 10_000_000] * 3
+    assert kept.schema == table.schema
+    assert adapter._take(table, plan, {0: -1.0}).schema == table.schema
+    some = np.array([0, 7, 8, 229])
+    assert adapter._rows(table, some)["id"].to_pylist() == some.tolist()
