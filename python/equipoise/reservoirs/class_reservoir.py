@@ -66,9 +66,6 @@ class ClassReservoir(BaseReservoir):
     """
 
     _name = "ClassReservoir"
-    _kind: str | None = None  # the kind of labels, once there are rows
-    _numbers: ClassNumbers | None = None  # None if classes are already numbers
-
     def __init__(
         self,
         k: Any,
@@ -93,7 +90,10 @@ class ClassReservoir(BaseReservoir):
         # Codes and numbers of labels are found once and kept, also those of a call that fails. They are not
         # part of the state: a class that has no rows is as good as none.
         self._codes = LabelCodes()
-        self._numbers = None if self._num_classes is not None else ClassNumbers(np.empty(0, np.int64))
+        self._numbers: ClassNumbers | None = None  # None if classes are already numbers
+        if self._num_classes is None:
+            self._numbers = ClassNumbers(np.empty(0, np.int64))
+        self._kind: str | None = None  # the kind of labels, once there are rows
         # One row more than the sample, since its rank is the threshold.
         quotas = np.full(self._num_classes or 0, self._k) + 1
         self._sketch = BottomK(self._columns("streams", "classes"), quotas)
