@@ -59,7 +59,7 @@ void knn_pack(const Array<T>& x, double candidate_scale, i64 begin, i64 end, con
 }
 
 template <class T>
-void knn_search(const py::tuple& points, const py::tuple& blocks, const py::tuple& queries,
+bool knn_search(const py::tuple& points, const py::tuple& blocks, const py::tuple& queries,
                 const Array<i64>& query_order, i64 begin, i64 end, bool self_join, Array<i64>& indices,
                 Array<T>& distances) {
     const eq::Points<T> from = bind::points<T>(points, "points"), asked = bind::points<T>(queries, "queries");
@@ -77,7 +77,7 @@ void knn_search(const py::tuple& points, const py::tuple& blocks, const py::tupl
     T* distance = distances.mutable_data();
     const eq::KnnSearch<T> search = eq::real_kernels<T>(cpu_path()).knn;
     Release release;
-    if (begin < end) search(from, made, asked, order, begin, end, self_join, k, found, distance);
+    return begin == end || search(from, made, asked, order, begin, end, self_join, k, found, distance);
 }
 
 template <class T>

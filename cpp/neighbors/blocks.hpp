@@ -55,6 +55,13 @@ inline double knn_unit(i64 d) {
     return static_cast<double>(2 * d + 32) * 0x1p-24;
 }
 
+// Return a value, or 0 in the place of NaN. X was checked, but another thread may have overwritten it since,
+// and partial sorts need an order.
+template <class T>
+inline T knn_ordered(T value) {
+    return value == value ? value : T(0);
+}
+
 // Return the column of the largest variance among rows order[begin .. end - 1], estimated from up to 64 of
 // them.
 template <class T>
@@ -105,7 +112,7 @@ inline void knn_split(const T* x, i64 d, i64 begin, i64 end, i64 max_points, i64
         const i64 column = widest_column(x, d, order, piece.begin, piece.end);
         for (i64 i = 0; i < size; ++i) {
             const i64 row = order[piece.begin + i];
-            keyed[static_cast<std::size_t>(i)] = {d ? x[row * d + column] : T(0), row};
+            keyed[static_cast<std::size_t>(i)] = {d ? knn_ordered(x[row * d + column]) : T(0), row};
         }
         const i64 half = ((size + kLeaf - 1) / kLeaf + 1) / 2 * kLeaf;
         std::nth_element(keyed.begin(), keyed.begin() + half, keyed.begin() + size);
@@ -129,7 +136,7 @@ inline double knn_middle(const T* x, i64 d, i64 column, const i64* rows, i64 siz
     }
     if (high - low <= 4.0 * (most - least)) return sum / static_cast<double>(size);
     double values[kLeaf];
-    for (i64 i = 0; i < size; ++i) values[i] = value(i);
+    for (i64 i = 0; i < size; ++i) values[i] = knn_ordered(value(i));
     std::nth_element(values, values + size / 2, values + size);
     return values[size / 2];
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "neighbors/blocks.hpp"
 #include "stream/rng.hpp"
@@ -128,10 +129,12 @@ struct Ranked {
     }
 };
 
-// Return the exact squared distance between row `row` and a query with numbers x and the given codes.
+// Return the exact squared distance between row `row` and a query with numbers x and the given codes. It is
+// never NaN, even if another thread overwrites the numbers: sorting needs an order.
 template <class T>
 EQUIPOISE_INLINE double nearest_distance(const Points<T>& points, const T* x, const i32* codes, i64 row) {
-    const double distance = knn_distance(x, points.x + row * points.d, points.d, points.scale);
+    const double direct = knn_distance(x, points.x + row * points.d, points.d, points.scale);
+    const double distance = direct >= 0.0 ? direct : std::numeric_limits<double>::infinity();
     if (points.c == 0) return distance;
     const i64 differ = code_mismatches(codes, points.codes + row * points.c, points.c);
     return distance + points.mismatch * static_cast<double>(differ);

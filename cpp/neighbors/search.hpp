@@ -168,7 +168,7 @@ struct Search {
             center_column(j, norms);
             measure_column(j);
         }
-        for (i64 b = 0; b < blocks.count; ++b) gaps[b] = std::sqrt(gaps[b]);
+        for (i64 b = 0; b < blocks.count; ++b) gaps[b] = gaps[b] >= 0.0 ? std::sqrt(gaps[b]) : kFar;
         for (i64 i = 0; i < kLeaf; ++i) {
             squares[i] = static_cast<float>(norms[i]);
             lengths[i] = static_cast<float>(std::sqrt(norms[i]));
@@ -485,8 +485,9 @@ EQUIPOISE_INLINE void knn_visit_all(const Search<T>& s) {
 }
 
 // Find the k nearest rows of the queries at positions begin .. end - 1 of their order, at most 128 of them.
+// Return whether every query has k: it may have fewer if another thread overwrites the points with NaN.
 template <class Tile, class T>
-EQUIPOISE_INLINE void knn_search(const Points<T>& points, const Blocks& blocks, const Points<T>& queries,
+EQUIPOISE_INLINE bool knn_search(const Points<T>& points, const Blocks& blocks, const Points<T>& queries,
                                  const i64* query_order, i64 begin, i64 end, bool self_join, i64 k,
                                  i64* indices, T* distances) {
     const Search<T> s(points, blocks, queries, query_order + begin, end - begin, self_join, k);
@@ -496,6 +497,7 @@ EQUIPOISE_INLINE void knn_search(const Points<T>& points, const Blocks& blocks, 
         const i64 own = s.rows[i];
         const i64 found = nearest_rank(s.nearest[i], points, queries.x + own * points.d,
                                        queries.codes + own * points.c, ranked);
+        if (found < k) return false;
         std::nth_element(ranked, ranked + (k - 1), ranked + found);
         std::sort(ranked, ranked + k);
         for (i64 j = 0; j < k; ++j) {
@@ -503,6 +505,7 @@ EQUIPOISE_INLINE void knn_search(const Points<T>& points, const Blocks& blocks, 
             distances[own * k + j] = static_cast<T>(std::sqrt(ranked[j].distance) / points.scale);
         }
     }
+    return true;
 }
 
 }  // namespace equipoise

@@ -306,8 +306,8 @@ def test_drawing_imports_numpy_alone():
 ALLOWED = {
     "_numba": {"numba", "llvmlite"},
     "imblearn": {"imblearn", "scipy", "sklearn"},
-    "_validate/columns.py": {"pyarrow"},
-    "_validate/labels.py": {"pyarrow"},
+    "_validate/containers/arrow.py": {"pyarrow"},
+    "_validate/containers/texts.py": {"pyarrow"},
     "_cli/files": {"pyarrow"},
     "_cli/sample": {"pyarrow"},
     "dask.py": {"dask", "pandas"},

@@ -90,7 +90,7 @@ CALLS = [
     (lambda: equipoise.NegativeSampler(5).sample([-1, 2**64], 2), IndexError, r"rows\[1\] must be in"),
     (lambda: five().sample([[0]], 2), ValueError, "rows must be 1-D, not 2-D"),
     (lambda: five().sample(0, 2), ValueError, "rows must be 1-D, not 0-D"),
-    (lambda: five().sample(CudaTensor(), 2), TypeError, r"rows must be in CPU memory.*\.cpu\(\)"),
+    (lambda: five().sample(CudaTensor(), 2), TypeError, "rows must be in CPU memory, got a CudaTensor"),
     (lambda: five().sample([0], -1), ValueError, "num_negatives must be >= 0, got -1"),
     (lambda: five().sample([0], 2.0), TypeError, "num_negatives must be an integer, got float"),
     (

@@ -165,7 +165,7 @@ CASES = [
         ValueError,
         r"parent_weights\[0\] must be finite and >= 0, got -2",
     ),
-    (lambda: sampler(parent_weights=["a"] * 30), TypeError, "parent_weights must be float32"),
+    (lambda: sampler(parent_weights=["a"] * 30), TypeError, "parent_weights must be float16"),
     # seed, epoch
     (lambda: sampler(seed=-1), ValueError, "seed must be in"),
     (lambda: sampler(seed=2**64), ValueError, "seed must be in"),

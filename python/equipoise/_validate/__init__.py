@@ -12,8 +12,10 @@ The checks run before either backend is called, so both backends give the same e
 There is one module per subject, and a module imports only those above it::
 
     wording                                     names of types and positions in errors
-    arguments  columns  files                   numbers and flags; columns and data sets; paths
-    arrays  labels                              arrays, shapes, ids, out=; class labels
+    arguments  files                            numbers and flags; paths
+    containers                                  what an object holds: NumPy, torch, pandas, polars, Arrow
+    arrays  columns                             arrays, shapes, ids, out=; columns and data sets
+    labels                                      class labels
     weights  negatives  points  reservoirs      one subject each
     smote
 """
@@ -43,16 +45,12 @@ from equipoise._validate.arrays import (
 )
 from equipoise._validate.columns import (
     as_name,
-    as_numpy,
     check_column,
     check_dataset,
     check_no_column,
-    is_arrow,
     refuse_again,
-    refuse_column,
-    refuse_null,
-    refuse_without,
 )
+from equipoise._validate.containers.unread import refuse_null, refuse_without
 from equipoise._validate.files import as_file_path, as_path, check_file_size, refuse_changed_file, refuse_file
 from equipoise._validate.labels import (
     BOOLEANS,
@@ -74,6 +72,7 @@ from equipoise._validate.points import (
     as_rows,
     check_deviations,
     check_enough_rows,
+    check_unchanged,
 )
 from equipoise._validate.reservoirs import (
     as_bytes,
@@ -147,7 +146,6 @@ __all__ = [
     "as_name",
     "as_neighbor_count",
     "as_neighbors",
-    "as_numpy",
     "as_parent_weights",
     "as_path",
     "as_points",
@@ -191,18 +189,17 @@ __all__ = [
     "check_streams_apart",
     "check_sum",
     "check_total",
+    "check_unchanged",
     "check_weights",
     "check_written",
     "first_bad",
     "integers",
-    "is_arrow",
     "kind_of",
     "place",
     "refuse_again",
     "refuse_bytes",
     "refuse_changed_file",
     "refuse_changed_labels",
-    "refuse_column",
     "refuse_exhausted",
     "refuse_file",
     "refuse_no_danger",

@@ -4,62 +4,76 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from numbers import Number
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise._validate.arguments import as_count
-from equipoise._validate.columns import as_numpy, is_arrow
+from equipoise._validate.containers import read
+from equipoise._validate.containers.unread import (
+    Unread,
+    refuse_null,
+    refuse_unread,
+    remedy_for_dtype,
+    remedy_for_text,
+)
 from equipoise._validate.wording import Int64s, first_bad, kind_of, place
 
 _MOST_DIMENSIONS = 32  # NumPy 1's limit
-_CPU_DEVICES = (1, 3)  # DLPack's kDLCPU and kDLCUDAHost (pinned)
+_FIRST_USER_DTYPE = 256  # NumPy's numbers of dtypes that other libraries register, such as bfloat16
+_INT64 = (-(2**63), 2**63)
+_NULLS = ("NAType", "NaTType", "MaskedConstant")
 
 
-def as_array(x: Any, name: str) -> NDArray[Any]:
-    """Return `x` as a NumPy array. Arrays, torch CPU tensors and other DLPack objects are not copied."""
+def as_array(x: Any, name: str, wanted: str = "numbers", *, floats: bool = False) -> NDArray[Any]:
+    """Return `x` as a NumPy array, whatever holds it: see :mod:`equipoise._validate.containers`.
+
+    Arrays of other libraries in CPU memory are not copied. `wanted` says in errors what the argument takes.
+    With `floats`, a frame of integers or booleans becomes float64.
+    """
     if type(x) is np.ndarray:
         return x
-    if type(x).__module__.startswith("numpy.ma"):
-        raise TypeError(
-            f"{name} must be a plain array, got a masked array: fill or drop its masked entries first"
-        )
-    if isinstance(x, np.ndarray | np.generic):
-        return np.asarray(x)
-    if is_arrow(x):
-        return as_numpy(x, name)
-    if hasattr(x, "__dlpack__") and hasattr(x, "__dlpack_device__"):
-        try:
-            on_cpu = int(x.__dlpack_device__()[0]) in _CPU_DEVICES
-        except MemoryError:  # the argument is not at fault, here and below
-            raise
-        except Exception:  # torch's meta tensors have no device
-            on_cpu = False
-        if not on_cpu:
-            raise TypeError(
-                f"{name} must be in CPU memory, got a {type(x).__name__} on another device: call .cpu() first"
-            )
-        try:
-            return np.from_dlpack(x)
-        except MemoryError:
-            raise
-        except Exception as failure:  # other libraries may raise anything
-            raise TypeError(
-                f"{name} must be an array that NumPy can read, got a {type(x).__name__}: {failure}"
-            ) from None
+    kind = type(x).__name__
     try:
-        return np.asarray(x)
-    except (ValueError, OverflowError) as failure:
-        raise ValueError(
-            f"{name} must be a rectangular array of numbers, got {type(x).__name__}: {failure}"
-        ) from None
-    except MemoryError:
+        found = read(x, floats=floats)
+    except MemoryError:  # the argument is not at fault
         raise
-    except Exception as failure:
-        raise TypeError(
-            f"{name} must be an array that NumPy can read, got a {type(x).__name__}: {failure}"
-        ) from None
+    except (ValueError, OverflowError) as failure:
+        raise ValueError(f"{name} must be a rectangular array of numbers, got {kind}: {failure}") from None
+    except Exception as failure:  # other libraries may raise anything
+        raise TypeError(f"{name} must be an array that NumPy can read, got a {kind}: {failure}") from None
+    if isinstance(found, Unread):
+        refuse_unread(found, name, wanted)
+    return found
+
+
+def is_kind(a: NDArray[Any], kinds: str) -> bool:
+    """Return whether the dtype of an array is one of NumPy's of some kinds, of at most 64 bits."""
+    return a.dtype.kind in kinds and a.dtype.itemsize <= 8 and a.dtype.num < _FIRST_USER_DTYPE
+
+
+def refuse_dtype(a: NDArray[Any], x: Any, name: str, wanted: str) -> NoReturn:
+    """Refuse an array of a dtype that an argument does not take. `x` is what the user gave."""
+    got, remedy = kind_of(a), ""
+    if a.ndim == 0 and not isinstance(x, np.ndarray | np.generic):
+        got = type(x).__name__
+    elif a.dtype == object:
+        for at, entry in np.ndenumerate(a):
+            if entry is None or type(entry).__name__ in _NULLS:
+                refuse_null(name, *at)
+            if not isinstance(entry, Number | np.generic):
+                remedy = f": {place(name, at)} is of type {type(entry).__name__}"
+                remedy += f": {remedy_for_text(wanted)}" if isinstance(entry, str) else ""
+                break
+        else:
+            remedy = "" if isinstance(x, list | tuple) else f": {remedy_for_dtype(wanted)}"
+    elif a.dtype.kind in "UST":
+        remedy = f": {remedy_for_text(wanted)}"
+    elif a.dtype.num >= _FIRST_USER_DTYPE and a.dtype.kind in "Vf":
+        remedy = f": {remedy_for_dtype(wanted)}"
+    raise TypeError(f"{name} must be {wanted}, got {got}{remedy}")
 
 
 def as_shape(size: Any, name: str = "size") -> tuple[int, ...]:
@@ -82,15 +96,19 @@ def check_addressable(entries: int, name: str) -> None:
 
 def integers(x: Any, name: str, ndim: tuple[int, ...] | None) -> NDArray[Any]:
     """Return `x` as an array of integers of any dtype, possibly a view of the caller's memory."""
-    a = as_array(x, name)
+    a = as_array(x, name, "integers")
     if a.dtype.kind in "fO" and a.size and isinstance(x, list | tuple):
         exact = np.array(x, dtype=object)  # for integers that int64 or uint64 cannot hold
         if not all(type(i) is int for i in exact.flat):
-            raise TypeError(f"{name} must be integers, got {kind_of(a)}")
-        a = exact
+            refuse_dtype(a, x, name, "integers")
+        return _of_dimensions(exact, name, ndim)
     untyped = a.size == 0 and a.dtype == np.float64  # an empty list has no dtype of its own
-    if a.dtype.kind not in "iu" and not untyped and not (a.dtype == object and isinstance(x, list | tuple)):
-        raise TypeError(f"{name} must be integers, got {kind_of(a)}")
+    if not is_kind(a, "iu") and not untyped:
+        refuse_dtype(a, x, name, "integers")
+    return _of_dimensions(a, name, ndim)
+
+
+def _of_dimensions(a: NDArray[Any], name: str, ndim: tuple[int, ...] | None) -> NDArray[Any]:
     if ndim is not None and a.ndim not in ndim:
         raise ValueError(
             f"{name} must be {' or '.join(f'{d}-D' for d in ndim)}, not {a.ndim}-D (shape {a.shape})"
@@ -102,7 +120,10 @@ def check_range(a: NDArray[Any], name: str, lower: int, upper: int) -> None:
     """Check that all integers of `a` are in [lower, upper)."""
     if a.size and (a.min() < lower or a.max() >= upper):
         at = first_bad((a < lower) | (a >= upper))
-        raise IndexError(f"{place(name, at)} must be in [{lower}, {upper}), got {a[at]}")
+        remedy = ""
+        if (lower, upper) == _INT64 and 0 <= int(a[at]) < 2**64:
+            remedy = ": .view(numpy.int64) maps uint64 to int64 one to one"
+        raise IndexError(f"{place(name, at)} must be in [{lower}, {upper}), got {a[at]}{remedy}")
 
 
 def as_ids(

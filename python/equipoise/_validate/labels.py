@@ -8,11 +8,13 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise._validate.arrays import as_array, check_range
-from equipoise._validate.columns import as_numpy, is_arrow, refuse_column, refuse_null
+from equipoise._validate.arrays import as_array, check_range, is_kind
+from equipoise._validate.containers.texts import read_texts
+from equipoise._validate.containers.unread import Unread, refuse_null, refuse_unread
 from equipoise._validate.wording import Int64s, kind_of
 
 INTEGERS, BOOLEANS, STRINGS = "integers", "booleans", "strings"
+_WANTED = "integers, booleans or strings"
 _ONE_OF = {INTEGERS: "an integer", BOOLEANS: "a boolean", STRINGS: "a string"}
 
 
@@ -51,7 +53,7 @@ def as_labels(x: Any, name: str = "classes", *, num_classes: int | None = None) 
         a, got = labels.values, kind_of(labels.values)
         if a.dtype == object:
             got = " and ".join(sorted({type(label).__name__ for label in a}))
-        raise TypeError(f"{name} must be integers, booleans or strings, got {got}")
+        raise TypeError(f"{name} must be {_WANTED}, got {got}")
     if num_classes is not None:
         if labels.kind == STRINGS:
             raise TypeError(f"{name} must be integers or booleans, as num_classes is given, got strings")
@@ -63,17 +65,20 @@ def as_labels(x: Any, name: str = "classes", *, num_classes: int | None = None) 
 
 def read_labels(x: Any, name: str) -> Labels:
     """Return labels of any kind. None of them may be missing."""
-    library = type(x).__module__.partition(".")[0]
-    if getattr(x, "ndim", 1) == 1 or library not in ("pandas", "polars"):
-        if library == "pandas":
-            return _from_pandas(x, name)
-        if library == "polars":
-            return _from_polars(x, name)
-        if isinstance(x, list | tuple):
-            return _from_objects(list(x), name) if x else Labels(None, np.empty(0))
-        if not isinstance(x, np.ndarray) and is_arrow(x):
-            return _from_arrow(x, name)
-    return _from_array(np.asarray(x) if library in ("pandas", "polars") else as_array(x, name), name)
+    if type(x) in (list, tuple):
+        return _from_objects(list(x), name) if x else Labels(None, np.empty(0))
+    try:
+        texts = read_texts(x)
+    except MemoryError:  # the argument is not at fault
+        raise
+    except Exception as failure:  # other libraries may raise anything
+        raise TypeError(f"{name} must be {_WANTED}, got a {type(x).__name__}: {failure}") from None
+    if isinstance(texts, Unread):
+        refuse_unread(texts, name, _WANTED)
+    if texts is None:
+        return _from_array(as_array(x, name, _WANTED), name)
+    labels = _from_objects(texts.values, name) if texts.values else Labels(STRINGS, [])
+    return labels if texts.places is None else labels.taken(texts.places)
 
 
 def check_kind(mine: str | None, theirs: str | None, name: str = "classes") -> str | None:
@@ -91,9 +96,9 @@ def refuse_same_code(one: str, other: str) -> NoReturn:
 def _from_array(a: NDArray[Any], name: str) -> Labels:
     if a.ndim != 1:
         raise ValueError(f"{name} must be 1-D, not {a.ndim}-D (shape {a.shape})")
-    if a.dtype.kind == "b":
+    if is_kind(a, "b"):
         return Labels(BOOLEANS, a.astype(np.int64))
-    if a.dtype.kind in "iu":
+    if is_kind(a, "iu"):
         if a.dtype == np.uint64:
             check_range(a, name, -(2**63), 2**63)
         return Labels(INTEGERS, np.ascontiguousarray(a, np.int64))
@@ -146,73 +151,3 @@ def _is_missing(label: Any) -> bool:
     if isinstance(label, float | np.floating):
         return bool(np.isnan(label))
     return label is None or type(label).__name__ in ("NAType", "NaTType")
-
-
-def _from_pandas(x: Any, name: str) -> Labels:
-    """Read a Series, an Index or a Categorical. Only the categories of rows are looked at."""
-    coded = x if hasattr(x, "categories") else getattr(x, "array", x)
-    missing = np.asarray(x.isna())
-    if missing.any():
-        refuse_null(name, int(missing.argmax()))
-    if not hasattr(coded, "categories"):
-        return _from_array(np.asarray(x), name)
-    used, index = np.unique(np.asarray(coded.codes), return_inverse=True)
-    return _from_pandas(coded.categories[used], name).taken(index)
-
-
-def _from_polars(x: Any, name: str) -> Labels:
-    if x.null_count():
-        refuse_null(name, int(x.is_null().arg_max()))
-    kind = str(x.dtype)
-    if kind.startswith(("Categorical", "Enum", "String")):
-        return Labels(STRINGS, x.to_list())
-    return _from_array(x.to_numpy(), name)
-
-
-def _from_arrow(x: Any, name: str) -> Labels:
-    try:
-        import pyarrow as pa
-    except ImportError:
-        return _from_array(as_numpy(x, name), name)  # it refuses the column, and names the missing extra
-    column = x
-    try:
-        if not isinstance(x, pa.Array | pa.ChunkedArray):
-            column = pa.chunked_array(x) if hasattr(x, "__arrow_c_stream__") else pa.array(x)
-    except (TypeError, ValueError, NotImplementedError, pa.ArrowException) as failure:
-        refuse_column(name, type(x).__name__, failure)
-    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    is_ = pa.types
-    if is_.is_null(kind) and len(column):
-        refuse_null(name, 0)
-    if not (is_.is_string(kind) or is_.is_large_string(kind) or is_.is_string_view(kind)):
-        known = is_.is_integer(kind) or is_.is_floating(kind) or is_.is_boolean(kind)
-        if not (known or is_.is_temporal(kind)):
-            raise TypeError(f"{name} must be integers, booleans or strings, got Arrow {kind}")
-        return _from_array(as_numpy(column, name), name)
-    texts: list[str] = []
-    index = [np.empty(0, np.int64)]
-    start = 0
-    for chunk in chunks:
-        words, rows = _distinct_words(chunk, name, start)
-        index.append(rows + len(texts))
-        texts += words
-        start += len(chunk)
-    return Labels(STRINGS, texts, np.concatenate(index))
-
-
-def _distinct_words(chunk: Any, name: str, start: int) -> tuple[list[str], Int64s]:
-    """Return the strings of an Arrow array, and each row's position among them."""
-    import pyarrow as pa
-
-    if pa.types.is_string_view(chunk.type):
-        chunk = chunk.cast(pa.large_string())
-    if pa.types.is_dictionary(chunk.type) and (
-        len(chunk.dictionary) > len(chunk) or chunk.dictionary.null_count
-    ):
-        chunk = chunk.dictionary_decode()
-    if chunk.null_count:
-        refuse_null(name, start + int(np.from_dlpack(chunk.is_null().cast(pa.uint8())).argmax()))
-    if not pa.types.is_dictionary(chunk.type):
-        chunk = chunk.dictionary_encode()
-    return chunk.dictionary.to_pylist(), np.from_dlpack(chunk.indices).astype(np.int64)

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from equipoise._validate.arguments import as_choice
 from equipoise._validate.arrays import as_ids, check_range, integers
-from equipoise._validate.wording import Int64s, kind_of
+from equipoise._validate.wording import Int64s, has, kind_of
 
 
 def as_exclude(exclude: Any, n: int) -> tuple[Int64s, NDArray[np.uint32]]:
     """Return a copy of a pair (indptr, indices), or of a CSR matrix, as int64 and uint32 arrays."""
-    if getattr(exclude, "format", None) is not None and hasattr(exclude, "shape"):
+    if has(exclude, "format", "shape", "indptr", "indices"):
         if exclude.format != "csr":
             raise TypeError(f"exclude must be in CSR format, got {exclude.format!r}: call .tocsr() first")
         if len(exclude.shape) != 2 or exclude.shape[1] != n:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise._validate.arguments import as_count
-from equipoise._validate.arrays import as_array, as_ids
-from equipoise._validate.wording import Int64s, first_bad, kind_of
+from equipoise._validate.arrays import as_array, as_ids, is_kind, refuse_dtype
+from equipoise._validate.wording import Int64s, first_bad, has, kind_of
 
 Matrix = NDArray[np.float32] | NDArray[np.float64]  # two-dimensional
 _CHUNK = 1 << 20  # numbers checked between two checks for Ctrl-C
@@ -21,11 +21,9 @@ def as_points(x: Any, name: str, *, columns: int | None = None, dtype: Any = Non
 
     `columns` and `dtype`, if given, are those of X, which the points must share.
     """
-    if hasattr(x, "tocsr") and hasattr(x, "toarray"):
-        raise TypeError(f"{name} must be dense, got a sparse {type(x).__name__}: use .toarray()")
-    a = as_array(x, name)
-    if a.dtype.kind != "f" or a.dtype.itemsize not in (4, 8):
-        raise TypeError(f"{name} must be float32 or float64, got {kind_of(a)}")
+    a = as_array(x, name, "float32 or float64", floats=True)
+    if not is_kind(a, "f") or a.dtype.itemsize not in (4, 8):
+        refuse_dtype(a, x, name, "float32 or float64")
     if a.ndim != 2:
         raise ValueError(f"{name} must be 2-D (rows, columns), got shape {a.shape}")
     if dtype is not None and a.dtype.newbyteorder("=") != dtype:
@@ -57,6 +55,13 @@ def as_neighbors(k: Any, n: int, *, self_join: bool) -> int:
     return count
 
 
+def check_unchanged(complete: bool, self_join: bool) -> None:
+    """Check that every query found k rows. It may find fewer if another thread writes NaN to X."""
+    if not complete:
+        names = "X" if self_join else "X and queries"
+        raise ValueError(f"{names} must not change during the search, got fewer than k neighbors of a row")
+
+
 def as_rows(x: Any, name: str = "X") -> NDArray[Any]:
     """Return rows of finite numbers, possibly none, in aligned memory."""
     rows = as_points(x, name, least=0)
@@ -67,10 +72,10 @@ def as_rows(x: Any, name: str = "X") -> NDArray[Any]:
 
 def as_neighbor_count(x: Any, name: str = "k_neighbors") -> tuple[int, Any]:
     """Return the number of neighbors of a row, and the estimator that finds them (or None)."""
-    if all(hasattr(x, method) for method in ("fit", "kneighbors", "n_neighbors")):
+    if has(x, "fit", "kneighbors", "n_neighbors"):
         counted = as_count(x.n_neighbors, f"{name}.n_neighbors", least=2, most=_MOST_ROWS)
         return counted - 1, x
-    if isinstance(x, bool | np.bool_) or not hasattr(x, "__index__"):
+    if isinstance(x, bool | np.bool_) or not has(x, "__index__"):
         raise TypeError(
             f"{name} must be an integer, or an estimator with fit, kneighbors and n_neighbors, "
             f"got {kind_of(x)}"

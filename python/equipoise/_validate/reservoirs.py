@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise._validate.arguments import as_count
-from equipoise._validate.arrays import as_array, check_range, integers
-from equipoise._validate.wording import Int64s, kind_of
+from equipoise._validate.arrays import as_array, check_range, integers, is_kind, refuse_dtype
+from equipoise._validate.wording import Int64s
 
 
 def as_keys(x: Any, name: str, length: int) -> Int64s:
@@ -30,13 +30,14 @@ def _is_plain_date(x: Any) -> bool:
 
 def as_times(x: Any, length: int) -> NDArray[np.float64]:
     """Return times as float64: datetimes as seconds since 1970, other numbers as they are."""
-    a = as_array(x, "times")
+    wanted = "numbers or datetimes without time zones"
+    a = as_array(x, "times", wanted)
+    if a.dtype == object and a.size and a.ndim == 1 and all(map(_is_plain_date, a)):
+        a = a.astype("M8[us]")
+    if not is_kind(a, "fiuM"):
+        refuse_dtype(a, x, "times", wanted)
     if a.ndim != 1:
         raise ValueError(f"times must be 1-D, not {a.ndim}-D (shape {a.shape})")
-    if a.dtype == object and a.size and all(map(_is_plain_date, a)):
-        a = a.astype("M8[us]")
-    if a.dtype.kind not in "fiuM":
-        raise TypeError(f"times must be numbers or datetimes without time zones, got {kind_of(a)}")
     if a.size != length:
         raise ValueError(f"times must have {length} entries, one for each row, got {a.size}")
     if a.dtype.kind == "M":
@@ -119,9 +120,9 @@ def refuse_bytes(wanted: str, got: str) -> NoReturn:
 
 def as_values(x: Any, name: str, length: int) -> NDArray[np.float64]:
     """Return float64 values, one for each row of a sample."""
-    a = as_array(x, name)
-    if a.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must be real numbers, got {kind_of(a)}")
+    a = as_array(x, name, "real numbers")
+    if not is_kind(a, "fiub"):
+        refuse_dtype(a, x, name, "real numbers")
     if a.shape != (length,):
         raise ValueError(f"{name} must have shape ({length},), one for each row of the sample, got {a.shape}")
     return a.astype(np.float64)
@@ -129,9 +130,9 @@ def as_values(x: Any, name: str, length: int) -> NDArray[np.float64]:
 
 def as_mask(x: Any, name: str, length: int) -> NDArray[np.bool_]:
     """Return a bool array with one entry for each row of the sample."""
-    a = as_array(x, name)
+    a = as_array(x, name, "a bool array")
     if a.dtype != np.bool_:
-        raise TypeError(f"{name} must be a bool array, got {kind_of(a)}")
+        refuse_dtype(a, x, name, "a bool array")
     if a.shape != (length,):
         raise ValueError(f"{name} must have shape ({length},), one for each row of the sample, got {a.shape}")
     return a
@@ -149,7 +150,7 @@ def as_quotas(k: Any, num_classes: int | None) -> tuple[int | list[int], int | N
     """Return the number of rows to keep of each class, as one number or a list, and the number of classes."""
     if num_classes is not None:
         num_classes = as_count(num_classes, "num_classes", least=1, most=2**31)
-    if not isinstance(k, list | tuple) and not (hasattr(k, "__len__") and np.ndim(k)):
+    if as_array(k, "k", "an integer or integers").ndim == 0:
         return as_count(k, "k", least=1, most=2**40), num_classes
     quotas = integers(k, "k", (1,))
     if num_classes is not None and quotas.size != num_classes:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise._validate.arrays import as_array, as_ids
+from equipoise._validate.arrays import as_array, as_ids, is_kind, refuse_dtype
 from equipoise._validate.labels import read_labels
 from equipoise._validate.weights import Weights, as_weights
 from equipoise._validate.wording import Int64s, kind_of
@@ -47,9 +47,10 @@ def as_parent_weights(weights: Any, n: int) -> Weights:
 
 def as_gaps(gaps: Any, length: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return a copy of the gaps: finite numbers of the rows' dtype, one for each synthetic row."""
-    a = as_array(gaps, "gaps")
-    if a.dtype != dtype:
-        raise TypeError(f"gaps must be of dtype {dtype}, like the rows, got {kind_of(a)}")
+    wanted = f"of dtype {dtype}, like the rows"
+    a = as_array(gaps, "gaps", wanted)
+    if a.dtype.newbyteorder("=") != dtype:
+        refuse_dtype(a, gaps, "gaps", wanted)
     if a.shape != (length,):
         raise ValueError(f"gaps must have shape ({length},), one for each row, got {a.shape}")
     a = np.array(a, dtype=dtype.type, order="C")
@@ -75,9 +76,9 @@ def as_csr(data: Any, indices: Any, indptr: Any) -> tuple[NDArray[Any], Int64s, 
     ids = as_ids(indices, "indices")
     if ptr[-1] != ids.size:
         raise ValueError(f"indptr[{ptr.size - 1}] must be {ids.size}, the number of indices, got {ptr[-1]}")
-    values = as_array(data, "data")
-    if values.dtype.kind != "f" or values.dtype.itemsize not in (4, 8):
-        raise TypeError(f"data must be float32 or float64, got {kind_of(values)}")
+    values = as_array(data, "data", "float32 or float64")
+    if not is_kind(values, "f") or values.dtype.itemsize not in (4, 8):
+        refuse_dtype(values, data, "data", "float32 or float64")
     if values.shape != ids.shape:
         raise ValueError(f"data must have shape {ids.shape}, like indices, got {values.shape}")
     values = np.require(values, values.dtype.newbyteorder("="), ["C", "A"])

@@ -9,9 +9,10 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise._validate.arrays import as_array
-from equipoise._validate.wording import first_bad, kind_of, place
+from equipoise._validate.arrays import as_array, is_kind, refuse_dtype
+from equipoise._validate.wording import first_bad, place
 
+_WANTED = "float16, float32, float64 or integers"
 Weights = NDArray[np.float64] | NDArray[np.int64]
 
 
@@ -33,10 +34,9 @@ def as_weights(weights: Any, name: str = "weights", *, zeros: bool = False) -> W
     They must be finite, >= 0, and have a finite sum. There must be at least one and, unless `zeros` is true,
     they must not all be zero.
     """
-    w = as_array(weights, name)
-    if w.dtype.kind not in "fiu" or w.dtype.itemsize > 8:
-        got = kind_of(w) if isinstance(weights, np.ndarray) or w.ndim else type(weights).__name__
-        raise TypeError(f"{name} must be float32, float64, int32, int64 or uint32, got {got}")
+    w = as_array(weights, name, _WANTED)
+    if not is_kind(w, "fiu"):
+        refuse_dtype(w, weights, name, _WANTED)
     if w.ndim != 1:
         raise ValueError(f"{name} must be 1-D, not {w.ndim}-D (shape {w.shape})")
     if not 1 <= w.size < 2**32:
@@ -77,13 +77,13 @@ def check_steady(steady: bool) -> None:
 
 def as_row_weights(x: Any, name: str = "weights", *, length: int | None = None) -> NDArray[Any]:
     """Return the weights of rows as contiguous float32 or float64. Kernels check the values."""
-    a = as_array(x, name)
+    a = as_array(x, name, _WANTED)
+    if a.dtype == object and a.ndim == 1 and a.size and set(map(type, a)) == {Decimal}:
+        a = np.array([math.nan if price.is_nan() else float(price) for price in a])
+    if not is_kind(a, "fiu"):
+        refuse_dtype(a, x, name, _WANTED)
     if a.ndim != 1:
         raise ValueError(f"{name} must be 1-D, not {a.ndim}-D (shape {a.shape})")
-    if a.dtype == object and a.size and set(map(type, a)) == {Decimal}:
-        a = np.array([math.nan if price.is_nan() else float(price) for price in a])
-    if a.dtype.kind not in "fiu" or a.dtype.itemsize > 8:
-        raise TypeError(f"{name} must be float32, float64, int32, int64 or uint32, got {kind_of(a)}")
     if length is not None and a.size != length:
         raise ValueError(f"{name} must have {length} entries, one for each row, got {a.size}")
     dtype = np.float32 if a.dtype == np.float32 else np.float64

@@ -60,7 +60,8 @@ def nearest_neighbors(
     Parameters
     ----------
     X : array_like of shape (n, d), float32 or float64
-        The rows to search. Any strides are accepted, as are read-only and memory-mapped arrays.
+        The rows to search. Any strides are accepted, as are read-only and memory-mapped arrays. A data frame
+        is read as the matrix of its columns: float32 if all of them are, else float64.
     k : int
         The number of neighbors of each query, ``1 <= k < n`` (``<= n`` with ``queries``).
     queries : array_like of shape (m, d), optional
@@ -84,8 +85,8 @@ def nearest_neighbors(
     TypeError
         If ``X`` or ``queries`` is not float32 or float64, or if their dtypes differ.
     ValueError
-        If a shape does not fit, a value is not finite (the message names its row and column), or ``k`` is out
-        of range.
+        If a shape does not fit, a value is not finite (the message names its row and column), ``k`` is out of
+        range, or another thread overwrites the rows during the search, so that fewer than k are found.
     ImportError
         If ``progress=True`` and tqdm is not installed.
 
@@ -195,7 +196,8 @@ def _search(
     with reporter(progress, m) as report:
 
         def search(begin: int, end: int) -> None:
-            knn_search(points, blocks, asked, order, begin, end, self_join, indices, distances)
+            complete = knn_search(points, blocks, asked, order, begin, end, self_join, indices, distances)
+            _validate.check_unchanged(complete, self_join)
             report(end - begin)
 
         for_chunks(m, _queries_per_call(x.shape[0], x.shape[1], k), threads, search)

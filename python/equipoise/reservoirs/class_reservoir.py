@@ -66,6 +66,7 @@ class ClassReservoir(BaseReservoir):
     """
 
     _name = "ClassReservoir"
+
     def __init__(
         self,
         k: Any,

@@ -113,8 +113,9 @@ class Reservoir(BaseReservoir):
         ----------
         weights : array of shape (n,), or Arrow column
             Real, finite weights >= 0 with a finite sum. Rows of weight 0 are never kept. float32 weights are
-            read without conversion, all others as float64. Arrow columns (anything with ``__arrow_c_array__``
-            or ``__arrow_c_stream__``) need the extra ``arrow``, and must not contain nulls.
+            read without conversion, all others as float64. Columns of pandas, polars and Arrow (anything with
+            ``__arrow_c_array__`` or ``__arrow_c_stream__``) must not contain nulls. Arrow needs the extra
+            ``arrow``.
         ids : integer array of shape (n,), or Arrow column, optional
             Either all rows of the stream have ids or none do.
         times : array of numbers or datetimes of shape (n,), or Arrow column

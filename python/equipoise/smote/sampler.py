@@ -94,9 +94,10 @@ class SmoteSampler(Sampler):
 
     Parameters
     ----------
-    X : float32 or float64 array of shape (n, d)
+    X : float32 or float64 array of shape (n, d), or data frame
         The rows of one class; finite, n > k_neighbors. A C-contiguous array is not copied, so it must not
-        change while the sampler is in use. A read-only ``np.memmap`` stays on disk.
+        change while the sampler is in use. A read-only ``np.memmap`` stays on disk. A data frame is read as
+        the matrix of its columns: float32 if all of them are, else float64.
     k_neighbors : int, or estimator with ``fit``, ``kneighbors`` and ``n_neighbors``
         The number of neighbors of each row. If it is an int, exact neighbors are found, and copies of a row
         count as one point, so that no row is its own neighbor; n must exceed k_neighbors even without the
@@ -175,6 +176,8 @@ class SmoteSampler(Sampler):
         self._X = rows
         self._file = memmap.locate(X, rows)
         self._table = neighbor_table(rows, k, estimator, self._categorical)
+        # The kernels read the rows that the table names without looking.
+        _validate.check_range(self._table, "neighbors", 0, len(rows))
         self._rows_digest = _rows_digest(rows)
         self.set_epoch(0)
 
@@ -280,6 +283,7 @@ class SmoteSampler(Sampler):
             if _rows_digest(self._X) != state["_rows_digest"]:
                 _validate.refuse_changed_file(file.path)
         super().__setstate__(state)
+        _validate.check_range(self._table, "neighbors", 0, len(self._X))
 
     def __repr__(self) -> str:
         (n, d), k = self._X.shape, self._table.shape[1]

@@ -111,6 +111,15 @@ def nth_smallest(values, rows, begin, end, nth):
 
 
 @jit()
+def knn_ordered(value):
+    """Return a value, or 0 in the place of NaN.
+
+    X was checked, but another thread may have overwritten it since, and partial sorts need an order.
+    """
+    return np.float64(0.0) if np.isnan(value) else value
+
+
+@jit()
 def widest_column(x, order, begin, end):
     """Return the column of the largest variance among order[begin : end], estimated from up to 64 rows."""
     step = (end - begin + 63) // 64
@@ -157,7 +166,7 @@ def knn_split(x, begin, end, max_points, order):
         column = widest_column(x, order, first, last)
         for i in range(size):
             rows[i] = order[first + i]
-            values[i] = x[rows[i], column] if d else 0.0
+            values[i] = knn_ordered(x[rows[i], column]) if d else 0.0
         half = ((size + LEAF - 1) // LEAF + 1) // 2 * LEAF
         nth_smallest(values, rows, 0, size, half)
         for i in range(size):
@@ -181,7 +190,7 @@ def knn_middle(x, column, rows, first, size, candidate_scale, total, low, high, 
     if high - low <= 4.0 * (most - least):
         return total / size
     for i in range(size):
-        values[i], places[i] = np.float64(x[rows[first + i], column]) * candidate_scale, i
+        values[i], places[i] = knn_ordered(np.float64(x[rows[first + i], column]) * candidate_scale), i
     nth_smallest(values, places, 0, size, size // 2)
     return values[size // 2]
 

@@ -121,8 +121,12 @@ def nearest_bound(nearest, i, k, high):
 
 @jit()
 def nearest_distance(s, i, row):
-    """Return the exact squared distance between row `row` and query i."""
-    distance = knn_distance(s.queries.x, s.own[i], s.points.x, row, s.points.x.shape[1], s.points.scale)
+    """Return the exact squared distance between row `row` and query i.
+
+    It is never NaN, even if another thread overwrites the numbers: sorting needs an order.
+    """
+    direct = knn_distance(s.queries.x, s.own[i], s.points.x, row, s.points.x.shape[1], s.points.scale)
+    distance = direct if direct >= 0.0 else np.inf
     if s.points.codes.shape[1] == 0:
         return distance
     differ = code_mismatches(s.queries.codes, s.own[i], s.points.codes, row)

@@ -366,18 +366,23 @@ def _search_arguments(real):
 
 @jit(_search_arguments(f32), _search_arguments(f64), allocates=True)
 def knn_search(points, blocks, queries, query_order, begin, end, self_join, indices, distances):
-    """Find the k nearest rows of the queries at positions begin .. end - 1 of their order, at most 128."""
+    """Find the k nearest rows of the queries at positions begin .. end - 1 of their order, at most 128.
+
+    Return whether every query has k: it may have fewer if another thread overwrites the points with NaN.
+    """
     check_points(points)
     check_points(queries)
     check_blocks(blocks, *points.x.shape)
     check_search(points, queries, query_order, begin, end, self_join, indices, distances)
     k, own = indices.shape[1], query_order[begin:end]
     if own.size == 0:
-        return
+        return True
     s = open_search(points, blocks, queries, own, k, self_join)
     knn_visit_all(s)
     for i in range(own.size):
         found = nearest_rank(s, i)
+        if found < k:
+            return False
         nth_smallest(s.ranks, s.ranked, 0, found, k - 1)
         # Sort by distance and then by row: two sorts, the second one stable.
         by_row = np.argsort(s.ranked[:k])
@@ -386,3 +391,4 @@ def knn_search(points, blocks, queries, query_order, begin, end, self_join, indi
             at = sorted_rows[j]
             indices[own[i], j] = s.ranked[at]
             distances[own[i], j] = math.sqrt(s.ranks[at]) / points.scale
+    return True
