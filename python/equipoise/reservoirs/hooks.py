@@ -57,8 +57,8 @@ class _Placed(BaseReservoir):
 
     start = 0  # the place of the next update's first row
 
-    def _row_columns(self, stream: int, classes: Int64s | None, shifts: NDArray[np.float64] | None) -> Gather:
-        gather, start = super()._row_columns(stream, classes, shifts), self.start
+    def _row_columns(self, stream: int, classes: Int64s | None, times: NDArray[np.float64] | None) -> Gather:
+        gather, start = super()._row_columns(stream, classes, times), self.start
 
         def placed(rows: Int64s) -> dict[str, Any]:
             return gather(rows) | {"streams": (rows + start).astype(np.uint64)}

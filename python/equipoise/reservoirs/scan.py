@@ -58,14 +58,15 @@ class Candidates(NamedTuple):
 class Stream(NamedTuple):
     """A stream of rows that are scanned one by one, beginning at position ``start``.
 
-    Rows are keyed by position if ``ids`` is empty. ``shifts`` are added to the logarithms of the weights, and
-    are empty if weights do not decay.
+    Rows are keyed by position if ``ids`` is empty. ``times * rate`` are added to the logarithms of the
+    weights. ``times`` are empty if weights do not decay.
     """
 
     key: np.uint64
     start: int
     ids: _Integers
-    shifts: _Reals
+    times: _Reals
+    rate: float
 
 
 class Workspace:
@@ -111,10 +112,10 @@ def row_kernel(
     stream: Stream, weights: NDArray[Any], classes: _Integers, slots: Slots, max_points: int
 ) -> Kernel:
     """Return the kernel that reads rows one by one. An empty array stands for a missing column."""
-    scan, (key, start, ids, shifts) = kernels().reservoir_rows, stream
+    scan, (key, start, ids, times, rate) = kernels().reservoir_rows, stream
 
     def kernel(begin: int, end: int, thresholds: _Reals, workspace: Workspace) -> tuple[int, int, int, float]:
-        piece = Stream(key, start + begin, ids[begin:end], shifts[begin:end])
+        piece = Stream(key, start + begin, ids[begin:end], times[begin:end], rate)
         return scan(  # type: ignore[no-any-return]
             piece, weights[begin:end], classes[begin:end], slots, thresholds, workspace.counts, max_points,
             workspace.total, workspace.candidates,
