@@ -63,7 +63,7 @@ template <class Weight>
 py::tuple reservoir_rows(const py::tuple& stream, const Array<Weight>& weights, const Integers& classes,
                          const py::tuple& slots, const Reals& thresholds, Integers& counts, i64 max_points,
                          double total, const py::tuple& candidates) {
-    const auto [key, start, ids, shifts] = fields<u64, i64, Integers, Reals>(stream, "stream");
+    const auto [key, start, ids, times, rate] = fields<u64, i64, Integers, Reals, double>(stream, "stream");
     const i64 count = std::max(weights.size(), classes.size());
     const eq::Slots table = slots_of(slots);
     require(start >= 0 && max_points >= 1 &&
@@ -71,7 +71,7 @@ py::tuple reservoir_rows(const py::tuple& stream, const Array<Weight>& weights, 
                 (weights.size() == 0 || weights.size() == count) &&
                 (ids.size() == 0 || ids.size() == count) &&
                 (classes.size() == 0 || classes.size() == count) &&
-                (shifts.size() == 0 || shifts.size() == count) &&
+                (times.size() == 0 || times.size() == count) &&
                 (classes.size() == 0 || (counts.size() == thresholds.size() && max_points == 1)),
             "reservoir_rows: shapes differ");
     require(table.labels || all_below(classes.data(), classes.size(), thresholds.size()),
@@ -80,7 +80,8 @@ py::tuple reservoir_rows(const py::tuple& stream, const Array<Weight>& weights, 
     const eq::Stream<Weight> rows{key,
                                   start,
                                   data_or_null(ids),
-                                  data_or_null(shifts),
+                                  data_or_null(times),
+                                  rate,
                                   data_or_null(weights),
                                   data_or_null(classes),
                                   table,

@@ -176,7 +176,12 @@ def test_bad_columns_are_refused():
         (pa.array([[1]]), TypeError, "classes must be integers, booleans or strings, got Arrow list"),
         (pa.array([None, None]), ValueError, r"classes\[0\] must not be null"),
         (pa.chunked_array([["a"], ["b", None]]), ValueError, r"classes\[2\] must not be null"),
-        (pa.table({"a": [1]}), TypeError, "classes must be"),
+        (pa.table({"a": [1]}), ValueError, "classes must be 1-D, not 2-D"),
+        (
+            pa.table({"a": ["b"]}),
+            TypeError,
+            "classes must be integers, booleans or strings, got Arrow string",
+        ),
     ]:
         with pytest.raises(error, match=text):
             ClassReservoir(1).update(column)

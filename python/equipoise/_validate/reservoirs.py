@@ -52,11 +52,17 @@ def as_times(x: Any, length: int) -> NDArray[np.float64]:
     return seconds
 
 
-def check_shifts(shifts: NDArray[np.float64], times: NDArray[np.float64]) -> None:
+def are_exponents(times: NDArray[np.float64], rate: float) -> bool:
+    """Return whether times, multiplied by a rate of decay, are small enough to be exponents."""
+    # Python's floats give no warnings.
+    return not times.size or all(abs(float(time) * rate) < 1e300 for time in (times.min(), times.max()))
+
+
+def check_exponents(times: NDArray[np.float64], rate: float) -> None:
     """Check that times, in half-lives, are small enough for their differences to be exponents."""
-    good = np.abs(shifts) < 1e300
-    if not good.all():
-        at = int(good.argmin())
+    if not are_exponents(times, rate):
+        with np.errstate(all="ignore"):
+            at = int((np.abs(times * rate) < 1e300).argmin())
         raise ValueError(f"times[{at}] must be less than 1e300 half-lives, got {times[at]}")
 
 

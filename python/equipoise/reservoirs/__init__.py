@@ -23,7 +23,8 @@ streams together are among the smallest ranks of each, so samples merge exactly.
             BottomK  ------> kernels                    candidates in, the smallest ranks of each class out:
                              (bottom_k)                 reservoir_select, reservoir_equal
 
-    labels   numbers of class labels (kernel class_lookup)
+    codes    64-bit codes of class labels, which are integers, booleans or strings
+    labels   numbers and counts of classes (kernel class_lookup)
     quotas   rows of a sample, divided among classes
     sample   what a reservoir returns, and estimates from it
     hooks    access for the command line and the cluster adapters

@@ -15,6 +15,7 @@ from equipoise._runtime.backend import kernels
 from equipoise._runtime.locks import add_lock
 from equipoise.reservoirs import serialize
 from equipoise.reservoirs.bottom_k import BottomK
+from equipoise.reservoirs.ranks import is_rank, times_rank
 from equipoise.reservoirs.reading import StreamReader, compensated_sum, sum_of
 from equipoise.reservoirs.scan import BAD_SUM, BLOCK, Workspace
 
@@ -104,13 +105,13 @@ class BaseReservoir(StreamReader):
         if self._half_life:
             logs = np.empty(order.size)
             kernels().log(x, logs)
-            logs += rows["shifts"][order]
-            logs += thresholds
+            with np.errstate(all="ignore"):
+                logs += rows["times"][order] * self._rate
+                logs += thresholds
             x = np.empty(order.size)
             kernels().exp(logs, x)
         else:
-            with np.errstate(over="ignore"):
-                x = x * thresholds
+            x = times_rank(x, thresholds)
         np.negative(x, out=x)
         p = np.empty(order.size)
         kernels().expm1(x, p)
@@ -120,7 +121,8 @@ class BaseReservoir(StreamReader):
         """Return the weights of rows, decayed to the latest time if there is a half-life."""
         w = rows["weights"][order]
         if self._half_life and order.size:
-            w *= self._decay_factors(rows["shifts"][order], self._latest)
+            with np.errstate(all="ignore"):
+                w *= self._decay_factors(rows["times"][order], self._latest)
         return w
 
     # ---- merging
@@ -217,13 +219,14 @@ class BaseReservoir(StreamReader):
         check(all(column.size == size for column in columns.values()), "lengths of columns")
         check(not size or self._keyed is not None, "keys")
         ranks, weights = columns["ranks"], columns["weights"]
-        least = -math.inf if self._half_life else 0.0
-        check(bool((ranks >= least).all() and (weights > 0).all() and (weights < math.inf).all()), "rows")
+        in_range = ranks < math.inf if self._half_life else is_rank(ranks)
+        check(bool(in_range.all() and (weights > 0).all() and (weights < math.inf).all()), "rows")
         if "classes" in columns and size:
             numbers = columns["classes"]
             check(numbers.min() >= 0 and numbers.max() < num_classes, "classes")
         if self._half_life and size:
-            check(bool((np.abs(columns["shifts"]) < 1e300).all()) and abs(self._latest) < math.inf, "times")
+            good = _validate.are_exponents(columns["times"], self._rate)
+            check(good and abs(self._latest) < math.inf, "times")
         known = self._merged | ({self._stream: self._position} if self._position else {})
         check(len(known) == len(self._merged) + (self._position > 0), "streams")
         check(sum(known.values()) <= self._n_seen, "rows")

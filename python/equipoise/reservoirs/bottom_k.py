@@ -17,7 +17,7 @@ _DTYPES: dict[str, type[np.generic]] = {
     "ranks": np.float64,
     "ids": np.int64,
     "weights": np.float64,
-    "shifts": np.float64,  # added to the logarithm of the weight, where weights decay
+    "times": np.float64,  # where weights decay
     "streams": np.uint64,  # the streams in which the ids are positions
     "classes": np.int64,  # class numbers
 }
@@ -51,7 +51,7 @@ class BottomK:
     These are the ``quotas[c]`` rows of class c with the smallest (rank, id). ``thresholds[c]`` is the rank of
     the last of them at the latest selection, or infinity while there are fewer rows. A row above the
     threshold can never be retained. Among rows that are equal in all columns named in ``distinct``, only one
-    is kept.
+    is kept. The first of these columns are the ranks.
 
     A copy shares its columns and thresholds with the original. Only one of the two may append rows, and the
     rows and thresholds that they share are never changed in place. A call can therefore work on a copy, and
@@ -203,7 +203,7 @@ class BottomK:
         return columns, columns if columns.capacity >= enough else _Columns(_SCRATCH, enough)
 
     def order(self, places: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-        """Return the order of the rows by class (or ``places[class]``), rank, id and stream."""
+        """Return the order of the rows by class (or ``places[class]``), rank, id, stream, weight and time."""
         order = ascending(self["ranks"])
         ranks, classes = self["ranks"][order], None
         if "classes" in self.columns:
@@ -212,7 +212,7 @@ class BottomK:
                 classes = classes.astype(np.uint16)  # NumPy uses a radix sort for 16-bit integers
         if not (ranks[1:] == ranks[:-1]).any():
             return order if classes is None else order[np.argsort(classes[order], kind="stable")]
-        names = [name for name in ("streams", "ids", "ranks") if name in self.columns]
+        names = [n for n in ("times", "weights", "streams", "ids", "ranks") if n in self.columns]
         return np.lexsort([self[name] for name in names] + ([] if classes is None else [classes]))
 
     def _smallest(self, scratch: _Columns) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -237,12 +237,12 @@ class BottomK:
 
     def _drop_equal(self) -> bool:
         """Drop duplicates of equal rows. Return whether there were any."""
-        order = self.order()
-        again = np.ones(max(self.size - 1, 0), np.bool_)
-        for name in self.distinct:
-            if name in self.columns:
-                column = self[name][order]
-                again &= column[1:] == column[:-1]
+        columns = [self[name] for name in self.distinct if name in self.columns]
+        order = ascending(columns[0])
+        same, again = _repeats(columns[:1], order), _repeats(columns, order)
+        if (same & ~again).any():  # different rows of one rank may be between equal rows
+            order = np.lexsort(columns[::-1])
+            again = _repeats(columns, order)
         once = np.sort(order[np.concatenate(([True], ~again))])
         dropped = once.size < self.size
         self._retain(
@@ -258,6 +258,15 @@ class BottomK:
             np.take(self[name], rows, out=column[: rows.size], mode="clip")
         # One assignment, so that an interrupt cannot leave the sketch half changed.
         vars(self).update(_columns=columns, size=rows.size, _thresholds=thresholds, _selected=selected)
+
+
+def _repeats(columns: list[NDArray[Any]], order: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which rows, in this order, are equal in all columns to the row before them."""
+    again = np.ones(max(order.size - 1, 0), np.bool_)
+    for column in columns:
+        ordered = column[order]
+        again &= ordered[1:] == ordered[:-1]
+    return again
 
 
 def ascending(values: NDArray[np.float64]) -> NDArray[np.int64]:

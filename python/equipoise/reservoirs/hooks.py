@@ -59,8 +59,8 @@ class _Placed(BaseReservoir):
 
     start = 0  # the place of the next update's first row
 
-    def _row_columns(self, stream: int, shifts: NDArray[np.float64] | None) -> Gather:
-        gather, start = super()._row_columns(stream, shifts), self.start
+    def _row_columns(self, stream: int, times: NDArray[np.float64] | None) -> Gather:
+        gather, start = super()._row_columns(stream, times), self.start
 
         def placed(rows: Int64s) -> dict[str, Any]:
             return gather(rows) | {"streams": (rows + start).astype(np.uint64)}

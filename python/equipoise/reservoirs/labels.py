@@ -1,4 +1,4 @@
-"""A table of class labels and their numbers 0, 1, 2, ..., in order of first appearance."""
+"""The numbers 0, 1, 2, ... of class labels, in order of first appearance, and rows counted by number."""
 
 from __future__ import annotations
 

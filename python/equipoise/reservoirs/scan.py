@@ -62,14 +62,15 @@ class Candidates(NamedTuple):
 class Stream(NamedTuple):
     """A stream of rows that are scanned one by one, beginning at position ``start``.
 
-    Rows are keyed by position if ``ids`` is empty. ``shifts`` are added to the logarithms of the weights, and
-    are empty if weights do not decay.
+    Rows are keyed by position if ``ids`` is empty. ``times * rate`` are added to the logarithms of the
+    weights. ``times`` are empty if weights do not decay.
     """
 
     key: np.uint64
     start: int
     ids: _Integers
-    shifts: _Reals
+    times: _Reals
+    rate: float
 
 
 class Workspace:
@@ -115,11 +116,11 @@ def block_kernel(key: np.uint64, first: int, weights: NDArray[Any], max_points: 
 
 def row_kernel(stream: Stream, weights: NDArray[Any], classes: CallClasses, max_points: int) -> Kernel:
     """Return the kernel that reads rows one by one. An empty array stands for a missing column."""
-    scan, (key, start, ids, shifts) = kernels().reservoir_rows, stream
+    scan, (key, start, ids, times, rate) = kernels().reservoir_rows, stream
     labels, slots, _, numbers = classes
 
     def kernel(begin: int, end: int, thresholds: _Reals, workspace: Workspace) -> tuple[int, int, int, float]:
-        piece = Stream(key, start + begin, ids[begin:end], shifts[begin:end])
+        piece = Stream(key, start + begin, ids[begin:end], times[begin:end], rate)
         done, filled, why, total = scan(
             piece, weights[begin:end], labels[begin:end], slots,
             thresholds if numbers is None else thresholds[numbers], workspace.counts, max_points,

@@ -83,12 +83,11 @@ def test_unsigned_keys_and_integer_weights_are_accepted(engine):
 
 def test_boolean_classes_and_decimal_weights_are_accepted(engine):
     table = rows(500)
-    prices = [decimal.Decimal(i % 50) / 100 for i in range(500)]
-    table["w"] = np.array(prices, object)
-    if engine.name == "frame":  # Dask would make strings of these objects
+    if engine.name != "bag":
         import pandas
         import pyarrow
 
+        prices = [decimal.Decimal(i % 50) / 100 for i in range(500)]
         table["w"] = pandas.array(prices, pandas.ArrowDtype(pyarrow.decimal128(5, 2)))
     check(engine.sample(engine.data(cut(table, 3)), 20, by="flag"), table, 20, "flag")
 
