@@ -87,6 +87,7 @@ def _read_column(column: Any) -> NDArray[Any] | Unread:
 
 
 def is_text(kind: Any) -> bool:
+    """Return whether an Arrow type is one of the string types."""
     import pyarrow as pa
 
     views = getattr(pa.types, "is_string_view", None)
