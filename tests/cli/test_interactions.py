@@ -126,6 +126,33 @@ def test_a_pair_counts_once_at_its_first_time(tmp_path):
     assert (log.times.tolist(), log.rows) == ([3, 5, 7], 4)
 
 
+def test_csv_files_that_python_reads_are_read(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_bytes(
+        b'\xef\xbb\xbf\nuser_id,item_id,timestamp\n5" wide,"a"b,1\n\n"two\nlines",\'c\',2\r"x\ry",d,3'
+    )
+    log = read(path)
+    assert log.user_ids[log.users].tolist() == ['5" wide', "two\nlines", "x\ry"]
+    assert log.item_ids[log.items].tolist() == ["ab", "'c'", "d"]
+    path.write_text("user_id;item_id;timestamp\n1,5;2;3\n")
+    assert read(path, delimiter=";").user_ids.tolist() == ["1,5"]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2024/01/02 03:04:05.678",
+        "2024-01-02 03:04:05.678 UTC",
+        "2024-01-02T03:04:05.678000999",
+        "2024/01/02 03:04:05.678UTC",
+    ],
+)
+def test_other_ways_to_write_dates(tmp_path, time):
+    log = read(write_csv(tmp_path / "log.csv", user_id=[1], item_id=[1], timestamp=[time]))
+    assert log.times.tolist() == [1_704_164_645_678_000]
+    assert log.dates
+
+
 # ---- errors --------------------------------------------------------------------------------------------
 
 GOOD = {"user_id": [1, 2], "item_id": [3, 4], "timestamp": [5, 6]}
@@ -137,7 +164,11 @@ HEADER = "user_id,item_id,timestamp\n"
     ("content", "told"),
     [
         ("", "must have a column 'user_id', got none"),
-        ("user_id;item_id;timestamp\n", "must have a column 'user_id', got 'user_id;item_id;timestamp'"),
+        (
+            "user_id;item_id;timestamp\n",
+            "is one column, 'user_id;item_id;.*': if a semicolon separates .*, add --delimiter semicolon",
+        ),
+        ("user_id\titem_id\ttimestamp\n1\t2\t3\n", "if a tab separates .*, add --delimiter tab"),
         (
             "user_id,item,timestamp\n1,2,3\n",
             "must have a column 'item_id', got 'user_id', 'item', 'timestamp'",
@@ -155,7 +186,9 @@ HEADER = "user_id,item_id,timestamp\n"
         (HEADER + '1,"a\nb",3\n1,3,\n', "got '' in line 4$"),
         (HEADER + "1,2," + "x" * 5000 + "\n", r"got 'x{27}\.\.\.x{28}' in line 2$"),
         (",".join(f"c{i}" for i in range(500)) + "\n", r"'user_id', got 'c0', .* 'c19' and 480 more$"),
-        (HEADER + '1,2,"3\n', "must be a CSV file: .* in line 2"),
+        (HEADER + '1,2,"3\n', "must be a CSV file: the quoted cell in line 2 is not closed"),
+        (HEADER + '1,2,3\n1,"2,3\n1,2,3\n', "the quoted cell in line 3 is not closed"),
+        ('"user_id,item_id\n1,2\n', "the quoted cell in line 1 is not closed"),
         (HEADER.encode() + b"\xff,2,3\n", "must be a CSV file in UTF-8"),
         (b"PAR1\x00\x01", "must "),
     ],

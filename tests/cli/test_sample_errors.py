@@ -29,12 +29,12 @@ BAD = {  # arguments (with -o out.parquet unless another is given), and a part o
     "no such CSV file": ("{}/absent.csv", "absent.csv: No such file"),
     "not a Parquet file": ("{}/text.parquet", "text.parquet: "),
     "empty Parquet file": ("{}/empty.parquet", "empty.parquet: "),
-    "empty CSV file": ("{}/empty.csv", "empty.csv: Empty CSV file"),
-    "missing cell": ("{}/ragged.csv", "ragged.csv: CSV parse error: Row #3: Expected 2 columns, got 1"),
-    "not UTF-8": ("{}/latin.csv", "latin.csv: "),
+    "empty CSV file": ("{}/empty.csv", "empty.csv: is empty, but a CSV file must begin with a header"),
+    "missing cell": ("{}/ragged.csv", "ragged.csv: row 1 (from 0): must have 2 cells, got 1"),
+    "not UTF-8": ("{}/latin.csv", "latin.csv: column 'b', row 0 (from 0): must be UTF-8, got b'\\xff'"),
     "text as weight in CSV": (
         "{}/some.csv --weight text",
-        "some.csv: In CSV column #1: Row #3: CSV conversion error to double",
+        "some.csv: --weight text, row 1 (from 0): must be a number, got 'x'",
     ),
     "NaN weight": (
         "{}/some.csv --weight nan",
@@ -43,11 +43,13 @@ BAD = {  # arguments (with -o out.parquet unless another is given), and a part o
     "empty weight": ("{}/some.csv --weight none", "--weight none, row 1 (from 0): must not be null"),
     "text as time in CSV": (
         "{}/some.csv --time text --half-life 1",
-        "--time text: must be all numbers or all ISO 8601",
+        "--time text, row 1 (from 0): must be all numbers or all dates: 2024-01-02, 2024/01/02 or "
+        "2024-01-02 03:04:05.678, where all or none end with Z, UTC or an offset such as +01:00; "
+        "got 'x' after '1'",
     ),
     "numbers and dates as time": (
         "{}/some.csv --time mixed --half-life 1",
-        "--time mixed: must be all numbers or all ISO",
+        "got '2020-01-01' after '1'",
     ),
     "repeated column": ("{}/twice.csv", "twice.csv: has more than one column 'a'"),
     "folder as file": ("{}/folder.parquet", "folder.parquet: is a directory: name the files in it"),
@@ -139,7 +141,11 @@ def test_bad_input_is_status_2_and_one_line(material, capsys, name):
     asked, says = BAD[name]
     argv = asked.replace("{}", str(material)).split()
     before = {path: path.stat().st_mtime_ns for path in material.iterdir()}
-    assert main(["sample", "-k", "5", "-o", OUT.format(material), *argv]) == 2
+    defaults = {"-k": "5", "-o": OUT.format(material)}
+    argv = [
+        word for option, value in defaults.items() if option not in argv for word in (option, value)
+    ] + argv
+    assert main(["sample", *argv]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     lines = err.splitlines()
@@ -171,7 +177,7 @@ def test_an_unclosed_quote_is_refused(tmp_path, capsys):
     )
     out = tmp_path / "out.csv"
     assert main(["sample", str(log), "-k", "5", "-o", str(out)]) == 2
-    assert "20001 lines where 101 rows were read: a quoted cell is not closed" in capsys.readouterr().err
+    assert "log.csv: row 100 (from 0): a quoted cell is not closed" in capsys.readouterr().err
     assert not out.exists()
     log.write_text('id,text\n1,5" wide\n2,"two\nlines"\n3,x\n')  # a quote inside a cell is text
     assert main(["sample", str(log), "-k", "5", "-o", str(out)]) == 0
@@ -275,3 +281,91 @@ def test_damaged_parquet_is_sampled_correctly_or_refused(tmp_path, checksums, ho
     assert done.returncode == 0, done.stdout[-200:] + done.stderr[-2000:]
     statuses = json.loads(done.stdout.splitlines()[-1])
     assert statuses["2"] > 50
+
+
+# ---- files that are not files, and repeated options ------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="named pipes and devices are POSIX")
+@pytest.mark.parametrize("name", ["pipe.csv", "pipe.parquet", "pipe", "null.csv", "/dev/null", "/dev/stdin"])
+def test_a_pipe_or_device_is_refused_with_the_reason(tmp_path, capsys, name):
+    file = tmp_path / name
+    if name.startswith("pipe"):
+        os.mkfifo(file)
+    elif name == "null.csv":
+        file.symlink_to("/dev/null")
+    if name == "/dev/stdin" and os.path.isfile("/dev/stdin"):
+        pytest.skip("standard input is a file here")
+    assert main(["sample", str(file), "-k", "1", "-o", str(tmp_path / "out.csv")]) == 2
+    told = (
+        "must be a regular file, since it is read twice: write a pipe's data to a .csv or .parquet file first"
+    )
+    assert capsys.readouterr().err == f"equipoise sample: error: {file}: {told}\n"
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_broken_link_or_unreadable_file_is_named(tmp_path, capsys, suffix):
+    link, out = tmp_path / f"link.{suffix}", str(tmp_path / "out.csv")
+    link.symlink_to(tmp_path / "gone")
+    assert main(["sample", str(link), "-k", "1", "-o", out]) == 2
+    assert capsys.readouterr().err == f"equipoise sample: error: {link}: No such file or directory\n"
+    assert main(["sample", f"{tmp_path}/a\0.{suffix}", "-k", "1", "-o", out]) == 2
+    assert "embedded null" in capsys.readouterr().err
+    file = tmp_path / f"secret.{suffix}"
+    file.write_bytes(b"a\n1\n")
+    file.chmod(0)
+    if not os.access(file, os.R_OK):  # the superuser can read everything
+        assert main(["sample", str(file), "-k", "1", "-o", out]) == 2
+        assert capsys.readouterr().err == f"equipoise sample: error: {file}: Permission denied\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="named pipes are POSIX")
+def test_a_pipe_as_output_is_not_replaced(material, tmp_path, capsys):
+    os.mkfifo(tmp_path / "out.csv")
+    assert main(["sample", GOOD.format(material), "-k", "1", "-o", str(tmp_path / "out.csv")]) == 2
+    assert "out.csv: is not a regular file, so it cannot be replaced" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [tmp_path / "out.csv"]
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        "--by label --by grade",
+        "--by label --by label",
+        "--weight weight --weight w32",
+        "-k 6",
+        "-o {}/other.csv",
+        "--output {}/other.csv",
+        "--seed 0 --seed 0",
+        "--id id --id id",
+        "--json --json",
+        "--delimiter , --delimiter tab",
+        "--inclusion-column p --inclusion-column q",
+    ],
+)
+def test_an_option_given_twice_is_refused(material, tmp_path, capsys, twice):
+    argv = ["sample", GOOD.format(material), "-k", "5", "-o", f"{tmp_path}/out.csv"]
+    assert main([*argv, *twice.replace("{}", str(tmp_path)).split()]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    option = [word for word in twice.split() if word.startswith("-")][-1]
+    assert last.startswith("equipoise sample: error: argument ")
+    assert option in last.split(": ")[2]
+    assert last.endswith(": was given twice, but may be given once")
+    assert list(tmp_path.iterdir()) == []
+    assert main(["demo", "--seed", "1", "--seed", "1"]) == 2
+
+
+@pytest.mark.parametrize("out", ["out.csv", "out.parquet"])
+@pytest.mark.parametrize("cell", ["x", "-1", "nan", ""])
+def test_an_error_in_the_last_row_leaves_the_old_output(tmp_path, capsys, out, cell):
+    (tmp_path / "in.csv").write_text("w,x\n" + "1,2\n" * 5000 + f"{cell},3\n")
+    (tmp_path / out).write_text("before")
+    assert (
+        main(["sample", str(tmp_path / "in.csv"), "-k", "5", "--weight", "w", "-o", str(tmp_path / out)]) == 2
+    )
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "--weight w, row 5000 (from 0): must " in printed.err
+    assert (tmp_path / out).read_text() == "before"
+    assert len(list(tmp_path.iterdir())) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -64,6 +65,18 @@ def test_an_existing_output_is_replaced_through_a_link(tmp_path):
     assert sample(files, link, 5, weight="weight").num_rows == 5
     assert link.is_symlink()
     assert pq.read_table(real).num_rows == 5
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_labels_that_standard_output_cannot_encode_are_escaped(tmp_path, encoding):
+    (tmp_path / "in.csv").write_text("c\n\u2603\n", encoding="utf-8")
+    argv = ["sample", str(tmp_path / "in.csv"), "-k", "1", "--by", "c", "-o", str(tmp_path / "out.csv")]
+    code = f"import sys\nfrom equipoise._cli.main import main\nsys.exit(main({argv!r}))"
+    done = run_python(
+        code, env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}, encoding="utf-8"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("\u2603" if encoding == "utf-8" else "\\u2603") in done.stdout
 
 
 # ---- progress ------------------------------------------------------------------------------------------

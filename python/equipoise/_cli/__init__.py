@@ -15,6 +15,7 @@ The call structure, from top to bottom::
       +-- sample/command        "equipoise sample"
       |     +-- passes          read the files in one or two passes and write the sample
       |           +-- columns         convert a file's columns to a reservoir's arguments
+      |           |     +-- cells       convert the text cells of a CSV file
       |           +-- reservoirs      choose the rows
       |           +-- held            keep candidate rows in memory, if one pass is enough
       |           +-- output          write the result

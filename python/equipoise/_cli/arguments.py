@@ -5,8 +5,49 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from typing import Any
 
-__all__ = ["count", "positive", "seed", "size"]
+from equipoise._cli.files.headers import DELIMITERS
+
+__all__ = ["Parser", "count", "delimiter", "positive", "seed", "size"]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that refuses an option that is given twice."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.register("action", None, _Once)
+        self.register("action", "store_true", _OnceTrue)
+
+
+class _Once(argparse.Action):
+    """Store a value, once."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option: str | None = None,
+    ) -> None:
+        given = vars(namespace).setdefault("given", set())
+        if option is not None and self.dest in given:
+            raise argparse.ArgumentError(self, "was given twice, but may be given once")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+class _OnceTrue(_Once):
+    """Store True, once."""
+
+    def __init__(
+        self, *, option_strings: Any, dest: str, default: bool = False, help: str | None = None
+    ) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=default, help=help)
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
+        super().__call__(parser, namespace, True, option)
 
 
 def _integer(least: int, most: int, interval: str) -> Callable[[str], int]:
@@ -44,3 +85,17 @@ def positive(text: str) -> float:
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"must be a number > 0, got {text!r}")
     return number
+
+
+def delimiter(text: str) -> str:
+    """Return a delimiter, given as a word or as the character itself.
+
+    Examples
+    --------
+    >>> delimiter("semicolon"), delimiter("|")
+    (';', '|')
+    """
+    found = DELIMITERS.get(text, "\t" if text == r"\t" else text)
+    if found not in DELIMITERS.values():
+        raise argparse.ArgumentTypeError(f"must be {', '.join(DELIMITERS)}, or the character, got {text!r}")
+    return found

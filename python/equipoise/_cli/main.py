@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from equipoise._cli import info
+from equipoise._cli import arguments, info
 from equipoise._cli.demo import command as demo
 from equipoise._cli.errors import BAD_INPUT, BROKEN_PIPE, DONE, INTERRUPTED, BadInput
 from equipoise._cli.sample import command as sample
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands. Parsed options carry the function to call as ``run``."""
-    top = argparse.ArgumentParser(
+    top = arguments.Parser(
         prog="equipoise",
         description="Sample from imbalanced data. 'equipoise COMMAND --help' explains a command.",
     )

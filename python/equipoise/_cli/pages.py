@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from collections.abc import Callable
 from typing import Any
@@ -15,8 +16,13 @@ Column = tuple[str, str, str]  # key in a row, heading, format
 
 
 def show(result: Row, render: Callable[[Row], str], *, as_json: bool) -> None:
-    """Print a result as one JSON object, or as the text that ``render`` returns for it."""
-    print(json.dumps(result, indent=2, allow_nan=False) if as_json else render(result))
+    """Print a result as one JSON object, or as the text that ``render`` returns for it.
+
+    A character that standard output cannot encode is printed as an escape.
+    """
+    text = json.dumps(result, indent=2, allow_nan=False) if as_json else render(result)
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def table(rows: list[Row], *columns: Column) -> list[str]:

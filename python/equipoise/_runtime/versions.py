@@ -14,7 +14,20 @@ __version__ = "0.1.0"
 
 
 # The packages that equipoise runs on or takes arrays and tables from.
-PACKAGES = ("numpy", "numba", "llvmlite", "torch", "scipy", "pyarrow")
+PACKAGES = (
+    "numpy",
+    "numba",
+    "llvmlite",
+    "torch",
+    "scipy",
+    "scikit-learn",
+    "imbalanced-learn",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "dask",
+    "ray",
+)
 
 
 def show_versions() -> None:
@@ -63,7 +76,8 @@ def render(info: dict[str, Any]) -> str:
         "Python": info["python"],
         "platform": info["platform"],
     } | {name: version or "not installed" for name, version in info["packages"].items()}
-    return "\n".join(f"{name:<10} {text}" for name, text in lines.items())
+    width = max(map(len, lines))
+    return "\n".join(f"{name:<{width}} {text}" for name, text in lines.items())
 
 
 def _cpu() -> dict[str, Any]:

@@ -50,6 +50,12 @@ def add_parser(commands: Any) -> None:
     ):
         group.add_argument(option, metavar="COLUMN", help=text)
     group.add_argument(
+        "--delimiter",
+        type=arguments.delimiter,
+        metavar="D",
+        help="delimiter of a .csv FILE: comma, semicolon, tab or pipe (default: comma)",
+    )
+    group.add_argument(
         "--split",
         choices=("time", "leave-one-out"),
         help="what to test on: everything from a given time on, or each user's last item (default: time)",
@@ -72,7 +78,7 @@ def run(options: argparse.Namespace) -> None:
     if options.interactions is not None:
         _compare(given)
         return
-    for name in ("user", "item", "time", "split", "split_time", "epochs", "dim"):
+    for name in ("user", "item", "time", "delimiter", "split", "split_time", "epochs", "dim"):
         if name in given:
             raise BadInput(f"--{name.replace('_', '-')} must come with --interactions FILE, got no file")
 
@@ -105,7 +111,7 @@ def _compare(given: dict[str, Any]) -> None:
     last_items = given.get("split") == "leave-one-out"
     if last_items and "split_time" in given:
         raise BadInput("--split-time must come with --split time, got --split leave-one-out")
-    log = interactions.read(given["interactions"], **chosen("user", "item", "time"))
+    log = interactions.read(given["interactions"], **chosen("user", "item", "time", "delimiter"))
     split = splits.leave_one_out(log) if last_items else splits.split_by_time(log, given.get("split_time"))
     with progress.trainings() as report:
         result = recommender.run(split, **chosen("epochs", "dim", "seed"), progress=report)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -54,9 +55,14 @@ class Interactions:
 
 
 def read(
-    path: str | os.PathLike[str], *, user: str = "user_id", item: str = "item_id", time: str = "timestamp"
+    path: str | os.PathLike[str],
+    *,
+    user: str = "user_id",
+    item: str = "item_id",
+    time: str = "timestamp",
+    delimiter: str | None = None,
 ) -> Interactions:
-    r"""Read three columns of a Parquet file (extra ``arrow``) or a CSV file (UTF-8, commas, a header).
+    r"""Read three columns of a Parquet file (extra ``arrow``) or a CSV file (UTF-8, a header).
 
     Parameters
     ----------
@@ -66,7 +72,9 @@ def read(
         Columns of integers or strings.
     time : str
         A column of numbers or dates, or of text that holds either. Dates are ISO 8601, in UTC unless they
-        state another offset.
+        state another offset. 2024/01/02 and an added " UTC" are accepted too.
+    delimiter : str, optional
+        The delimiter of a CSV file, by default a comma.
 
     Returns
     -------
@@ -95,7 +103,7 @@ def read(
     names = [user, item, time]
     if len(set(names)) < 3:
         raise BadInput(f"user, item and time must be three columns, got {user!r}, {item!r} and {time!r}")
-    columns, where = read_columns(path, names)
+    columns, where = read_columns(path, names, delimiter)
     user_ids, users = np.unique(_as_ids(columns[0], user, where), return_inverse=True)
     item_ids, items = np.unique(_as_ids(columns[1], item, where), return_inverse=True)
     times, dates = _as_times(columns[2], time, where)
@@ -178,11 +186,14 @@ def _from_text(column: NDArray[np.object_], name: str, where: Where) -> NDArray[
 def microseconds(text: str) -> int:
     """Return an ISO 8601 date as microseconds since 1970. It is in UTC unless it states another offset.
 
+    Dates may also be written 2024/01/02, and end with " UTC".
+
     Examples
     --------
     >>> microseconds("1970-01-01T01:00:02+01:00")
     2000000
     """
+    text = re.sub(r"^(\d{4})/(\d{2})/(\d{2})", r"\1-\2-\3", text).removesuffix("UTC").rstrip(" ")
     date = datetime.fromisoformat(text)
     since = (date if date.tzinfo else date.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
     return since // timedelta(microseconds=1)

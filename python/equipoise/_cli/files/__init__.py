@@ -4,8 +4,9 @@
 CSV files without any extra. ``rows.open_rows`` streams files of any size, numbers their rows, and fetches
 chosen rows again. It needs pyarrow (extra ``arrow``).
 
-Both use ``formats`` (the format of a file name, the wording for rows in messages) and ``arrow`` (types,
-dictionaries, conversions). They are separate because they accept different files. The first follows Python's
-strict CSV rules and ignores columns that were not requested. The second follows pyarrow's rules and accepts
-every column, since it must write all of them again.
+Both use ``formats`` (the format of a file name, the wording for rows in messages), ``headers`` (the first row
+of a CSV file) and ``arrow`` (types, dictionaries, conversions). They accept the same CSV files: those of
+Python's ``csv.reader``, whose quoted cells are closed and whose rows have as many cells as the header. The
+first ignores columns that were not requested. The second accepts every column, since it must write all of
+them again; ``texts`` writes them.
 """

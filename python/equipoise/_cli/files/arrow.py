@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from equipoise._cli.errors import BadInput
 
-__all__ = ["column_of", "decoded", "failures_of", "is_text", "take_rows", "value_type"]
+__all__ = [
+    "column_of",
+    "failures_of",
+    "first_refused",
+    "is_text",
+    "take_rows",
+    "texts_of",
+    "value_type",
+]
 
 
 @contextmanager
@@ -47,11 +55,6 @@ def value_type(kind: Any) -> Any:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def decoded(column: Any) -> Any:
-    """Return an array without dictionary encoding."""
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-
-
 def column_of(values: NDArray[Any]) -> pa.Array:
     """Return int64 or float64 values as an Arrow array that shares their memory.
 
@@ -74,3 +77,24 @@ def take_rows(table: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
             taken.append(batch.take(column_of(rows[begin:end] - start)))
         start += batch.num_rows
     return pa.Table.from_batches(taken, table.schema)
+
+
+def texts_of(texts: Sequence[str]) -> pa.StringArray:
+    """Return strings as an Arrow array. ``pa.array`` would import pandas, as above."""
+    data = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, data)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(data), pa.py_buffer(ends), pa.py_buffer(b"".join(data)))
+
+
+def first_refused(column: Any, convert: Callable[[Any], object]) -> int:
+    """Return the first position that ``convert`` refuses, in a column that it refuses as a whole."""
+    low, high = 0, len(column)
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            convert(column.slice(low, middle - low))
+        except pa.ArrowInvalid:
+            high = middle
+        else:
+            low = middle
+    return low

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -15,20 +16,24 @@ from numpy.typing import NDArray
 from equipoise import _validate
 from equipoise._cli.errors import BadInput
 from equipoise._cli.files.formats import format_of, row_name
+from equipoise._cli.files.headers import check_delimiter
 
 __all__ = ["Columns", "Where", "read_columns", "short"]
 
 
 Columns = list[NDArray[Any]]
 Where = Callable[[SupportsIndex], str]  # returns how a message refers to a row
+_END = "\x1fend"  # a cell of the row that is added to a CSV file
 _NAMES_SHOWN = 20  # the most column names in a message
 _repr = reprlib.Repr()
 _repr.maxstring = 60
 short = _repr.repr  # shortens the text of a cell or a column's name for a message
 
 
-def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[Columns, Where]:
-    r"""Read columns of a Parquet file (extra ``arrow``) or a CSV file (UTF-8, commas, a header).
+def read_columns(
+    path: str | os.PathLike[str], names: Sequence[str], delimiter: str | None = None
+) -> tuple[Columns, Where]:
+    r"""Read columns of a Parquet file (extra ``arrow``) or a CSV file (UTF-8, a header).
 
     Parameters
     ----------
@@ -36,6 +41,8 @@ def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[Co
         Its name ends with ``.parquet`` or ``.csv``.
     names : sequence of str
         The columns.
+    delimiter : str, optional
+        The delimiter of a CSV file, by default a comma.
 
     Returns
     -------
@@ -70,7 +77,9 @@ def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[Co
     if file_format is None:
         raise BadInput(f"a log must be a file named *.parquet or *.csv, got {os.fsdecode(given)!r}")
     try:
-        columns, where = _read_parquet(path, names) if file_format == ".parquet" else _read_csv(path, names)
+        columns, where = (
+            _read_parquet(path, names) if file_format == ".parquet" else _read_csv(path, names, delimiter)
+        )
     except OSError as failure:
         raise BadInput(f"{path} cannot be read: {failure.strerror or failure}") from None
     if not columns[0].size:
@@ -90,31 +99,45 @@ def _check_names(path: Path, names: Sequence[str], existing: list[str]) -> None:
             raise BadInput(f"{path} must have a column {name!r}, got {found}")
 
 
-def _read_csv(path: Path, names: Sequence[str]) -> tuple[Columns, Where]:
-    """Read columns of a CSV file with Python's strict CSV rules. Empty lines are skipped."""
+def _read_csv(path: Path, names: Sequence[str], delimiter: str | None) -> tuple[Columns, Where]:
+    """Read columns of a CSV file. Empty lines are skipped, and a quote inside a cell is part of its text."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = csv.reader(file, strict=True)
+        separator = delimiter or ","
+        # The added line is a row of two cells only if every quoted cell before it was closed.
+        lines = csv.reader(itertools.chain(file, [_END + separator + _END]), delimiter=separator)
         try:
-            header = next(lines, [])
+            rows = _rows(path, lines)
+            header, _ = next(rows, ([], 0))
+            if delimiter is None:
+                check_delimiter(str(path), header)
             _check_names(path, names, header)
             places = [header.index(name) for name in names]
             cells: list[list[str]] = [[] for _ in names]
             line_of: list[int] = []
-            for line in lines:
-                if len(line) != len(header):
-                    if not line:
-                        continue
-                    raise BadInput(
-                        f"{path}, line {lines.line_num}, must have {len(header)} cells, got {len(line)}"
-                    )
-                line_of.append(lines.line_num)
+            for row, line in rows:
+                if len(row) != len(header):
+                    raise BadInput(f"{path}, line {line}, must have {len(header)} cells, got {len(row)}")
+                line_of.append(line)
                 for place, column in zip(places, cells, strict=True):
-                    column.append(line[place])
+                    column.append(row[place])
         except UnicodeDecodeError as failure:
             raise BadInput(f"{path} must be a CSV file in UTF-8: {failure}") from None
         except csv.Error as failure:
             raise BadInput(f"{path} must be a CSV file: {failure} in line {lines.line_num}") from None
     return [np.array(column, dtype=np.object_) for column in cells], lambda row: f"line {line_of[row]}"
+
+
+def _rows(path: Path, lines: Any) -> Iterator[tuple[list[str], int]]:
+    """Yield the rows that are not empty, each with its last line, up to a row of _END."""
+    before = 0
+    for row in lines:
+        if row == [_END, _END]:
+            return
+        if row and row[-1].endswith(_END):
+            raise BadInput(f"{path} must be a CSV file: the quoted cell in line {before + 1} is not closed")
+        before = lines.line_num
+        if row:
+            yield row, before
 
 
 def _read_parquet(path: Path, names: Sequence[str]) -> tuple[Columns, Where]:

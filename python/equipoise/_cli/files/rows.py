@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from equipoise._cli.errors import BadInput
-from equipoise._cli.files.arrow import column_of, failures_of, is_text
-from equipoise._cli.files.formats import required_format
+from equipoise._cli.files.arrow import column_of, failures_of, first_refused, is_text
+from equipoise._cli.files.followed import Followed
+from equipoise._cli.files.formats import check_file, required_format, row_name
+from equipoise._cli.files.headers import check_delimiter, read_header
 from equipoise._cli.files.prefetch import prefetch_each
 
 __all__ = ["CsvRows", "ParquetRows", "Rows", "open_rows"]
@@ -29,7 +31,7 @@ _BATCH_ROWS, _BATCH_BYTES = 1 << 17, 1 << 24  # the approximate limits of a batc
 _READ_BYTES = 1 << 18  # read at a time from a column chunk of any size
 _CSV_BLOCK = 1 << 22  # bytes parsed at a time
 _WORKERS = min(4, os.cpu_count() or 1)
-_CSV_TYPES = {"number": pa.float64(), "integer": pa.int64(), "label": pa.dictionary(pa.int32(), pa.string())}
+_END = "\x1fend"  # a cell of the row that is added to a CSV file
 Int64s = NDArray[np.int64]
 
 
@@ -50,8 +52,6 @@ class Rows:
     def __init__(self, path: str) -> None:
         self.path = path
         with failures_of(path):
-            if os.path.isdir(path):
-                raise BadInput(f"{path}: is a directory: name the files in it")
             self._before = self._state()
         self._open()
         names = self.schema.names
@@ -66,9 +66,9 @@ class Rows:
     def batches(self, kinds: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
         """Yield all rows of some columns.
 
-        ``kinds`` maps the name of each column to its kind of content. A "number" or an "integer" in a CSV
-        file is parsed, a "label" that is a string becomes a dictionary, and anything else is left unchanged.
-        Without any columns, only the number of rows in each batch is meaningful.
+        ``kinds`` maps the name of each column to its kind of content. In a Parquet file, a "label" that is a
+        string becomes a dictionary; anything else is left unchanged. Without any columns, only the number of
+        rows in each batch is meaningful.
         """
         raise NotImplementedError
 
@@ -168,71 +168,108 @@ class ParquetRows(Rows):
 
 
 class CsvRows(Rows):
-    """The rows of a CSV file in UTF-8, with a header and commas. Each cell is text, exactly as written.
+    """The rows of a CSV file in UTF-8, with a header. Each cell is text, exactly as written.
 
-    A quoted cell may contain line breaks.
+    A quoted cell may contain line breaks, and a quote inside a cell without quotes is part of its text. An
+    empty cell is null, and a quoted empty cell is an empty string.
     """
+
+    def __init__(self, path: str, delimiter: str | None = None) -> None:
+        self._given = delimiter
+        self.delimiter = delimiter or ","
+        super().__init__(path)
 
     def _open(self) -> None:
         with failures_of(self.path):
-            try:
-                names = self._reader().schema.names
-            except pa.ArrowInvalid:
-                names = self._reader(use_threads=False).schema.names
-            self.schema = pa.schema([(name, pa.string()) for name in names])
+            names = read_header(self.path, self.delimiter)
+        if self._given is None:
+            check_delimiter(self.path, names)
+        self.schema = pa.schema([(name, pa.string()) for name in names])
         self.count = None
 
-    def _read(self, types: dict[str, Any]) -> Iterator[pa.RecordBatch]:
-        """Yield columns of the given types. The error about a cell of another type names its row.
+    def _parsed(
+        self, names: Sequence[str], refused: list[Any] | None = None
+    ) -> Generator[pa.RecordBatch, None, None]:
+        """Yield some columns as bytes, with a last row added whose cells are _END.
 
-        With several threads, pyarrow's error does not name the row, so the file is then read again with one.
+        To ``refused`` is added each row that has another number of cells than the header. One thread then
+        parses the file, since several do not know the number of that row.
         """
+        end = self.delimiter.join([_END] * len(self.schema))
+        file = Followed(self.path, f"\n{end}\n".encode())
+        reader = None
         try:
-            yield from self._reader(types)
-        except pa.ArrowInvalid:
-            for _ in self._reader(types, use_threads=False):
-                pass
-            raise
+            reader = self._reader(file, names, refused)
+            yield from reader
+        finally:
+            del reader
+            file.close()
 
-    def _reader(self, types: dict[str, Any] | None = None, *, use_threads: bool = True) -> Any:
-        options = pa_csv.ConvertOptions()
-        if types:
-            options = pa_csv.ConvertOptions(
-                column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=False
-            )
+    def _reader(self, file: Followed, names: Sequence[str], refused: list[Any] | None) -> Any:
         return pa_csv.open_csv(
-            self.path,
-            read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK, use_threads=use_threads),
-            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-            convert_options=options,
+            file.handle(),
+            read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK, use_threads=refused is None),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=self.delimiter,
+                newlines_in_values=True,
+                invalid_row_handler=None if refused is None else file.lend(_Refusing(refused)),
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.binary()),
+                include_columns=names,
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+
+    def _read(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield columns as text, or name the first row that cannot be read."""
+        start = 0
+        try:
+            # The last row has the added cells only if every quoted cell before it was closed.
+            for batch, is_last in _with_last(self._parsed(names)):
+                rows = batch.num_rows - is_last
+                if is_last and any(column[rows].as_py() != _END.encode() for column in batch):
+                    raise BadInput(f"{self.path}: {row_name(start + rows)}: a quoted cell is not closed")
+                yield self._as_text(batch.slice(0, rows), start)
+                start += rows
+        except pa.ArrowInvalid as failure:
+            raise self._refusal(names) from failure
+
+    def _as_text(self, batch: pa.RecordBatch, start: int) -> pa.RecordBatch:
+        columns = []
+        for name, column in zip(batch.schema.names, batch, strict=True):
+            try:
+                columns.append(column.cast(pa.string()))
+            except pa.ArrowInvalid:
+                row = first_refused(column, lambda part: part.cast(pa.string()))
+                where = f"column {name!r}, {row_name(start + row)}"
+                raise BadInput(f"{self.path}: {where}: must be UTF-8, got {column[row].as_py()!r}") from None
+        return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+    def _refusal(self, names: Sequence[str]) -> BadInput:
+        """Return the error for a file that pyarrow refuses."""
+        refused: list[Any] = []
+        found = 0
+        with suppress(pa.ArrowInvalid):
+            for batch in self._parsed(names, refused):
+                found += batch.num_rows
+        if refused and refused[0].number is not None:
+            row = refused[0]
+            where, text = row_name(row.number - 2), f"got {row.actual_columns}"  # the header is row 1
+            if _END in row.text:
+                return BadInput(f"{self.path}: {where}: a quoted cell is not closed")
+            return BadInput(f"{self.path}: {where}: must have {row.expected_columns} cells, {text}")
+        return BadInput(
+            f"{self.path}: a row after the first {found} rows is longer than {_CSV_BLOCK} bytes, "
+            f"or a quoted cell is not closed"
         )
 
     def batches(self, kinds: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
-        """Read the named columns, batch by batch, with numbers as numbers and everything else as text."""
-        names = list(kinds) or self.schema.names[:1]
-        types = {name: _CSV_TYPES.get(kinds.get(name, ""), pa.string()) for name in names}
-        found = 0
+        """Read the named columns, batch by batch, as text."""
         with failures_of(self.path):
-            for batch in self._read(types):
-                found += batch.num_rows
-                yield batch
-            self._check_quotes(found)
-
-    def _check_quotes(self, found: int) -> None:
-        """Refuse a quote that is never closed, since pyarrow would read all lines after it as one cell."""
-        quotes = lines = 0
-        with open(self.path, "rb") as file:
-            while part := file.read(_CSV_BLOCK):
-                quotes += part.count(b'"')
-                lines += part.count(b"\n")
-        if not quotes % 2 or lines <= found + 1:
-            return
-        last = pa.concat_tables(self.take(np.array([found - 1]))).to_pylist()[0]
-        if any("\n" in cell for cell in last.values()):  # otherwise, the odd quote is part of a cell
-            raise BadInput(
-                f"{self.path}: has an odd number of quotes, and {lines} lines where {found} rows were read: "
-                f"a quoted cell is not closed"
-            )
+            yield from self._read(list(kinds) or self.schema.names[:1])
 
     def take(self, rows: Int64s) -> Generator[pa.Table, None, None]:
         """Read all columns of these rows, which are in ascending order, as text."""
@@ -240,7 +277,7 @@ class CsvRows(Rows):
             return
         start = done = 0
         with failures_of(self.path):
-            for batch in self._read(dict.fromkeys(self.schema.names, pa.string())):
+            for batch in self._read(self.schema.names):
                 end = int(np.searchsorted(rows, start + batch.num_rows))
                 if end > done:
                     yield pa.Table.from_batches([batch.take(column_of(rows[done:end] - start))])
@@ -250,9 +287,33 @@ class CsvRows(Rows):
         raise self._missing(int(rows[-1]) + 1, start)
 
 
-def open_rows(path: str) -> Rows:
+def open_rows(path: str, delimiter: str | None = None) -> Rows:
     """Open a file in the format given by its suffix."""
-    return ParquetRows(path) if required_format(path) == ".parquet" else CsvRows(path)
+    check_file(path)
+    return ParquetRows(path) if required_format(path) == ".parquet" else CsvRows(path, delimiter)
+
+
+class _Refusing:
+    """A handler that collects and refuses rows with another number of cells than the header."""
+
+    def __init__(self, rows: list[Any]) -> None:
+        self._rows = rows
+
+    def __call__(self, row: Any) -> str:
+        self._rows.append(row)
+        return "error"
+
+
+def _with_last(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, bool]]:
+    """Yield each batch that has rows, and whether it is the last of them."""
+    before = None
+    for batch in batches:
+        if before is not None and batch.num_rows:
+            yield before, False
+        if batch.num_rows:
+            before = batch
+    if before is not None:
+        yield before, True
 
 
 def _bytes_of(file: Any, names: Sequence[str]) -> int:

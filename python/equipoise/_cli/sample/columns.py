@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from equipoise._cli.errors import BadInput
-from equipoise._cli.files.arrow import decoded, is_text, value_type
+from equipoise._cli.files.arrow import is_text, value_type
 from equipoise._cli.files.formats import format_of, row_name
+from equipoise._cli.sample.cells import TextCells
 from equipoise._cli.sample.request import Request
 
 __all__ = ["Columns"]
@@ -37,13 +38,13 @@ class Columns:
         roles = {"weight": request.weight, "by": request.by, "id": request.id, "time": request.time}
         self.roles = {role: name for role, name in roles.items() if name is not None}
         self.kinds: dict[str, str] = {}
-        self._time: Any = None
+        self._cells = TextCells() if format_of(path) == ".csv" else None
         for role, name in self.roles.items():
             self.kinds[name] = "text" if name in self.kinds else _KINDS[role]
             if name not in schema.names:
                 listed = ", ".join(schema.names[:20]) + (", ..." if len(schema.names) > 20 else "")
                 raise BadInput(f"{path}: there is no column {name!r} for --{role}; the columns are: {listed}")
-            if format_of(path) == ".parquet":  # columns of CSV files are parsed later
+            if self._cells is None:  # cells of CSV files are converted later
                 _check_type(path, role, name, schema.field(name).type)
 
     def arrays(self, batch: Any) -> dict[str, Any]:
@@ -51,8 +52,10 @@ class Columns:
 
         Errors refer to the columns by the reservoir's argument names, which :meth:`naming` translates.
         """
-        parse = {"weight": self._weights, "id": self._ids, "by": lambda column: column, "time": self._times}
-        return {role: parse[role](batch.column(name)) for role, name in self.roles.items()}
+        columns = {role: batch.column(name) for role, name in self.roles.items()}
+        if self._cells is None:
+            return columns
+        return {role: self._cells.converted(role, column) for role, column in columns.items()}
 
     @contextmanager
     def naming(self, path: str, first: int) -> Iterator[None]:
@@ -73,30 +76,6 @@ class Columns:
             if role == "weight" and at is not None:
                 rest += "; rows are never dropped silently: correct the column, or give the row weight 0"
             raise BadInput(f"{path}: --{role} {self.roles.get(role)}{where}: {rest}") from failure
-
-    def _weights(self, column: Any) -> Any:
-        column = decoded(column)
-        return column.cast(pa.float64()) if is_text(column.type) else column
-
-    def _ids(self, column: Any) -> Any:
-        column = decoded(column)
-        return column if pa.types.is_integer(column.type) else column.cast(pa.int64())
-
-    def _times(self, column: Any) -> Any:
-        """Return times. Text from a CSV file is parsed in the format that fits the first batch."""
-        column = decoded(column)
-        if not is_text(column.type):
-            return column
-        choices = [pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC")]
-        for kind in choices if self._time is None else [self._time]:
-            try:
-                parsed = column.cast(kind)
-            except pa.ArrowInvalid as refused:
-                failure = refused
-                continue
-            self._time = kind
-            return parsed
-        raise ValueError(f"times must be all numbers or all ISO 8601 dates: {failure}")
 
     def classes(self, seen: dict[Any, int], sampled: Any) -> list[dict[str, Any]]:
         """Return each class, in ascending order, with the numbers of its rows seen and kept.

@@ -24,13 +24,14 @@ Draw N rows from the FILEs without replacement, in proportion to their weights, 
 write them to OUT with all their columns. The files are streamed, so they may be larger than memory. Rows keep
 the order of the FILEs. One column is added: the probability that the row is in the sample, given the other
 rows; its reciprocal is an unbiased weight for estimates about all rows. The FILEs must be all .parquet or
-all .csv (UTF-8, commas, a header) and have the same columns."""
+all .csv (UTF-8, a header) and have the same columns."""
 
 _EPILOG = """\
 Needs pyarrow: python -m pip install 'equipoise[arrow]'. The same arguments give the same sample, regardless
 of the files' row groups and the number of threads (EQUIPOISE_NUM_THREADS). OUT is written under a temporary
-name and renamed once it is complete. Cells of CSV files are copied unchanged. In a .parquet OUT, their
-columns get the types that fit the sampled rows. Exit status: 0 for success, 2 for bad input or a full
+name and renamed once it is complete. Cells of CSV files are copied unchanged. In a .parquet OUT, a column of
+a CSV file holds numbers if every sampled cell is written the way its number is, and otherwise text, such as
+007, 1.50 and dates. Exit status: 0 for success, 2 for bad input or a full
 disk, 130 after an interrupt (Ctrl-C), 143 after SIGTERM."""
 
 
@@ -75,6 +76,12 @@ def add_parser(commands: Any) -> None:
         help="age at which a weight is halved, in seconds or in the unit of --time; needs --time",
     )
     add("--time", metavar="COL", help="column of numbers, timestamps or dates; needs --half-life")
+    add(
+        "--delimiter",
+        type=arguments.delimiter,
+        metavar="D",
+        help="delimiter of .csv FILEs and of a .csv OUT: comma, semicolon, tab or pipe (default: comma)",
+    )
     add("--seed", type=arguments.seed, default=0, help="seed in [0, 2^64) (default: 0)")
     add(
         "--inclusion-column",

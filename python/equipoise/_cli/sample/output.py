@@ -31,13 +31,15 @@ class Output:
     Use it as a context manager: leaving the context renames the file, or removes it after an error.
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, delimiter: str = ",") -> None:
+        self.path, self._delimiter = path, delimiter
         self._csv = required_format(path) == ".csv"
         with failures_of(path):
             self._target = Path(os.path.realpath(path))  # a symbolic link is kept, and its target replaced
             if self._target.is_dir():
                 raise BadInput(f"{path}: is a directory")
+            if self._target.exists() and not self._target.is_file():
+                raise BadInput(f"{path}: is not a regular file, so it cannot be replaced")
             if not self._target.parent.is_dir():
                 raise BadInput(f"{path}: there is no folder {self._target.parent}")
             if not os.access(self._target.parent, os.W_OK):
@@ -57,7 +59,8 @@ class Output:
         with failures_of(self.path):
             for field in schema if self._csv else ():
                 try:
-                    pa_csv.write_csv(pa.schema([field]).empty_table(), io.BytesIO())
+                    # An empty table made in the usual way would import pandas.
+                    pa_csv.write_csv(pa.Table.from_batches([], pa.schema([field])), io.BytesIO())
                 except pa.ArrowException:
                     raise BadInput(
                         f"{self.path}: a CSV file cannot hold column {field.name!r} of {field.type}: "
@@ -83,12 +86,17 @@ class Output:
             if self._file is None:
                 self._file = self._temporary.open("xb")
             if self._csv and all(is_text(field.type) for field in list(table.schema)[:-1]):
-                write_texts(self._file, table)
+                write_texts(self._file, table, self._delimiter)
             else:
                 if self._writer is None:
-                    make = pa_csv.CSVWriter if self._csv else pq.ParquetWriter
-                    self._writer = make(self._file, table.schema)
+                    self._writer = self._open_writer(table.schema)
                 self._writer.write_table(table)
+
+    def _open_writer(self, schema: pa.Schema) -> Any:
+        if not self._csv:
+            return pq.ParquetWriter(self._file, schema)
+        options = pa_csv.WriteOptions(delimiter=self._delimiter)
+        return pa_csv.CSVWriter(self._file, schema, write_options=options)
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         try:

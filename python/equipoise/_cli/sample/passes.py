@@ -41,10 +41,10 @@ Reals = NDArray[np.float64]
 
 def run(request: Request, progress: Progress) -> dict[str, Any]:
     """Write the sample and return the summary."""
-    if len({required_format(path) for path in request.files}) > 1:
+    output = Output(request.output, request.delimiter or ",")
+    inputs = [open_rows(path, request.delimiter) for path in request.files]
+    if len({type(rows) for rows in inputs}) > 1:
         raise BadInput("the FILEs must be all .parquet or all .csv")
-    output = Output(request.output)
-    inputs = [open_rows(path) for path in request.files]
     schema = _common_schema(inputs)
     if output.is_one_of(request.files):
         raise BadInput(f"{request.output}: is one of the FILEs, which are never written to")
@@ -65,7 +65,7 @@ def run(request: Request, progress: Progress) -> dict[str, Any]:
     with output, closing(fetched):
         tables: Iterator[pa.Table] = (_conform(schema, table) for table in fetched)
         if isinstance(inputs[0], CsvRows) and required_format(output.path) == ".parquet":
-            tables = _convert_texts(tables, [request.by] if request.by else [])
+            tables = _convert_texts(tables, request.by)
         _write(output, tables, schema, request.inclusion_column, sample.inclusion[order], progress)
         for rows in inputs:
             rows.check_unchanged()
@@ -108,23 +108,26 @@ def first_pass(
     counts = [rows.count for rows in inputs]
     total = None if None in counts else sum(count or 0 for count in counts)
 
-    def batches() -> Iterator[tuple[int, Any]]:
-        """Yield (file number, None) at the start of each file, then (file number, batch)."""
+    def batches() -> Iterator[tuple[int, int, Any, Any]]:
+        """Yield file number, place in the file, batch and its converted columns; no batch begins a file."""
         for number, rows in enumerate(inputs):
-            yield number, None
+            yield number, 0, None, None
+            place = 0
             for batch in rows.batches(columns.kinds):
-                yield number, batch
+                with columns.naming(rows.path, place):
+                    arrays = columns.arrays(batch)
+                yield number, place, batch, arrays
+                place += batch.num_rows
 
-    start = begin = 0
+    start = 0
     with closing(prefetch(batches())) as batches_ahead:
-        for number, batch in batches_ahead:
+        for number, place, batch, arrays in batches_ahead:
             if batch is None:
                 with columns.naming(inputs[number - 1].path, 0):
                     sampler.start_file(number, start)
-                begin = start
                 continue
-            with columns.naming(inputs[number].path, start - begin):
-                sampler.update(start, batch.num_rows, columns.arrays(batch))
+            with columns.naming(inputs[number].path, place):
+                sampler.update(start, batch.num_rows, arrays)
             if held is not None:
                 held.add(start, batch, sampler.candidates)
             start += batch.num_rows
@@ -147,11 +150,11 @@ def _conform(schema: Any, table: pa.Table) -> pa.Table:
     return table if table.schema.equals(schema) else table.cast(schema)
 
 
-def _convert_texts(tables: Iterator[pa.Table], labels: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield one table of all rows, with the text cells converted to the types that fit them."""
+def _convert_texts(tables: Iterator[pa.Table], label: str | None) -> Iterator[pa.Table]:
+    """Yield one table of all rows, with columns of text converted to numbers where nothing is lost."""
     texts = list(tables)
     if texts:
-        yield convert_texts(pa.concat_tables(texts), labels)
+        yield convert_texts(pa.concat_tables(texts), label)
 
 
 def _write(

@@ -28,3 +28,4 @@ class Request:
     time: str | None = None
     seed: int = 0
     inclusion_column: str = "inclusion"
+    delimiter: str | None = None
