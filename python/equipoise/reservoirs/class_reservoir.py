@@ -28,8 +28,9 @@ _FEW = 8  # a call of this many times fewer rows than there are known classes ha
 class ClassReservoir(BaseReservoir):
     """A weighted sample of k rows of each class of a stream, in one pass, mergeable.
 
-    Each class has the sample of a :class:`Reservoir`. With ids, it consists of exactly the same rows. Without
-    ids, the rows differ but have the same distribution, since each row here has its own random word. Classes
+    The sample of each class has the distribution of a :class:`Reservoir`'s, and depends only on the rows of
+    that class. With ids, equal rows (same id, class, weight and time) count once, so ids must tell rows
+    apart. Rows that differ in any of the four are independent: an id may occur in several classes. Classes
     may be known in advance or learned as they appear. They are integers, booleans or strings, of which a
     reservoir takes one kind. A smaller sample, with a different quota for each class, can be taken later and
     is still exact.
@@ -133,7 +134,8 @@ class ClassReservoir(BaseReservoir):
         weights : array of shape (n,), or Arrow column, optional
             As for :meth:`Reservoir.update`. By default, 1.
         ids : integer array of shape (n,), or Arrow column, optional
-            As for :meth:`Reservoir.update`.
+            Either all rows of the stream have ids or none do. Rows of the same id, class, weight and time
+            count once.
         times : array of numbers or datetimes of shape (n,), or Arrow column
             Required with ``half_life``, and not allowed without it.
         n_threads : int, optional

@@ -26,8 +26,9 @@ class Reservoir(BaseReservoir):
     row's key and its weight, so the sample depends only on the set of rows: chunks, threads, partitions,
     merges and retries cannot change it. The caller chooses the key:
 
-    - **With ids**, the key is the id. The same rows then give the same sample in any order and on any number
-      of machines. An id identifies one row, and a row that is read twice is kept once.
+    - **With ids**, the key is the id together with the row's weight and time. The same rows then give the
+      same sample in any order and on any number of machines. Equal rows (same id, class, weight and time)
+      count once, so ids must tell rows apart. Rows that differ in any of the four are independent.
     - **Without ids**, the key is (stream, position in the stream). The sample then depends on the order of
       the rows, but not on how they are cut into chunks. Parts that are read separately need different
       ``stream`` numbers. This is several times faster: a block of 64 rows costs one random word and one
@@ -117,7 +118,8 @@ class Reservoir(BaseReservoir):
             ``__arrow_c_array__`` or ``__arrow_c_stream__``) must not contain nulls. Arrow needs the extra
             ``arrow``.
         ids : integer array of shape (n,), or Arrow column, optional
-            Either all rows of the stream have ids or none do.
+            Either all rows of the stream have ids or none do. Rows of the same id, weight and time count
+            once.
         times : array of numbers or datetimes of shape (n,), or Arrow column
             Required with ``half_life``, and not allowed without it.
         n_threads : int, optional

@@ -55,10 +55,19 @@ def estimate(sample: ReservoirSample, values: Any, where: Any, replacement: bool
     v = np.ones(p.size) if values is None else _validate.as_values(values, "values", p.size)
     if where is not None:
         v = np.where(_validate.as_mask(where, "where", p.size), v, 0.0)
-    each = v / p
-    total = math.fsum(each)
-    if not replacement:
-        return total, math.sqrt(math.fsum(each * each * (1.0 - p)))
-    k = p.size
-    spread = each * k - total
-    return total, math.sqrt(math.fsum(spread * spread) / (k * (k - 1))) if k > 1 else math.nan
+    with np.errstate(all="ignore"):  # values of any size, and weights that have decayed to 0
+        each = v / p
+        total = _sum(each)
+        if not replacement:
+            return total, math.sqrt(_sum(each * each * (1.0 - p)))
+        k = p.size
+        spread = each * k - total
+        return total, math.sqrt(_sum(spread * spread) / (k * (k - 1))) if k > 1 else math.nan
+
+
+def _sum(x: NDArray[np.float64]) -> float:
+    """Return the sum, correctly rounded if it is finite."""
+    try:
+        return math.fsum(x)
+    except (OverflowError, ValueError):  # an infinite sum, or infinities of both signs
+        return float(x.sum())
