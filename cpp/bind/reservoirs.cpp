@@ -23,21 +23,23 @@ struct Room {
 };
 
 Room room_of(const py::tuple& candidates, i64 max_points) {
-    auto [rows, ids, ranks, weights] = fields<Integers, Integers, Reals, Reals>(candidates, "candidates");
+    auto [rows, ids, ranks, weights, classes] =
+        fields<Integers, Integers, Reals, Reals, Integers>(candidates, "candidates");
     require(rows.size() == ranks.size() && rows.size() == weights.size() && rows.size() == ids.size() &&
-                rows.size() >= std::max(max_points, eq::kBlock),
+                rows.size() == classes.size() && rows.size() >= std::max(max_points, eq::kBlock),
             "candidates: too little room");
-    return {{rows.mutable_data(), ranks.mutable_data(), weights.mutable_data(), rows.size()},
+    return {{rows.mutable_data(), ranks.mutable_data(), weights.mutable_data(), classes.mutable_data(),
+             rows.size()},
             ids.mutable_data()};
 }
 
 eq::Slots slots_of(const py::tuple& slots) {
-    auto [labels, numbers] = fields<Integers, Integers>(slots, "slots");
+    auto [labels, numbers, word] = fields<Integers, Integers, u64>(slots, "slots");
     const u64 size = static_cast<u64>(labels.size());
     require(numbers.size() == labels.size() && size != 1 && (size & (size - 1)) == 0,
             "slots: labels and numbers must have the same size, a power of two");
-    if (size == 0) return {nullptr, nullptr, 0};
-    return {labels.mutable_data(), numbers.mutable_data(), size - 1};
+    if (size == 0) return {nullptr, nullptr, 0, 0};
+    return {labels.mutable_data(), numbers.mutable_data(), word, size - 1};
 }
 
 template <class Weight>
@@ -61,7 +63,7 @@ template <class Weight>
 py::tuple reservoir_rows(const py::tuple& stream, const Array<Weight>& weights, const Integers& classes,
                          const py::tuple& slots, const Reals& thresholds, Integers& counts, i64 max_points,
                          double total, const py::tuple& candidates) {
-    const auto [key, start, ids, shifts] = fields<u64, i64, Integers, Reals>(stream, "stream");
+    const auto [key, start, ids, times, rate] = fields<u64, i64, Integers, Reals, double>(stream, "stream");
     const i64 count = std::max(weights.size(), classes.size());
     const eq::Slots table = slots_of(slots);
     require(start >= 0 && max_points >= 1 &&
@@ -69,7 +71,7 @@ py::tuple reservoir_rows(const py::tuple& stream, const Array<Weight>& weights, 
                 (weights.size() == 0 || weights.size() == count) &&
                 (ids.size() == 0 || ids.size() == count) &&
                 (classes.size() == 0 || classes.size() == count) &&
-                (shifts.size() == 0 || shifts.size() == count) &&
+                (times.size() == 0 || times.size() == count) &&
                 (classes.size() == 0 || (counts.size() == thresholds.size() && max_points == 1)),
             "reservoir_rows: shapes differ");
     require(table.labels || all_below(classes.data(), classes.size(), thresholds.size()),
@@ -78,7 +80,8 @@ py::tuple reservoir_rows(const py::tuple& stream, const Array<Weight>& weights, 
     const eq::Stream<Weight> rows{key,
                                   start,
                                   data_or_null(ids),
-                                  data_or_null(shifts),
+                                  data_or_null(times),
+                                  rate,
                                   data_or_null(weights),
                                   data_or_null(classes),
                                   table,

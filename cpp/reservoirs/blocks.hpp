@@ -16,9 +16,9 @@ constexpr i64 kBatch = 16;    // blocks that are processed side by side
 constexpr i64 kAhead = 4096;  // rows between the one that is read and the one that is prefetched
 
 // Return 1 - u for the word's real u in (0, 1], exactly. It is at most -log(u), so it can reject a row before
-// any logarithm is taken.
-EQUIPOISE_INLINE double gap(u64 word) {
-    return static_cast<double>(static_cast<i64>(0x1FFFFFFFFFFFFFu - (word >> 11))) * 0x1p-53;
+// any logarithm is taken. A factor below 1 allows for rounding.
+EQUIPOISE_INLINE double gap(u64 word, double factor = 1) {
+    return static_cast<double>(static_cast<i64>(0x1FFFFFFFFFFFFFu - (word >> 11))) * (0x1p-53 * factor);
 }
 
 template <class Weight>
@@ -106,7 +106,7 @@ EQUIPOISE_INLINE i64 beyond(double& target, double first, double second) {
 
 // Draw a row in proportion to weight: halve the columns down to one, then walk down that column.
 template <class Weight>
-EQUIPOISE_INLINE i64 block_pick(const Weight* w, double sum, u64 word) {
+EQUIPOISE_INLINE i64 scaled_pick(const Weight* w, double sum, u64 word) {
     typename Columns<Weight>::Signs signs = {};
     Columns<Weight> columns;
     columns.add_block(w, signs);
@@ -126,6 +126,16 @@ EQUIPOISE_INLINE i64 block_pick(const Weight* w, double sum, u64 word) {
     if (row >= kRows)  // due to rounding: take the last row of positive weight
         for (row -= 8; row > j && !(w[row] > 0);) row -= 8;
     return row;
+}
+
+// As scaled_pick, for weights of any size. Tiny weights are multiplied by a power of two, since the products
+// of their sum with words would be rounded to a few subnormal numbers.
+template <class Weight>
+EQUIPOISE_INLINE i64 block_pick(const Weight* w, double sum, u64 word) {
+    if (!(sum < 0x1p-900)) return scaled_pick(w, sum, word);
+    double scaled[kRows];
+    for (i64 i = 0; i < kRows; ++i) scaled[i] = static_cast<double>(w[i]) * 0x1p200;
+    return scaled_pick(scaled, sum * 0x1p200, word);
 }
 
 // Flags as the bits of a word, for loops over those that are set.
@@ -211,7 +221,6 @@ struct Avx512Blocks {
     }
     template <class Weight>
     EQUIPOISE_AVX512 static inline u64 within(const Run& run, u64 at, const Weight* w, double bound) {
-        constexpr u64 kStep = 0x9E3779B97F4A7C15u;
         Words next = run.s + (at + Words{1, 2, 3, 4, 5, 6, 7, 8}) * kStep;
         u64 bits = 0;
         for (i64 i = 0; i < kRows; i += 8, next += 8 * kStep) {

@@ -10,6 +10,7 @@ namespace equipoise {
 struct Slots {
     i64* labels;
     i64* numbers;  // -1 if the slot is free
+    u64 word;      // random, so that nobody can choose labels that share their slots
     u64 mask;      // number of slots, which is a power of two, minus one
 };
 
@@ -17,7 +18,7 @@ struct Slots {
 // there, so that a few small labels share a few cache lines. The others step by their hash, so that they do
 // not probe one of these after another.
 EQUIPOISE_INLINE u64 class_slot(i64 label, const Slots& slots) {
-    const u64 mixed = mix64(static_cast<u64>(label)), step = (mixed >> 32) | 1;
+    const u64 mixed = mix64(static_cast<u64>(label) ^ slots.word), step = (mixed >> 32) | 1;
     u64 at = (static_cast<u64>(label) <= slots.mask ? static_cast<u64>(label) : mixed) & slots.mask;
     while (slots.numbers[at] >= 0 && slots.labels[at] != label) at = (at + step) & slots.mask;
     return at;
@@ -38,12 +39,13 @@ inline i64 class_lookup(const i64* labels, i64 count, const Slots& slots, i64* k
     return count;
 }
 
-// Look up the thresholds of rows by their labels, and count the rows of each class. Return false if a label
-// has no number, or a number without a threshold; the counts are then meaningless. It is not inlined, since
-// it would run out of registers in the caller.
+// Look up the numbers and thresholds of rows by their labels, and count the rows of each class. Return false
+// if a label has no number, or a number without a threshold; the counts are then meaningless. Another thread
+// may overwrite the labels at any time, so what was found of a row is not looked up again. This is not
+// inlined, since it would run out of registers in the caller.
 EQUIPOISE_NOINLINE bool class_bounds(const i64* labels, i64 count, const Slots& slots,
                                      const double* thresholds, u64 num_thresholds, double* bounds,
-                                     i64* counts) {
+                                     i64* numbers, i64* counts) {
     if (num_thresholds == 0) return false;
     const i64 *slot_labels = slots.labels, *slot_numbers = slots.numbers;
     const u64 mask = slots.mask;
@@ -62,13 +64,15 @@ EQUIPOISE_NOINLINE bool class_bounds(const i64* labels, i64 count, const Slots& 
         else if (number >= num_thresholds)
             return false;
         bounds[i] = thresholds[number];
+        numbers[i] = static_cast<i64>(number);
         ++counts[number];
     }
     for (i64 i = 0; missed && i < count; ++i) {  // some label is not in its first slot, or not in the table
-        --counts[first_slot(static_cast<u64>(labels[i]), &missed)];
+        --counts[numbers[i]];
         const u64 number = static_cast<u64>(slot_numbers[class_slot(labels[i], slots)]);
         if (number >= num_thresholds) return false;
         bounds[i] = thresholds[number];
+        numbers[i] = static_cast<i64>(number);
         ++counts[number];
     }
     return true;

@@ -16,6 +16,7 @@
 
 #include "reservoirs/blocks.hpp"
 #include "reservoirs/classes.hpp"
+#include "reservoirs/ranks.hpp"
 #include "stream/elementary.hpp"
 #include "stream/rng.hpp"
 
@@ -38,6 +39,7 @@ struct Candidates {
     i64* rows;
     double* ranks;
     double* weights;  // reported here because the caller's array has left the cache by the end of a chunk
+    i64* classes;     // class numbers, which the kernel for blocks does not write
     i64 room;
 
     EQUIPOISE_INLINE void put(i64 at, i64 row, double rank, double weight) const {
@@ -46,7 +48,7 @@ struct Candidates {
         weights[at] = weight;
     }
     EQUIPOISE_INLINE Candidates behind(i64 filled) const {
-        return {rows + filled, ranks + filled, weights + filled, room - filled};
+        return {rows + filled, ranks + filled, weights + filled, classes + filled, room - filled};
     }
 };
 
@@ -58,7 +60,7 @@ EQUIPOISE_INLINE double exponential(u64 word) {
 struct Pending {
     i64 size = 0, rows[kBatch * kRows];
     u64 words[kBatch * kRows];
-    double starts[kBatch * kRows], weights[kBatch * kRows];
+    double starts[kBatch * kRows], weights[kBatch * kRows], ranks[kBatch * kRows];
 
     Pending() {}  // the arrays stay uninitialized
     EQUIPOISE_INLINE void add(i64 row, u64 word, double start, double weight) {
@@ -70,11 +72,17 @@ struct Pending {
     }
     // Report the rows whose ranks, start + E / w, are at most the threshold, and return how many there are.
     EQUIPOISE_INLINE i64 settle(double threshold, const Candidates& out) {
-        for (i64 i = 0; i < size; ++i) starts[i] += exponential(words[i]) / weights[i];
+        bool plain = true;
+        for (i64 i = 0; i < size; ++i) {
+            ranks[i] = starts[i] + exponential(words[i]) / weights[i];
+            plain &= (starts[i] > 0.0) & (ranks[i] <= kMostPlain);
+        }
+        for (i64 i = 0; !plain && i < size; ++i)
+            ranks[i] = rank_after(starts[i], exponential(words[i]), weights[i]);
         i64 filled = 0;
         for (i64 i = 0; i < size; ++i) {
-            out.put(filled, rows[i], starts[i], weights[i]);
-            filled += starts[i] <= threshold;
+            out.put(filled, rows[i], ranks[i], weights[i]);
+            filled += ranks[i] <= threshold;
         }
         size = 0;
         return filled;
@@ -89,9 +97,10 @@ EQUIPOISE_INLINE i64 block_ranks(const Run& run, u64 b, const Weight* w, double 
                                  double threshold, i64 first, Pending& others) {
     const u64 at = kBlock + (kRows + 1) * b;
     const i64 picked = block_pick(w, sum, run.word(at + kRows));
-    // A rank is rounded as a sum. Ranks beyond float64 are all infinite, and none of them is left out.
-    const double bound =
-        threshold < kInfinity ? (threshold - start) * kSlack + threshold * 0x1p-52 : kInfinity;
+    // A rank is rounded as a sum.
+    const double bound = is_plain(start) && is_plain(threshold)
+                             ? (threshold - start) * kSlack + threshold * 0x1p-52
+                             : rank_bound(threshold) * kSlack;
     Mask mask{Path::within(run, at, w, bound) & ~(u64{1} << picked)};
     while (mask.bits) {
         const i64 i = mask.take_lowest();
@@ -112,7 +121,7 @@ EQUIPOISE_INLINE i64 block_points(const Run& group, u64 b, const Run& run, const
     for (u64 j = 0; filled < max_points && point <= threshold; j += 2) {
         const i64 row = block_pick(w, sum, pick);
         out.put(filled++, first + row, point, static_cast<double>(w[row]));
-        point += exponential(run.word(j)) / sum;
+        point = rank_after(point, exponential(run.word(j)), sum);
         pick = run.word(j + 1);
     }
     return filled;
@@ -136,7 +145,7 @@ EQUIPOISE_NOINLINE bool any_bad(const Weight* w, i64 count, i64 first, bool fini
 template <class Path, class Weight>
 EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights, i64 count, double threshold,
                                        i64 max_points, double total, const Candidates& out) {
-    const double bound = threshold * kSlack;
+    const double bound = rank_bound(threshold) * kSlack;
     const i64 blocks = count / kRows, need = max_points ? max_points : kRows;
     Scan scan{0, 0, kAllSeen, total};
     Run run{};
@@ -161,7 +170,13 @@ EQUIPOISE_INLINE Scan reservoir_blocks(u64 key, i64 start, const Weight* weights
         if ((!finite || doubtful) && any_bad(w, size * kRows, at * kRows, finite, &scan)) return scan;
         Mask mask;
         if (some) {
-            for (i64 b = 0; b < size; ++b) starts[b] = exponential(words[b]) / sums[b];
+            bool plain = true;
+            for (i64 b = 0; b < size; ++b) {
+                starts[b] = exponential(words[b]) / sums[b];
+                plain &= is_plain(starts[b]);
+            }
+            for (i64 b = 0; !plain && b < size; ++b)
+                starts[b] = rank_after(0.0, exponential(words[b]), sums[b]);
             for (i64 b = 0; b < size; ++b) may[b] &= (starts[b] <= threshold) & (sums[b] > 0.0);
             for (i64 b = 0; b < kBatch; b += 8) mask.set_eight(b, may + b);
         }
@@ -198,7 +213,8 @@ struct Stream {
     u64 key;
     i64 start;              // position of the first row
     const i64* ids;         // null if rows are keyed by position
-    const double* shifts;   // added to log w by decay; null without decay, when ranks are not logarithms
+    const double* times;    // null without decay, when ranks are not logarithms
+    double rate;            // times the rate are added to log w
     const Weight* weights;  // null if all are 1
     const i64* classes;     // labels, or class numbers without slots; null if there is one class
     Slots slots;
@@ -207,51 +223,94 @@ struct Stream {
     i64* counts;  // rows by class number
 };
 
-// Report the points of row i up to the threshold, at most `max_points`, which is 1 without replacement. The
-// row's first exponential is that of `word`.
-template <class Weight>
-EQUIPOISE_INLINE i64 row_points(const Stream<Weight>& rows, i64 i, double w, u64 word, double threshold,
-                                i64 max_points, const Candidates& out, i64* row_ids) {
-    const double log_w = rows.shifts ? log(w) + rows.shifts[i] : 0.0;
-    const i64 id = rows.ids ? rows.ids[i] : rows.start + i;
-    double e = exponential(word);
-    Run run{};
-    for (i64 filled = 0;;) {
-        const double rank = rows.shifts ? log(e) - log_w : e / w;
-        if (!(rank <= threshold)) return filled;
-        out.put(filled, i, rank, w);
-        row_ids[filled++] = id;
-        if (filled >= max_points) return filled;
-        if (filled == 1) run = Run(rows.key, static_cast<u64>(id), 1);
-        e += exponential(run.word(static_cast<u64>(filled - 1)));
-    }
-}
-
 // At most 128 rows, which are processed side by side.
 struct Piece {
     u64 words[kBlock];
     double weights[kBlock];
+    i64 classes[kBlock];    // class numbers
     double limits[kBlock];  // of ranks or, with decay, of their logarithms
-    double bounds[kBlock];  // of exponentials / w, if there is decay
+    double bounds[kBlock];  // of E / w, if they differ from the limits
+    bool bounded;           // they do
+    bool many_classes;      // more than there are rows
     double sum;
     bool doubtful;  // a weight is minus zero or bad
 };
 
-// Compute the words of the next rows, and return the number of these rows.
+// Set what is the same for all pieces of a call.
 template <class Weight>
-EQUIPOISE_INLINE i64 piece_words(const Stream<Weight>& rows, i64 at, i64 count, Run& run, Piece& piece) {
-    i64 size = std::min(kBlock, count - at);
-    const i64* ids = rows.ids;
-    if (ids) {
-        for (i64 j = 0; j < size; j += 8) EQUIPOISE_PREFETCH_FAR(ids + at + kAhead + j);
-        for (i64 j = 0; j < size; ++j) piece.words[j] = mix64(run.word(static_cast<u64>(ids[at + j])));
-    } else {
-        const i64 position = rows.start + at, offset = position % kBlock;
-        size = std::min(size, kBlock - offset);
-        run = Run(rows.key, static_cast<u64>(position / kBlock), 0);
-        for (i64 j = 0; j < size; ++j) piece.words[j] = run.word(static_cast<u64>(offset + j));
+EQUIPOISE_INLINE void begin_pieces(const Stream<Weight>& rows, i64 count, Piece& piece) {
+    const i64 classes = static_cast<i64>(rows.num_thresholds);
+    piece.many_classes = classes > count;
+    piece.bounded =
+        !rows.classes || rows.times || (!piece.many_classes && any_bounds_differ(rows.thresholds, classes));
+    for (i64 j = 0; !rows.classes && j < kBlock; ++j) {
+        piece.limits[j] = rows.thresholds[0];
+        piece.bounds[j] = rank_bound(piece.limits[j]);
     }
-    return size;
+}
+
+// Report the points of row j of a piece, which is row i, up to the threshold, at most `max_points`, which is
+// 1 without replacement.
+template <class Weight>
+EQUIPOISE_INLINE i64 row_points(const Stream<Weight>& rows, i64 i, const Piece& piece, i64 j, i64 max_points,
+                                const Candidates& out, i64* row_ids) {
+    const double w = piece.weights[j], threshold = piece.limits[j];
+    const double log_w = rows.times ? log(w) + rows.times[i] * rows.rate : 0.0;
+    const i64 id = rows.ids ? rows.ids[i] : rows.start + i;
+    double e = exponential(piece.words[j]);
+    Run run{};
+    for (i64 filled = 0;;) {
+        const double rank = rows.times ? log(e) - log_w : rank_after(0.0, e, w);
+        if (!(rank <= threshold)) return filled;
+        out.put(filled, i, rank, w);
+        row_ids[filled++] = id;
+        if (filled >= max_points) return filled;
+        if (filled == 1) run = Run(rows.key, rows.ids ? piece.words[j] : static_cast<u64>(id), 1);
+        e += exponential(run.word(static_cast<u64>(filled - 1)));
+    }
+}
+
+// Return the number of the next rows that are processed side by side.
+template <class Weight>
+EQUIPOISE_INLINE i64 piece_size(const Stream<Weight>& rows, i64 at, i64 count) {
+    return std::min(rows.ids ? kBlock : kBlock - (rows.start + at) % kBlock, count - at);
+}
+
+// Compute the words of rows keyed by position.
+template <class Weight>
+EQUIPOISE_INLINE void position_words(const Stream<Weight>& rows, i64 at, i64 size, Piece& piece) {
+    const i64 position = rows.start + at, offset = position % kBlock;
+    const Run run(rows.key, static_cast<u64>(position / kBlock), 0);
+    for (i64 j = 0; j < size; ++j) piece.words[j] = run.word(static_cast<u64>(offset + j));
+}
+
+// Compute the words of rows keyed by id, whose addresses hold their weights, classes and times as well.
+template <class Weight>
+EQUIPOISE_INLINE void id_words(const Stream<Weight>& rows, i64 at, i64 size, const Run run, Piece& piece) {
+    // The multipliers are those of Steele and Vigna, "Computationally easy, spectrally good multipliers for
+    // congruential pseudorandom number generators" (2022).
+    constexpr u64 kOne = 0x3FF0000000000000u, kClass = 0xD1342543DE82EF95u, kTime = 0xAF251AF3B0F025B5u;
+    const i64* ids = rows.ids + at;
+    const i64* classes = rows.classes ? rows.classes + at : nullptr;
+    const double* times = rows.times ? rows.times + at : nullptr;
+    for (i64 j = 0; j < size; j += 8) EQUIPOISE_PREFETCH_FAR(ids + kAhead + j);
+    const u64 s = run.s + kStep, m = run.m;  // word(id) begins with s + id * kStep
+    const auto mix_all = [=, &piece](auto rest) {
+        for (i64 j = 0; j < size; ++j) {
+            const u64 word = mix64(s + static_cast<u64>(ids[j]) * kStep) ^ m;
+            piece.words[j] = mix64(word + (bits_of(piece.weights[j]) - kOne) + rest(j));
+        }
+    };
+    const auto of_class = [=](i64 j) { return static_cast<u64>(classes[j]) * kClass; };
+    const auto of_time = [=](i64 j) { return bits_of(times[j] + 0.0) * kTime; };
+    if (classes && times)
+        mix_all([=](i64 j) { return of_class(j) + of_time(j); });
+    else if (classes)
+        mix_all(of_class);
+    else if (times)
+        mix_all(of_time);
+    else
+        mix_all([](i64) { return u64{0}; });
 }
 
 template <class Weight>
@@ -269,22 +328,25 @@ EQUIPOISE_INLINE void piece_weights(const Stream<Weight>& rows, i64 at, i64 size
     piece.doubtful = Columns<double>::any(signs);
 }
 
-// Look up the rows' thresholds, and count the rows by class. Return false if a class is unknown.
+// Look up the rows' class numbers and thresholds, and count the rows by class. Return false if a class is
+// unknown.
 template <class Weight>
 EQUIPOISE_INLINE bool piece_limits(const Stream<Weight>& rows, i64 at, i64 size, Piece& piece) {
     const i64* classes = rows.classes;
-    const double* shifts = rows.shifts;
+    const double* times = rows.times;
     if (classes) {
         // The hardware prefetches no further than the end of a page.
         for (i64 j = 0; j < size; j += 8) EQUIPOISE_PREFETCH_FAR(classes + at + kAhead + j);
         if (!class_bounds(classes + at, size, rows.slots, rows.thresholds, rows.num_thresholds, piece.limits,
-                          rows.counts))
+                          piece.classes, rows.counts))
             return false;
-    } else {
-        const double threshold = rows.thresholds[0];
-        for (i64 j = 0; j < size; ++j) piece.limits[j] = threshold;
+        if (piece.many_classes) piece.bounded = times || any_bounds_differ(piece.limits, size);
+        for (i64 j = 0; piece.bounded && !times && j < size; ++j)
+            piece.bounds[j] = rank_bound(piece.limits[j]);
     }
-    for (i64 j = 0; shifts && j < size; ++j) piece.bounds[j] = decay_bound(piece.limits[j], shifts[at + j]);
+    const double rate = rows.rate;
+    for (i64 j = 0; times && j < size; ++j)
+        piece.bounds[j] = decay_bound(piece.limits[j], times[at + j] * rate);
     return true;
 }
 
@@ -292,10 +354,10 @@ EQUIPOISE_INLINE bool piece_limits(const Stream<Weight>& rows, i64 at, i64 size,
 template <class Weight>
 EQUIPOISE_INLINE i64 piece_points(const Stream<Weight>& rows, i64 at, i64 size, const Piece& piece,
                                   i64 max_points, const Candidates& out, i64* row_ids, i64* filled) {
-    const double* bounds = rows.shifts ? piece.bounds : piece.limits;
+    const double* bounds = piece.bounded ? piece.bounds : piece.limits;
     bool may[kBlock];
     for (i64 j = size & ~i64{7}; j < kBlock; ++j) may[j] = false;
-    for (i64 j = 0; j < size; ++j) may[j] = gap(piece.words[j]) <= bounds[j] * kSlack * piece.weights[j];
+    for (i64 j = 0; j < size; ++j) may[j] = gap(piece.words[j], 1 - 0x1p-40) <= bounds[j] * piece.weights[j];
     for (i64 group = 0; group < kBlock; group += 64) {
         Mask mask;
         for (i64 j = 0; j < 64; j += 8) mask.set_eight(j, may + group + j);
@@ -303,8 +365,8 @@ EQUIPOISE_INLINE i64 piece_points(const Stream<Weight>& rows, i64 at, i64 size, 
             const i64 j = group + mask.take_lowest();
             if (!(piece.weights[j] > 0.0)) continue;
             if (out.room - *filled < max_points) return j;
-            *filled += row_points(rows, at + j, piece.weights[j], piece.words[j], piece.limits[j], max_points,
-                                  out.behind(*filled), row_ids + *filled);
+            if (rows.classes) out.classes[*filled] = piece.classes[j];
+            *filled += row_points(rows, at + j, piece, j, max_points, out.behind(*filled), row_ids + *filled);
         }
     }
     return size;
@@ -315,17 +377,20 @@ template <class Weight>
 EQUIPOISE_INLINE Scan reservoir_rows(const Stream<Weight>& rows, i64 count, i64 max_points, double total,
                                      const Candidates& out, i64* row_ids) {
     Scan scan{0, 0, kAllSeen, total};
-    Run run(rows.key, 0, 0);
+    const Run run(rows.key, 0, 0);
     Piece piece;
+    begin_pieces(rows, count, piece);
     for (i64 at = 0, size = 0; at < count; at += size) {
         // Without replacement, a piece is processed whole or not at all, so that its sum has one order of
         // additions.
         if (max_points == 1 && out.room - scan.filled < kBlock) return {at, scan.filled, kFull, scan.total};
-        size = piece_words(rows, at, count, run, piece);
+        size = piece_size(rows, at, count);
+        if (!rows.ids) position_words(rows, at, size, piece);
         piece_weights(rows, at, size, piece);
         const bool finite = piece.sum < kInfinity;
         if ((!finite || piece.doubtful) && any_bad(piece.weights, size, at, finite, &scan)) return scan;
         if (!piece_limits(rows, at, size, piece)) return {at, scan.filled, kNewClass, scan.total};
+        if (rows.ids) id_words(rows, at, size, run, piece);
         const i64 done = piece_points(rows, at, size, piece, max_points, out, row_ids, &scan.filled);
         if (max_points == 1) {
             scan.total += piece.sum;

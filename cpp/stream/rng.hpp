@@ -12,6 +12,7 @@ using i64 = std::int64_t;
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
 
+constexpr u64 kStep = 0x9E3779B97F4A7C15u;  // between the words of a run, before they are mixed
 constexpr i64 kBlock = 128;  // draws of a table that share one run
 
 // Return the high half of the 128-bit product.
@@ -65,7 +66,7 @@ struct Run {
         s = join(c[0], c[1]);
         m = join(c[2], c[3]);
     }
-    EQUIPOISE_INLINE u64 word(u64 j) const { return mix64(s + (j + 1) * 0x9E3779B97F4A7C15u) ^ m; }
+    EQUIPOISE_INLINE u64 word(u64 j) const { return mix64(s + (j + 1) * kStep) ^ m; }
 };
 
 EQUIPOISE_INLINE u64 call_key(u64 seed, u64 epoch, u64 purpose, u64 stream) {

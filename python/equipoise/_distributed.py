@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from equipoise import _validate
 from equipoise.reservoirs import ClassReservoir, Reservoir, serialize
+from equipoise.reservoirs.codes import LabelCodes
 from equipoise.reservoirs.hooks import retained_rows
 
 __all__ = ["INCLUSION", "Limits", "Plan", "finalize", "merge", "reraise"]
@@ -31,7 +32,7 @@ _THINNED = "thinned sketch"
 _EXACT = 8  # the number of smallest ranks that a sketch holds without thinning
 _RATIO = 1.125  # between the places of consecutive ranks after those
 _LABELLED = re.compile(r"^(TypeError|ValueError|IndexError): ((?:weights?|key|by|dataset) .*)$", re.M)
-Limits = dict[Any, float]
+Limits = dict[int, float]  # by the code of a class
 Column = Callable[[str], Any]
 Int64s = NDArray[np.int64]
 
@@ -71,21 +72,22 @@ class Plan:
     def sketch(self, column: Column) -> bytes:
         """Return a thinned sketch: some of each class's smallest ranks, and how many rows each stands for."""
         rows = _Rows(self, column)
-        order = np.lexsort((rows.ranks, rows.numbers))
-        numbers, ranks = rows.numbers[order], rows.ranks[order]
-        place = np.arange(order.size) - np.searchsorted(numbers, numbers) + 1
+        order = np.lexsort((rows.ranks, rows.codes))
+        codes, ranks = rows.codes[order], rows.ranks[order]
+        place = np.arange(order.size) - np.searchsorted(codes, codes) + 1
         last = np.ones(order.size, np.bool_)
-        last[:-1] = numbers[1:] != numbers[:-1]
+        last[:-1] = codes[1:] != codes[:-1]
         chosen = np.flatnonzero(_held_places(int(place.max(initial=0)))[place] | last)
         place = place[chosen]
         counts = np.where(place == 1, 1, np.diff(place, prepend=0))
-        return _write(rows.labels, numbers[chosen], ranks[chosen], counts)
+        return _write(rows.kind, codes[chosen], ranks[chosen], counts)
 
     def take(self, column: Column, limits: Limits) -> Int64s:
         """Return the positions, in ascending order, of the rows within their class's limit."""
         rows = _Rows(self, column)
-        limit = np.array([limits.get(label, math.inf) for label in rows.labels])
-        return np.sort(rows.kept_positions()[rows.ranks <= limit[rows.numbers]])
+        codes, at = np.unique(rows.codes, return_inverse=True)
+        limit = np.array([limits.get(code, math.inf) for code in codes.tolist()])
+        return np.sort(rows.kept_positions()[rows.ranks <= limit[at]])
 
     def collect(
         self, merged: Callable[[int], bytes], taken: Callable[[Limits], Any], column: Callable[[Any], Column]
@@ -102,16 +104,18 @@ class Plan:
             if batch is None:
                 return None, np.empty(0, np.int64), np.empty(0)
             rows = _Rows(self, column(batch))
-            have = dict(zip(rows.labels, np.bincount(rows.numbers, minlength=len(rows.labels)), strict=True))
-            if all(have.get(label, 0) > self.k for label, limit in limits.items() if limit < math.inf):
+            codes, counts = np.unique(rows.codes, return_counts=True)
+            have = dict(zip(codes.tolist(), counts.tolist(), strict=True))
+            if all(have.get(code, 0) > self.k for code, limit in limits.items() if limit < math.inf):
                 return batch, *rows.sample()
             wanted *= 4  # the parts share rows, which were counted more than once
 
 
 class _Rows:
-    """The k + 1 rows of smallest rank of each class of a part. Without ``by`` there is one class."""
+    """The k + 1 rows of smallest rank of each class of a part. Without ``by`` there is one class.
 
-    labels: list[Any]
+    Classes are their labels' 64-bit codes, on which all parts agree.
+    """
 
     def __init__(self, plan: Plan, column: Column) -> None:
         weight, key = f"weight column {plan.weight!r}", f"key column {plan.key!r}"
@@ -119,29 +123,29 @@ class _Rows:
         _validate.check_weights(self._weights, 0, weight)
         self._ids = _validate.as_keys(column(plan.key), key, self._weights.size)
         self._reservoir: Reservoir | ClassReservoir
-        words = None
+        self._label_codes, self.kind = LabelCodes(), None
         if plan.by is None:
             self._reservoir = Reservoir(plan.k, seed=plan.seed)
             self._reservoir.update(self._weights, ids=self._ids)
             self._classes = np.zeros(self._ids.size, np.int64)
         else:
-            words, self._classes = _classes(column(plan.by), f"by column {plan.by!r}")
+            labels = _validate.as_labels(column(plan.by), f"by column {plan.by!r}")
+            self._classes, self.kind = self._label_codes.of(labels), labels.kind
             self._reservoir = ClassReservoir(plan.k, seed=plan.seed)
-            self._reservoir.update(self._classes, self._weights, ids=self._ids)
-        kept = retained_rows(self._reservoir)
-        self.ranks, self._kept_ids, self._kept_weights = kept.ranks, kept.ids, kept.weights
-        self.labels, self.numbers = [words[c] if words else c for c in kept.labels.tolist()], kept.numbers
-        self._kept_classes = kept.labels[kept.numbers]
+            self._reservoir.update(labels, self._weights, ids=self._ids)
+        self.ranks, self._kept_ids, self._kept_weights, self.codes = retained_rows(self._reservoir)
 
     def kept_positions(self) -> Int64s:
         """Return the positions of the kept rows in the part."""
-        return self._find(self._kept_classes, self._kept_ids, self._kept_weights)
+        return self._find(self.codes, self._kept_ids, self._kept_weights)
 
     def sample(self) -> tuple[Int64s, NDArray[np.float64]]:
         """Return the positions of the sampled rows in the part, by class and rank, and their inclusion."""
         got = self._reservoir.sample()
-        classes = np.zeros(got.ids.size, np.int64) if got.classes is None else got.classes
-        return self._find(classes, got.ids, got.weights), got.inclusion
+        codes = np.zeros(got.ids.size, np.int64)
+        if got.classes is not None:
+            codes = self._label_codes.of(_validate.as_labels(got.classes))
+        return self._find(codes, got.ids, got.weights), got.inclusion
 
     def _find(self, classes: Int64s, ids: Int64s, weights: NDArray[np.float64]) -> Int64s:
         """Return the position of the first row with each (class, id, weight). All must be in the part."""
@@ -168,18 +172,6 @@ def _candidate_matches(x: Int64s, wanted: Int64s) -> Int64s:
     return np.flatnonzero(occupied[(x.view(np.uint64) * mix) >> bits])
 
 
-def _classes(x: Any, name: str) -> tuple[list[str] | None, Int64s]:
-    """Return (None, labels) for integer labels, or the sorted strings and each label's index into them."""
-    if not isinstance(x, list) and np.asarray(x).dtype.kind in "iu":
-        return None, _validate.as_labels(x, None, name)
-    words = _validate.as_words(x, name)
-    if words and isinstance(words[0], int):
-        return None, _validate.as_labels(words, None, name)
-    known: list[Any] = sorted(set(words))
-    numbers = {word: i for i, word in enumerate(known)}
-    return known, np.fromiter(map(numbers.__getitem__, words), np.int64, len(words))
-
-
 def _held_places(most: int) -> NDArray[np.bool_]:
     """Return, for each i up to `most`, whether a sketch holds the i-th smallest rank."""
     held = np.zeros(most + 1, np.bool_)
@@ -190,15 +182,15 @@ def _held_places(most: int) -> NDArray[np.bool_]:
     return held
 
 
-def _write(labels: Sequence[Any], numbers: Int64s, ranks: NDArray[np.float64], counts: Int64s) -> bytes:
-    columns = {"numbers": numbers, "ranks": ranks, "counts": counts}
-    return serialize.write(_THINNED, {"labels": list(labels)}, columns)
+def _write(kind: str | None, codes: Int64s, ranks: NDArray[np.float64], counts: Int64s) -> bytes:
+    columns = {"codes": codes, "ranks": ranks, "counts": counts}
+    return serialize.write(_THINNED, {"kind": kind}, columns)
 
 
-def _labels_and_columns(
+def _kind_and_columns(
     header: Any, columns: dict[str, NDArray[Any]]
-) -> tuple[list[Any], dict[str, NDArray[Any]]]:
-    return header["labels"], columns
+) -> tuple[str | None, Int64s, NDArray[np.float64], Int64s]:
+    return header["kind"], columns["codes"], columns["ranks"], columns["counts"]
 
 
 def merge(sketches: Iterable[bytes], wanted: int) -> bytes:
@@ -206,22 +198,19 @@ def merge(sketches: Iterable[bytes], wanted: int) -> bytes:
 
     It keeps each class's ranks up to one that is guaranteed to be at least as large as `wanted` of them.
     """
-    labels: dict[Any, int] = {}
-    parts = []
+    kind = None
+    parts: list[list[Any]] = [[np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64)]]
     for data in sketches:
-        names, columns = serialize.read(data, _THINNED, _labels_and_columns)
-        known = [labels.setdefault(label, len(labels)) for label in names]
-        parts.append((np.array(known, np.int64)[columns["numbers"]], columns["ranks"], columns["counts"]))
-    if len({type(label) for label in labels}) > 1:
-        _validate.refuse_mixed("by column")
-    parts = parts or [(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))]
-    numbers, ranks, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.lexsort((ranks, numbers))
-    numbers, ranks, counts = numbers[order], ranks[order], counts[order]
+        theirs, *part = serialize.read(data, _THINNED, _kind_and_columns)
+        kind = _validate.check_kind(kind, theirs, "by column")
+        parts.append(part)
+    codes, ranks, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((ranks, codes))
+    codes, ranks, counts = codes[order], ranks[order], counts[order]
     before = np.cumsum(counts) - counts
-    before -= before[np.searchsorted(numbers, numbers)]  # only rows of the same class count
+    before -= before[np.searchsorted(codes, codes)]  # only rows of the same class count
     needed = before < wanted
-    return _write(list(labels), numbers[needed], ranks[needed], counts[needed])
+    return _write(kind, codes[needed], ranks[needed], counts[needed])
 
 
 def finalize(sketch: bytes, wanted: int) -> Limits:
@@ -229,13 +218,13 @@ def finalize(sketch: bytes, wanted: int) -> Limits:
 
     The limit is infinite for a class that has fewer rows.
     """
-    names, columns = serialize.read(sketch, _THINNED, _labels_and_columns)
-    numbers, classes = columns["numbers"], len(names)
-    have, limits = np.zeros(classes, np.int64), np.zeros(classes)
-    np.add.at(have, numbers, columns["counts"])
-    np.maximum.at(limits, numbers, columns["ranks"])
+    _, codes, ranks, counts = serialize.read(sketch, _THINNED, _kind_and_columns)
+    classes, numbers = np.unique(codes, return_inverse=True)
+    have, limits = np.zeros(classes.size, np.int64), np.full(classes.size, -math.inf)
+    np.add.at(have, numbers, counts)
+    np.maximum.at(limits, numbers, ranks)
     limits[have < wanted] = math.inf
-    return dict(zip(names, limits.tolist(), strict=True))
+    return dict(zip(classes.tolist(), limits.tolist(), strict=True))
 
 
 def reraise(text: str) -> None:

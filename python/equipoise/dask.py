@@ -42,10 +42,10 @@ def weighted_sample(
     weight : str
         A column of finite numbers >= 0. Rows of weight 0 are never kept.
     key : str
-        A column of integers that identify the rows, in the range of int64. Rows of the same key, weight and
-        class count as one row, which is kept once, from any of the partitions that have it.
+        A column of integers in the range of int64. Equal rows (same key, class and weight) count once, so
+        keys must tell rows apart. Such a row may come from any of the partitions that have it.
     by : str, optional
-        A column of class labels, which are integers or strings.
+        A column of class labels: integers, booleans or strings.
     seed : int
         In [0, 2^64).
 

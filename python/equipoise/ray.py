@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from equipoise import _validate
 from equipoise._distributed import INCLUSION, Limits, Plan, merge, reraise
 
@@ -39,10 +41,10 @@ def weighted_sample(
     weight : str
         A column of finite numbers >= 0. Rows of weight 0 are never kept.
     key : str
-        A column of integers that identify the rows, in the range of int64. Rows of the same key, weight and
-        class count as one row, which is kept once, from any of the blocks that have it.
+        A column of integers in the range of int64. Equal rows (same key, class and weight) count once, so
+        keys must tell rows apart. Such a row may come from any of the blocks that have it.
     by : str, optional
-        A column of class labels, which are integers or strings.
+        A column of class labels: integers, booleans or strings.
     seed : int
         In [0, 2^64).
 
@@ -109,15 +111,30 @@ def weighted_sample(
     if batch is None:
         schema = parts.schema()  # None if no block has a row
         batch = schema.base_schema.empty_table() if schema else pyarrow.table({})
-    got = batch.take(pyarrow.array(sample)).append_column(INCLUSION, pyarrow.array(inclusion))
-    return got.to_pandas(integer_object_nulls=True)
+    order = np.argsort(sample)
+    got = _rows(batch, sample[order]).append_column(INCLUSION, pyarrow.array(inclusion[order]))
+    return got.to_pandas(integer_object_nulls=True).iloc[np.argsort(order)].reset_index(drop=True)
+
+
+def _rows(table: Any, positions: Any) -> Any:
+    """Return the rows at ascending positions.
+
+    ``Table.take`` would join all chunks of a column, which fails if they are strings of more than 2 GB.
+    """
+    taken, start = [], 0
+    for batch in table.to_batches():
+        begin, end = np.searchsorted(positions, (start, start + batch.num_rows))
+        if begin < end:
+            taken.append(batch.take(pyarrow.array(positions[begin:end] - start)))
+        start += batch.num_rows
+    return pyarrow.Table.from_batches(taken, table.schema)
 
 
 def _prune(table: Any, plan: Plan) -> Any:
     if not table.num_rows:
         return table
     plan.check(table.column_names)
-    return table.take(pyarrow.array(plan.prune(table.column)))
+    return _rows(table, plan.prune(table.column))
 
 
 def _sketch(table: Any, plan: Plan) -> Any:
@@ -125,4 +142,4 @@ def _sketch(table: Any, plan: Plan) -> Any:
 
 
 def _take(table: Any, plan: Plan, limits: Limits) -> Any:
-    return table.take(pyarrow.array(plan.take(table.column, limits))) if table.num_rows else table
+    return _rows(table, plan.take(table.column, limits)) if table.num_rows else table

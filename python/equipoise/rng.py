@@ -5,7 +5,7 @@ chunks, ranks, backends and restarts are not part of an address, so they cannot 
 means setting a counter. This text is normative. ``cpp/`` and ``_numba/`` implement it, and
 ``tests/support/reference`` implements it a third time, slowly.
 
-Layout (version 1)
+Layout (version 2)
 ------------------
 All integers are unsigned. ``lo32`` and ``hi32`` are the halves of a 64-bit number. Arithmetic on words is
 modulo 2^64.
@@ -14,9 +14,10 @@ modulo 2^64.
 (SC 2011), tested against the known answers of Random123 (``tests/stream/kat_vectors.txt``). Its four 32-bit
 results o0..o3 form two 64-bit numbers, ``o0 + 2^32 o1`` and ``o2 + 2^32 o3``.
 
-**Call key**: the first 64 bits of Philox(key = seed, counter = (epoch 32, purpose and version 32, stream
-64)), computed once per call. The key is (lo32, hi32) of the seed; the counter is (epoch, purpose + 2^16
-version, lo32(stream), hi32(stream)).
+**Call key**: the first 64 bits of Philox(key = seed, counter = (epoch 32, purpose 32, stream 64)), computed
+once per call. The key is (lo32, hi32) of the seed; the counter is (epoch, purpose + 2^16, lo32(stream),
+hi32(stream)). The constant 2^16 has not changed since version 1, so that all draws that version 2 does not
+redefine keep their bytes.
 
 **Run**: a row or block starts at (s, m) = Philox(key = call key, counter = (row key or block 64, lane 64)),
 where the counter is (lo32(row), hi32(row), lo32(lane), hi32(lane)). Its word j = 0, 1, 2, .. is
@@ -37,7 +38,8 @@ harmless.
 | 2 KEYED   | the row key, as 64-bit two's complement      | 0                                             |
 | 3 COUNTED | the row's number since the epoch began       | ``get_worker_info().seed`` in a torch worker, |
 | 4 SHARED  | the call's number since the epoch began      | else 0                                        |
-| 5 IDS     | 0, whose words are numbered by id; or the id | 0; or 1, for points after a row's first       |
+| 5 IDS     | 0, whose words are numbered by id; or the    | 0; or 1, for points after a row's first       |
+|           | row's word                                   |                                               |
 | 6 ROWS    | group of 128 rows: row i is word i mod 128   | 0; or 1, for points after a row's first       |
 |           | of group i // 128; or the row                |                                               |
 | 7 BLOCKS  | group of 128 blocks of 64 rows; or the block | 0; or 1, for points after a block's first     |
@@ -137,11 +139,28 @@ Weighted reservoirs
 -------------------
 A row of weight w > 0 has the rank E / w with E = 0 - log(real(word)), where each row has its own word. A
 row of weight 0 has no rank. The rows of the k smallest ranks are the sample, and the next rank is the
-threshold. Of equal ranks, the one with the smaller id comes first, then the one with the smaller stream.
-Entries with the same class, rank, id and stream are one row, and a rank beyond the range of float64 is inf.
+threshold. Of equal ranks, the one with the smaller id comes first, then the one with the smaller stream, the
+smaller weight and the earlier time.
 
-- The word of a row keyed by id (IDS) is mix64 of word(id) of the run (0, lane 0), where the id is taken as
-  64-bit two's complement.
+The rank of a float64 weight can be anywhere between 2^-1077 and 2^1080. Only ranks r from 2^-900 to 2^900 are
+stored as they are. A larger one is stored as 2^900 * sqrt(r / 2^900), a smaller one as -1 / (r * 2^900), and
+0 as -inf, which keeps the order. A rank is always computed as a sum x + E / w, where x is 0 or a rank. Let r
+= x + E / w in float64, where a rank x < 0 is taken as 2^-900 / -x. If r is from 2^-900 to 2^900, it is the
+rank. If r > 2^900, the rank is 2^900 * sqrt(y + E / (w * 2^900)), where y is (x * 2^-900)^2 for a rank x >
+2^900 and x * 2^-900 otherwise, with x < 0 taken as above. If r < 2^-900, the rank is -1 / (y + E / (w *
+2^-900)), where y is -1 / x for a rank x < 0, and else 0.
+
+- The word of a row keyed by id (IDS) is mix64(z) with
+
+      z = word(id) + (bits(w) - bits(1)) + class * 0xD1342543DE82EF95 + bits(time) * 0xAF251AF3B0F025B5
+
+  where word(id) is of the run (0, lane 0), and bits are those of a float64. The class is its label, 0 without
+  classes. The time is 0 without decay, and -0.0 is taken as 0.0. Ids and labels are taken as 64-bit two's
+  complement. The multipliers are Steele and Vigna's ("Computationally easy, spectrally good multipliers for
+  congruential pseudorandom number generators", 2022). Rows that agree in id, class, weight and time are one
+  row; rows that differ in any of these are independent.
+- A class label is a 64-bit integer, as two's complement: an integer is itself, False is 0, True is 1, and a
+  text is the 8-byte BLAKE2b digest, low byte first, of its UTF-8 (a lone surrogate has its three bytes).
 - The word of row i, if rows are keyed by position and have classes or decay (ROWS), is word(i mod 128) of the
   run (i // 128, lane 0).
 - Otherwise, rows keyed by position come in blocks (BLOCKS): rows 64 b .. 64 b + 63 are block b. With b' = b
@@ -152,21 +171,24 @@ Entries with the same class, rank, id and stream are one row, and a rank beyond 
   if y > 0 and t >= x, and then t = t - x; else the first is chosen. The parts are columns {0, 2, 4, 6} and
   {1, 3, 5, 7}, then {j, j + 4} and {j + 2, j + 6}, then j and j + 4, and their weights are added as in W. In
   column j, rows of positive weight are visited from the top: a row is chosen if t < w, else t = t - w; the
-  last one is chosen if none was before. Each other row i, 0 .. 63, has the rank r + E / w_i with word(128 +
-  65 b' + i). An incomplete block is treated as a block whose missing rows weigh 0.
+  last one is chosen if none was before. If W < 2^-900, the row is found with W and all weights multiplied by
+  2^200. Each other row i, 0 .. 63, has the rank r + E / w_i with word(128 + 65 b' + i). An incomplete block
+  is treated as a block whose missing rows weigh 0.
 
 With replacement, a row or block has its first k + 1 points instead of a rank. The points of a row are (E1 +
-.. + Ej) / w, summed from the left, with E1 as above and E2, E3, .. from words 0, 1, .. of the run (id or
-row, lane 1). A block has the points E1 / W + E2 / W + .., each of which has a row of its own, drawn in
-proportion to weight and found as above. E1 and the first row are as above; Ej+1 comes from word 2 j - 2 and
-its row from word 2 j - 1 of the run (block, lane 1), j = 1, 2, ..
+.. + Ej) / w, summed from the left, with E1 as above and E2, E3, .. from words 0, 1, .. of the run (row, lane
+1), where the row is its word if it is keyed by id, and else its position. Equal points of a row are one. A
+block has the points E1 / W + E2 / W + .., each of which has a row of its own, drawn in proportion to weight
+and found as above. E1 and the first row are as above; Ej+1 comes from word 2 j - 2 and its row from
+word 2 j - 1 of the run (block, lane 1), j = 1, 2, ..
 
 With decay, the rank is log(E) - (log(w) + t * (ln 2 / half_life)) in float64, where ln 2 =
 0x1.62e42fefa39efp-1, and with replacement E1 + .. + Ej takes the place of E. A weight as of the time t' is
 w * exp(t * (ln 2 / half_life) - t' * (ln 2 / half_life)), where t' is the latest time of a row of positive
 weight.
 
-The inclusion is -expm1(-(w * threshold)); with decay it is -expm1(-exp((log(w) + t * (ln 2 / half_life)) +
+The inclusion is -expm1(-(w * threshold)), where a threshold x > 2^900 is multiplied as (w * 2^900) * (x *
+2^-900)^2, and x < 0 as (w * 2^-900) / -x; with decay it is -expm1(-exp((log(w) + t * (ln 2 / half_life)) +
 threshold)). It is 1 if there is no threshold. With replacement it is (w / W) * k, with w and W as of one
 time, where W is the sum of all weights to about 15 digits. Only this sum depends on how the rows arrived.
 
@@ -251,10 +273,8 @@ __all__ = [
     "worker_lane",
 ]
 
-VERSION = 1
-TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE = (
-    purpose + (VERSION << 16) for purpose in range(1, 9)
-)
+VERSION = 2  # of files and states
+TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE = (purpose + (1 << 16) for purpose in range(1, 9))
 
 if TYPE_CHECKING:
     RNG = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None

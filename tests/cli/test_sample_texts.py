@@ -516,3 +516,24 @@ def test_no_thread_of_pyarrow_holds_an_object_of_python(tmp_path, monkeypatch, h
                 list(batches)
         assert lent
         assert not any(ref() is not None for ref in lent)
+
+
+@pytest.mark.slow
+def test_a_batch_of_lines_may_have_more_than_2_gb():
+    """Takes some 10 GB of memory. No column has more than 2 GB, but the lines have."""
+
+    texts = pytest.importorskip("equipoise._cli.files.texts")
+
+    class Counter:
+        size = 0
+
+        def tell(self):
+            return self.size
+
+        def write(self, data):
+            self.size += len(data)
+
+    columns = [pa.array(["x" * 4_000_000] * 530), pa.array(["y" * 200_000] * 530), pa.array([1.0] * 530)]
+    file = Counter()
+    texts.write_texts(file, pa.table(columns, ["a", "b", "p"]))
+    assert file.size == len("a,b,p\n") + 530 * (4_200_000 + len(",,1.0\n"))

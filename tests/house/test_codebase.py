@@ -307,6 +307,7 @@ ALLOWED = {
     "_numba": {"numba", "llvmlite"},
     "imblearn": {"imblearn", "scipy", "sklearn"},
     "_validate/containers/arrow.py": {"pyarrow"},
+    "_validate/containers/texts.py": {"pyarrow"},
     "_cli/files": {"pyarrow"},
     "_cli/sample": {"pyarrow"},
     "dask.py": {"dask", "pandas"},

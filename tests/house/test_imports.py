@@ -50,8 +50,9 @@ HOLDERS = {
     "_distributed": {"reservoir"},
 }
 
-# Names with an underscore that are not private: NumPy's map of a file, and the methods of named tuples.
-THEIRS = {"_mmap", "_asdict", "_fields", "_make", "_replace"}
+# Names with an underscore that are not private: NumPy's map of a file, the methods of named tuples, and the
+# answer of an RLock whether this thread holds it.
+THEIRS = {"_mmap", "_asdict", "_fields", "_make", "_replace", "_is_owned"}
 
 # Functions that import modules by name.
 IMPORTERS = {"__import__", "import_module", "resolve_name"}

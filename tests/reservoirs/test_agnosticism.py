@@ -208,34 +208,25 @@ def test_the_stream_does_not_matter_with_ids():
 # ---- equal ranks ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("replacement", [False, True])
-@pytest.mark.parametrize("ids", [False, True])
-def test_infinite_ranks_keep_the_smaller_ids(ids, replacement):
-    """All ranks of tiny weights are infinite. The smaller ids are kept, whatever the order of the rows."""
-    w = np.full(1000, 5e-324)
-    w[[3, 70, 400]] = 1.0
-    keys = np.arange(1000)[::-1].copy() if ids else None
-    samples = []
-    for at in ([0, 1000], [0, 1, 2, 63, 100, 130, 999, 1000], list(range(0, 1001, 100))):
-        reservoir = Reservoir(20, replacement=replacement, seed=1)
-        for begin, end in itertools.pairwise(at):
-            reservoir.update(w[begin:end], ids=keys[begin:end] if ids else None)
-        samples.append(reservoir.sample())
-        assert len(reservoir.to_bytes()) < 4000  # no more rows are kept than asked for
-    for other in samples[1:]:
-        assert other.ids.tobytes() == samples[0].ids.tobytes()
-    if not replacement:
-        heavy = [996, 929, 599] if ids else [3, 70, 400]
-        assert sorted(samples[0].ids[:3].tolist()) == sorted(heavy)
-        assert samples[0].ids[3:].tolist() == [i for i in range(30) if i not in heavy][:17]
-    everything = Reservoir(2000)
-    everything.update(w)
-    assert sorted(everything.sample().ids.tolist()) == list(range(1000))
-    assert (everything.sample().inclusion == 1).all()
-    several = Reservoir(2000, stream=1)
-    several.update(w)
-    several.merge(everything)
-    assert several.sample().ids.size == 2000  # equal positions in two streams are two rows
+@pytest.mark.parametrize("half_life", [None, 1e-7])
+def test_rows_of_one_id_and_rank_are_kept_apart(half_life):
+    """Under so short a half-life, rows of one id have equal ranks. Each is one row, however they come."""
+    n = 40
+    w = np.repeat([1.0, 1.5, 2.0, 1.0], n)
+    ids = np.tile(np.arange(n), 4)
+    times = None if half_life is None else np.repeat([1e9, 1e9, 1e9, 1e9 + 1e-6], n)
+    points = reference.reservoir_points(w, ids=ids, times=times, half_life=half_life)
+    assert (len({(p.rank, p.id) for p in points}) < len(set(points))) == (half_life is not None)
+    latest = None if times is None else times.max()
+    for k in (30, 119, 1000):
+        wanted = reference.reservoir_sample(points, k, half_life=half_life, latest=latest)
+        for seed in range(5):
+            order = np.random.default_rng(seed).permutation(np.repeat(np.arange(4 * n), 3))
+            reservoir = Reservoir(k, half_life=half_life)
+            for piece in np.array_split(order, 7):
+                reservoir.update(w[piece], ids[piece], times=None if times is None else times[piece])
+            assert reservoir.sample().ids.tolist() == wanted[0].tolist()
+            assert reservoir.sample().weights.tobytes() == wanted[1].tobytes()
 
 
 @pytest.mark.parametrize("half_life", [1e-6, 3e-7, 1e-7])

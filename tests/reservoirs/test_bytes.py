@@ -233,10 +233,10 @@ FORGED = [
         changed(POSITIONS, ("columns", "ranks"), c)
         for c in (["i8", 6], ["f8", 5], ["f4", 6], ["f8"], None, "f8")
     ),
-    *(with_column(IDS, "ranks", [r]) for r in (NAN, -1.0, -INF)),
-    *(with_column(DECAY, "ranks", [r]) for r in (NAN,)),
+    *(with_column(IDS, "ranks", [r]) for r in (NAN, INF, 0.0, -0.0, -0.5, 1e-300)),
+    *(with_column(DECAY, "ranks", [r]) for r in (NAN, INF)),
     *(with_column(IDS, "weights", [w]) for w in (NAN, -1.0, INF, 0.0)),
-    *(with_column(DECAY, "shifts", [s]) for s in (NAN, INF, -INF)),
+    *(with_column(DECAY, "times", [t]) for t in (NAN, INF, -INF)),
     *(with_column(POSITIONS, "tail", [w]) for w in (NAN, -1.0, INF)),
     *(with_column(IDS, "thresholds", [t]) for t in (NAN, 0.0, -1.0)),
     *(with_column(CLASSES, "classes", [c]) for c in (-1, 3, 2**62, -(2**63))),
@@ -254,15 +254,15 @@ def test_forged_bytes_are_refused(i):
 
 
 def test_plausible_forgeries_are_refused_or_work():
-    """Try rows in another order, equal ranks and thresholds that cannot be reached."""
+    """Try rows in another order, equal ranks, the largest ones and thresholds that cannot be reached."""
     for data in (
         with_column(IDS, "ranks", [5.0, 4.0, 3.0, 2.0, 1.0]),
-        with_column(IDS, "ranks", [0.0] * 6),
-        with_column(IDS, "ranks", [INF] * 6),
+        with_column(IDS, "ranks", [2.0] * 6),
+        with_column(IDS, "ranks", [-INF, -1e50, -1.0, 1.0, 1e300, 1.7e308]),
         with_column(IDS, "ids", [3] * 6),
         with_column(IDS, "thresholds", [0.0]),
         with_column(IDS, "thresholds", [-1.0]),
-        with_column(DECAY, "ranks", [-INF, INF]),
+        with_column(DECAY, "ranks", [-INF, 1e308]),
         changed(IDS, ("n_seen",), 0),
         changed(POSITIONS, ("merged",), [[5, 100]]),
     ):

@@ -30,7 +30,8 @@ def of_class(sample, c):
 
 
 @pytest.mark.parametrize("half_life", [None, 40.0])
-def test_with_ids_each_class_equals_a_reservoir(half_life):
+def test_other_classes_do_not_matter(half_life):
+    """With ids, each class has the rows that it has alone, and class 0 those of a Reservoir."""
     labels, w, ids = log_of(20_000, 12)
     times = None if half_life is None else np.arange(20_000) % 997 * 1.0
     many = ClassReservoir(25, half_life=half_life, seed=5)
@@ -39,9 +40,17 @@ def test_with_ids_each_class_equals_a_reservoir(half_life):
     sample = many.sample()
     for c in np.unique(labels):
         mine = labels == c
-        one = Reservoir(25, half_life=half_life, seed=5)
-        one.update(w[mine], ids=ids[mine], times=None if times is None else times[mine])
+        one = ClassReservoir(25, half_life=half_life, seed=5)
+        row_times = None if times is None else times[mine]
+        one.update(labels[mine], w[mine], ids[mine], times=row_times)
         alone = one.sample()
+        plain, zero = (
+            Reservoir(25, half_life=half_life, seed=5),
+            ClassReservoir(25, half_life=half_life, seed=5),
+        )
+        plain.update(w[mine], ids[mine], times=row_times)
+        zero.update(np.zeros(mine.sum(), int), w[mine], ids[mine], times=row_times)
+        assert zero.sample().ids.tolist() == plain.sample().ids.tolist() != alone.ids.tolist()
         got = of_class(sample, c)
         assert got[0] == alone.ids.tobytes()
         assert got[2] == alone.inclusion.tobytes()
@@ -232,8 +241,8 @@ def many_classes(classes, rows):
     half = reservoir.sample(total=classes // 2)
     assert half.ids.size == classes // 2
     for c in labels[:5]:
-        one = Reservoir(3, seed=2)
-        one.update(w[labels == c], ids=np.flatnonzero(labels == c))
+        one = ClassReservoir(3, seed=2)
+        one.update(labels[labels == c], w[labels == c], np.flatnonzero(labels == c))
         assert sample.ids[sample.classes == c].tolist() == one.sample().ids.tolist()
     again = ClassReservoir.from_bytes(reservoir.to_bytes())
     assert again.to_bytes() == reservoir.to_bytes()

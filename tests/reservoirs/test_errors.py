@@ -178,8 +178,18 @@ UPDATES = [
         r"times\[1\] must be less than 1e300 half-lives, got 1e\+308",
     ),
     ("classes", {"classes": [1, 2, 3]}, ValueError, "weights must have 3 entries, one for each row, got 2"),
-    ("classes", {"classes": [1.0, 2.0]}, TypeError, "classes must be integers, got float64 array"),
-    ("classes", {"classes": ["a", "b"]}, TypeError, "classes must be integers"),
+    (
+        "classes",
+        {"classes": [1.0, 2.0]},
+        TypeError,
+        "classes must be integers, booleans or strings, got float64 array",
+    ),
+    (
+        "classes",
+        {"classes": ["a", "b"]},
+        TypeError,
+        "classes must be integers, like those before, got strings",
+    ),
     ("classes", {"classes": [[1, 2]]}, ValueError, "classes must be 1-D, not 2-D"),
     ("classes", {"classes": np.array([0, 2**64 - 1], np.uint64)}, IndexError, r"classes\[1\] must be in"),
     (
@@ -433,6 +443,13 @@ def test_arrow_columns_give_the_same_rows():
     reservoir.update(pa.chunked_array([], pa.float64()), pa.chunked_array([], pa.int64()))
     assert reservoir.n_seen == 500
     assert weighted_sample(pa.array(w), 9, rng=1).tolist() == weighted_sample(w, 9, rng=1).tolist()
+    cents = np.round(100 * w)
+    for kind in (pa.decimal128(20, 2), pa.decimal256(40, 2)):
+        prices, decimal = [Reservoir(9) for _ in range(2)], pa.array(cents / 100).cast(kind)
+        prices[0].update(decimal)
+        prices[1].update(cents / 100)
+        assert prices[0].to_bytes() == prices[1].to_bytes()
+        assert weighted_sample(decimal, 9, rng=1).size == 9
     days = pa.array([18_000, 18_001], pa.date32())
     one, two = Reservoir(2, half_life=86_400.0), Reservoir(2, half_life=86_400.0)
     one.update([1.0, 1.0], times=days)

@@ -156,7 +156,7 @@ def test_datetimes_of_the_standard_library_are_accepted():
         one.update([1.0, 2.0], times=aware)
 
 
-@pytest.mark.parametrize("weight", [1.0, 5e-324], ids=["ranks", "infinite ranks, all equal"])
+@pytest.mark.parametrize("weight", [1.0, 5e-324, 1e305])
 def test_weighted_sample_keeps_the_rows_of_a_reservoir(weight):
     """weighted_sample does not sort ranks. If there is one row too many, it drops the largest (rank, id)."""
     weights = np.full(1_000, weight)
@@ -166,4 +166,4 @@ def test_weighted_sample_keeps_the_rows_of_a_reservoir(weight):
     assert np.array_equal(np.sort(sample.ids), np.sort(reservoir.sample().ids))
     assert np.array_equal(np.sort(sample.ids), np.sort(weighted_sample(weights, 10, rng=7)))
     assert set(sample.inclusion) == set(reservoir.sample().inclusion)
-    assert (reservoir.sample().inclusion == 1.0).all() == (weight < 1.0)
+    assert (sample.inclusion < 1).all()

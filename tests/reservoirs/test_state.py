@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import os
 import pickle
@@ -10,12 +11,15 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import equipoise
 from equipoise import ClassReservoir, Reservoir
-from equipoise.reservoirs import bottom_k, labels, reading
+from equipoise._runtime.backend import kernels as compiled
+from equipoise.reservoirs import bottom_k, labels, reading, scan
 from support.reservoirs import COLUMNS, KINDS, answers, kinds, read, same
 
 # ---- restarts and copies ----------------------------------------------------------------------------------
@@ -171,6 +175,202 @@ def test_an_interrupted_call_has_no_effect(monkeypatch, merging, when):
     else:
         again.update(classes)
     assert one.sample().ids.tolist() == again.sample().ids.tolist()
+
+
+class Meddling:
+    """The kernels, with a function that is called before or after each call of reservoir_rows."""
+
+    def __init__(self, before=lambda: None, after=lambda: None):
+        self.before, self.after = before, after
+
+    def __getattr__(self, name):
+        kernel = getattr(compiled(), name)
+
+        def call(*arguments):
+            if name in ("reservoir_rows", "reservoir_blocks"):
+                self.before()
+            got = kernel(*arguments)
+            if name in ("reservoir_rows", "reservoir_blocks"):
+                self.after()
+            return got
+
+        return call
+
+
+def meddle(monkeypatch, **functions):
+    meddling = Meddling(**functions)
+    monkeypatch.setattr(scan, "kernels", lambda: meddling)
+
+
+@pytest.mark.parametrize("few", [False, True])
+def test_labels_may_be_overwritten_after_a_kernel_has_read_them(few, monkeypatch):
+    """The kernel notes the class of each candidate, so they are not looked up again."""
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 50, 3000)
+    reservoir, wanted = ClassReservoir(5, seed=1), ClassReservoir(5, seed=1)
+    for one in (reservoir, wanted):
+        one.update(np.arange(50_000 if few else 50) % 50_000)
+    wanted.update(classes)
+    mine = classes.copy()
+    meddle(monkeypatch, after=lambda: mine.fill(-77))
+    reservoir.update(mine)
+    monkeypatch.undo()
+    assert reservoir.to_bytes() == wanted.to_bytes()
+    assert -77 not in reservoir.counts
+
+
+@pytest.mark.parametrize("few", [False, True])
+def test_labels_that_always_change_are_refused(few, monkeypatch):
+    """Each time that a kernel reads them, they are labels which the reservoir has not learned."""
+    reservoir = ClassReservoir(5, seed=1)
+    reservoir.update(np.arange(50_000 if few else 50))
+    before, mine, new = reservoir.to_bytes(), np.arange(3000), itertools.count(10**6, 10**4)
+    meddle(monkeypatch, before=lambda: np.add(np.arange(3000), next(new), out=mine))
+    with pytest.raises(ValueError, match=r"^classes must not change while update reads them$"):
+        reservoir.update(mine)
+    monkeypatch.undo()
+    assert reservoir.to_bytes() == before
+
+
+def test_a_thread_that_overwrites_labels_breaks_nothing():
+    mine, stop = np.zeros(300_000, np.int64), threading.Event()
+    choices = [np.random.default_rng(i).integers(0, 999, mine.size) for i in range(4)]
+
+    def overwrite():
+        while not stop.is_set():
+            for choice in choices:
+                mine[:] = choice
+
+    writer = threading.Thread(target=overwrite)
+    writer.start()
+    try:
+        reservoir = ClassReservoir(5)
+        reservoir.update(np.arange(999))
+        for _ in range(20):
+            reservoir.update(mine, n_threads=2)
+    finally:
+        stop.set()
+        writer.join()
+    assert reservoir.n_seen == sum(reservoir.counts.values()) == 999 + 20 * mine.size
+    assert ClassReservoir.from_bytes(reservoir.to_bytes()).to_bytes() == reservoir.to_bytes()
+
+
+@kinds
+def test_a_call_within_a_call_is_refused_or_sees_the_state_before(name, monkeypatch):
+    """A signal handler runs in the middle of an update. It may read the reservoir, but not change it."""
+    reservoir, other = read(name, [slice(0, 3000)]), KINDS[name][0](stream=99)
+    read(name, [slice(5000, 5100)], reservoir=other)
+    through = read(name, [slice(0, 3000), slice(3000, 4000)])
+    before, wanted, seen = reservoir.to_bytes(), answers(reservoir), []
+    kind = type(reservoir).__name__
+
+    def handler():
+        if seen:  # the calls below run kernels, too
+            return
+        seen.append(True)
+        calls = {
+            "update": lambda: read(name, [slice(4000, 4100)], reservoir=reservoir),
+            "merge": lambda: reservoir.merge(other),
+        }
+        for method, call in calls.items():
+            text = f"^{method} must not be called while another method of the same {kind} is running"
+            with pytest.raises(RuntimeError, match=text):
+                call()
+        assert reservoir.to_bytes() == before
+        same(reservoir, wanted)
+        KINDS[name][0](stream=98).merge(reservoir)
+
+    meddle(monkeypatch, after=handler)
+    read(name, [slice(3000, 4000)], reservoir=reservoir)
+    monkeypatch.undo()
+    assert seen
+    assert reservoir.to_bytes() == through.to_bytes()
+    reservoir.merge(other)
+
+
+def test_a_signal_during_an_update(monkeypatch):
+    """The handler's error reaches the caller of the update, and nothing has happened."""
+    reservoir = ClassReservoir(3)
+    reservoir.update(["a", "b"])
+    before = reservoir.to_bytes()
+    previous = signal.signal(signal.SIGUSR1, lambda *_: reservoir.update(["c"]))
+    try:
+        meddle(monkeypatch, after=lambda: signal.raise_signal(signal.SIGUSR1))
+        with pytest.raises(RuntimeError, match="update must not be called while another method"):
+            reservoir.update(["c", "d"])
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    monkeypatch.undo()
+    assert reservoir.to_bytes() == before
+    reservoir.update(["c", "d"])
+    assert reservoir.counts == {"a": 1, "b": 1, "c": 1, "d": 1}
+
+
+def interrupted_at(line, call):
+    """Call, and interrupt before the given line of the package that runs. Return whether the call ended.
+
+    No real interrupt comes between the last line under a lock and its release, so these lines do not count.
+    """
+    package, seen = str(Path(equipoise.__file__).parent), 0
+
+    def trace(frame, event, _):
+        nonlocal seen
+        if not frame.f_code.co_filename.startswith(package):
+            return None
+        if event == "line" and frame.f_lineno not in locking_lines(frame.f_code.co_filename):
+            seen += 1
+            if seen == line:
+                raise KeyboardInterrupt
+        return trace
+
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+        return True
+    except KeyboardInterrupt:
+        return False
+    finally:
+        sys.settrace(previous)
+
+
+@functools.cache
+def locking_lines(path):
+    lines = Path(path).read_text().splitlines()
+    return {number for number, text in enumerate(lines, 1) if text.lstrip().startswith("with ")}
+
+
+@pytest.mark.parametrize("method", ["update", "merge", "sample"])
+@pytest.mark.parametrize("rows", [[*"abxyxa"], [7, 8, 9, 1, 1, 2], [True, False] * 3])
+def test_a_call_that_is_interrupted_at_any_line_has_or_has_not_happened(method, rows):
+    """New classes come, and candidates are selected. The same call then does what it would have done."""
+
+    def made():
+        reservoir = ClassReservoir(1, seed=5)
+        reservoir.update(rows[:2] * 3, np.arange(6) + 1.0, np.arange(6))
+        return reservoir
+
+    other = ClassReservoir(1, seed=5)
+    other.update(rows, np.arange(6) + 2.0, np.arange(6))
+    calls = {
+        "update": lambda r: r.update(rows, np.arange(6) + 2.0, np.arange(6)),
+        "merge": lambda r: r.merge(other),
+        "sample": lambda r: r.sample(total=2),
+    }
+    call, line, done = calls[method], 0, False
+    after = made()
+    call(after)
+    states = {made().to_bytes(), after.to_bytes()}
+    while not done:
+        line += 1
+        reservoir = made()
+        done = interrupted_at(line, lambda r=reservoir: call(r))
+        assert reservoir.to_bytes() in states, line
+        if reservoir.to_bytes() != after.to_bytes():
+            call(reservoir)
+        assert reservoir.to_bytes() == after.to_bytes(), line
+        assert reservoir.counts == after.counts
+    assert line > 30
 
 
 def test_threads_may_sample_at_the_same_time():

@@ -318,7 +318,7 @@ CASES = [
     ),
     (lambda: safe_level_weights(X, Y, 1, k_neighbors=2.0), TypeError, "k_neighbors must be an integer"),
     (lambda: borderline_weights(X, Y, 2), ValueError, "cls must be one of the labels in y, got 2"),
-    (lambda: borderline_weights(X, Y, "1"), ValueError, "cls must be one of the labels in y, got '1'"),
+    (lambda: borderline_weights(X, Y, "1"), TypeError, "cls must be one of the integers in y, got str '1'"),
     (lambda: borderline_weights(X, Y, [1]), TypeError, "cls must be one label, got list"),
     (lambda: borderline_weights(X, Y, np.array([1])), TypeError, "cls must be one label, got int64 array"),
     (
@@ -330,7 +330,7 @@ CASES = [
     (
         lambda: borderline_weights(X, np.where(Y == 0, NAN, 1.0), 1),
         ValueError,
-        r"y\[0\] must not be NaN",
+        r"y\[0\] must not be null",
     ),
     (
         lambda: safe_level_weights(X, Y, Incomparable()),

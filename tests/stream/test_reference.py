@@ -76,8 +76,7 @@ def test_mix64_equals_splitmix64():
 
 def test_purposes_and_versions_never_share_a_call_key():
     assert tuple(
-        purpose + (reference.VERSION << 16)
-        for purpose in (reference.TABLE, reference.KEYED, reference.COUNTED, reference.SHARED)
+        purpose + 2**16 for purpose in (reference.TABLE, reference.KEYED, reference.COUNTED, reference.SHARED)
     ) == (contract.TABLE, contract.KEYED, contract.COUNTED, contract.SHARED)
     addresses = [
         (seed, epoch, purpose, stream)

@@ -153,7 +153,7 @@ def row_weights(rng, n):
     elif kind == 3:
         w = np.where(rng.random(n) < 0.05, rng.random(n), rng.choice([0.0, -0.0], n))
     elif kind == 4:
-        w = rng.integers(0, 4, n) * 5e-324  # ranks beyond float64
+        w = rng.integers(0, 4, n) * 5e-324
     elif kind == 5:
         w = np.where(rng.random(n) < 0.5, 1e305, 1e-305) * rng.random(n)
     else:

@@ -50,7 +50,7 @@ def on_one_machine(table, k, by=None, seed=0):
         reservoir.update(table["w"], ids=table["id"])
         return reservoir.sample()
     reservoir = equipoise.ClassReservoir(k, seed=seed)
-    reservoir.update(np.unique(table[by], return_inverse=True)[1], table["w"], ids=table["id"])
+    reservoir.update(table[by], table["w"], ids=table["id"])
     return reservoir.sample()
 
 

@@ -53,10 +53,13 @@ def log(n, seed=0):
     )
 
 
-def reference(parts, k, *, weight=None, by=None, ids=None, half_life=None, time=None, seed=0):
+def reference(
+    parts, k, *, weight=None, by=None, ids=None, half_life=None, time=None, seed=0, classes_as_text=False
+):
     """Return the numbers of the chosen rows and their inclusion probabilities.
 
-    Each part is read at once, as a stream of its own, into a reservoir in memory.
+    Each part is read at once, as a stream of its own, into a reservoir in memory. In a CSV file, all classes
+    are text.
     """
     whole, starts = None, np.cumsum([0, *(part.num_rows for part in parts)])
     for stream, part in enumerate(parts):
@@ -67,9 +70,8 @@ def reference(parts, k, *, weight=None, by=None, ids=None, half_life=None, time=
         if half_life:
             keys["times"] = part[time].to_numpy()
         if by:
-            labels = part[by].to_numpy(zero_copy_only=False)
-            numbers = np.unique(np.concatenate([p[by].to_numpy(zero_copy_only=False) for p in parts]))
-            reservoir.update(np.searchsorted(numbers, labels), w, **keys)
+            labels = part[by].cast(pa.string()) if classes_as_text else part[by]
+            reservoir.update(labels.to_pylist(), w, **keys)
         else:
             reservoir.update(w, **keys)
         if whole is None:

@@ -128,3 +128,19 @@ def test_shares_are_within_two_units_of_the_weights(name):
     units = AliasTable(w).units_of(np.arange(1000)).tolist()
     for x, got in zip(exact, units, strict=True):
         assert abs(got - x * 1000 * 2**32 / sum(exact)) <= 2
+
+
+@pytest.mark.parametrize("unit", [5e-324, 1e-310, 1e-308, 1e300, 1e308 / 8])
+def test_weights_of_any_size_have_the_units_of_their_proportions(unit, any_seed):
+    """Units are exact, so tables have no weights that are too small or too large."""
+    w = np.array([1.0, 3.0, 0.0, 2.0, 2.0])
+    table = AliasTable(w * unit)
+    assert table.prob(np.arange(5)).tolist() == AliasTable(w).prob(np.arange(5)).tolist()
+    assert table.sample(1_000, rng=any_seed).tolist() == AliasTable(w).sample(1_000, rng=any_seed).tolist()
+    check_counts(counted(table.sample(100_000, rng=any_seed)), normalized(w.tolist()), any_seed)
+
+
+def test_weights_beside_far_larger_ones_have_one_unit():
+    """Whatever its weight, an id is drawn at least once in n 2^32 draws."""
+    table = AliasTable([5e-324, 1.0, 1e300])
+    assert (table.prob([0, 1]) * 3 * 2**32).tolist() == [1.0, 1.0]

@@ -2,6 +2,7 @@
 
 An error message names the argument, the first bad position, what was expected and what was given. Wrong types
 and dtypes raise ``TypeError``, wrong values and shapes ``ValueError``, and ids out of range ``IndexError``.
+A call at a wrong moment raises ``RuntimeError``.
 The checks run before either backend is called, so both backends give the same errors.
 
 - ``as_...`` converts an argument, or raises an error.
@@ -14,7 +15,7 @@ There is one module per subject, and a module imports only those above it::
     arguments  files                            numbers and flags; paths
     containers                                  what an object holds: NumPy, torch, pandas, polars, Arrow
     arrays  columns                             arrays, shapes, ids, out=; columns and data sets
-    csr  weights                                the arrays of CSR matrices; weights
+    csr  labels  weights                        the arrays of CSR matrices; class labels; weights
     negatives  points  reservoirs               one subject each
     smote
 """
@@ -45,12 +46,10 @@ from equipoise._validate.arrays import (
 )
 from equipoise._validate.columns import (
     as_name,
-    as_words,
     check_column,
     check_dataset,
     check_no_column,
     refuse_again,
-    refuse_mixed,
 )
 from equipoise._validate.containers.unread import refuse_null, refuse_without
 from equipoise._validate.files import (
@@ -60,6 +59,15 @@ from equipoise._validate.files import (
     refuse_changed_file,
     refuse_changed_map,
     refuse_file,
+)
+from equipoise._validate.labels import (
+    BOOLEANS,
+    INTEGERS,
+    STRINGS,
+    Labels,
+    as_labels,
+    check_kind,
+    refuse_same_code,
 )
 from equipoise._validate.negatives import (
     as_batch_rows,
@@ -85,25 +93,27 @@ from equipoise._validate.points import (
     check_unchanged,
 )
 from equipoise._validate.reservoirs import (
+    are_exponents,
     as_bytes,
     as_keys,
-    as_labels,
     as_mask,
     as_quotas,
     as_times,
     as_values,
     check_denominator,
-    check_finite,
+    check_exponents,
+    check_finite_values,
     check_half_life,
     check_keying,
     check_own_stream,
     check_same_kind,
     check_sampled,
     check_setting,
-    check_shifts,
     check_streams_apart,
     check_written,
     refuse_bytes,
+    refuse_changed_labels,
+    refuse_reentry,
 )
 from equipoise._validate.smote import (
     as_categorical,
@@ -136,9 +146,14 @@ from equipoise._validate.weights import (
 from equipoise._validate.wording import Int64s, first_bad, kind_of, place
 
 __all__ = [
+    "BOOLEANS",
+    "INTEGERS",
+    "STRINGS",
     "Int64s",
+    "Labels",
     "Matrix",
     "Weights",
+    "are_exponents",
     "as_array",
     "as_batch_rows",
     "as_bit_generator",
@@ -183,7 +198,6 @@ __all__ = [
     "as_times",
     "as_values",
     "as_weights",
-    "as_words",
     "check_addressable",
     "check_apart",
     "check_column",
@@ -193,10 +207,13 @@ __all__ = [
     "check_deviations",
     "check_enough",
     "check_enough_rows",
+    "check_exponents",
     "check_file_size",
     "check_finite",
+    "check_finite_values",
     "check_half_life",
     "check_keying",
+    "check_kind",
     "check_no_column",
     "check_out",
     "check_own_stream",
@@ -208,7 +225,6 @@ __all__ = [
     "check_same_kind",
     "check_sampled",
     "check_setting",
-    "check_shifts",
     "check_some",
     "check_span",
     "check_steady",
@@ -225,15 +241,17 @@ __all__ = [
     "refuse_again",
     "refuse_bytes",
     "refuse_changed_file",
+    "refuse_changed_labels",
     "refuse_changed_map",
     "refuse_exhausted",
     "refuse_file",
     "refuse_missing",
     "refuse_missing_label",
-    "refuse_mixed",
     "refuse_no_danger",
     "refuse_no_safety",
     "refuse_null",
+    "refuse_reentry",
+    "refuse_same_code",
     "refuse_sum",
     "refuse_without",
 ]

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-import numpy as np
-
-from equipoise._validate.containers.unread import refuse_null
 from equipoise._validate.wording import kind_of
 
 
@@ -34,24 +31,6 @@ def check_dataset(x: Any, kinds: type | tuple[type, ...], wanted: str) -> None:
     """Check the type of a distributed collection or of one of its elements."""
     if not isinstance(x, kinds):
         raise TypeError(f"dataset must be {wanted}, got {type(x).__name__}")
-
-
-def as_words(x: Any, name: str) -> list[str] | list[int]:
-    """Return labels as a list of strings or of Python integers."""
-    labels: list[Any] = np.asarray(x, object).tolist()
-    for wanted in (str, int):
-        if all(isinstance(label, wanted) and type(label) is not bool for label in labels):
-            return labels
-    for at, label in enumerate(labels):
-        if label is None or type(label).__name__ in ("NAType", "NaTType") or label != label:  # noqa: PLR0124
-            refuse_null(name, at)
-    kinds = sorted({type(label).__name__ for label in labels})
-    raise TypeError(f"{name} must be integers or strings, got {' and '.join(kinds)}")
-
-
-def refuse_mixed(name: str) -> NoReturn:
-    """Refuse labels that are integers in one part and strings in another."""
-    raise TypeError(f"{name} must be integers or strings, got both")
 
 
 def refuse_again(kind: str, text: str) -> NoReturn:

@@ -52,11 +52,17 @@ def as_times(x: Any, length: int) -> NDArray[np.float64]:
     return seconds
 
 
-def check_shifts(shifts: NDArray[np.float64], times: NDArray[np.float64]) -> None:
+def are_exponents(times: NDArray[np.float64], rate: float) -> bool:
+    """Return whether times, multiplied by a rate of decay, are small enough to be exponents."""
+    # Python's floats give no warnings.
+    return not times.size or all(abs(float(time) * rate) < 1e300 for time in (times.min(), times.max()))
+
+
+def check_exponents(times: NDArray[np.float64], rate: float) -> None:
     """Check that times, in half-lives, are small enough for their differences to be exponents."""
-    good = np.abs(shifts) < 1e300
-    if not good.all():
-        at = int(good.argmin())
+    if not are_exponents(times, rate):
+        with np.errstate(all="ignore"):
+            at = int((np.abs(times * rate) < 1e300).argmin())
         raise ValueError(f"times[{at}] must be less than 1e300 half-lives, got {times[at]}")
 
 
@@ -138,7 +144,7 @@ def as_mask(x: Any, name: str, length: int) -> NDArray[np.bool_]:
     return a
 
 
-def check_finite(values: NDArray[np.float64], good: NDArray[np.bool_], name: str) -> None:
+def check_finite_values(values: NDArray[np.float64], good: NDArray[np.bool_], name: str) -> None:
     """Check that every value of a domain is finite."""
     if not good.all():
         at = int(good.argmin())
@@ -182,12 +188,14 @@ def as_quotas(k: Any, num_classes: int | None) -> tuple[int | list[int], int | N
     return [as_count(q, f"k[{c}]", least=1, most=2**40) for c, q in enumerate(quotas.tolist())], quotas.size
 
 
-def as_labels(x: Any, num_classes: int | None, name: str = "classes") -> Int64s:
-    """Return the classes of rows: any int64, or integers in [0, num_classes)."""
-    a = integers(x, name, (1,))
-    if num_classes is not None:
-        a = np.array(a)  # check a copy, since the labels are used as indices
-        check_range(a, name, 0, num_classes)
-    elif a.dtype in (np.dtype(object), np.dtype(np.uint64)):
-        check_range(a, name, -(2**63), 2**63)
-    return np.ascontiguousarray(a, np.int64)
+def refuse_reentry(method: str, kind: str) -> NoReturn:
+    """Refuse a call that changes a reservoir in the middle of another call, as in a signal handler."""
+    raise RuntimeError(
+        f"{method} must not be called while another method of the same {kind} is running in this thread, "
+        f"as in a signal handler"
+    )
+
+
+def refuse_changed_labels() -> NoReturn:
+    """Refuse labels that another thread changes while they are read."""
+    raise ValueError("classes must not change while update reads them")

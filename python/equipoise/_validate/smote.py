@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from equipoise._validate.arrays import as_array, as_ids, integers, is_kind, refuse_dtype
 from equipoise._validate.csr import as_entries, as_indptr
+from equipoise._validate.labels import read_labels
 from equipoise._validate.weights import Weights, as_weights
 from equipoise._validate.wording import Int64s, first_bad, kind_of
 
@@ -124,23 +125,28 @@ def refuse_missing_label(row: int) -> NoReturn:
 
 
 def as_class_rows(y: Any, cls: Any, n: int) -> NDArray[np.bool_]:
-    """Return a mask of the labels that equal ``cls``, of which there must be at least one."""
-    labels = as_array(y, "y")
-    if labels.ndim != 1:
-        raise ValueError(f"y must be 1-D, not {labels.ndim}-D (shape {labels.shape})")
+    """Return a mask of the labels that equal ``cls``, of which there must be at least one.
+
+    Numbers and booleans may be compared with each other, but not with strings.
+    """
+    labels = read_labels(y, "y")
     if labels.size != n:
         raise ValueError(f"y must have {n} entries, one for each row of X, got {labels.size}")
-    if labels.dtype.kind == "f" and np.isnan(labels).any():
-        raise ValueError(f"y[{int(np.isnan(labels).argmax())}] must not be NaN")
     if isinstance(cls, list | tuple | dict | set) or getattr(cls, "shape", ()) != ():
         raise TypeError(f"cls must be one label, got {kind_of(cls)}")
+    words = isinstance(labels.values, list)
+    if labels.kind is not None and words != isinstance(cls, str):
+        raise TypeError(f"cls must be one of the {labels.kind} in y, got {type(cls).__name__} {cls!r}")
+    values = np.array(labels.values, object) if words else labels.values
     try:
-        mine = np.asarray(labels == cls)
+        mine = np.asarray(values == cls)
     except MemoryError:
         raise
     except Exception as failure:  # comparing labels may raise any exception
         raise TypeError(f"cls must compare with the labels in y, got {kind_of(cls)}: {failure}") from None
-    if mine.shape != labels.shape or mine.dtype != np.bool_ or not mine.any():
+    if labels.index is not None and mine.shape == values.shape:
+        mine = mine[labels.index]
+    if mine.shape != (n,) or mine.dtype != np.bool_ or not mine.any():
         raise ValueError(f"cls must be one of the labels in y, got {cls!r}")
     return mine
 

@@ -1,8 +1,8 @@
 """Weighted samples of streams: bottom-k sketches of exponential ranks.
 
-Each row of weight w has the rank E / w, where the exponential random number E is a function of the row's key
-alone. The k rows of smallest rank are a weighted sample without replacement. The rank of row k + 1 is the
-threshold, which gives the inclusion probability 1 - exp(-w * threshold). The smallest ranks of two
+Each row of weight w has the rank E / w, where the exponential random number E is a function of the row's
+address alone. The k rows of smallest rank are a weighted sample without replacement. The rank of row k + 1 is
+the threshold, which gives the inclusion probability 1 - exp(-w * threshold). The smallest ranks of two
 streams together are among the smallest ranks of each, so samples merge exactly.
 
 ::
@@ -23,7 +23,9 @@ streams together are among the smallest ranks of each, so samples merge exactly.
             BottomK  ------> kernels                    candidates in, the smallest ranks of each class out:
                              (bottom_k)                 reservoir_select, reservoir_equal
 
-    labels   numbers of class labels (kernel class_lookup)
+    codes    64-bit codes of class labels, which are integers, booleans or strings
+    labels   numbers and counts of classes (kernel class_lookup)
+    ranks    ranks that are out of float64's range
     quotas   rows of a sample, divided among classes
     sample   what a reservoir returns: samples and candidate rows
     estimates, intervals    estimates from a sample, and their 95 % intervals

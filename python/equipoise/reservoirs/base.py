@@ -15,6 +15,7 @@ from equipoise._runtime.backend import kernels
 from equipoise._runtime.locks import add_lock
 from equipoise.reservoirs import serialize
 from equipoise.reservoirs.bottom_k import BottomK
+from equipoise.reservoirs.ranks import is_rank, times_rank
 from equipoise.reservoirs.reading import StreamReader, compensated_sum, sum_of
 from equipoise.reservoirs.sample import CandidateRows
 from equipoise.reservoirs.scan import BAD_SUM, BLOCK, Workspace
@@ -39,6 +40,14 @@ class BaseReservoir(StreamReader):
     def _start(self, half_life: float | None, seed: int, stream: int, max_points: int) -> None:
         super()._start(half_life, seed, stream, max_points)
         add_lock(self, threading.RLock)
+
+    def _check_free(self, method: str) -> None:
+        """Refuse to change the reservoir while this thread runs a method of it, as a signal handler could.
+
+        Methods that only read it see its state before the running call.
+        """
+        if self._lock._is_owned():  # type: ignore[attr-defined]
+            _validate.refuse_reentry(method, self._name)
 
     def _locks(self, other: object) -> tuple[threading.RLock, threading.RLock]:
         """Return both locks in a fixed order, so that merges in opposite directions cannot deadlock."""
@@ -81,7 +90,7 @@ class BaseReservoir(StreamReader):
         if self._tail.size:
             block = np.concatenate((self._tail, np.zeros(BLOCK - self._tail.size)))
             start = self._position - self._tail.size
-            workspace = Workspace(self._capacity()).restart(found)
+            workspace = Workspace(self._capacity()).restart(1)
             _, filled, why, _ = self._block_kernel(block, start)(0, BLOCK, found.thresholds, workspace)
             if why == BAD_SUM:
                 _validate.refuse_sum()
@@ -97,13 +106,13 @@ class BaseReservoir(StreamReader):
         if self._half_life:
             logs = np.empty(order.size)
             kernels().log(x, logs)
-            logs += rows["shifts"][order]
-            logs += thresholds
+            with np.errstate(all="ignore"):
+                logs += rows["times"][order] * self._rate
+                logs += thresholds
             x = np.empty(order.size)
             kernels().exp(logs, x)
         else:
-            with np.errstate(over="ignore"):
-                x = x * thresholds
+            x = times_rank(x, thresholds)
         np.negative(x, out=x)
         p = np.empty(order.size)
         kernels().expm1(x, p)
@@ -113,7 +122,8 @@ class BaseReservoir(StreamReader):
         """Return the weights of rows, decayed to the latest time if there is a half-life."""
         w = rows["weights"][order]
         if self._half_life and order.size:
-            w *= self._decay_factors(rows["shifts"][order], self._latest)
+            with np.errstate(all="ignore"):
+                w *= self._decay_factors(rows["times"][order], self._latest)
         return w
 
     def candidates(self) -> CandidateRows:
@@ -170,7 +180,7 @@ class BaseReservoir(StreamReader):
             merged |= other._merged
             if other._position:
                 merged[other._stream] = other._position
-        sketch = self._sketch.joined([their_sketch, other._tail_sketch()], numbers)
+        sketch = self._wide_sketch().joined([their_sketch, other._tail_sketch()], numbers)
         sketch.distinct = self._distinct(self._keyed or other._keyed)
         sketch.select_if_many()
         vars(self).update(
@@ -192,10 +202,13 @@ class BaseReservoir(StreamReader):
 
     # ---- bytes
 
-    def _to_bytes(self, more: dict[str, NDArray[Any]]) -> bytes:
+    def _to_bytes(self, header: dict[str, Any], more: dict[str, NDArray[Any]], written: Int64s) -> bytes:
+        """Return the reservoir as bytes. `written` lists the classes to be written, by number, in order."""
         sketch = self._selected()
-        order = sketch.order()
-        header = {
+        place = np.zeros(sketch.num_classes, np.int64)
+        place[written] = np.arange(written.size)
+        order = sketch.order(place)
+        header |= {
             "settings": self._settings,
             "stream": self._stream,
             "keyed": self._keyed,
@@ -206,7 +219,9 @@ class BaseReservoir(StreamReader):
             "latest": self._latest.hex(),
         }
         columns = {name: sketch[name][order] for name in sketch.columns}
-        columns |= {"thresholds": sketch.thresholds, "tail": self._tail, **more}
+        if "classes" in columns:
+            columns["classes"] = place[columns["classes"]]
+        columns |= {"thresholds": sketch.thresholds[written], "tail": self._tail, **more}
         return serialize.write(self._name, header, columns)
 
     def _restore(self, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -> None:
@@ -244,13 +259,14 @@ class BaseReservoir(StreamReader):
         check(all(column.size == size for column in columns.values()), "lengths of columns")
         check(not size or self._keyed is not None, "keys")
         ranks, weights = columns["ranks"], columns["weights"]
-        least = -math.inf if self._half_life else 0.0
-        check(bool((ranks >= least).all() and (weights > 0).all() and (weights < math.inf).all()), "rows")
+        in_range = ranks < math.inf if self._half_life else is_rank(ranks)
+        check(bool(in_range.all() and (weights > 0).all() and (weights < math.inf).all()), "rows")
         if "classes" in columns and size:
             numbers = columns["classes"]
             check(numbers.min() >= 0 and numbers.max() < num_classes, "classes")
         if self._half_life and size:
-            check(bool((np.abs(columns["shifts"]) < 1e300).all()) and abs(self._latest) < math.inf, "times")
+            good = _validate.are_exponents(columns["times"], self._rate)
+            check(good and abs(self._latest) < math.inf, "times")
         known = self._merged | ({self._stream: self._position} if self._position else {})
         check(len(known) == len(self._merged) + (self._position > 0), "streams")
         check(sum(known.values()) <= self._n_seen, "rows")

@@ -17,7 +17,7 @@ _DTYPES: dict[str, type[np.generic]] = {
     "ranks": np.float64,
     "ids": np.int64,
     "weights": np.float64,
-    "shifts": np.float64,  # added to the logarithm of the weight, where weights decay
+    "times": np.float64,  # where weights decay
     "streams": np.uint64,  # the streams in which the ids are positions
     "classes": np.int64,  # class numbers
 }
@@ -51,11 +51,11 @@ class BottomK:
     These are the ``quotas[c]`` rows of class c with the smallest (rank, id). ``thresholds[c]`` is the rank of
     the last of them at the latest selection, or infinity while there are fewer rows. A row above the
     threshold can never be retained. Among rows that are equal in all columns named in ``distinct``, only one
-    is kept.
+    is kept. The first of these columns are the ranks.
 
-    A copy shares its columns with the original. Only one of the two may append rows, and the rows that they
-    share are never changed in place. A call can therefore work on a copy, and an error or an interrupt in
-    the middle of it leaves the original unchanged.
+    A copy shares its columns and thresholds with the original. Only one of the two may append rows, and the
+    rows and thresholds that they share are never changed in place. A call can therefore work on a copy, and
+    an error or an interrupt in the middle of it leaves the original unchanged.
     """
 
     def __init__(
@@ -63,10 +63,26 @@ class BottomK:
     ) -> None:
         self._columns = _Columns(names, 0)
         self.size = 0
-        self.thresholds = np.empty(0)
-        self.set_quotas(quotas)
+        self.num_classes = quotas.size
+        self._quotas, self._thresholds = quotas, np.full(quotas.size, np.inf)  # and spare capacity
+        self._largest_quota = int(quotas.max(initial=0))
         self.distinct = distinct
         self._selected = 0  # rows kept by the latest selection
+
+    @property
+    def quotas(self) -> NDArray[np.int64]:
+        """The number of rows to retain of each class."""
+        return self._quotas[: self.num_classes]
+
+    @property
+    def total_quota(self) -> int:
+        """The number of rows to retain of all classes."""
+        return int(self.quotas.sum())
+
+    @property
+    def thresholds(self) -> NDArray[np.float64]:
+        """The thresholds of the classes, which other sketches may share."""
+        return self._thresholds[: self.num_classes]
 
     @property
     def columns(self) -> dict[str, NDArray[Any]]:
@@ -83,13 +99,13 @@ class BottomK:
 
     def select_if_many(self) -> None:
         """Select if the candidates added since the latest selection outnumber the rows that it kept."""
-        if self.size > 2 * max(self._selected, self._largest_quota, self.quotas.size):
+        if self.size > 2 * max(self._selected, self._largest_quota, self.num_classes):
             self.select()
 
     def copy(self) -> BottomK:
         """Return a copy that shares the spare capacity; only one of the two may append."""
         other = object.__new__(BottomK)
-        vars(other).update(vars(self), thresholds=self.thresholds.copy())
+        vars(other).update(vars(self))
         return other
 
     def joined(
@@ -101,6 +117,7 @@ class BottomK:
         ``share`` is false, the candidates are appended to its spare capacity.
         """
         both = self.copy()
+        both._thresholds = self._thresholds.copy()
         if not share:
             both._reserve(self.size)
         for other in others:
@@ -129,7 +146,7 @@ class BottomK:
 
     def _capacity_for(self, size: int) -> int:
         """Return the capacity that a sketch of `size` rows needs until the next selection."""
-        most = 2 * max(size, self._largest_quota, self.quotas.size) + _MARGIN
+        most = 2 * max(size, self._largest_quota, self.num_classes) + _MARGIN
         return max(min(16 * size, most), 256)
 
     def _reserve(self, capacity: int) -> None:
@@ -142,15 +159,26 @@ class BottomK:
     def empty(self) -> BottomK:
         """Return a sketch with the same columns, quotas and thresholds, and no rows."""
         other = BottomK(tuple(self.columns), self.quotas, self.distinct)
-        other.thresholds[:] = self.thresholds
+        other._thresholds = self._thresholds
         return other
 
-    def set_quotas(self, quotas: NDArray[np.int64]) -> None:
-        """Add classes at the end, or remove classes without rows from the end."""
-        old = self.thresholds[: quotas.size]
-        self.thresholds = np.concatenate((old, np.full(quotas.size - old.size, np.inf)))
-        self.quotas = quotas
-        self.total_quota, self._largest_quota = int(quotas.sum()), int(quotas.max(initial=0))
+    def lower(self, threshold: float) -> None:
+        """Lower the threshold of the only class."""
+        self._thresholds = np.array([threshold])
+
+    def extend(self, num_classes: int, quota: int) -> None:
+        """Add classes at the end, up to `num_classes`. Those of one sketch all have the same quota.
+
+        The capacity doubles, so that many small extensions take little time.
+        """
+        if num_classes <= self.num_classes:
+            return
+        capacity = max(num_classes, 2 * self.num_classes)
+        if num_classes > self._quotas.size:
+            self._quotas = np.concatenate((self.quotas, np.full(capacity - self.num_classes, quota)))
+        if num_classes > self._thresholds.size:
+            self._thresholds = np.concatenate((self.thresholds, np.full(capacity - self.num_classes, np.inf)))
+        self.num_classes, self._largest_quota = num_classes, max(self._largest_quota, quota)
 
     def select(self) -> None:
         """Drop the rows that are not among the smallest of their class, and update the thresholds."""
@@ -171,29 +199,30 @@ class BottomK:
         k = 100,000 separate scratch memory cost a tenth of a call.
         """
         columns = _Columns(self.columns, self._capacity_for(min(self.size, self.total_quota)))
-        enough = self.size + 2 * self.quotas.size
+        enough = self.size + 2 * self.num_classes
         return columns, columns if columns.capacity >= enough else _Columns(_SCRATCH, enough)
 
     def order(self, places: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-        """Return the order of the rows by class (or ``places[class]``), rank, id and stream."""
+        """Return the order of the rows by class (or ``places[class]``), rank, id, stream, weight and time."""
         order = ascending(self["ranks"])
         ranks, classes = self["ranks"][order], None
         if "classes" in self.columns:
             classes = self["classes"] if places is None else places[self["classes"]]
-            if self.quotas.size <= 1 << 16:
+            if self.num_classes <= 1 << 16:
                 classes = classes.astype(np.uint16)  # NumPy uses a radix sort for 16-bit integers
         if not (ranks[1:] == ranks[:-1]).any():
             return order if classes is None else order[np.argsort(classes[order], kind="stable")]
-        names = [name for name in ("streams", "ids", "ranks") if name in self.columns]
+        names = [n for n in ("times", "weights", "streams", "ids", "ranks") if n in self.columns]
         return np.lexsort([self[name] for name in names] + ([] if classes is None else [classes]))
 
     def _smallest(self, scratch: _Columns) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the rows to keep, as a view of the scratch memory, and the new thresholds."""
-        size, thresholds = self.size, self.thresholds.copy()
+        size, thresholds = self.size, self._thresholds.copy()
         ranks, keep, rest = (scratch.views[name] for name in _SCRATCH)
         ranks, keep, rest = ranks[:size], keep[:size], rest.view(np.int64)
         rows = RankedRows(self.columns.get("classes", _NO_CLASSES)[:size], self["ranks"], self["ids"])
-        kept = kernels().reservoir_select(rows, self.quotas, thresholds, rest, ranks, keep)
+        mine = thresholds[: self.num_classes]
+        kept = kernels().reservoir_select(rows, self.quotas, mine, rest, ranks, keep)
         return keep[:kept], thresholds
 
     def _any_equal(self, rows: NDArray[np.int64], scratch: _Columns) -> bool:
@@ -208,16 +237,16 @@ class BottomK:
 
     def _drop_equal(self) -> bool:
         """Drop duplicates of equal rows. Return whether there were any."""
-        order = self.order()
-        again = np.ones(max(self.size - 1, 0), np.bool_)
-        for name in self.distinct:
-            if name in self.columns:
-                column = self[name][order]
-                again &= column[1:] == column[:-1]
+        columns = [self[name] for name in self.distinct if name in self.columns]
+        order = ascending(columns[0])
+        same, again = _repeats(columns[:1], order), _repeats(columns, order)
+        if (same & ~again).any():  # different rows of one rank may be between equal rows
+            order = np.lexsort(columns[::-1])
+            again = _repeats(columns, order)
         once = np.sort(order[np.concatenate(([True], ~again))])
         dropped = once.size < self.size
         self._retain(
-            once, self.thresholds, self._selected, _Columns(self.columns, self._capacity_for(once.size))
+            once, self._thresholds, self._selected, _Columns(self.columns, self._capacity_for(once.size))
         )
         return dropped
 
@@ -228,7 +257,16 @@ class BottomK:
         for name, column in columns.views.items():
             np.take(self[name], rows, out=column[: rows.size], mode="clip")
         # One assignment, so that an interrupt cannot leave the sketch half changed.
-        vars(self).update(_columns=columns, size=rows.size, thresholds=thresholds, _selected=selected)
+        vars(self).update(_columns=columns, size=rows.size, _thresholds=thresholds, _selected=selected)
+
+
+def _repeats(columns: list[NDArray[Any]], order: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which rows, in this order, are equal in all columns to the row before them."""
+    again = np.ones(max(order.size - 1, 0), np.bool_)
+    for column in columns:
+        ordered = column[order]
+        again &= ordered[1:] == ordered[:-1]
+    return again
 
 
 def ascending(values: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from equipoise import _validate
 from equipoise.reservoirs import serialize
 from equipoise.reservoirs.base import BaseReservoir
 from equipoise.reservoirs.bottom_k import BottomK
+from equipoise.reservoirs.codes import LabelCodes, text_code
 from equipoise.reservoirs.estimates import Estimating
-from equipoise.reservoirs.labels import ClassNumbers
+from equipoise.reservoirs.labels import NO_SLOTS, CallClasses, ClassCounts, ClassNumbers
 from equipoise.reservoirs.quotas import POLICIES, shares
 from equipoise.reservoirs.sample import ReservoirSample
 
@@ -21,22 +23,26 @@ __all__ = ["ClassReservoir"]
 
 
 Int64s = NDArray[np.int64]
+_FEW = 8  # a call of this many times fewer rows than there are known classes has a table of its own
 
 
 class ClassReservoir(Estimating, BaseReservoir):
     """A weighted sample of k rows of each class of a stream, in one pass, mergeable.
 
-    Each class has the sample of a :class:`Reservoir`. With ids, it consists of exactly the same rows. Without
-    ids, the rows differ but have the same distribution, since each row here has its own random word. Classes
-    may be known in advance or learned as they appear. A smaller sample, with a different quota for each
-    class, can be taken later and is still exact.
+    The sample of each class has the distribution of a :class:`Reservoir`'s, and depends only on the rows of
+    that class. With ids, equal rows (same id, class, weight and time) count once, so ids must tell rows
+    apart. Rows that differ in any of the four are independent: an id may occur in several classes. Classes
+    may be known in advance or learned as they appear. They are integers, booleans or strings, of which a
+    reservoir takes one kind. A smaller sample, with a different quota for each class, can be taken later and
+    is still exact.
 
     Parameters
     ----------
     k : int or integer array of shape (num_classes,)
         Number of rows to keep of each class, >= 1.
     num_classes : int, optional
-        If given, classes are 0, ..., num_classes - 1. Otherwise any int64 can be a class.
+        If given, classes are the integers 0, ..., num_classes - 1, or booleans. Otherwise, any int64, any
+        boolean or any string can be a class.
     half_life : float, optional
         As for :class:`Reservoir`.
     seed, stream : int
@@ -85,13 +91,16 @@ class ClassReservoir(Estimating, BaseReservoir):
             "seed": seed,
         }
         self._start(half_life, seed, stream, 0)
-        self._numbers = None if self._num_classes is not None else ClassNumbers(np.empty(0, np.int64))
-        self._counts = np.zeros(self._num_classes or 0, np.int64)
-        self._sketch = BottomK(self._columns("streams", "classes"), self._quotas(self._counts.size))
-
-    def _quotas(self, classes: int) -> Int64s:
-        """Return k + 1 for each class, since the rank of row k + 1 is the threshold."""
-        return np.array(self._k) + 1 if isinstance(self._k, list) else np.full(classes, self._k + 1)
+        # Codes and numbers of labels are found once and kept, also those of a call that fails. They are not
+        # part of the state: a class that has no rows is as good as none.
+        self._codes = LabelCodes()
+        self._numbers: ClassNumbers | None = None  # None if classes are already numbers
+        if self._num_classes is None:
+            self._numbers = ClassNumbers(np.empty(0, np.int64))
+        self._kind: str | None = None  # the kind of labels, once there are rows
+        # One row more than the sample, since its rank is the threshold.
+        quotas = np.full(self._num_classes or 0, self._k) + 1
+        self._sketch = BottomK(self._columns("streams", "classes"), quotas)
 
     def _capacity(self) -> int:
         """Return the number of candidates that a workspace holds.
@@ -101,20 +110,11 @@ class ClassReservoir(Estimating, BaseReservoir):
         """
         return 1 << 16
 
-    def _extend(self, classes: int) -> None:
-        """Extend the counts and quotas to at least `classes` classes."""
-        more = classes - self._counts.size
-        if more > 0:
-            self._counts = np.concatenate((self._counts, np.zeros(more, np.int64)))
-            self._sketch.set_quotas(self._quotas(classes))
-
-    def _forget(self, classes: int) -> None:
-        """Keep only the first `classes` classes, after a call that had learned more failed."""
+    def _wide_sketch(self) -> BottomK:
+        sketch = self._sketch.copy()
         if self._numbers is not None:
-            sketch = self._sketch.copy()
-            sketch.set_quotas(self._quotas(classes))
-            numbers = ClassNumbers(self._numbers.labels()[:classes])
-            vars(self).update(_numbers=numbers, _counts=self._counts[:classes], _sketch=sketch)
+            sketch.extend(self._numbers.size, self._k + 1)  # type: ignore[operator]
+        return sketch
 
     def update(
         self,
@@ -129,12 +129,15 @@ class ClassReservoir(Estimating, BaseReservoir):
 
         Parameters
         ----------
-        classes : integer array of shape (n,), or Arrow column
-            Labels of the rows, in [0, num_classes) if ``num_classes`` was given.
+        classes : array of integers, booleans or strings of shape (n,), or Arrow column
+            Labels of the rows, in [0, num_classes) if ``num_classes`` was given. All rows of the stream have
+            labels of the same kind. Lists, pandas and polars Series and categorical columns are read, too. No
+            label may be missing.
         weights : array of shape (n,), or Arrow column, optional
             As for :meth:`Reservoir.update`. By default, 1.
         ids : integer array of shape (n,), or Arrow column, optional
-            As for :meth:`Reservoir.update`.
+            Either all rows of the stream have ids or none do. Rows of the same id, class, weight and time
+            count once.
         times : array of numbers or datetimes of shape (n,), or Arrow column
             Required with ``half_life``, and not allowed without it.
         n_threads : int, optional
@@ -145,47 +148,78 @@ class ClassReservoir(Estimating, BaseReservoir):
         ------
         TypeError, ValueError, IndexError
             If an argument has the wrong type, value or shape, or a class is outside [0, num_classes).
+        RuntimeError
+            As for :meth:`Reservoir.update`.
 
         Examples
         --------
         >>> import equipoise
         >>> reservoir = equipoise.ClassReservoir(2)
-        >>> reservoir.update([7, 7, -1], ids=[10, 11, 12])
-        >>> reservoir.sample().classes
-        array([-1,  7,  7])
+        >>> reservoir.update(["view", "view", "click"], ids=[10, 11, 12])
+        >>> reservoir.counts
+        {'click': 1, 'view': 2}
         """
-        labels = _validate.as_labels(classes, self._num_classes)
+        labels = _validate.as_labels(classes, num_classes=self._num_classes)
         w = None if weights is None else _validate.as_row_weights(weights, length=labels.size)
         keys = None if ids is None else _validate.as_keys(ids, "ids", labels.size)
         _validate.check_half_life(self._half_life, times)
         at = None if times is None else _validate.as_times(times, labels.size)
         threads = _validate.as_threads(n_threads)
+        codes = self._codes.of(labels)
+        self._check_free("update")
         with self._lock:
-            seen, before = self._n_seen, self._counts.size
-            try:
-                while not self._read(w, keys, at, labels, threads):
-                    self._learn(labels)
-            except BaseException:
-                if self._n_seen == seen:  # otherwise, the interrupt came after the commit
-                    self._forget(before)
-                raise
+            kind = _validate.check_kind(self._kind, labels.kind)
+            for some in self._tables(codes):
+                if self._read(w, keys, at, some, threads, _kind=kind):
+                    return
+            _validate.refuse_changed_labels()
 
-    def _learn(self, labels: Int64s) -> None:
-        """Assign numbers to new classes, in row order. Called only if a kernel found a new class."""
-        if self._numbers is not None:
-            self._numbers.learn(labels)
-            self._extend(self._numbers.size)
+    def _tables(self, codes: Int64s) -> Iterator[CallClasses]:
+        """Yield a call's classes, to be read with the table of those known, or else with the next table.
+
+        The last table has all of them.
+        """
+        numbers, known = self._numbers, self._num_classes or 0
+        if numbers is not None:
+            known = numbers.size
+        if _FEW * codes.size < known:
+            own = ClassNumbers(codes)
+            mine = own.labels()
+            if numbers is not None:
+                numbers.learn(mine)
+                mine = numbers.of(mine)
+            yield CallClasses(codes, own.slots, own.size, mine)
+        elif numbers is None:
+            yield CallClasses(codes, NO_SLOTS, known, None)
+        else:
+            yield CallClasses(codes, numbers.slots, known, None)
+            numbers.learn(codes)
+            yield CallClasses(codes, numbers.slots, numbers.size, None)
 
     @property
-    def counts(self) -> dict[int, int]:
-        """Number of rows seen of each class, in ascending order of labels."""
-        with self._lock:
-            labels, counts = self._labels(), self._counts
-        order = np.argsort(labels)
-        return {int(labels[c]): int(counts[c]) for c in order if counts[c]}
+    def counts(self) -> dict[Any, int]:
+        """Number of rows seen of each class, in ascending order of labels.
 
-    def _labels(self) -> Int64s:
-        return np.arange(self._counts.size) if self._numbers is None else self._numbers.labels()
+        Labels are Python integers, booleans or strings.
+        """
+        with self._lock:
+            counts, numbers, codes = self._seen()
+            labels = self._codes.decoded(self._kind, codes)
+            return dict(zip(labels.tolist(), counts[numbers].tolist(), strict=True))
+
+    def _seen(self) -> tuple[Int64s, Int64s, Int64s]:
+        """Return the counts by class number, and the numbers and codes of the classes seen, by label."""
+        counts = self._counts.first(self._sketch.num_classes)
+        numbers = np.flatnonzero(counts)
+        if self._numbers is None:
+            return counts, numbers, numbers
+        codes = self._numbers.labels()[numbers]
+        if self._kind == _validate.STRINGS:
+            texts = [self._codes.texts[code] for code in codes.tolist()]
+            order = np.array(sorted(range(len(texts)), key=texts.__getitem__), np.int64)
+        else:
+            order = np.argsort(codes)
+        return counts, numbers[order], codes[order]
 
     def merge(self, other: ClassReservoir) -> None:
         """Merge another reservoir into this one, which then holds a sample of both streams.
@@ -193,11 +227,12 @@ class ClassReservoir(Estimating, BaseReservoir):
         Parameters
         ----------
         other : ClassReservoir
-            A reservoir with the same k, num_classes, half_life and seed. It is left unchanged.
+            A reservoir with the same k, num_classes, half_life and seed, and the same kind of labels. It is
+            left unchanged.
 
         Raises
         ------
-        TypeError, ValueError
+        TypeError, ValueError, RuntimeError
             As for :meth:`Reservoir.merge`.
 
         Examples
@@ -210,26 +245,24 @@ class ClassReservoir(Estimating, BaseReservoir):
         >>> parts[0].counts
         {1: 2, 2: 1, 3: 1}
         """
+        self._check_free("merge")
         first, second = self._locks(other)
         with first, second:
             self._merge(other)
 
     def _merge(self, other: ClassReservoir) -> None:
         self._check_mergeable(other)
-        numbers = None
-        theirs, before, counts = other._counts.copy(), self._counts.size, None
-        try:
-            if self._numbers is not None:
-                their_labels = other._labels()
-                self._learn(their_labels)
-                numbers = self._numbers.of(their_labels)
-            counts = self._counts.copy()
-            counts[slice(None) if numbers is None else numbers] += theirs
-            self._absorb(other, numbers, _counts=counts)
-        except BaseException:
-            if self._counts is not counts:  # otherwise, the interrupt came after the commit
-                self._forget(before)
-            raise
+        kind = _validate.check_kind(self._kind, other._kind, "classes of other")
+        size, numbers = other._sketch.num_classes, None
+        theirs = other._counts.first(size).copy()
+        if self._numbers is not None and other._numbers is not None:
+            their_codes = other._numbers.labels()[:size]
+            self._numbers.learn(their_codes)
+            numbers = self._numbers.of(their_codes)
+        if kind == _validate.STRINGS:
+            for text in list(other._codes):
+                self._codes[text]
+        self._absorb(other, numbers, _counts=self._counts.plus(theirs, numbers), _kind=kind)
 
     def sample(self, *, total: int | None = None, policy: str = "equal") -> ReservoirSample:
         """Return the sample of the rows seen so far. More rows may follow.
@@ -274,30 +307,27 @@ class ClassReservoir(Estimating, BaseReservoir):
 
     def _sample(self, total: int | None, policy: str) -> ReservoirSample:
         rows = self._complete_sketch()
-        labels = self._labels()
-        by_label = np.argsort(labels, kind="stable")
-        place = np.empty(labels.size, np.int64)
-        place[by_label] = np.arange(labels.size)
+        counts, numbers, codes = self._seen()
+        place = np.zeros(rows.num_classes, np.int64)
+        place[numbers] = np.arange(numbers.size)
         order = rows.order(place)
-        classes = rows["classes"][order]
-        have = np.bincount(classes, minlength=labels.size)
-        quotas = np.minimum(have, rows.quotas - 1)
+        classes = place[rows["classes"][order]]  # numbered in order of labels
+        have = np.bincount(classes, minlength=numbers.size)
+        quotas = np.minimum(have, rows.quotas[numbers] - 1)
         if total is not None:
-            quotas[by_label] = shares(total, policy, self._counts[by_label], quotas[by_label])
-        begins = np.zeros(labels.size, np.int64)
-        begins[by_label] = np.concatenate(([0], np.cumsum(have[by_label])[:-1])) if labels.size else 0
-        number = np.arange(order.size) - begins[classes]
-        thresholds = np.full(labels.size, math.inf)
+            quotas = shares(total, policy, counts[numbers], quotas)
+        begins = np.cumsum(have) - have
+        thresholds = np.full(numbers.size, math.inf)
         cut = quotas < have
         thresholds[cut] = rows["ranks"][order[(begins + quotas)[cut]]]
-        taken = order[number < quotas[classes]]
-        classes = rows["classes"][taken]
+        among = np.arange(order.size) - begins[classes] < quotas[classes]
+        taken, classes = order[among], classes[among]
         streams = rows["streams"][taken] if self._keyed == "positions" else None
         return ReservoirSample(
             rows["ids"][taken],
             self._weights(rows, taken),
             self._inclusion(rows, taken, thresholds[classes]),
-            labels[classes],
+            self._codes.decoded(self._kind, codes)[classes],
             streams,
         )
 
@@ -317,7 +347,14 @@ class ClassReservoir(Estimating, BaseReservoir):
         {5: 2, 6: 1}
         """
         with self._lock:
-            return self._to_bytes({"labels": self._labels(), "counts": self._counts})
+            counts, numbers, codes = self._seen()
+            if self._numbers is None:
+                numbers = codes = np.arange(counts.size)
+            texts = None
+            if self._kind == _validate.STRINGS:
+                texts = [self._codes.texts[code] for code in codes.tolist()]
+            header = {"kind": self._kind, "texts": texts}
+            return self._to_bytes(header, {"labels": codes, "counts": counts[numbers]}, numbers)
 
     @staticmethod
     def from_bytes(data: bytes) -> ClassReservoir:
@@ -346,14 +383,13 @@ class ClassReservoir(Estimating, BaseReservoir):
     def _from(header: Any, columns: dict[str, NDArray[Any]]) -> ClassReservoir:
         settings = header["settings"]
         half_life, num_classes = settings["half_life"], settings["num_classes"]
+        kind, texts = header["kind"], header["texts"]
         labels, counts = columns.pop("labels"), columns.pop("counts")
-        distinct = (
-            np.unique(labels).size == labels.size if num_classes is None else num_classes == labels.size
-        )
-        _validate.check_written(distinct and labels.dtype == np.int64, "classes")
-        _validate.check_written(num_classes is None or (labels == np.arange(labels.size)).all(), "classes")
-        good = counts.dtype == np.int64 and counts.size == labels.size and (counts >= 0).all()
-        _validate.check_written(bool(good), "class counts")
+        _check_labels(kind, texts, labels, num_classes)
+        good = counts.dtype == np.int64 and counts.size == labels.size
+        good = good and bool((counts >= (num_classes is None)).all())
+        good = good and (kind is not None or not counts.any())
+        _validate.check_written(good, "class counts")
         reservoir = ClassReservoir(
             settings["k"],
             num_classes=num_classes,
@@ -363,8 +399,10 @@ class ClassReservoir(Estimating, BaseReservoir):
         )
         if reservoir._numbers is not None:
             reservoir._numbers = ClassNumbers(labels)
-        reservoir._extend(labels.size)
-        reservoir._counts = counts
+        for text in texts or ():
+            reservoir._codes[text]
+        reservoir._kind, reservoir._counts = kind, ClassCounts(counts)
+        reservoir._sketch = reservoir._wide_sketch()
         reservoir._restore(header, columns)
         kept = np.bincount(reservoir._sketch["classes"], minlength=counts.size)
         _validate.check_written(bool((kept <= counts).all()), "class counts")
@@ -374,5 +412,22 @@ class ClassReservoir(Estimating, BaseReservoir):
         return ClassReservoir.from_bytes, (self.to_bytes(),)
 
     def __repr__(self) -> str:
-        seen = int(np.count_nonzero(self._counts))
+        with self._lock:
+            seen = np.count_nonzero(self._counts.first(self._sketch.num_classes))
         return f"ClassReservoir({self._k}, seed={self._seed}, stream={self._stream}; {seen} classes seen)"
+
+
+def _check_labels(kind: Any, texts: Any, labels: NDArray[Any], num_classes: int | None) -> None:
+    """Check the classes that were read from bytes: in ascending order, and strings with their codes."""
+    kinds = (None, _validate.INTEGERS, _validate.BOOLEANS, _validate.STRINGS)
+    good = kind in kinds and (kind == _validate.STRINGS) == (texts is not None)
+    _validate.check_written(good and labels.dtype == np.int64, "classes")
+    if num_classes is not None:
+        good = texts is None and labels.size == num_classes
+        good = good and bool((labels == np.arange(labels.size)).all())
+    elif texts is None:
+        good = bool((labels[1:] > labels[:-1]).all())
+        good = good and (kind != _validate.BOOLEANS or set(labels.tolist()) <= {0, 1})
+    else:
+        good = texts == sorted(set(texts)) and labels.tolist() == [text_code(text) for text in texts]
+    _validate.check_written(good, "classes")

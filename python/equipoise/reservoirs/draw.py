@@ -99,12 +99,12 @@ def _unordered(rows: BottomK, k: int) -> tuple[BottomK, NDArray[np.int64], float
 
 def _shuffled(ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """Return a random order: that of the ranks that rows with these ids and weight 1 would have."""
-    none, no_shifts = np.empty(0, np.int64), np.empty(0)
+    none = np.empty(0, np.int64)
     key = np.uint64(kernels().call_key(np.uint64(seed), 0, IDS, np.uint64(0)))
     found = Workspace(ids.size + 128).candidates
     kernels().reservoir_rows(
-        Stream(key, 0, ids, no_shifts), np.ones(ids.size), none, NO_SLOTS, np.array([math.inf]), none, 1, 0.0,
-        found,
+        Stream(key, 0, ids, none.view(np.float64), 0.0), np.ones(ids.size), none, NO_SLOTS,
+        np.array([math.inf]), none, 1, 0.0, found,
     )  # fmt: skip
     order = ascending(found.ranks[: ids.size])
     ranks = found.ranks[order]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise import _validate
-from equipoise.reservoirs.intervals import DomainRows
+from equipoise.reservoirs.intervals import DomainRows, exact_sum
 from equipoise.reservoirs.sample import ReservoirSample
 
 __all__ = ["Estimate", "Estimating"]
@@ -120,7 +120,8 @@ class Estimating:
         >>> abs(value - 5_000) < 4 * error
         True
         """
-        return _sum(self.sample(), values, where, self._max_points > 0)
+        with np.errstate(all="ignore"):  # weights that have decayed to 0
+            return _sum(self.sample(), values, where, self._max_points > 0)
 
     def estimate_mean(self, values: Any, where: Any = None) -> Estimate:
         """Estimate the mean of a value over all rows seen (Hajek).
@@ -153,7 +154,8 @@ class Estimating:
         >>> bool(estimate.low < price.mean() < estimate.high)
         True
         """
-        return _mean(self.sample(), values, where, self._max_points > 0)
+        with np.errstate(all="ignore"):  # weights that have decayed to 0
+            return _mean(self.sample(), values, where, self._max_points > 0)
 
     def estimate_ratio(self, numerator: Any, denominator: Any, where: Any = None) -> Estimate:
         """Estimate the ratio of two sums over all rows seen.
@@ -208,7 +210,8 @@ class Estimating:
         >>> bool(rate.low < clicked.sum() / shown.sum() < rate.high)
         True
         """
-        return _quotient(self.sample(), numerator, denominator, where, self._max_points > 0)
+        with np.errstate(all="ignore"):  # weights that have decayed to 0
+            return _quotient(self.sample(), numerator, denominator, where, self._max_points > 0)
 
 
 def _sum(sample: ReservoirSample, values: Any, where: Any, replacement: bool) -> Estimate:
@@ -218,11 +221,11 @@ def _sum(sample: ReservoirSample, values: Any, where: Any, replacement: bool) ->
     inside = _domain(where, p.size)
     v, scale = _scaled(v, inside, "values")
     rows, each = DomainRows(sample, inside, replacement), np.where(inside, v, 0.0) / p
-    total = math.fsum(each)
+    total = exact_sum(each)
     down, up = rows.reaches(each, v / p, 1.0 / p, 1.0 / p.size if replacement and p.size else 0.0)
     low = total - down
     if (v >= 0.0).all():  # the sampled rows are there for certain, and no row has less than 0
-        low = max(low, float(v[inside].max(initial=0.0)) if replacement else math.fsum(v[inside]))
+        low = max(low, float(v[inside].max(initial=0.0)) if replacement else exact_sum(v[inside]))
     error = rows.error(each, total, replacement)
     return Estimate(total * scale, error * scale, min(low, total) * scale, (total + up) * scale)
 
@@ -251,10 +254,10 @@ def _ratio(
     _validate.check_sampled(int(inside.sum()), p.size)
     y, scale = _scaled(above[0], inside, above[1])
     x, unit = _scaled(below[0], inside, below[1])
-    size, total = math.fsum((x / p)[inside]), math.fsum((y / p)[inside])
+    size, total = exact_sum((x / p)[inside]), exact_sum((y / p)[inside])
     _validate.check_denominator(size, below[1])
-    ratio, everything = total / size, math.fsum(x / p)
-    usual = math.fsum(y / p) / everything if everything else ratio
+    ratio, everything = total / size, exact_sum(x / p)
+    usual = exact_sum(y / p) / everything if everything else ratio
     rows, each = DomainRows(sample, inside, replacement), np.where(inside, _residuals(y, x, ratio), 0.0) / p
     around = _residuals(y, x, usual) / p
     error = rows.error_of_one(around) if inside.sum() == 1 else rows.error(each, 0.0, replacement)
@@ -286,7 +289,7 @@ def _scaled(values: Reals, inside: Bools, name: str) -> tuple[Reals, float]:
     Values of rows outside the domain may be missing. They become 0.
     """
     finite = np.isfinite(values)
-    _validate.check_finite(values, finite | ~inside, name)
+    _validate.check_finite_values(values, finite | ~inside, name)
     values = np.where(finite, values, 0.0)
     largest = float(np.abs(values).max(initial=0.0)) or 1.0
     scale = math.ldexp(1.0, max(math.frexp(largest)[1] - 1, -1022))

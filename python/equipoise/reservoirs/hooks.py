@@ -22,14 +22,13 @@ Int64s = NDArray[np.int64]
 class Retained(NamedTuple):
     """The rows that a reservoir retains: up to k + 1 of smallest rank of each class.
 
-    ``labels[numbers]`` are the classes of the rows. Without classes, the only label is 0.
+    ``codes`` are the 64-bit codes of the rows' labels, 0 without classes.
     """
 
     ranks: NDArray[np.float64]
     ids: Int64s
     weights: NDArray[np.float64]
-    numbers: Int64s
-    labels: Int64s
+    codes: Int64s
 
 
 def retained_rows(reservoir: Reservoir | ClassReservoir) -> Retained:
@@ -37,9 +36,12 @@ def retained_rows(reservoir: Reservoir | ClassReservoir) -> Retained:
     with reservoir._lock:
         sketch = reservoir._complete_sketch()
         ranks, ids, weights = (sketch[name].copy() for name in ("ranks", "ids", "weights"))
+        codes = np.zeros(ids.size, np.int64)
         if isinstance(reservoir, ClassReservoir):
-            return Retained(ranks, ids, weights, sketch["classes"].copy(), reservoir._labels())
-        return Retained(ranks, ids, weights, np.zeros(ids.size, np.int64), np.zeros(1, np.int64))
+            codes = sketch["classes"].copy()
+            if reservoir._numbers is not None:
+                codes = reservoir._numbers.labels()[codes]
+        return Retained(ranks, ids, weights, codes)
 
 
 class _Placed(BaseReservoir):
@@ -47,8 +49,8 @@ class _Placed(BaseReservoir):
 
     start = 0  # the place of the next update's first row
 
-    def _row_columns(self, stream: int, classes: Int64s | None, shifts: NDArray[np.float64] | None) -> Gather:
-        gather, start = super()._row_columns(stream, classes, shifts), self.start
+    def _row_columns(self, stream: int, times: NDArray[np.float64] | None) -> Gather:
+        gather, start = super()._row_columns(stream, times), self.start
 
         def placed(rows: Int64s) -> dict[str, Any]:
             return gather(rows) | {"streams": (rows + start).astype(np.uint64)}

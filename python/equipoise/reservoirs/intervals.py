@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from equipoise.reservoirs.sample import ReservoirSample
 
-__all__ = ["DomainRows"]
+__all__ = ["DomainRows", "exact_sum"]
 
 
 Bools = NDArray[np.bool_]
@@ -61,10 +61,10 @@ class DomainRows:
     def error(self, each: Reals, total: float, replacement: bool) -> float:
         """Return the standard error of `total`, the sum of `each`."""
         if not replacement:
-            return math.sqrt(math.fsum(each * each * self._missed))
+            return math.sqrt(exact_sum(each * each * self._missed))
         k = each.size
         spread = each * k - total
-        return math.sqrt(math.fsum(spread * spread) / (k * (k - 1))) if k > 1 else math.inf if k else 0.0
+        return math.sqrt(exact_sum(spread * spread) / (k * (k - 1))) if k > 1 else math.inf if k else 0.0
 
     def error_of_one(self, around: Reals) -> float:
         """Return the standard error of a ratio from one row, which is as far off as the rows around it.
@@ -76,7 +76,7 @@ class DomainRows:
         return math.sqrt(self._n * self._mean(around * around * self._missed))
 
     def _mean(self, x: Reals) -> float:
-        return math.fsum(x[self._around]) / max(int(self._around.sum()), 1)
+        return exact_sum(x[self._around]) / max(int(self._around.sum()), 1)
 
     def reaches(self, each: Reals, around: Reals, units: Reals, share: float) -> tuple[float, float]:
         """Return how far a 95 % interval reaches below and above the sum of `each`.
@@ -108,8 +108,8 @@ class DomainRows:
         from the total, each with its own standard deviation.
         """
         n, borrowed = self._n, self._borrowed
-        total = math.fsum(each[self._inside])
-        squares = math.fsum((each * each * self._missed)[self._inside])
+        total = exact_sum(each[self._inside])
+        squares = exact_sum((each * each * self._missed)[self._inside])
         b = squares + borrowed * self._mean(around * around * self._missed)
         a = total + borrowed * self._mean(around)
         squares = max(squares, n * b / (n + borrowed))
@@ -118,3 +118,11 @@ class DomainRows:
         narrowed = 1.0 + _Z2 * share
         reach = math.sqrt(_Z2 * variance * narrowed + half_slope * half_slope) / narrowed
         return _Part(total, variance, reach - half_slope / narrowed, reach + half_slope / narrowed)
+
+
+def exact_sum(x: Reals) -> float:
+    """Return the sum, correctly rounded if it is finite."""
+    try:
+        return math.fsum(x)
+    except (OverflowError, ValueError):  # an infinite sum, or infinities of both signs
+        return float(x.sum())

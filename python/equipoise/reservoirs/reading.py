@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from equipoise import _validate
 from equipoise._runtime.backend import kernels
 from equipoise.reservoirs.bottom_k import BottomK
-from equipoise.reservoirs.labels import NO_SLOTS, ClassNumbers
+from equipoise.reservoirs.labels import NO_SLOTS, CallClasses, ClassCounts
 from equipoise.reservoirs.scan import (
     BLOCK,
     Gather,
@@ -44,15 +44,13 @@ class StreamReader:
     A call changes the state in one assignment at its end, so an error or an interrupt leaves it unchanged.
     """
 
-    _numbers: ClassNumbers | None = None  # None if classes are already numbers
-    _counts = _NO_INTEGERS  # rows by class number
-
     def _start(self, half_life: float | None, seed: int, stream: int, max_points: int) -> None:
         """Set up an empty reservoir.
 
         ``max_points`` is the largest number of points of a row, or 0 without replacement.
         """
         self._half_life, self._seed, self._stream = half_life, seed, stream
+        self._rate = LN2 / half_life if half_life else 0.0  # at which the logarithms of weights decay
         self._max_points = max_points
         self._keys: dict[int, np.uint64] = {}  # keys of random words, by purpose
         self._keyed: str | None = None  # "ids" or "positions", once there are rows
@@ -62,12 +60,13 @@ class StreamReader:
         self._total = self._lost = 0.0  # compensated sum of the weights, except those in the tail
         self._latest = -math.inf  # time of the newest row of positive weight
         self._tail = np.empty(0)  # weights of the last block, while it is incomplete
+        self._counts = ClassCounts(_NO_INTEGERS)  # rows by class number
         self._sketch: BottomK
         self._workspaces: list[Workspace] = []
 
     def _columns(self, *more: str) -> tuple[str, ...]:
         """Return the names of the sketch's columns."""
-        return ("ranks", "ids", "weights", *(("shifts",) if self._half_life else ()), *more)
+        return ("ranks", "ids", "weights", *(("times",) if self._half_life else ()), *more)
 
     # ---- reading rows
 
@@ -76,38 +75,41 @@ class StreamReader:
         given: NDArray[Any] | None,
         ids: Int64s | None,
         times: Reals | None,
-        classes: Int64s | None,
+        classes: CallClasses | None,
         threads: int,
+        **more: Any,
     ) -> bool:
         """Read rows whose arguments have been checked.
 
         Return False, with the state unchanged, if a class is unknown. `given` holds the weights, or is None
-        if all of them are 1.
+        if all of them are 1. `more` are attributes that change together with the state.
         """
         keyed = _validate.check_keying(self._keyed, "positions" if ids is None else "ids")
         weights = (
-            np.broadcast_to(_ONE, classes.size if classes is not None else 0) if given is None else given
+            np.broadcast_to(_ONE, 0 if classes is None else classes.labels.size) if given is None else given
         )
         count = weights.size
         if not count:
             return True
         if ids is None:
             _validate.check_own_stream(self._stream, self._merged)
-        shifts, latest = None, self._latest
+        latest = self._latest
         if times is not None:
-            shifts = self._shifts(times)
+            _validate.check_exponents(times, self._rate)
             latest = max(latest, float(times.max(where=weights > 0, initial=-math.inf)))
-        self._sketch.distinct = self._distinct(keyed)
-        capacity, plain = self._capacity(), classes is None and shifts is None
+        capacity, plain = self._capacity(), classes is None and times is None
         seen = self._n_seen if self._sketch.size else 0
         guess = plain and is_worthwhile(int(self._sketch.quotas[0]), count, seen)
+        num_classes = 1 if classes is None else classes.size
         for guessed in (True, False) if guess else (False,):
-            reading, tail = Reading(self._sketch, threads, capacity, self._workspaces), self._tail
+            sketch, tail = self._wide_sketch(), self._tail
+            sketch.distinct = self._distinct(keyed)
+            reading = Reading(sketch, num_classes, threads, capacity, self._workspaces)
             if guessed and not reading.guess(weights, replacement=bool(self._max_points)):
                 continue
             if ids is None and plain:
                 tail = self._read_blocks(reading, weights)
-            elif not self._read_rows(reading, weights, given is not None, ids, classes, shifts, latest):
+            elif not self._read_rows(reading, weights, given is not None, ids, classes, times, latest):
                 return False
             if guessed and reading.guessed_well():
                 break
@@ -115,22 +117,19 @@ class StreamReader:
         for _, piece in sorted(reading.totals):  # threads finish in any order, but sums must not depend on it
             total, lost = compensated_sum(total, lost, piece)
         _validate.check_total(total + lost + sum_of(tail))
-        counts = self._counts
         if classes is not None:
-            counts = sum((workspace.counts for workspace in reading.workspaces), start=counts)
+            counted = np.sum([workspace.counts for workspace in reading.workspaces], axis=0)
+            more["_counts"] = self._counts.plus(counted, classes.numbers)
         vars(self).update(
             _sketch=reading.found, _total=total, _lost=lost, _latest=latest, _tail=tail, _keyed=keyed,
             _n_seen=self._n_seen + count, _position=self._position + (count if ids is None else 0),
-            _workspaces=reading.workspaces, _counts=counts,
+            _workspaces=reading.workspaces, **more,
         )  # fmt: skip
         return True
 
-    def _shifts(self, times: Reals) -> Reals:
-        """Return the terms that times add to the logarithms of weights."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            shifts: Reals = times * (LN2 / self._half_life)  # type: ignore[operator]
-        _validate.check_shifts(shifts, times)
-        return shifts
+    def _wide_sketch(self) -> BottomK:
+        """Return a copy of the sketch that has all classes."""
+        return self._sketch.copy()
 
     def _read_blocks(self, reading: Reading, weights: NDArray[Any]) -> Reals:
         """Read all complete blocks, and return the weights of the incomplete one."""
@@ -162,45 +161,43 @@ class StreamReader:
         weights: NDArray[Any],
         weighted: bool,
         ids: Int64s | None,
-        classes: Int64s | None,
-        shifts: Reals | None,
+        classes: CallClasses | None,
+        times: Reals | None,
         latest: float,
     ) -> bool:
         """Read rows one by one. Return False if a class is unknown."""
-        s = _NO_REALS if shifts is None else shifts
         stream = Stream(
-            self._key(ROWS if ids is None else IDS), self._position, _NO_INTEGERS if ids is None else ids, s
+            self._key(ROWS if ids is None else IDS),
+            self._position,
+            _NO_INTEGERS if ids is None else ids,
+            _NO_REALS if times is None else times,
+            self._rate,
         )
         kernel = row_kernel(
             stream,
             weights if weighted else _NO_WEIGHTS,
-            _NO_INTEGERS if classes is None else classes,
-            NO_SLOTS if self._numbers is None else self._numbers.slots,
+            CallClasses(_NO_INTEGERS, NO_SLOTS, 1, None) if classes is None else classes,
             max(self._max_points, 1),
         )
 
         def decayed_total(begin: int, end: int) -> float:
-            decay = np.minimum(
-                self._decay_factors(s[begin:end], latest), 1.0
-            )  # a row after `latest` has weight 0
-            with np.errstate(over="ignore"):
+            # A row after `latest` has weight 0.
+            decay = np.minimum(self._decay_factors(stream.times[begin:end], latest), 1.0)
+            with np.errstate(all="ignore"):
                 return float((weights[begin:end] * decay).sum())
 
-        gather = self._row_columns(self._stream if ids is None else 0, classes, shifts)
+        gather = self._row_columns(self._stream if ids is None else 0, times)
         check = lambda: _validate.check_weights(weights, 0)  # noqa: E731
-        return reading.scan(weights.size, kernel, gather, check, decayed_total if s.size else None)
+        return reading.scan(weights.size, kernel, gather, check, None if times is None else decayed_total)
 
     def _position_columns(self, start: int) -> Gather:
         return lambda rows: {"ids": np.add(rows, start, out=rows), "streams": self._stream}
 
-    def _row_columns(self, stream: int, classes: Int64s | None, shifts: Reals | None) -> Gather:
+    def _row_columns(self, stream: int, times: Reals | None) -> Gather:
         def gather(rows: Int64s) -> dict[str, Any]:
             columns: dict[str, Any] = {"streams": stream}
-            if shifts is not None:
-                columns["shifts"] = shifts[rows]
-            if classes is not None:
-                labels = classes[rows]
-                columns["classes"] = labels if self._numbers is None else self._numbers.of(labels)
+            if times is not None:
+                columns["times"] = times[rows] + 0.0  # -0.0 is the time 0.0
             return columns
 
         return gather
@@ -214,13 +211,13 @@ class StreamReader:
         return max(min(retained, _MAX_CAPACITY), self._max_points) + 16 * BLOCK
 
     def _distinct(self, keyed: str | None) -> tuple[str, ...]:
-        """Return the columns that identify a row. Rows that agree in all these columns count once.
+        """Return the columns that tell rows apart. Rows that agree in all these columns count once.
 
         Such rows are a row that was read twice, or points of a row that rounding has made equal.
         """
         if keyed == "ids":
-            return ("ids", "ranks", "classes")
-        return ("streams", "ids", "ranks", "classes") if self._max_points else ()
+            return ("ranks", "ids", "classes", "weights", "times")
+        return ("ranks", "ids", "classes", "streams") if self._max_points else ()
 
     def _key(self, purpose: int) -> np.uint64:
         if purpose not in self._keys:
@@ -228,11 +225,13 @@ class StreamReader:
             self._keys[purpose] = np.uint64(kernels().call_key(np.uint64(self._seed), 0, purpose, stream))
         return self._keys[purpose]
 
-    def _decay_factors(self, shifts: Reals, latest: float) -> Reals:
-        """Return the factors by which weights have decayed by the time `latest`."""
+    def _decay_factors(self, times: Reals, latest: float) -> Reals:
+        """Return the factors by which weights of these times have decayed by the time `latest`."""
         if latest == -math.inf:
-            return np.zeros(shifts.size)
-        x: Reals = shifts - latest * (LN2 / self._half_life)  # type: ignore[operator]
+            return np.zeros(times.size)
+        with np.errstate(all="ignore"):
+            x: Reals = times * self._rate
+            x -= latest * self._rate
         kernels().exp(x, x)
         return x
 
@@ -240,7 +239,7 @@ class StreamReader:
         """Return the compensated total as of the time `latest`."""
         if self._latest in (latest, -math.inf):
             return self._total, self._lost
-        factor = float(self._decay_factors(np.array([self._latest * (LN2 / self._half_life)]), latest)[0])  # type: ignore[operator]
+        factor = float(self._decay_factors(np.array([self._latest]), latest)[0])
         return self._total * factor, self._lost * factor
 
 

@@ -27,8 +27,9 @@ class Reservoir(Estimating, BaseReservoir):
     row's key and its weight, so the sample depends only on the set of rows: chunks, threads, partitions,
     merges and retries cannot change it. The caller chooses the key:
 
-    - **With ids**, the key is the id. The same rows then give the same sample in any order and on any number
-      of machines. An id identifies one row, and a row that is read twice is kept once.
+    - **With ids**, the key is the id together with the row's weight and time. The same rows then give the
+      same sample in any order and on any number of machines. Equal rows (same id, class, weight and time)
+      count once, so ids must tell rows apart. Rows that differ in any of the four are independent.
     - **Without ids**, the key is (stream, position in the stream). The sample then depends on the order of
       the rows, but not on how they are cut into chunks. Parts that are read separately need different
       ``stream`` numbers. This is several times faster: a block of 64 rows costs one random word and one
@@ -121,7 +122,8 @@ class Reservoir(Estimating, BaseReservoir):
             ``__arrow_c_array__`` or ``__arrow_c_stream__``) must not contain nulls. Arrow needs the extra
             ``arrow``.
         ids : integer array of shape (n,), or Arrow column, optional
-            Either all rows of the stream have ids or none do.
+            Either all rows of the stream have ids or none do. Rows of the same id, weight and time count
+            once.
         times : array of numbers or datetimes of shape (n,), or Arrow column
             Required with ``half_life``, and not allowed without it.
         n_threads : int, optional
@@ -132,6 +134,8 @@ class Reservoir(Estimating, BaseReservoir):
         ------
         TypeError, ValueError, IndexError
             If an argument has the wrong type, value or shape, or an id does not fit in int64.
+        RuntimeError
+            If a method of the same reservoir is running in this thread, as when a signal handler calls this.
 
         Examples
         --------
@@ -146,6 +150,7 @@ class Reservoir(Estimating, BaseReservoir):
         _validate.check_half_life(self._half_life, times)
         at = None if times is None else _validate.as_times(times, w.size)
         threads = _validate.as_threads(n_threads)
+        self._check_free("update")
         with self._lock:
             self._read(w, keys, at, None, threads)
 
@@ -166,6 +171,8 @@ class Reservoir(Estimating, BaseReservoir):
         TypeError, ValueError
             If the other reservoir has a different type or different settings, or if both hold rows without
             ids of the same stream.
+        RuntimeError
+            As for :meth:`update`.
 
         Examples
         --------
@@ -177,6 +184,7 @@ class Reservoir(Estimating, BaseReservoir):
         >>> parts[0].n_seen, parts[0].total_weight
         (6, 12.0)
         """
+        self._check_free("merge")
         first, second = self._locks(other)
         with first, second:
             self._check_mergeable(other)
@@ -245,7 +253,7 @@ class Reservoir(Estimating, BaseReservoir):
         3
         """
         with self._lock:
-            return self._to_bytes({})
+            return self._to_bytes({}, {}, np.zeros(1, np.int64))
 
     @staticmethod
     def from_bytes(data: bytes) -> Reservoir:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,9 @@ class ReservoirSample:
     inclusion : float64 ndarray of shape (m,)
         Without replacement, the probability of being in the sample given the ranks of the other rows, so that
         1 / inclusion is an unbiased weight. With replacement, the expected number of times the row is drawn.
-    classes : int64 ndarray of shape (m,), or None
-        Labels of the rows, if the sample comes from a :class:`ClassReservoir`.
+    classes : int64, bool or str ndarray of shape (m,), or None
+        Labels of the rows, if the sample comes from a :class:`ClassReservoir`. Strings that end in a null
+        character, which NumPy's strings would drop, make it an array of objects.
     streams : uint64 ndarray of shape (m,), or None
         The streams in which ``ids`` are positions, if no ids were given.
 
@@ -44,7 +46,7 @@ class ReservoirSample:
     ids: NDArray[np.int64]
     weights: NDArray[np.float64]
     inclusion: NDArray[np.float64]
-    classes: NDArray[np.int64] | None = None
+    classes: NDArray[Any] | None = None
     streams: NDArray[np.uint64] | None = None
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from equipoise import _validate
 from equipoise._runtime.backend import kernels
 from equipoise._runtime.chunks import for_chunks
 from equipoise.reservoirs.bottom_k import BottomK
-from equipoise.reservoirs.labels import Slots
+from equipoise.reservoirs.labels import CallClasses
 from equipoise.reservoirs.threshold import likely_threshold
 
 __all__ = [
@@ -47,37 +47,43 @@ Gather = Callable[[_Integers], dict[str, Any]]
 
 
 class Candidates(NamedTuple):
-    """Buffers for the candidates that a kernel reports. The kernel for blocks reports no ids."""
+    """Buffers for the candidates that a kernel reports.
+
+    The kernel for blocks reports no ids, and class numbers are reported only of rows that have classes.
+    """
 
     rows: _Integers
     ids: _Integers
     ranks: _Reals
     weights: _Reals
+    classes: _Integers
 
 
 class Stream(NamedTuple):
     """A stream of rows that are scanned one by one, beginning at position ``start``.
 
-    Rows are keyed by position if ``ids`` is empty. ``shifts`` are added to the logarithms of the weights, and
-    are empty if weights do not decay.
+    Rows are keyed by position if ``ids`` is empty. ``times * rate`` are added to the logarithms of the
+    weights. ``times`` are empty if weights do not decay.
     """
 
     key: np.uint64
     start: int
     ids: _Integers
-    shifts: _Reals
+    times: _Reals
+    rate: float
 
 
 class Workspace:
     """One thread's memory: buffers for a kernel's candidates, and counts of rows by class."""
 
     def __init__(self, capacity: int) -> None:
-        rows, ids, ranks, weights = np.empty((4, capacity))
-        self.candidates = Candidates(rows.view(np.int64), ids.view(np.int64), ranks, weights)
+        rows, ids, classes = np.empty((3, capacity), np.int64)
+        ranks, weights = np.empty((2, capacity))
+        self.candidates = Candidates(rows, ids, ranks, weights, classes)
 
-    def restart(self, sketch: BottomK) -> Workspace:
+    def restart(self, num_classes: int) -> Workspace:
         """Reset the counts for a new call, and return the workspace."""
-        self.counts = np.zeros(sketch.quotas.size, np.int64)
+        self.counts = np.zeros(num_classes, np.int64)
         self.first, self.total = -1, 0.0  # first row (or -1) and total weight of the piece being read
         return self
 
@@ -90,6 +96,7 @@ class Workspace:
             "ids": found.ids[:filled],
             "ranks": found.ranks[:filled],
             "weights": found.weights[:filled],
+            "classes": found.classes[:filled],
         }
         return columns | gather(rows)
 
@@ -107,18 +114,22 @@ def block_kernel(key: np.uint64, first: int, weights: NDArray[Any], max_points: 
     return kernel
 
 
-def row_kernel(
-    stream: Stream, weights: NDArray[Any], classes: _Integers, slots: Slots, max_points: int
-) -> Kernel:
+def row_kernel(stream: Stream, weights: NDArray[Any], classes: CallClasses, max_points: int) -> Kernel:
     """Return the kernel that reads rows one by one. An empty array stands for a missing column."""
-    scan, (key, start, ids, shifts) = kernels().reservoir_rows, stream
+    scan, (key, start, ids, times, rate) = kernels().reservoir_rows, stream
+    labels, slots, _, numbers = classes
 
     def kernel(begin: int, end: int, thresholds: _Reals, workspace: Workspace) -> tuple[int, int, int, float]:
-        piece = Stream(key, start + begin, ids[begin:end], shifts[begin:end])
-        return scan(  # type: ignore[no-any-return]
-            piece, weights[begin:end], classes[begin:end], slots, thresholds, workspace.counts, max_points,
+        piece = Stream(key, start + begin, ids[begin:end], times[begin:end], rate)
+        done, filled, why, total = scan(
+            piece, weights[begin:end], labels[begin:end], slots,
+            thresholds if numbers is None else thresholds[numbers], workspace.counts, max_points,
             workspace.total, workspace.candidates,
         )  # fmt: skip
+        if numbers is not None:
+            found = workspace.candidates.classes[:filled]
+            found[:] = numbers[found]
+        return done, filled, why, total
 
     return kernel
 
@@ -130,13 +141,16 @@ class Reading:
     threshold. The candidates become visible only when the call commits, so an interrupt changes nothing.
     """
 
-    def __init__(self, sketch: BottomK, threads: int, capacity: int, spare: list[Workspace]) -> None:
-        """Begin with a copy of `sketch`.
+    def __init__(
+        self, sketch: BottomK, num_classes: int, threads: int, capacity: int, spare: list[Workspace]
+    ) -> None:
+        """Begin with a sketch, which may share its rows with another that does not append any.
 
-        `capacity` is the number of candidates that a thread's workspace holds. `spare` contains the
-        workspaces of earlier calls, which are at least as large.
+        `num_classes` is the number of classes that the call's kernel counts. `capacity` is the number of
+        candidates that a thread's workspace holds. `spare` contains the workspaces of earlier calls, which
+        are at least as large.
         """
-        self.found, self.threads = sketch.copy(), threads
+        self.found, self.threads, self._num_classes = sketch, threads, num_classes
         self.totals: list[tuple[int, float]] = []  # (first row, total weight) of each piece
         self._capacity, self._spare = capacity, spare
         self._own: dict[int, Workspace] = {}  # by thread identifier
@@ -162,7 +176,7 @@ class Reading:
         )
         if lower == math.inf:
             return False
-        found.thresholds[0] = lower
+        found.lower(lower)
         return True
 
     def guessed_well(self) -> bool:
@@ -225,5 +239,5 @@ class Reading:
             workspace = self._spare.pop()
         except IndexError:  # none was left, or another thread took the last one
             workspace = Workspace(self._capacity)
-        self._own[get_ident()] = workspace.restart(self.found)
+        self._own[get_ident()] = workspace.restart(self._num_classes)
         return workspace

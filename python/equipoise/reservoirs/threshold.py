@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.reservoirs.ranks import LEAST_PLAIN, MOST_PLAIN
+
 __all__ = ["is_worthwhile", "likely_threshold"]
 
 
@@ -41,11 +43,13 @@ def likely_threshold(
     by six standard deviations of that number, and six of its estimate from a systematic sample of the rows.
 
     ``known`` is the number of ranks up to the present ``threshold``. The result is below ``threshold``, or
-    infinity if no lower threshold is likely.
+    infinity if no lower threshold is likely. Thresholds that are out of float64's range are not guessed.
     """
+    if threshold < LEAST_PLAIN or MOST_PLAIN < threshold < math.inf:
+        return math.inf
     with np.errstate(all="ignore"):  # after an overflow or a bad weight, the guess is infinite
         lower = _solve(weights, quota, replacement, known, threshold)
-    return lower if lower < threshold else math.inf
+    return lower if LEAST_PLAIN <= lower < min(threshold, MOST_PLAIN) else math.inf
 
 
 def _solve(weights: NDArray[Any], quota: int, replacement: bool, known: int, threshold: float) -> float:

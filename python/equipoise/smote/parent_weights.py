@@ -26,9 +26,10 @@ def borderline_weights(X: Any, y: Any, cls: Any, *, m_neighbors: Any = 10) -> ND
     ----------
     X : float32 or float64 array of shape (n, d)
         The rows of all classes; finite, n > m_neighbors.
-    y : array of shape (n,)
-        The labels of the rows.
-    cls : label
+    y : array of integers, booleans, strings or floats of shape (n,)
+        The labels of the rows. Lists, Arrow columns, and pandas and polars Series, categorical or not, are
+        read, too. No label may be missing.
+    cls : int, bool, str or float
         The label of the class.
     m_neighbors : int, or estimator with ``fit``, ``kneighbors`` and ``n_neighbors``
         m >= 1, or an estimator that finds the neighbors, as for :class:`SmoteSampler`. The estimator's
@@ -43,8 +44,8 @@ def borderline_weights(X: Any, y: Any, cls: Any, *, m_neighbors: Any = 10) -> ND
     Raises
     ------
     TypeError, ValueError
-        If :class:`SmoteSampler` would refuse X, the labels do not fit X, or the class is not in ``y`` or has
-        no row in danger, so that there would be no parent.
+        If :class:`SmoteSampler` would refuse X, a label is missing, the labels do not fit X, or the class is
+        not in ``y`` or has no row in danger, so that there would be no parent.
 
     References
     ----------
@@ -77,9 +78,10 @@ def safe_level_weights(X: Any, y: Any, cls: Any, *, k_neighbors: Any = 5) -> NDA
     ----------
     X : float32 or float64 array of shape (n, d)
         The rows of all classes; finite, n > k_neighbors.
-    y : array of shape (n,)
-        The labels of the rows.
-    cls : label
+    y : array of integers, booleans, strings or floats of shape (n,)
+        The labels of the rows. Lists, Arrow columns, and pandas and polars Series, categorical or not, are
+        read, too. No label may be missing.
+    cls : int, bool, str or float
         The label of the class.
     k_neighbors : int, or estimator with ``fit``, ``kneighbors`` and ``n_neighbors``
         k >= 1, not counting the row itself, or an estimator that finds the neighbors, as for
@@ -94,8 +96,8 @@ def safe_level_weights(X: Any, y: Any, cls: Any, *, k_neighbors: Any = 5) -> NDA
     Raises
     ------
     TypeError, ValueError
-        If :class:`SmoteSampler` would refuse X, the labels do not fit X, the class is not in ``y``, or all
-        its levels are 0, so that there would be no parent.
+        If :class:`SmoteSampler` would refuse X, a label is missing, the labels do not fit X, the class is not
+        in ``y``, or all its levels are 0, so that there would be no parent.
 
     References
     ----------

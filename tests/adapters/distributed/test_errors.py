@@ -24,7 +24,7 @@ WRONG = [
     ({"key": "flag"}, {}, TypeError, "key column 'flag' must be integers, got bool array"),
     ({"key": "text"}, {}, TypeError, "key column 'text' must be "),
     ({"weight": "text"}, {}, TypeError, "weight column 'text' must be "),
-    ({"by": "w"}, {}, TypeError, "by column 'w' must be integers or strings, got float"),
+    ({"by": "w"}, {}, TypeError, "by column 'w' must be integers, booleans or strings, got float"),
     ({}, {"w": [1.0, -1.0]}, ValueError, r"weight column 'w'\[1\] must be finite and >= 0, got -1.0"),
     ({}, {"w": [1.0, math.inf]}, ValueError, r"weight column 'w'\[1\] must be finite and >= 0, got inf"),
     ({}, {"w": [1.0, math.nan]}, ValueError, r"weight column 'w'\[1\] must (be finite|not be null)"),

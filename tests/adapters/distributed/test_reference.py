@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import doctest
 import importlib
 import os
@@ -78,6 +79,17 @@ def test_unsigned_keys_and_integer_weights_are_accepted(engine):
     check(engine.sample(engine.data(cut(table, 3)), 20), table, 20)
     table |= {"id": np.arange(500, dtype=np.int16), "w": np.arange(500, dtype=np.float32)}
     check(engine.sample(engine.data(cut(table, 3)), 20), table, 20)
+
+
+def test_boolean_classes_and_decimal_weights_are_accepted(engine):
+    table = rows(500)
+    if engine.name != "bag":
+        import pandas
+        import pyarrow
+
+        prices = [decimal.Decimal(i % 50) / 100 for i in range(500)]
+        table["w"] = pandas.array(prices, pandas.ArrowDtype(pyarrow.decimal128(5, 2)))
+    check(engine.sample(engine.data(cut(table, 3)), 20, by="flag"), table, 20, "flag")
 
 
 def test_there_may_be_fewer_rows_than_k(engine):

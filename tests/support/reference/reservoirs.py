@@ -14,6 +14,7 @@ from support.reference.stream import (
     M64,
     ROWS,
     Run,
+    bits_of,
     call_key,
     exp,
     expm1,
@@ -23,10 +24,36 @@ from support.reference.stream import (
 )
 
 LN2 = float.fromhex("0x1.62e42fefa39efp-1")
+FAR = 2.0**900  # the largest rank that is stored as it is; 1 / FAR is the smallest
 
 
 def exponential(word):
     return 0.0 - log(real(word))
+
+
+def rank_after(start, e, w):
+    """Return the stored rank of `start` + e / w. `start` is 0 or a stored rank."""
+    number = start  # that `start` stands for, or infinity
+    if start < 0:
+        number = 1 / FAR / -start
+    r = number + e / w
+    if r > FAR:
+        root = start / FAR
+        large = root * root if start > FAR else number / FAR
+        return FAR * math.sqrt(large + e / (w * FAR))
+    if r < 1 / FAR:
+        small = -1 / start if start < 0 else 0.0
+        small += e / (w / FAR)
+        return -1 / small if small > 0 else -math.inf
+    return r
+
+
+def times_rank(w, rank):
+    """Return the product of a weight and a stored rank."""
+    if rank > FAR:
+        root = rank / FAR
+        return w * FAR * (root * root)
+    return w / FAR / -rank if rank < 0 else w * rank
 
 
 @dataclass(frozen=True)
@@ -38,7 +65,7 @@ class Point:
     stream: int | None  # None if rows have ids
     label: int | None  # the class
     weight: float
-    shift: float | None  # what decay adds to the log of the weight
+    time: float | None  # None without decay
 
 
 def block_parts(w):
@@ -64,6 +91,8 @@ def choose_part(t, x, y):
 
 def block_row(w, word):
     """Return a row of a block, drawn in proportion to weight."""
+    if block_parts(w)[3] < 1 / FAR:
+        w = [x * 2.0**200 for x in w]
     c, quarters, halves, whole = block_parts(w)
     t = float(word >> 11) * 2.0**-53 * whole
     odd, t = choose_part(t, *halves)
@@ -87,29 +116,45 @@ def block_points(key, b, w, most):
     if not whole > 0:
         return []
     group, b1 = Run(key, b // 128), b % 128
-    rank = exponential(group.word(b1)) / whole
+    rank = rank_after(0.0, exponential(group.word(b1)), whole)
     row = block_row(w, group.word(128 + 65 * b1 + 64))
     points = [(rank, row)]
     if most is None:
         for i in range(64):
             if i != row and w[i] > 0:
-                points.append((rank + exponential(group.word(128 + 65 * b1 + i)) / w[i], i))
+                points.append((rank_after(rank, exponential(group.word(128 + 65 * b1 + i)), w[i]), i))
         return points
     own = Run(key, b, lane=1)
     for j in range(1, most):
-        rank = rank + exponential(own.word(2 * j - 2)) / whole
+        rank = rank_after(rank, exponential(own.word(2 * j - 2)), whole)
         points.append((rank, block_row(w, own.word(2 * j - 1))))
     return points
 
 
+def id_word(run, id, w, label, time):
+    """Return the word of a row keyed by id. `run` is the run (0, lane 0)."""
+    z = run.word(id & M64) + bits_of(w) - bits_of(1.0)
+    z += (label or 0) * 0xD1342543DE82EF95
+    z += bits_of((time or 0.0) + 0.0) * 0xAF251AF3B0F025B5
+    return mix64(z & M64)
+
+
 def row_ranks(key, word, row, w, shift, most):
-    """Return the ranks of a row, or with decay their logarithms: `most` with replacement, else one."""
+    """Return the ranks of a row, or with decay their logarithms: `most` with replacement, else one.
+
+    `row` is the row of the run that has the words of later points.
+    """
     e, ranks = exponential(word), []
     for j in range(most or 1):
         if j:
             e += exponential(Run(key, row, lane=1).word(j - 1))
-        ranks.append(e / w if shift is None else log(e) - (log(w) + shift))
+        ranks.append(rank_after(0.0, e, w) if shift is None else log(e) - (log(w) + shift))
     return ranks
+
+
+def shift_of(time, half_life):
+    """Return what decay adds to the log of a weight."""
+    return None if half_life is None else time * (LN2 / half_life)
 
 
 def reservoir_points(
@@ -122,7 +167,7 @@ def reservoir_points(
     w = [float(x) for x in weights]
     most = None if replacement is None else replacement + 1
     labels = [None] * len(w) if classes is None else [int(c) for c in classes]
-    shifts = [None] * len(w) if half_life is None else [float(t) * (LN2 / half_life) for t in times]
+    times = [None] * len(w) if half_life is None else [float(t) + 0.0 for t in times]
     points = []
     if ids is None and classes is None and half_life is None:
         key = call_key(seed, 0, BLOCKS, stream)
@@ -137,10 +182,10 @@ def reservoir_points(
     for i, x in enumerate(w):
         if not x > 0:
             continue
-        row = i if ids is None else int(ids[i])
-        word = Run(key, i // 128).word(i % 128) if ids is None else mix64(run.word(row & M64))
-        for rank in row_ranks(key, word, row, x, shifts[i], most):
-            points.append(Point(rank, row, stream if ids is None else None, labels[i], x, shifts[i]))
+        id, shift = i if ids is None else int(ids[i]), shift_of(times[i], half_life)
+        word = Run(key, i // 128).word(i % 128) if ids is None else id_word(run, id, x, labels[i], times[i])
+        for rank in row_ranks(key, word, i if ids is None else word, x, shift, most):
+            points.append(Point(rank, id, stream if ids is None else None, labels[i], x, times[i]))
     return points
 
 
@@ -152,7 +197,7 @@ def reservoir_sample(points, k, *, replacement=False, half_life=None, latest=Non
     rows, inclusion = [], []
     for label in sorted({p.label for p in points}, key=lambda c: (c is not None, c)):
         quota = k[label] if isinstance(k, dict) else k
-        mine = sorted({p for p in points if p.label == label}, key=lambda p: (p.rank, p.id, p.stream or 0))
+        mine = sorted({p for p in points if p.label == label}, key=in_order)
         for p in mine[:quota]:
             rows.append(p)
             if replacement:
@@ -161,7 +206,11 @@ def reservoir_sample(points, k, *, replacement=False, half_life=None, latest=Non
                 inclusion.append(1.0)
             else:
                 tau = mine[quota].rank
-                x = p.weight * tau if half_life is None else exp((log(p.weight) + p.shift) + tau)
+                x = (
+                    times_rank(p.weight, tau)
+                    if half_life is None
+                    else exp((log(p.weight) + shift_of(p.time, half_life)) + tau)
+                )
                 inclusion.append(-expm1(-x))
     return (
         np.array([p.id for p in rows], np.int64),
@@ -172,11 +221,16 @@ def reservoir_sample(points, k, *, replacement=False, half_life=None, latest=Non
     )
 
 
+def in_order(p):
+    """Return the key by which the points of a class are sorted."""
+    return p.rank, p.id, p.stream or 0, p.weight, p.time or 0.0
+
+
 def decayed(point, half_life, latest):
     """Return the weight of a point as it is at the time of the newest row."""
     if half_life is None:
         return point.weight
-    return point.weight * exp(point.shift - latest * (LN2 / half_life))
+    return point.weight * exp(shift_of(point.time, half_life) - latest * (LN2 / half_life))
 
 
 def weighted_sample(weights, k, seed, *, replacement=False):
@@ -189,7 +243,9 @@ def weighted_sample(weights, k, seed, *, replacement=False):
     )
     if not replacement:
         run = Run(call_key(seed, 0, IDS, 0), 0)
-        order = sorted(range(len(ids)), key=lambda i: (exponential(mix64(run.word(int(ids[i])))), ids[i]))
+        order = sorted(
+            range(len(ids)), key=lambda i: (exponential(id_word(run, int(ids[i]), 1.0, 0, 0.0)), ids[i])
+        )
         ids, w, inclusion = ids[order], w[order], inclusion[order]
     return ids, w, inclusion
 

@@ -10,7 +10,7 @@ import numpy as np
 
 M32, M64 = 2**32 - 1, 2**64 - 1
 GOLDEN = 0x9E3779B97F4A7C15
-VERSION = 1
+VERSION = 2
 TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE = 1, 2, 3, 4, 5, 6, 7, 8
 
 
@@ -30,7 +30,7 @@ def halves(x):
 
 def call_key(seed, epoch, purpose, stream):
     """Return the call key: the first 64 bits of one Philox block."""
-    o = philox((epoch, purpose + (VERSION << 16), *halves(stream & M64)), halves(seed))
+    o = philox((epoch, purpose + 2**16, *halves(stream & M64)), halves(seed))
     return o[0] + (o[1] << 32)
 
 

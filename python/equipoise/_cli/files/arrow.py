@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from equipoise._cli.errors import BadInput
 
-__all__ = ["column_of", "decoded", "failures_of", "first_refused", "is_text", "texts_of", "value_type"]
+__all__ = [
+    "column_of",
+    "failures_of",
+    "first_refused",
+    "is_text",
+    "take_rows",
+    "texts_of",
+    "value_type",
+]
 
 
 @contextmanager
@@ -47,11 +55,6 @@ def value_type(kind: Any) -> Any:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def decoded(column: Any) -> Any:
-    """Return an array without dictionary encoding."""
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-
-
 def column_of(values: NDArray[Any]) -> pa.Array:
     """Return int64 or float64 values as an Arrow array that shares their memory.
 
@@ -60,6 +63,20 @@ def column_of(values: NDArray[Any]) -> pa.Array:
     values = np.ascontiguousarray(values)
     kind = pa.int64() if values.dtype == np.int64 else pa.float64()
     return pa.Array.from_buffers(kind, values.size, [None, pa.py_buffer(values)])
+
+
+def take_rows(table: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
+    """Return the rows with these numbers, which are in ascending order.
+
+    ``Table.take`` would join all chunks of a column, which fails if they are strings of more than 2 GB.
+    """
+    taken, start = [], 0
+    for batch in table.to_batches():
+        begin, end = np.searchsorted(rows, (start, start + batch.num_rows))
+        if begin < end:
+            taken.append(batch.take(column_of(rows[begin:end] - start)))
+        start += batch.num_rows
+    return pa.Table.from_batches(taken, table.schema)
 
 
 def texts_of(texts: Sequence[str]) -> pa.StringArray:

@@ -61,10 +61,11 @@ def write_texts(file: BinaryIO, table: pa.Table, delimiter: str = ",") -> None:
     if not file.tell():
         names = _quoted(texts_of(table.column_names), delimiter).to_pylist()
         file.write((delimiter.join(names) + "\n").encode())
-    separator, empty = texts_of([delimiter, ""])
+    # The lines of a batch may have more than the 2 GB that an array of pa.string() can hold.
+    separator, empty = texts_of([delimiter, ""]).cast(pa.large_string())
     for batch in table.to_batches(max_chunksize=1 << 14):
         *texts, numbers = batch.columns
-        cells = [_quoted(column.cast(pa.string()), delimiter).fill_null(empty) for column in texts]
+        cells = [_quoted(column.cast(pa.large_string()), delimiter).fill_null(empty) for column in texts]
         lines = pc.binary_join_element_wise(*cells, separator).to_pylist()
         rows = zip(lines, numbers.to_pylist(), strict=True)
         file.write("".join(f"{line}{delimiter}{number!r}\n" for line, number in rows).encode())

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from equipoise._cli.errors import BadInput
-from equipoise._cli.files.arrow import decoded, is_text, value_type
+from equipoise._cli.files.arrow import is_text, value_type
 from equipoise._cli.files.formats import format_of, row_name
 from equipoise._cli.sample.cells import TextCells
 from equipoise._cli.sample.request import Request
@@ -39,8 +38,6 @@ class Columns:
         roles = {"weight": request.weight, "by": request.by, "id": request.id, "time": request.time}
         self.roles = {role: name for role, name in roles.items() if name is not None}
         self.kinds: dict[str, str] = {}
-        self._schema = schema
-        self._labels: dict[str, int] = {}  # class number of each string, in order of first appearance
         self._cells = TextCells() if format_of(path) == ".csv" else None
         for role, name in self.roles.items():
             self.kinds[name] = "text" if name in self.kinds else _KINDS[role]
@@ -56,10 +53,9 @@ class Columns:
         Errors refer to the columns by the reservoir's argument names, which :meth:`naming` translates.
         """
         columns = {role: batch.column(name) for role, name in self.roles.items()}
-        if self._cells is not None:
-            columns = {role: self._cells.converted(role, column) for role, column in columns.items()}
-        parse = {"weight": self._weights, "by": self._classes, "id": decoded, "time": decoded}
-        return {role: parse[role](column) for role, column in columns.items()}
+        if self._cells is None:
+            return columns
+        return {role: self._cells.converted(role, column) for role, column in columns.items()}
 
     @contextmanager
     def naming(self, path: str, first: int) -> Iterator[None]:
@@ -81,47 +77,19 @@ class Columns:
                 rest += "; rows are never dropped silently: correct the column, or give the row weight 0"
             raise BadInput(f"{path}: --{role} {self.roles.get(role)}{where}: {rest}") from failure
 
-    def _weights(self, column: Any) -> Any:
-        column = decoded(column)
-        number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-        return column if number else column.cast(pa.float64())
-
-    def _classes(self, column: Any) -> Any:
-        """Return class numbers. Strings are numbered by first appearance, which does not affect samples."""
-        if not (pa.types.is_dictionary(column.type) and is_text(column.type.value_type)):
-            column = decoded(column)
-        if column.null_count or (pa.types.is_dictionary(column.type) and column.dictionary.null_count):
-            nulls = pc.is_null(decoded(column))
-            if pc.any(nulls).as_py():
-                raise ValueError(f"classes[{pc.index(nulls, True).as_py()}] must not be null")
-            column = decoded(column)
-        if pa.types.is_boolean(column.type):
-            return column.cast(pa.int8())
-        if pa.types.is_integer(column.type):
-            return column
-        if not pa.types.is_dictionary(column.type):
-            column = column.dictionary_encode()
-        labels = column.dictionary.to_pylist()
-        numbers = [self._labels.setdefault(label, len(self._labels)) for label in labels]
-        return np.array(numbers, np.int64)[np.from_dlpack(column.indices)]
-
-    def classes(self, seen: dict[int, int], sampled: Any) -> list[dict[str, Any]]:
-        """Return each class as written in the files, with the numbers of its rows seen and kept.
+    def classes(self, seen: dict[Any, int], sampled: Any) -> list[dict[str, Any]]:
+        """Return each class, in ascending order, with the numbers of its rows seen and kept.
 
         Parameters
         ----------
         seen : dict
-            Maps each class number to its number of rows.
-        sampled : int64 ndarray
-            The class numbers of the rows in the sample.
+            Maps each class to its number of rows.
+        sampled : ndarray
+            The classes of the rows in the sample.
         """
-        kind = value_type(self._schema.field(self.roles["by"]).type)
-        labels = list(self._labels)
-        numbers, counts = np.unique(sampled, return_counts=True)
-        kept = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
-        spelled = labels.__getitem__ if is_text(kind) else bool if pa.types.is_boolean(kind) else int
-        rows = [{"class": spelled(c), "seen": n, "kept": kept.get(c, 0)} for c, n in seen.items()]
-        return sorted(rows, key=lambda row: row["class"])
+        labels, counts = np.unique(sampled, return_counts=True)
+        kept = dict(zip(labels.tolist(), counts.tolist(), strict=True))
+        return [{"class": label, "seen": n, "kept": kept.get(label, 0)} for label, n in seen.items()]
 
 
 def _check_type(path: str, role: str, name: str, kind: Any) -> None:

@@ -67,7 +67,8 @@ def add_parser(commands: Any) -> None:
         "--id",
         metavar="COL",
         help="column of integers that identify the rows: the sample then does not depend on the order of "
-        "rows and FILEs, and a repeated row (same id, weight and class) is kept once, at its first position",
+        "rows and FILEs. Equal rows (same id, class, weight and time) count once, at their first position, "
+        "so ids must tell rows apart",
     )
     add(
         "--half-life",

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from equipoise._cli.files.arrow import column_of
+from equipoise._cli.files.arrow import column_of, take_rows
 
 __all__ = ["HeldRows"]
 
@@ -47,7 +47,7 @@ class HeldRows:
         for numbers, table in self._chosen:
             mask = np.isin(numbers, places, assume_unique=True)
             if mask.any():
-                chosen.append((numbers[mask], table.take(column_of(np.flatnonzero(mask)))))
+                chosen.append((numbers[mask], take_rows(table, np.flatnonzero(mask))))
         for start, batch in self._pending:
             numbers = places[slice(*np.searchsorted(places, (start, start + batch.num_rows)))]
             if numbers.size:

@@ -6,12 +6,13 @@ from collections import namedtuple
 
 import numpy as np
 
-from equipoise._numba._jit import jit
+from equipoise._numba._jit import f64, jit, stack
 from equipoise._numba.stream.rng import ONE, S11, TWO, ZERO
 
 ROWS = np.uint64(64)  # rows of a block
 FOUR, SEVEN, EIGHT = np.uint64(4), np.uint64(7), np.uint64(8)
 LARGEST = np.int64(0x1FFFFFFFFFFFFF)
+stack_block = stack(f64, 64)
 
 
 # Sums of columns: row i of a block belongs to column i mod 8, which is added from the top down.
@@ -71,7 +72,7 @@ def beyond(target, first, second):
 
 
 @jit()
-def block_pick(w, at, total, word):
+def scaled_pick(w, at, total, word):
     """Draw a row in proportion to weight: halve the columns down to one, then walk down that column."""
     c = add_block(w, at)
     target = np.float64(np.int64(word >> S11)) * 2.0**-53 * total
@@ -95,3 +96,18 @@ def block_pick(w, at, total, word):
                 break
             target -= x
     return row
+
+
+@jit()
+def block_pick(w, at, total, word):
+    """Draw a row as scaled_pick does, from weights of any size.
+
+    Tiny weights are multiplied by a power of two, since the products of their sum with words would be rounded
+    to a few subnormal numbers.
+    """
+    if not total < 2.0**-900:
+        return scaled_pick(w, at, total, word)
+    scaled = stack_block()
+    for i in range(ROWS):
+        scaled[i] = np.float64(w[at + i]) * 2.0**200
+    return scaled_pick(scaled, ZERO, total * 2.0**200, word)

@@ -6,12 +6,12 @@ from collections import namedtuple
 
 import numpy as np
 
-from equipoise._numba._jit import i64, jit, reads, record, writes
+from equipoise._numba._jit import i64, jit, reads, record, u64, writes
 from equipoise._numba.stream.rng import ONE, S32, ZERO, mix64
 
 # A hash table with open addressing, at most half full. Number -1 marks a free slot. Without slots, each label
-# is its own number.
-Slots = namedtuple("Slots", "labels, numbers")
+# is its own number. The word is random, so that nobody can choose labels that share their slots.
+Slots = namedtuple("Slots", "labels, numbers, word")
 
 
 @jit()
@@ -29,7 +29,7 @@ def class_slot(label, slots):
     A label that is itself a slot number goes there.
     """
     mask = np.uint64(slots.labels.size) - ONE
-    mixed = mix64(np.uint64(label))
+    mixed = mix64(np.uint64(label) ^ slots.word)
     step = (mixed >> S32) | ONE
     at = np.uint64(label) if np.uint64(label) <= mask else mixed & mask
     while slots.numbers[at] >= 0 and slots.labels[at] != label:
@@ -37,7 +37,7 @@ def class_slot(label, slots):
     return at
 
 
-@jit((reads(i64), record(Slots, writes(i64), writes(i64)), writes(i64), writes(i64)))
+@jit((reads(i64), record(Slots, writes(i64), writes(i64), u64), writes(i64), writes(i64)))
 def class_lookup(labels, slots, known, numbers):
     """Look up the numbers of labels, and give new labels the next numbers, of which ``known`` are taken.
 
@@ -59,8 +59,8 @@ def class_lookup(labels, slots, known, numbers):
 
 
 @jit()
-def class_bounds(labels, first, count, slots, thresholds, bounds, counts):
-    """Look up the thresholds of rows by their labels, and count the rows of each class.
+def class_bounds(labels, first, count, slots, thresholds, bounds, numbers, counts):
+    """Look up the numbers and thresholds of rows by their labels, and count the rows of each class.
 
     Return False if a label has no number, or a number without a threshold; the counts are then meaningless.
     """
@@ -76,5 +76,6 @@ def class_bounds(labels, first, count, slots, thresholds, bounds, counts):
         if number >= limit:
             return False
         bounds[i] = thresholds[number]
+        numbers[i] = np.int64(number)
         counts[number] += 1
     return True

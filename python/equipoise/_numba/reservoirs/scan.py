@@ -23,25 +23,32 @@ import numpy as np
 from equipoise._numba._jit import f32, f64, i64, jit, reads, record, stack, u8, u64, writes
 from equipoise._numba.reservoirs.blocks import ROWS, add_block, add_columns, block_pick, gap, is_weight, sum
 from equipoise._numba.reservoirs.classes import Slots, check_slots, class_bounds
-from equipoise._numba.stream.elementary import exp, log, log_normal
+from equipoise._numba.reservoirs.ranks import any_bounds_differ, is_plain, rank_after, rank_bound
+from equipoise._numba.stream.elementary import bits_of, exp, log, log_normal
 from equipoise._numba.stream.rng import BLOCK, ONE, TWO, ZERO, mix64, open_run, unit_real, word
 
 SEVEN = np.uint64(7)
 SLACK = 1.0 + 2.0**-40  # covers the rounding of a logarithm, a quotient and a product
 
+# The multipliers are those of Steele and Vigna, "Computationally easy, spectrally good multipliers for
+# congruential pseudorandom number generators" (2022).
+ONE_BITS = np.uint64(0x3FF0000000000000)  # the float 1.0
+CLASS_STEP, TIME_STEP = np.uint64(0xD1342543DE82EF95), np.uint64(0xAF251AF3B0F025B5)
+
 # Why a kernel returned. Its first result is the row to continue with, or the one at fault.
 ALL_SEEN, FULL, BAD_WEIGHT, BAD_SUM, NEW_CLASS = 0, 1, 2, 3, 4
 stack_words, stack_reals, stack_flags = stack(u64, 128), stack(f64, 128), stack(u8, 128)
+stack_classes = stack(i64, 128)
 
-# Room for candidates. The kernel for blocks does not write ids.
-Candidates = namedtuple("Candidates", "rows, ids, ranks, weights")
-CANDIDATES = record(Candidates, writes(i64), writes(i64), writes(f64), writes(f64))
+# Room for candidates. The kernel for blocks does not write ids and class numbers.
+Candidates = namedtuple("Candidates", "rows, ids, ranks, weights, classes")
+CANDIDATES = record(Candidates, writes(i64), writes(i64), writes(f64), writes(f64), writes(i64))
 
 # Rows that are scanned one by one, from position `start` on: those keyed by id, and those keyed by position
 # whose classes have thresholds of their own or whose weights decay. Without ids, rows are keyed by position.
-# Shifts are added to the logarithms of the weights; without them nothing decays.
-Stream = namedtuple("Stream", "key, start, ids, shifts")
-STREAM = record(Stream, u64, i64, reads(i64), reads(f64))
+# Times the rate are added to the logarithms of the weights; without times nothing decays.
+Stream = namedtuple("Stream", "key, start, ids, times, rate")
+STREAM = record(Stream, u64, i64, reads(i64), reads(f64), f64)
 
 
 @jit()
@@ -52,6 +59,7 @@ def check_candidates(out, max_points):
         out.ranks.size != size
         or out.weights.size != size
         or out.ids.size != size
+        or out.classes.size != size
         or size < max(max_points, 128)
     ):
         raise ValueError("candidates: too little room")
@@ -77,20 +85,22 @@ def block_ranks(run, b, w, at, total, threshold, filled, out):
 
     ``run`` is the run of the block's group, in which the block has the number ``b``.
     """
-    start = exponential(word(run, b)) / total
+    start = rank_after(0.0, exponential(word(run, b)), total)
     if not start <= threshold:
         return filled
     words = BLOCK + (ROWS + ONE) * b
     picked = block_pick(w, at, total, word(run, words + ROWS))
     put(out, filled, at + picked, start, np.float64(w[at + picked]))
     filled += ONE
-    # A rank is rounded as a sum. Ranks beyond float64 are all infinite, and none of them is left out.
-    bound = (threshold - start) * SLACK + threshold * 2.0**-52 if threshold < np.inf else np.inf
+    if is_plain(start) and is_plain(threshold):  # a rank is rounded as a sum
+        bound = (threshold - start) * SLACK + threshold * 2.0**-52
+    else:
+        bound = rank_bound(threshold) * SLACK
     for i in range(ROWS):
         x = np.float64(w[at + i])
         bits = word(run, words + i)
         if gap(bits) <= bound * x and x > 0.0 and i != picked:
-            rank = start + exponential(bits) / x
+            rank = rank_after(start, exponential(bits), x)
             put(out, filled, at + i, rank, x)
             filled += np.uint64(rank <= threshold)
     return filled
@@ -102,14 +112,14 @@ def block_points(group, b, run, w, at, total, threshold, max_points, filled, out
 
     ``group`` is the run of the block's group, and ``run`` is the block's own.
     """
-    point = exponential(word(group, b)) / total
+    point = rank_after(0.0, exponential(word(group, b)), total)
     pick = word(group, BLOCK + (ROWS + ONE) * b + ROWS)
     j, stop = ZERO, filled + max_points
     while filled < stop and point <= threshold:
         row = at + block_pick(w, at, total, pick)
         put(out, filled, row, point, np.float64(w[row]))
         filled += ONE
-        point += exponential(word(run, j)) / total
+        point = rank_after(point, exponential(word(run, j)), total)
         pick = word(run, j + ONE)
         j += TWO
     return filled
@@ -136,7 +146,7 @@ def reservoir_blocks(key, start, weights, threshold, max_points, total, candidat
     if start < 0 or max_points < 0 or np.uint64(weights.size) % ROWS:
         raise ValueError("reservoir_blocks: whole blocks only")
     check_candidates(candidates, max_points)
-    bound, filled = threshold * SLACK, ZERO
+    bound, filled = rank_bound(threshold) * SLACK, ZERO
     blocks, room, limit = (
         np.uint64(weights.size) // ROWS,
         np.uint64(candidates.rows.size),
@@ -183,14 +193,14 @@ def decay_bound(threshold, shift):
 def row_points(stream, i, w, bits, threshold, max_points, filled, out):
     """Report the points of row i up to the threshold, at most ``max_points``, which is 1 without replacement.
 
-    The row's first exponential is that of ``bits``.
+    The row's word is ``bits``.
     """
-    decays = stream.shifts.size > 0
-    log_w = log(w) + stream.shifts[i] if decays else 0.0
+    decays = stream.times.size > 0
+    log_w = log(w) + stream.times[i] * stream.rate if decays else 0.0
     id = stream.ids[i] if stream.ids.size else stream.start + np.int64(i)
     e, run, points = exponential(bits), open_run(stream.key, ZERO, ZERO), ZERO
     while True:
-        rank = log(e) - log_w if decays else e / w
+        rank = log(e) - log_w if decays else rank_after(0.0, e, w)
         if not rank <= threshold:
             return filled
         put(out, filled, i, rank, w)
@@ -200,26 +210,37 @@ def row_points(stream, i, w, bits, threshold, max_points, filled, out):
         if points >= max_points:
             return filled
         if points == ONE:
-            run = open_run(stream.key, np.uint64(id), ONE)
+            run = open_run(stream.key, bits if stream.ids.size else np.uint64(id), ONE)
         e += exponential(word(run, points - ONE))
 
 
 @jit()
-def piece_words(stream, at, count, words):
-    """Compute the words of the next rows, at most 128, and return the number of these rows."""
-    size = min(BLOCK, count - at)
-    if stream.ids.size:
-        run = open_run(stream.key, ZERO, ZERO)
-        for j in range(size):
-            words[j] = mix64(word(run, np.uint64(stream.ids[at + j])))
-    else:
-        position = np.uint64(stream.start) + at
-        offset = position % BLOCK
-        size = min(size, BLOCK - offset)
-        run = open_run(stream.key, position // BLOCK, ZERO)
-        for j in range(size):
-            words[j] = word(run, offset + j)
-    return size
+def piece_size(stream, at, count):
+    """Return the number of the next rows, at most 128, that are processed side by side."""
+    return min(BLOCK if stream.ids.size else BLOCK - (np.uint64(stream.start) + at) % BLOCK, count - at)
+
+
+@jit()
+def position_words(stream, at, size, words):
+    """Compute the words of rows keyed by position."""
+    position = np.uint64(stream.start) + at
+    offset = position % BLOCK
+    run = open_run(stream.key, position // BLOCK, ZERO)
+    for j in range(size):
+        words[j] = word(run, offset + j)
+
+
+@jit()
+def id_words(stream, at, size, reals, classes, words):
+    """Compute the words of rows keyed by id, whose addresses hold weight, class and time as well."""
+    run = open_run(stream.key, ZERO, ZERO)
+    for j in range(size):
+        rest = bits_of(reals[j]) - ONE_BITS
+        if classes.size:
+            rest += np.uint64(classes[at + j]) * CLASS_STEP
+        if stream.times.size:
+            rest += bits_of(stream.times[at + j] + 0.0) * TIME_STEP
+        words[j] = mix64(word(run, np.uint64(stream.ids[at + j])) + rest)
 
 
 @jit()
@@ -240,25 +261,48 @@ def piece_weights(weights, at, size, reals):
 
 
 @jit()
-def piece_limits(stream, classes, slots, thresholds, counts, at, size, limits, bounds):
-    """Look up the rows' thresholds, and count the rows by class. Return False if a class is unknown.
+def begin_pieces(stream, classes, thresholds, count, limits, bounds):
+    """Set what is the same for all pieces of a call.
 
-    ``limits`` are those of ranks or, with decay, of their logarithms; ``bounds`` are those of ranks.
+    ``limits`` are those of ranks or, with decay, of their logarithms; ``bounds`` are those of E / w. Return
+    whether they differ, and whether there are more classes than rows.
     """
-    if classes.size:
-        if not class_bounds(classes, at, size, slots, thresholds, limits, counts):
-            return False
-    else:
-        for j in range(size):
+    many_classes = np.uint64(thresholds.size) > count
+    if not classes.size:
+        for j in range(BLOCK):
             limits[j] = thresholds[ZERO]
-    if stream.shifts.size:
-        for j in range(size):
-            bounds[j] = decay_bound(limits[j], stream.shifts[at + j])
-    return True
+            bounds[j] = rank_bound(thresholds[ZERO])
+    bounded = not classes.size or stream.times.size > 0
+    if not bounded and not many_classes:
+        bounded = any_bounds_differ(thresholds, np.uint64(thresholds.size))
+    return bounded, many_classes
 
 
 @jit()
-def piece_points(stream, at, size, words, reals, limits, bounds, may, max_points, filled, out):
+def piece_limits(
+    stream, classes, slots, thresholds, counts, at, size, limits, bounds, numbers, bounded, many_classes
+):
+    """Look up the rows' class numbers and thresholds, and count the rows by class.
+
+    Return whether all classes are known, and whether the bounds differ from the limits.
+    """
+    decays = stream.times.size > 0
+    if classes.size:
+        if not class_bounds(classes, at, size, slots, thresholds, limits, numbers, counts):
+            return False, bounded
+        if many_classes:
+            bounded = decays or any_bounds_differ(limits, size)
+        if bounded and not decays:
+            for j in range(size):
+                bounds[j] = rank_bound(limits[j])
+    if decays:
+        for j in range(size):
+            bounds[j] = decay_bound(limits[j], stream.times[at + j] * stream.rate)
+    return True, bounded
+
+
+@jit()
+def piece_points(stream, at, size, words, reals, limits, bounds, numbers, may, max_points, filled, out):
     """Report the candidates of a piece.
 
     Return the first row for which there was no room, or the piece's size, and the number of candidates.
@@ -271,6 +315,7 @@ def piece_points(stream, at, size, words, reals, limits, bounds, may, max_points
         if may[j] and reals[j] > 0.0:
             if room - filled < max_points:
                 return j, filled
+            out.classes[filled] = numbers[j]
             filled = row_points(stream, at + j, reals[j], words[j], limits[j], max_points, filled, out)
     return size, filled
 
@@ -286,7 +331,7 @@ def check_rows(count, stream, weights, classes, slots, thresholds, counts, max_p
         or (weights.size and weights.size != count)
         or (stream.ids.size and stream.ids.size != count)
         or (classes.size and classes.size != count)
-        or (stream.shifts.size and stream.shifts.size != count)
+        or (stream.times.size and stream.times.size != count)
         or (classes.size and (counts.size != thresholds.size or max_points > 1))
     ):
         raise ValueError("reservoir_rows: shapes differ")
@@ -295,7 +340,7 @@ def check_rows(count, stream, weights, classes, slots, thresholds, counts, max_p
             raise ValueError("reservoir_rows: a class without a threshold")
 
 
-SLOTS = record(Slots, reads(i64), reads(i64))
+SLOTS = record(Slots, reads(i64), reads(i64), u64)
 
 
 @jit(
@@ -307,25 +352,45 @@ def reservoir_rows(stream, weights, classes, slots, thresholds, counts, max_poin
     longer = max(weights.size, classes.size)
     check_rows(longer, stream, weights, classes, slots, thresholds, counts, max_points)
     check_candidates(candidates, max_points)
-    words, reals, limits, decayed = stack_words(), stack_reals(), stack_reals(), stack_reals()
-    may, bounds = stack_flags(), decayed if stream.shifts.size else limits
+    words, reals, limits, bounds = stack_words(), stack_reals(), stack_reals(), stack_reals()
+    may, numbers = stack_flags(), stack_classes()
     count, room, limit = np.uint64(longer), np.uint64(candidates.rows.size), np.uint64(max_points)
     filled, at = ZERO, ZERO
+    bounded, many_classes = begin_pieces(stream, classes, thresholds, count, limits, bounds)
     while at < count:
         # Without replacement, a piece is processed whole or not at all, so that its sum has one order of
         # additions.
         if max_points == 1 and room - filled < BLOCK:
             return np.int64(at), np.int64(filled), FULL, total
-        size = piece_words(stream, at, count, words)
+        size = piece_size(stream, at, count)
+        if not stream.ids.size:
+            position_words(stream, at, size, words)
         piece, negative = piece_weights(weights, at, size, reals)
         if negative or not piece < np.inf:
             bad, why = any_bad(reals, ZERO, size, piece < np.inf)
             if why:
                 return np.int64(at + bad), np.int64(filled), why, total
-        if not piece_limits(stream, classes, slots, thresholds, counts, at, size, limits, bounds):
+        known, bounded = piece_limits(
+            stream,
+            classes,
+            slots,
+            thresholds,
+            counts,
+            at,
+            size,
+            limits,
+            bounds,
+            numbers,
+            bounded,
+            many_classes,
+        )
+        if not known:
             return np.int64(at), np.int64(filled), NEW_CLASS, total
+        if stream.ids.size:
+            id_words(stream, at, size, reals, classes, words)
+        upper = bounds if bounded else limits
         done, filled = piece_points(
-            stream, at, size, words, reals, limits, bounds, may, limit, filled, candidates
+            stream, at, size, words, reals, limits, upper, numbers, may, limit, filled, candidates
         )
         if max_points == 1:
             total += piece

@@ -65,7 +65,7 @@ def _read_column(column: Any) -> NDArray[Any] | Unread:
     got = f"Arrow {kind}"
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-        if _is_text(kind):
+        if is_text(kind):
             return Unread(got, text=True)
         column = column.cast(kind)
     if pa.types.is_null(kind) and not len(column):
@@ -73,11 +73,12 @@ def _read_column(column: Any) -> NDArray[Any] | Unread:
     good = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
     good = good or pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_decimal(kind)
     if not good and not pa.types.is_null(kind):
-        return Unread(got, text=_is_text(kind))
+        return Unread(got, text=is_text(kind))
     if column.null_count:
         return Unread.null_at(pc.index(pc.is_null(column), True).as_py())
     if pa.types.is_decimal(kind):
-        column = column.cast(pa.float64())
+        # Through text, since Arrow's own conversion does not round to the nearest float64.
+        column = column.cast(pa.large_string()).cast(pa.float64())
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # it has no chunks
@@ -85,7 +86,8 @@ def _read_column(column: Any) -> NDArray[Any] | Unread:
     return _flat(column)
 
 
-def _is_text(kind: Any) -> bool:
+def is_text(kind: Any) -> bool:
+    """Return whether an Arrow type is one of the string types."""
     import pyarrow as pa
 
     views = getattr(pa.types, "is_string_view", None)
