@@ -16,6 +16,8 @@ from support.reservoirs import small_reservoirs
 
 NAN, INF = float("nan"), float("inf")
 SOME = [reservoir for _, reservoir, _ in small_reservoirs(seed=7)]
+SOME.append(ClassReservoir(5, seed=7))
+SOME[-1].update(["b", "a", "c", "b"])
 BYTES = [reservoir.to_bytes() for reservoir in SOME]
 which = st.integers(0, len(SOME) - 1)
 SIGNED = 16
@@ -44,7 +46,7 @@ def works(reservoir):
         assert again.to_bytes() == reservoir.to_bytes()
         columns = {}
         if isinstance(reservoir, ClassReservoir):
-            columns["classes"] = np.zeros(100, int)
+            columns["classes"] = (list(reservoir.counts) or [0])[:1] * 100
         said = "ids"
         try:
             reservoir.update(weights=np.ones(100), **columns)
@@ -187,7 +189,7 @@ def with_column(i, name, values):
     raise AssertionError(name)
 
 
-POSITIONS, IDS, REPLACEMENT, DECAY, CLASSES, KNOWN = range(6)
+POSITIONS, IDS, REPLACEMENT, DECAY, CLASSES, KNOWN, WORDS = range(7)
 FORGED = [
     built(b"", b""),
     built(b"[]", b""),
@@ -243,6 +245,13 @@ FORGED = [
     *(with_column(CLASSES, "labels", [c]) for c in (2, 3)),
     *(with_column(KNOWN, "labels", [c]) for c in (1, 7)),
     *(with_column(CLASSES, "counts", [c]) for c in (0, -1, -(2**63))),
+    *(changed(CLASSES, ("kind",), k) for k in (None, "strings", "booleans", "floats", 1, [])),
+    *(changed(CLASSES, ("texts",), t) for t in ([], ["a", "b", "c"], "abc", 1)),
+    *(changed(KNOWN, ("texts",), t) for t in ([], ["a"])),
+    *(changed(WORDS, ("kind",), k) for k in (None, "integers", "booleans", "texts", 1)),
+    *(changed(WORDS, ("texts",), t) for t in (None, [], ["a", "b"], ["b", "a", "c"], ["a", "a", "c"])),
+    *(changed(WORDS, ("texts",), t) for t in (["a", "b", "d"], ["a", "b", 3], "abc", 7, {"a": 1})),
+    with_column(WORDS, "labels", [5]),
 ]
 
 

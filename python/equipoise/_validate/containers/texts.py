@@ -39,10 +39,12 @@ def _read_pandas(x: Any) -> Texts | Unread | None:
         return Unread.null_at(int(missing.argmax()))
     if kind == "StringDtype":
         return Texts(np.asarray(x, object).tolist())
-    codes = np.asarray(x.cat.codes if hasattr(x, "cat") else x.codes)
-    used, index = np.unique(codes, return_inverse=True)  # there may be more categories than rows
-    categories = np.asarray(x.dtype.categories[used])
-    return Texts(categories.tolist(), index) if categories.dtype == object else None
+    categories, codes = x.dtype.categories, np.asarray(x.cat.codes if hasattr(x, "cat") else x.codes)
+    if len(categories) > codes.size:
+        used, codes = np.unique(codes, return_inverse=True)
+        categories = categories[used]
+    values = np.asarray(categories)
+    return Texts(values.tolist(), codes.astype(np.int64)) if values.dtype == object else None
 
 
 def _read_polars(x: Any) -> Texts | Unread | None:
