@@ -231,7 +231,7 @@ def finalize(sketch: bytes, wanted: int) -> Limits:
     """
     names, columns = serialize.read(sketch, _THINNED, _labels_and_columns)
     numbers, classes = columns["numbers"], len(names)
-    have, limits = np.zeros(classes, np.int64), np.zeros(classes)
+    have, limits = np.zeros(classes, np.int64), np.full(classes, -math.inf)
     np.add.at(have, numbers, columns["counts"])
     np.maximum.at(limits, numbers, columns["ranks"])
     limits[have < wanted] = math.inf
