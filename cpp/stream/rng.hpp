@@ -13,7 +13,7 @@ using u32 = std::uint32_t;
 using u64 = std::uint64_t;
 
 constexpr u64 kStep = 0x9E3779B97F4A7C15u;  // between the words of a run, before they are mixed
-constexpr i64 kBlock = 128;  // draws of a table that share one run
+constexpr i64 kBlock = 128;                 // draws of a table that share one run
 
 // Return the high half of the 128-bit product.
 EQUIPOISE_INLINE u64 mulhi(u64 a, u64 b) {

@@ -83,7 +83,7 @@ def weighted_sample(
     >>> rows = ray.data.from_items(items, override_num_blocks=4)
     >>> sample = equipoise.ray.weighted_sample(rows, 3, weight="weight", key="id", seed=1)
     >>> sample["id"].tolist()
-    [227, 584, 925]
+    [958, 143, 218]
     """
     plan = Plan(k, weight, key, by, seed)
     _validate.check_dataset(dataset, ray.data.Dataset, "a Ray Dataset")
