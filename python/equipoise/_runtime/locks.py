@@ -25,7 +25,7 @@ _owners: weakref.WeakKeyDictionary[Any, Callable[[], Any]] = weakref.WeakKeyDict
 _importing = threading.RLock()
 _held: list[Any] = [_importing]  # locks to be held at a fork, in the order in which a thread takes them
 _taken: dict[int, list[Any]] = {}  # those that are held now, by thread
-_PATIENCE = 600.0  # the most seconds that a fork waits, in case what it waits for waits for the forking thread
+_PATIENCE = 600.0  # the most seconds that a fork waits: another thread may be waiting for the one that forks
 
 
 def add_lock(owner: Any, make: Callable[[], Any]) -> None:
