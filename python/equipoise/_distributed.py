@@ -218,19 +218,11 @@ def finalize(sketch: bytes, wanted: int) -> Limits:
 
     The limit is infinite for a class that has fewer rows.
     """
-<<<<<<< HEAD
     _, codes, ranks, counts = serialize.read(sketch, _THINNED, _kind_and_columns)
     classes, numbers = np.unique(codes, return_inverse=True)
     have, limits = np.zeros(classes.size, np.int64), np.full(classes.size, -math.inf)
     np.add.at(have, numbers, counts)
     np.maximum.at(limits, numbers, ranks)
-=======
-    names, columns = serialize.read(sketch, _THINNED, _labels_and_columns)
-    numbers, classes = columns["numbers"], len(names)
-    have, limits = np.zeros(classes, np.int64), np.full(classes, -math.inf)
-    np.add.at(have, numbers, columns["counts"])
-    np.maximum.at(limits, numbers, columns["ranks"])
->>>>>>> stream
     limits[have < wanted] = math.inf
     return dict(zip(classes.tolist(), limits.tolist(), strict=True))
 

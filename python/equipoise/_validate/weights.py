@@ -90,8 +90,6 @@ def check_pickled_units(whole: bool) -> None:
 def as_row_weights(x: Any, name: str = "weights", *, length: int | None = None) -> NDArray[Any]:
     """Return the weights of rows as contiguous float32 or float64. Kernels check the values."""
     a = as_array(x, name, _WANTED)
-    if a.dtype == object and a.ndim == 1 and a.size and set(map(type, a)) == {Decimal}:
-        a = np.array([math.nan if price.is_nan() else float(price) for price in a])
     if not is_kind(a, "fiu"):
         refuse_dtype(a, x, name, _WANTED)
     if a.ndim != 1:
