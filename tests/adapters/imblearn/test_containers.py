@@ -13,6 +13,7 @@ import sklearn
 from imblearn.pipeline import make_pipeline
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
 import equipoise.imblearn as ours
@@ -129,19 +130,16 @@ def test_text_is_vectorized_resampled_and_classified_in_sparse_arrays(name):
     words = np.array([f"word{i}" for i in range(30)])
     texts = [" ".join(rng.choice(words[: 20 + 10 * (i < 40)], size=12)) for i in range(150)]
     y = np.repeat([1, 0], [40, 110])
-    try:
-        config = sklearn.config_context(sparse_interface="sparray")
-    except TypeError:  # scikit-learn before 1.9
-        pytest.skip("this scikit-learn has no sparse_interface")
-    with config:
-        vectors = TfidfVectorizer().fit_transform(texts)
-        assert isinstance(vectors, sparse.csr_array)
+    old = "sparse_interface" not in sklearn.get_config()  # scikit-learn before 1.9 makes matrices only
+    with sklearn.config_context(**({} if old else {"sparse_interface": "sparray"})):
+        to_arrays = FunctionTransformer(sparse.csr_array if old else None, accept_sparse=True)
         sampler = vars(ours)[name](**seeded(name, 0, {}))
+        vectors = to_arrays.fit_transform(TfidfVectorizer().fit_transform(texts))
         new, labels = sampler.fit_resample(vectors, y)
         assert isinstance(new, sparse.csr_array)
         assert new.indices.dtype == np.int32
         LinearSVC().fit(new, labels)
-        model = make_pipeline(TfidfVectorizer(), sampler, LinearSVC()).fit(texts, y)
+        model = make_pipeline(TfidfVectorizer(), to_arrays, sampler, LinearSVC()).fit(texts, y)
         assert model.predict(texts).shape == y.shape
 
 
