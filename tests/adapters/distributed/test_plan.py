@@ -153,3 +153,15 @@ def test_our_error_is_found_in_the_text_of_an_engine():
     with pytest.raises(TypeError, match=r"^key column 'id' must be integers, got float64 array$"):
         _distributed.reraise(text)
     assert _distributed.reraise("ValueError: the user's own") is None
+
+
+@pytest.mark.parametrize("weight", [5e-324, 1.0, 1e300])
+def test_few_rows_are_taken_whatever_the_unit_of_the_weights(weight):
+    """Ranks of huge weights are negative numbers."""
+    tables = [{"id": np.arange(1_000) + 1_000 * i, "w": np.full(1_000, weight)} for i in range(5)]
+    calls = []
+    got = sample(tables, 50, calls=calls)
+    whole = equipoise.Reservoir(50)
+    whole.update(np.full(5_000, weight), np.arange(5_000))
+    assert got["id"].tolist() == whole.sample().ids.tolist()
+    assert 51 <= calls[-1] < 80
