@@ -59,7 +59,7 @@ inline double knn_unit(i64 d) {
 // and partial sorts need an order.
 template <class T>
 inline T knn_ordered(T value) {
-    return value == value ? value : T(0);
+    return std::isnan(value) ? T(0) : value;
 }
 
 // Return the column of the largest variance among rows order[begin .. end - 1], estimated from up to 64 of

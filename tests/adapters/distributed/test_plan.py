@@ -181,3 +181,15 @@ def test_ray_takes_rows_of_columns_of_more_than_2_gb():
     assert adapter._take(table, plan, {0: -1.0}).schema == table.schema
     some = np.array([0, 7, 8, 229])
     assert adapter._rows(table, some)["id"].to_pylist() == some.tolist()
+
+
+@pytest.mark.parametrize("weight", [5e-324, 1.0, 1e300])
+def test_few_rows_are_taken_whatever_the_unit_of_the_weights(weight):
+    """Ranks of huge weights are negative numbers."""
+    tables = [{"id": np.arange(1_000) + 1_000 * i, "w": np.full(1_000, weight)} for i in range(5)]
+    calls = []
+    got = sample(tables, 50, calls=calls)
+    whole = equipoise.Reservoir(50)
+    whole.update(np.full(5_000, weight), np.arange(5_000))
+    assert got["id"].tolist() == whole.sample().ids.tolist()
+    assert 51 <= calls[-1] < 80
