@@ -100,11 +100,12 @@ TEXTS = [
     (
         "AliasTable weights", "torch bfloat16",
         "weights must be float16, float32, float64 or integers, got a torch.bfloat16 tensor: "
-        "convert it to float32 first",
+        "convert it to float32 or float64 first",
     ),
     (
         "nearest_neighbors X", "torch float8",
-        "X must be float32 or float64, got a torch.float8_e4m3fn tensor: convert it to float32 first",
+        "X must be float32 or float64, got a torch.float8_e4m3fn tensor: convert it to float32 or float64 "
+        "first",
     ),
     (
         "AliasTable weights", "pandas sparse",
@@ -116,7 +117,8 @@ TEXTS = [
     ),
     (
         "Reservoir weights", "pyarrow string",
-        "weights must be float16, float32, float64 or integers, got Arrow string: convert the text first",
+        "weights must be float16, float32, float64 or integers, got Arrow string: convert it to numbers "
+        "first",
     ),
     (
         "Reservoir times", "pyarrow list",
@@ -124,7 +126,7 @@ TEXTS = [
     ),
     (
         "SmoteSampler X", "pandas DataFrame with text",
-        "X must be float32 or float64, got pandas str in column 'c1': convert the text first",
+        "X must be float32 or float64, got pandas str in column 'c1': convert it to numbers first",
     ),
     ("SmoteSampler X", "polars DataFrame with null", "X[1, 0] must not be null"),
     (

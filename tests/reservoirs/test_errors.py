@@ -251,7 +251,7 @@ CALLS = [
     (lambda: ClassReservoir(1, num_classes=2.0), TypeError, "num_classes must be an integer, got float"),
     (lambda: ClassReservoir(1).sample(total=0), ValueError, "total must be >= 1, got 0"),
     (lambda: ClassReservoir(1).sample(total=2.5), TypeError, "total must be an integer, got float"),
-    (lambda: ClassReservoir(1).sample(policy="most"), ValueError, "policy must be 'equal' or 'sqrt' or"),
+    (lambda: ClassReservoir(1).sample(policy="most"), ValueError, "policy must be 'equal', 'sqrt' or"),
     (lambda: ClassReservoir(1).sample(policy=1), TypeError, "policy must be a string, got int"),
     (
         lambda: Reservoir(1).estimate([1.0]),
@@ -263,7 +263,7 @@ CALLS = [
     (lambda: Reservoir(1).estimate(where=[1]), TypeError, "where must be a bool array, got int64 array"),
     (lambda: weighted_sample([1.0], 0), ValueError, "k must be in"),
     (lambda: weighted_sample([1.0], 1.0), TypeError, "k must be an integer"),
-    (lambda: weighted_sample([], 1), ValueError, "weights must not be empty, got 0"),
+    (lambda: weighted_sample([], 1), ValueError, "weights must not be empty, got no rows"),
     (lambda: weighted_sample([0.0, 0.0], 1), ValueError, "weights must not all be zero, got 2 zeros"),
     (lambda: weighted_sample([1.0], 1, replacement="no"), TypeError, "replacement must be True or False"),
     (

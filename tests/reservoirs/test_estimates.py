@@ -207,7 +207,7 @@ def test_a_single_draw_says_nothing_about_its_error():
 def test_empty_reservoirs():
     for reservoir in (Reservoir(3), Reservoir(3, replacement=True), ClassReservoir(3)):
         assert reservoir.estimate() == Estimate(0.0, 0.0, 0.0, 0.0)
-        with pytest.raises(ValueError, match="a mean needs a row of positive weight, got none"):
+        with pytest.raises(ValueError, match="a mean or ratio needs a row of positive weight, got none"):
             reservoir.estimate_mean([])
 
 

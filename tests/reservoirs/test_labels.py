@@ -216,7 +216,7 @@ def test_known_classes_are_integers_or_booleans():
     assert flags.sample().ids.tolist() == numbers.sample().ids.tolist()
     assert ClassReservoir.from_bytes(flags.to_bytes()).sample().classes.dtype == bool
     for some in (ClassReservoir(2, num_classes=2), ClassReservoir([2, 2])):
-        text = "classes must be integers or booleans, as num_classes is given, got strings"
+        text = "classes must be integers or booleans, as the classes are numbered, got strings"
         with pytest.raises(TypeError, match=text):
             some.update(["a", "b"])
 

@@ -44,7 +44,8 @@ def as_choice(x: Any, name: str, choices: Iterable[str]) -> str:
     if not isinstance(x, str):
         raise TypeError(f"{name} must be a string, got {kind_of(x)}")
     if x not in choices:
-        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {x!r}")
+        *most, last = map(repr, choices)
+        raise ValueError(f"{name} must be {', '.join(most)} or {last}, got {x!r}")
     return x
 
 

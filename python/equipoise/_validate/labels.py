@@ -56,7 +56,7 @@ def as_labels(x: Any, name: str = "classes", *, num_classes: int | None = None) 
         raise TypeError(f"{name} must be {_WANTED}, got {got}")
     if num_classes is not None:
         if labels.kind == STRINGS:
-            raise TypeError(f"{name} must be integers or booleans, as num_classes is given, got strings")
+            raise TypeError(f"{name} must be integers or booleans, as the classes are numbered, got strings")
         values = np.array(labels.values, np.int64)  # check a copy, since it is used as indices
         check_range(values, name, 0, num_classes)
         return Labels(labels.kind, values)

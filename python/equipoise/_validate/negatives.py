@@ -65,10 +65,10 @@ def as_exclude_ids(exclude_ids: Any, shape: tuple[int, ...], n: int) -> Int64s:
     if shape in (ids.shape, ids.shape[:-1]):
         return ids.reshape(size, -1) if size else np.empty((0, 0), np.int64)
     if ids.ndim != 0 and (ids.ndim != 2 or len(ids) != 1):
-        each = ", ".join(map(str, shape))
-        raise ValueError(
-            f"exclude_ids must be one id, or have shape {shape}, ({each}, m) or (1, m), got {ids.shape}"
-        )
+        each = f"({', '.join(map(str, shape))}, m)"
+        *most, last = dict.fromkeys((str(shape), each, "(1, m)"))
+        shapes = f"{', '.join(most)} or {last}"
+        raise ValueError(f"exclude_ids must be one id, or have shape {shapes}, got {ids.shape}")
     return np.repeat(ids.reshape(1, -1), size, axis=0)
 
 
@@ -112,7 +112,9 @@ def refuse_exhausted(position: int, rows: Int64s, left: int, k: int, unique: boo
     row = f"{place('rows', at)} = {rows[at]}"
     needed = f"unique=True needs {k}" if unique else f"num_negatives={k} needs at least one"
     ways = "on_exhausted='mask'" + (" or 'replace'" if unique and left else "")
-    raise ValueError(f"{row} has {left} ids of positive weight left, {needed} ({ways} allows this)")
+    raise ValueError(
+        f"{row} has {left} id{'s' * (left != 1)} of positive weight left, {needed} ({ways} allows this)"
+    )
 
 
 def check_enough(count: int, positive: int) -> None:

@@ -154,7 +154,7 @@ def check_finite_values(values: NDArray[np.float64], good: NDArray[np.bool_], na
 def check_sampled(count: int, size: int) -> None:
     """Refuse a mean over a domain of which no row was sampled."""
     if not size:
-        raise ValueError("a mean needs a row of positive weight, got none")
+        raise ValueError("a mean or ratio needs a row of positive weight, got none")
     if not count:
         raise ValueError(f"where must hold for a row of the sample, got none of {size}")
 

@@ -118,5 +118,7 @@ def check_some(positive: int, rows: int) -> None:
     """Check that at least one weight is positive."""
     if not positive:
         raise ValueError(
-            f"weights must not all be zero, got {rows} zeros" if rows else "weights must not be empty, got 0"
+            f"weights must not all be zero, got {rows} zeros"
+            if rows
+            else "weights must not be empty, got no rows"
         )

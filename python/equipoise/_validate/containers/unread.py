@@ -57,11 +57,11 @@ def remedy_for_text(wanted: str) -> str:
     """Return what to do about text where an argument takes numbers, integers among them."""
     if wanted.startswith("integers"):
         return "map each text to an integer first, the same in every call"
-    return "convert the text first"
+    return "convert it to numbers first"
 
 
 def remedy_for_dtype(wanted: str) -> str:
     """Return what to do about numbers of a dtype that an argument does not take."""
     if "bool" in wanted:
         return "convert it to bool first"
-    return f"convert it to {'int64' if wanted.startswith('integers') else 'float32'} first"
+    return f"convert it to {'int64' if wanted.startswith('integers') else 'float32 or float64'} first"
