@@ -107,11 +107,24 @@ def check_finite(rows: Any, columns: Any = None, name: str = "X") -> None:
     raise ValueError(f"{name}[{row}, {column}] must be finite, got {value}")
 
 
+def check_collected(x: Any, name: str) -> None:
+    """Refuse a query of polars that has not been run."""
+    if type(x).__name__ == "LazyFrame" and type(x).__module__.startswith("polars"):
+        raise TypeError(f"{name} must be a frame or an array, got a LazyFrame: call .collect() first")
+
+
 def check_column_names(columns: Any, names: list[str]) -> None:
     """Check that those columns that are given by name are columns of the frame."""
     for column in columns:
         if isinstance(column, str) and column not in names:
             raise ValueError(f"categorical_features must name columns of X, got {column!r}")
+
+
+def check_column_numbers(columns: Any, d: int) -> None:
+    """Check that those columns that are given by number are columns of the frame."""
+    for column in columns:
+        if not isinstance(column, bool | np.bool_) and not -d <= column < d:
+            raise ValueError(f"categorical_features must name columns in [0, {d}), got {column}")
 
 
 def refuse_missing(row: int, column: Any, failure: Exception) -> NoReturn:

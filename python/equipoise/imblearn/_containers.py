@@ -71,6 +71,8 @@ class Containers:
         >>> RandomOverSampler(random_state=0).fit_resample([[1.0], [2.0], [3.0]], ["a", "a", "b"])
         ([[1.0], [2.0], [3.0], [3.0]], ['a', 'a', 'b', 'b'])
         """
+        for name, frame in (("X", X), ("y", y)):
+            _validate.check_collected(frame, name)
         given = Given(X) if _library_of(X) else X
         try:
             new, labels = super().fit_resample(given, _labels(y), **params)  # type: ignore[misc]

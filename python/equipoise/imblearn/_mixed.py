@@ -75,6 +75,7 @@ class SMOTENC(Containers, KernelNeighbors, theirs.SMOTENC):
             _validate.check_column_names(self.categorical_features, X.columns)
             at = dict(zip(X.columns, every, strict=True))
             chosen = [at[c] if isinstance(c, str) else c for c in self.categorical_features]
+            _validate.check_column_numbers(chosen, X.shape[1])
         self.categorical_features_ = every[chosen]
         self.continuous_features_ = np.setdiff1d(every, self.categorical_features_)
 

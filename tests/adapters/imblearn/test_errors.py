@@ -212,12 +212,29 @@ def test_a_series_is_no_table():
                 sampler.fit_resample(library.Series(X[:, 0]), y)
 
 
+def test_a_query_that_has_not_run_is_no_frame():
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    X, y = blobs(10)
+    frame, labels = polars.DataFrame(X), polars.DataFrame({"y": y})
+    for sampler in (ours.SMOTE(), ours.RandomUnderSampler()):
+        with pytest.raises(
+            TypeError, match=r"X must be a frame or an array, got a LazyFrame: call \.collect"
+        ):
+            sampler.fit_resample(frame.lazy(), y)
+        with pytest.raises(
+            TypeError, match=r"y must be a frame or an array, got a LazyFrame: call \.collect"
+        ):
+            sampler.fit_resample(frame, labels.lazy())
+
+
 def test_unknown_columns_of_a_polars_frame_are_named():
     polars = pytest.importorskip("polars", reason="polars is not installed")
     X, y = mixed(3)
     frame = polars.DataFrame({name: X[:, i] for i, name in enumerate("abcd")})
     with pytest.raises(ValueError, match="categorical_features must name columns of X, got 'e'"):
         ours.SMOTENC(["a", "e"]).fit_resample(frame, y)
+    with pytest.raises(ValueError, match=r"categorical_features must name columns in \[0, 4\), got 7"):
+        ours.SMOTENC([0, 7]).fit_resample(frame, y)
     for features, text in (("auto", "only with numerical features"), (list("abcd"), "only with categorical")):
         with pytest.raises(ValueError, match=text):
             ours.SMOTENC(features).fit_resample(frame, y)
