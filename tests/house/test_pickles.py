@@ -38,6 +38,8 @@ OBJECTS = {
     "SmoteSampler": lambda: equipoise.SmoteSampler(X, parent_weights=np.arange(30)),
     "SyntheticRows": lambda: equipoise.SmoteSampler(X).sample(4, return_parents=True),
     "Neighbors": lambda: equipoise.nearest_neighbors(X, 2),
+    "Estimate": lambda: reservoir(equipoise.Reservoir).estimate(),
+    "CandidateRows": lambda: reservoir(equipoise.Reservoir).candidates(),
 }
 
 
