@@ -18,6 +18,9 @@ from __future__ import annotations
 
 import numpy as np
 
+# Numba would import this in the first call of a kernel, where a fork does not wait for the import.
+import numpy.ma
+
 from equipoise._numba._jit import compiling as compiling
 from equipoise._numba._jit import f64, jit, reads, u32, writes
 from equipoise._numba.negatives.exclusions import exclusion_hits, exclusion_sort, exclusion_units
