@@ -20,8 +20,8 @@ def refused(got, wanted=".*"):
 
 
 REFUSED = refused("")
-DTYPE = "convert it to (int64|float32|bool) first$"
-TEXT = refused(".*: (convert the text|map each text to an integer) first")
+DTYPE = "convert it to (int64|float32 or float64|bool) first$"
+TEXT = refused(".*: (convert it to numbers|map each text to an integer) first")
 NULL = (ValueError, r"\[1(, 0)?\] must not be null$")
 ALL_NULL = (ValueError, r"\[0\] must not be null")
 IN_COLUMN = refused(".* in column 'c1'")
