@@ -231,7 +231,7 @@ class Reservoir(Estimating, BaseReservoir):
         weights = self._weights(rows, order)
         if not self._max_points:
             return weights, self._inclusion(rows, order, np.full(order.size, threshold))
-        with np.errstate(over="ignore"):  # NumPy 1.26 warns about subnormal totals
+        with np.errstate(all="ignore"):  # NumPy 1.26 warns about subnormal totals
             return weights, weights / self.total_weight * self._k if order.size else weights
 
     def to_bytes(self) -> bytes:
