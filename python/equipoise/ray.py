@@ -13,6 +13,8 @@ try:
     import pyarrow
     import ray.data
     import ray.exceptions
+
+    from equipoise._arrow import take_rows
 except ImportError:
     _validate.refuse_without("ray", "ray", "equipoise.ray")
 
@@ -112,29 +114,15 @@ def weighted_sample(
         schema = parts.schema()  # None if no block has a row
         batch = schema.base_schema.empty_table() if schema else pyarrow.table({})
     order = np.argsort(sample)
-    got = _rows(batch, sample[order]).append_column(INCLUSION, pyarrow.array(inclusion[order]))
+    got = take_rows(batch, sample[order]).append_column(INCLUSION, pyarrow.array(inclusion[order]))
     return got.to_pandas(integer_object_nulls=True).iloc[np.argsort(order)].reset_index(drop=True)
-
-
-def _rows(table: Any, positions: Any) -> Any:
-    """Return the rows at ascending positions.
-
-    ``Table.take`` would join all chunks of a column, which fails if they are strings of more than 2 GB.
-    """
-    taken, start = [], 0
-    for batch in table.to_batches():
-        begin, end = np.searchsorted(positions, (start, start + batch.num_rows))
-        if begin < end:
-            taken.append(batch.take(pyarrow.array(positions[begin:end] - start)))
-        start += batch.num_rows
-    return pyarrow.Table.from_batches(taken, table.schema)
 
 
 def _prune(table: Any, plan: Plan) -> Any:
     if not table.num_rows:
         return table
     plan.check(table.column_names)
-    return _rows(table, plan.prune(table.column))
+    return take_rows(table, plan.prune(table.column))
 
 
 def _sketch(table: Any, plan: Plan) -> Any:
@@ -142,4 +130,4 @@ def _sketch(table: Any, plan: Plan) -> Any:
 
 
 def _take(table: Any, plan: Plan, limits: Limits) -> Any:
-    return _rows(table, plan.take(table.column, limits)) if table.num_rows else table
+    return take_rows(table, plan.take(table.column, limits)) if table.num_rows else table

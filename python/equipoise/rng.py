@@ -273,7 +273,6 @@ __all__ = [
     "worker_lane",
 ]
 
-VERSION = 2  # of files and states
 TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE = (purpose + (1 << 16) for purpose in range(1, 9))
 
 if TYPE_CHECKING:

@@ -311,6 +311,7 @@ ALLOWED = {
     "_cli/files": {"pyarrow"},
     "_cli/sample": {"pyarrow"},
     "dask.py": {"dask", "pandas"},
+    "_arrow.py": {"pyarrow"},
     "ray.py": {"pandas", "pyarrow", "ray"},
     "_validate/arguments.py": {"tqdm"},
 }

@@ -31,12 +31,13 @@ ROOMS = {
     "class_reservoir": ("reservoirs",),
     "reservoir": ("reservoirs",),
     # Adapters.
+    "_arrow": (),
     "_distributed": ("_validate", "reservoirs", "equipoise"),
     "dask": ("_validate", "_distributed", "equipoise"),
-    "ray": ("_validate", "_distributed", "equipoise"),
+    "ray": ("_validate", "_arrow", "_distributed", "equipoise"),
     "imblearn": (*BELOW, *SUBJECTS, "equipoise"),
     # The command line.
-    "_cli": (*BELOW, "datasets", *SUBJECTS, "equipoise", "_distributed"),
+    "_cli": (*BELOW, "datasets", *SUBJECTS, "equipoise", "_arrow", "_distributed"),
     "__main__": ("_cli",),
 }
 

@@ -11,7 +11,7 @@ __all__ = ["FileStamp"]
 
 
 class FileStamp(NamedTuple):
-    """What tells whether a file was changed or replaced: its size, its time and its inode."""
+    """The size, time and inode of a file, which tell whether it was changed or replaced."""
 
     path: str
     size: int

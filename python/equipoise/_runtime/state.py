@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from equipoise import _validate
 from equipoise._runtime.locks import add_lock
+from equipoise._runtime.versions import STREAM_VERSION
 
 __all__ = ["Sampler"]
-
-_VERSION = 2  # of states and pickles
 
 
 class Sampler(ABC):
@@ -150,7 +149,7 @@ class Sampler(ABC):
                 setattr(self, counter, taken[0])
 
     def _fixed(self) -> dict[str, str | int]:
-        return {"sampler": self._kind, "version": _VERSION, "fingerprint": self._fingerprint()}
+        return {"sampler": self._kind, "version": STREAM_VERSION, "fingerprint": self._fingerprint()}
 
     def _fingerprint(self) -> str:
         if self._digest is None:
@@ -176,10 +175,10 @@ class Sampler(ABC):
     def __getstate__(self) -> dict[str, Any]:
         # Derived attributes are left out, so that equal samplers have equal pickles.
         kept = {name: value for name, value in vars(self).items() if name not in {*self._derived, "_digest"}}
-        return {"version": _VERSION, **kept}
+        return {"version": STREAM_VERSION, **kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        _validate.check_pickled_version(state, self._kind, _VERSION)
+        _validate.check_pickled_version(state, self._kind, STREAM_VERSION)
         for name, value in state.items():
             if name == "version":
                 continue

@@ -1,4 +1,4 @@
-"""The versions and settings that a bug report needs, collected without importing other packages."""
+"""The versions of the package and its stream, and all that a bug report needs, without importing others."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 from equipoise import _validate
 from equipoise._runtime import backend
 
-__all__ = ["__version__", "collect", "render", "show_versions"]
+__all__ = ["STREAM_VERSION", "__version__", "collect", "render", "show_versions"]
 
 __version__ = "0.1.0"
+STREAM_VERSION = 2  # of the stream contract (equipoise.rng), which files, states and pickles name
 
 
 # The packages that equipoise runs on or takes arrays and tables from.

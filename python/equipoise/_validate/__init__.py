@@ -17,7 +17,7 @@ There is one module per subject, and a module imports only those above it::
     arrays  columns                             arrays, shapes, ids, out=; columns and data sets
     csr  labels  weights                        the arrays of CSR matrices; class labels; weights
     negatives  points  reservoirs               one subject each
-    smote
+    smote  imblearn
 """
 
 from equipoise._validate.arguments import (
@@ -59,6 +59,13 @@ from equipoise._validate.files import (
     refuse_changed_file,
     refuse_changed_map,
     refuse_file,
+)
+from equipoise._validate.imblearn import (
+    check_collected,
+    check_column_names,
+    check_column_numbers,
+    check_finite,
+    refuse_missing,
 )
 from equipoise._validate.labels import (
     BOOLEANS,
@@ -121,13 +128,7 @@ from equipoise._validate.smote import (
     as_csr,
     as_gaps,
     as_parent_weights,
-    check_collected,
-    check_column_names,
-    check_column_numbers,
-    check_finite,
     check_span,
-    refuse_missing,
-    refuse_missing_label,
     refuse_no_danger,
     refuse_no_safety,
 )
@@ -250,7 +251,6 @@ __all__ = [
     "refuse_exhausted",
     "refuse_file",
     "refuse_missing",
-    "refuse_missing_label",
     "refuse_no_danger",
     "refuse_no_safety",
     "refuse_null",

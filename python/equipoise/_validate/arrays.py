@@ -108,6 +108,14 @@ def integers(x: Any, name: str, ndim: tuple[int, ...] | None) -> NDArray[Any]:
     return _of_dimensions(a, name, ndim)
 
 
+def booleans(x: Any, name: str) -> NDArray[np.bool_]:
+    """Return `x` as an array of booleans, possibly a view of the caller's memory."""
+    a = as_array(x, name, "a bool array")
+    if a.dtype != np.bool_:
+        refuse_dtype(a, x, name, "a bool array")
+    return a
+
+
 def _of_dimensions(a: NDArray[Any], name: str, ndim: tuple[int, ...] | None) -> NDArray[Any]:
     if ndim is not None and a.ndim not in ndim:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Checks of columns and datasets: names, labels, distributed collections."""
+"""Checks of columns and data sets: names of columns, distributed collections."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise._validate.arguments import as_choice, as_count
-from equipoise._validate.arrays import as_array, as_ids, check_range, integers
+from equipoise._validate.arrays import as_array, as_ids, booleans, check_range, integers
 from equipoise._validate.csr import as_entries, as_indptr
 from equipoise._validate.weights import Weights, as_weights
 from equipoise._validate.wording import Int64s, has, kind_of, place
@@ -87,9 +87,7 @@ def as_masked_ids(
     if mask is None:
         return as_ids(x, name, upper=n, ndim=ndim), None
     ids = np.array(integers(x, name, ndim), order="C")  # check a copy, as in as_ids
-    kept = as_array(mask, "mask")
-    if kept.dtype != np.bool_:
-        raise TypeError(f"mask must be a bool array, got {kind_of(kept)}")
+    kept = booleans(mask, "mask")
     if kept.shape != ids.shape:
         raise ValueError(f"mask must have shape {ids.shape}, that of {name}, got {kept.shape}")
     kept = np.array(kept)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise._validate.arguments import as_count
-from equipoise._validate.arrays import as_array, check_range, integers, is_kind, refuse_dtype
+from equipoise._validate.arrays import as_array, booleans, check_range, integers, is_kind, refuse_dtype
 from equipoise._validate.wording import Int64s
 
 
@@ -136,9 +136,7 @@ def as_values(x: Any, name: str, length: int) -> NDArray[np.float64]:
 
 def as_mask(x: Any, name: str, length: int) -> NDArray[np.bool_]:
     """Return a bool array with one entry for each row of the sample."""
-    a = as_array(x, name, "a bool array")
-    if a.dtype != np.bool_:
-        refuse_dtype(a, x, name, "a bool array")
+    a = booleans(x, name)
     if a.shape != (length,):
         raise ValueError(f"{name} must have shape ({length},), one for each row of the sample, got {a.shape}")
     return a

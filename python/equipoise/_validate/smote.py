@@ -11,7 +11,7 @@ from equipoise._validate.arrays import as_array, as_ids, integers, is_kind, refu
 from equipoise._validate.csr import as_entries, as_indptr
 from equipoise._validate.labels import read_labels
 from equipoise._validate.weights import Weights, as_weights
-from equipoise._validate.wording import Int64s, first_bad, kind_of
+from equipoise._validate.wording import Int64s, kind_of
 
 
 def check_span(rows: NDArray[Any], name: str = "X") -> None:
@@ -89,52 +89,6 @@ def as_csr(data: Any, indices: Any, indptr: Any) -> tuple[NDArray[Any], Int64s, 
             f"got {ids[at]}: call .sum_duplicates() first"
         )
     return values, ids, ptr
-
-
-def check_finite(rows: Any, columns: Any = None, name: str = "X") -> None:
-    """Check that an array or sparse matrix is finite. `columns` are the columns' numbers, if not 0, 1, ..."""
-    values = rows.data if hasattr(rows, "tocoo") else rows
-    if values.dtype.kind != "f" or np.isfinite(values).all():
-        return
-    if hasattr(rows, "tocoo"):
-        entries = rows.tocoo()
-        at = int(np.isfinite(entries.data).argmin())
-        row, column, value = entries.row[at], entries.col[at], entries.data[at]
-    else:
-        row, column = first_bad(~np.isfinite(values))
-        value = values[row, column]
-    column = column if columns is None else columns[column]
-    raise ValueError(f"{name}[{row}, {column}] must be finite, got {value}")
-
-
-def check_collected(x: Any, name: str) -> None:
-    """Refuse a query of polars that has not been run."""
-    if type(x).__name__ == "LazyFrame" and type(x).__module__.startswith("polars"):
-        raise TypeError(f"{name} must be a frame or an array, got a LazyFrame: call .collect() first")
-
-
-def check_column_names(columns: Any, names: list[str]) -> None:
-    """Check that those columns that are given by name are columns of the frame."""
-    for column in columns:
-        if isinstance(column, str) and column not in names:
-            raise ValueError(f"categorical_features must name columns of X, got {column!r}")
-
-
-def check_column_numbers(columns: Any, d: int) -> None:
-    """Check that those columns that are given by number are columns of the frame."""
-    for column in columns:
-        if not isinstance(column, bool | np.bool_) and not -d <= column < d:
-            raise ValueError(f"categorical_features must name columns in [0, {d}), got {column}")
-
-
-def refuse_missing(row: int, column: Any, failure: Exception) -> NoReturn:
-    """Refuse a missing value in a data frame, before the reason that another library gives."""
-    raise ValueError(f"X has a missing value in row {row} of column {column!r}. {failure}") from None
-
-
-def refuse_missing_label(row: int) -> NoReturn:
-    """Refuse a label that is missing."""
-    raise ValueError(f"y[{row}] must be a label, got a missing value")
 
 
 def as_class_rows(y: Any, cls: Any, n: int) -> NDArray[np.bool_]:

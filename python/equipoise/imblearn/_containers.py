@@ -176,7 +176,7 @@ def _labels(y: Any) -> Any:
         return y
     missing = _missing(y)
     if missing is not None:
-        _validate.refuse_missing_label(missing[0])
+        _validate.refuse_null("y", missing[0])
     if library == "polars":
         return y.to_numpy()
     return y if y.ndim == 1 or y.shape[1] == 1 else plain(y).to_numpy()

@@ -260,8 +260,7 @@ class ClassReservoir(Estimating, BaseReservoir):
             self._numbers.learn(their_codes)
             numbers = self._numbers.of(their_codes)
         if kind == _validate.STRINGS:
-            for text in list(other._codes):
-                self._codes[text]
+            self._codes.add(list(other._codes))
         self._absorb(other, numbers, _counts=self._counts.plus(theirs, numbers), _kind=kind)
 
     def sample(self, *, total: int | None = None, policy: str = "equal") -> ReservoirSample:
@@ -399,8 +398,7 @@ class ClassReservoir(Estimating, BaseReservoir):
         )
         if reservoir._numbers is not None:
             reservoir._numbers = ClassNumbers(labels)
-        for text in texts or ():
-            reservoir._codes[text]
+        reservoir._codes.add(texts or ())
         reservoir._kind, reservoir._counts = kind, ClassCounts(counts)
         reservoir._sketch = reservoir._wide_sketch()
         reservoir._restore(header, columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,11 @@ class LabelCodes(dict[str, int]):
             _validate.refuse_same_code(known, text)
         self[text] = code
         return code
+
+    def add(self, texts: Iterable[str]) -> None:
+        """Find the codes of strings, so that ``texts`` has them."""
+        for text in texts:
+            self[text]
 
     def of(self, labels: _validate.Labels) -> Int64s:
         """Return one code for each row. Integers are their own codes, and False and True are 0 and 1."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,9 +61,10 @@ class Estimating:
 
     _max_points: int
 
-    def sample(self) -> ReservoirSample:
-        """Return the sample. Reservoirs override this method."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def sample(self) -> ReservoirSample:
+            """Return the sample."""
 
     def estimate(self, values: Any = None, where: Any = None) -> Estimate:
         """Estimate a sum over all rows seen, without bias (Horvitz and Thompson).
@@ -190,8 +191,8 @@ class Estimating:
         the rate of a rare event, such as one row in 20, less often if the weights vary much: in 88 to 95 % of
         the samples. The interval of a share over about 10 rows is too wide (98 % or more), and that of a mean
         is too narrow with weights near 0 (77 to 95 % with NumPy's ``Generator.pareto(1.5)``). If all values
-        are equal, the interval allows for missed rows that differ from them by as
-        much as they differ from 0, or by 1.
+        are equal, the interval allows for missed rows that differ from them by as much as they differ from 0,
+        or by 1.
 
         References
         ----------

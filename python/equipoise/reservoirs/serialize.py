@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from equipoise import _validate
 from equipoise._runtime.locks import load
-from equipoise.rng import VERSION
+from equipoise._runtime.versions import STREAM_VERSION
 
 __all__ = ["read", "write"]
 
@@ -33,7 +33,7 @@ def write(what: str, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -
     """Return a header and columns as bytes. `what` names the kind of object."""
     described = {name: [f"{c.dtype.kind}{c.dtype.itemsize}", c.size] for name, c in columns.items()}
     text = load("json").dumps({"what": what, **header, "columns": described}, separators=(",", ":")).encode()
-    parts = [_START.pack(_MAGIC, VERSION, len(text)), text]
+    parts = [_START.pack(_MAGIC, STREAM_VERSION, len(text)), text]
     parts += [c.astype(c.dtype.newbyteorder("<"), copy=False).tobytes() for c in columns.values()]
     data = b"".join(parts)
     return data + _checksum(data)
@@ -48,8 +48,8 @@ def read(data: Any, what: str, build: Callable[[Any, dict[str, NDArray[Any]]], _
     if len(data) < _START.size + _CHECKSUM or data[:16] != _MAGIC:
         _validate.refuse_bytes(f"the output of {what}.to_bytes", f"{len(data)} other bytes")
     _, version, length = _START.unpack_from(data)
-    if version != VERSION:
-        _validate.refuse_bytes(f"of version {VERSION} of the stream", f"version {version}")
+    if version != STREAM_VERSION:
+        _validate.refuse_bytes(f"of version {STREAM_VERSION} of the stream", f"version {version}")
     body = data[:-_CHECKSUM]
     if _checksum(body) != data[-_CHECKSUM:]:
         _validate.refuse_bytes(f"the complete output of {what}.to_bytes", "bytes with a wrong checksum")

@@ -56,6 +56,9 @@ def remap(file: MappedFile) -> NDArray[Any]:
 
 def stamp_of(file: MappedFile | None) -> FileStamp | None:
     """Return the stamp of a file, or None if there is none, or none any more."""
-    if file is None or not os.path.exists(file.path):
+    if file is None:
         return None
-    return FileStamp.of(file.path, os.stat(file.path))
+    try:
+        return FileStamp.of(file.path, os.stat(file.path))
+    except FileNotFoundError:
+        return None

@@ -9,13 +9,12 @@ import numpy as np
 
 from equipoise import _validate
 from equipoise._runtime.backend import kernels
+from equipoise._runtime.versions import STREAM_VERSION
 from equipoise.tables import file
 from equipoise.tables.base import Table
 from equipoise.tables.units import Units, fingerprint_of, powered, whole_units
 
 __all__ = ["AliasTable"]
-
-_VERSION = 2  # of pickles
 
 
 class AliasTable(Table):
@@ -179,11 +178,11 @@ class AliasTable(Table):
     def __getstate__(self) -> dict[str, Any]:
         # The file holds a mapped table. Any other table can be rebuilt from its units.
         if self._stamp is not None:
-            return {"version": _VERSION, "path": self._stamp.path, "fingerprint": self.fingerprint()}
-        return {"version": _VERSION, "units": self._units}
+            return {"version": STREAM_VERSION, "path": self._stamp.path, "fingerprint": self.fingerprint()}
+        return {"version": STREAM_VERSION, "units": self._units}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        _validate.check_pickled_version(state, "AliasTable", _VERSION)
+        _validate.check_pickled_version(state, "AliasTable", STREAM_VERSION)
         if "units" in state:
             _validate.check_pickled_units(self._set(_validate.as_pickled_units(state["units"])))
             return

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from equipoise import _validate
 from equipoise._runtime.mapped import FileStamp
+from equipoise._runtime.versions import STREAM_VERSION
 
 __all__ = ["ALIAS", "UNIFORM", "Stored", "read", "write"]
 
@@ -23,7 +24,7 @@ __all__ = ["ALIAS", "UNIFORM", "Stored", "read", "write"]
 ALIAS, UNIFORM = 0, 1
 _KINDS = {ALIAS: "AliasTable", UNIFORM: "UniformTable"}
 _WORDS = {ALIAS: 2, UNIFORM: 0}  # 64-bit words per item
-_MAGIC, _VERSION = b"equipoise alias\n", 2
+_MAGIC = b"equipoise alias\n"
 _HEADER = struct.Struct("<16sIIQ32sQ")  # magic, version, kind, n, fingerprint, digest; zeros fill the page
 _PAGE = 4096
 
@@ -45,7 +46,7 @@ def write(
 
     An existing file stays unchanged until then.
     """
-    header = _HEADER.pack(_MAGIC, _VERSION, kind, n, fingerprint, digest).ljust(_PAGE, b"\0")
+    header = _HEADER.pack(_MAGIC, STREAM_VERSION, kind, n, fingerprint, digest).ljust(_PAGE, b"\0")
     temporary = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
     try:
         with open(temporary, "xb") as file:  # a file from tempfile could be read only by its owner
@@ -67,8 +68,8 @@ def read(path: str, kind: int, mmap: bool) -> Stored:
         if len(header) < _PAGE or header[:16] != _MAGIC:
             _validate.refuse_file(path, f"a file that {_KINDS[kind]}.save wrote", "other content")
         _, version, found, n, fingerprint, digest = _HEADER.unpack(header[: _HEADER.size])
-        if version != _VERSION:
-            _validate.refuse_file(path, f"a table of version {_VERSION}", f"version {version}")
+        if version != STREAM_VERSION:
+            _validate.refuse_file(path, f"a table of version {STREAM_VERSION}", f"version {version}")
         if found != kind:
             _validate.refuse_file(
                 path, f"the file of a table of kind {kind} ({_KINDS[kind]})", f"kind {found}"

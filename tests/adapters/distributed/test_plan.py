@@ -165,6 +165,7 @@ def test_ray_takes_rows_of_columns_of_more_than_2_gb():
     pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra 'arrow')")
     pytest.importorskip("ray", reason="ray is not installed (extra 'ray')")
     from equipoise import ray as adapter
+    from equipoise._arrow import take_rows
 
     cell, n = pa.array(["x" * 10_000_000]), 230
     texts = [pa.chunked_array([cell] * n), pa.chunked_array([cell.cast(pa.binary())] * n)]
@@ -182,7 +183,7 @@ def test_ray_takes_rows_of_columns_of_more_than_2_gb():
     assert kept.schema == table.schema
     assert adapter._take(table, plan, {0: -1.0}).schema == table.schema
     some = np.array([0, 7, 8, 229])
-    assert adapter._rows(table, some)["id"].to_pylist() == some.tolist()
+    assert take_rows(table, some)["id"].to_pylist() == some.tolist()
 
 
 @pytest.mark.parametrize("weight", [5e-324, 1.0, 1e300])

@@ -195,11 +195,11 @@ def test_missing_labels_are_refused_with_their_place():
         (numbers, ("Int64", "float64", "category")),
     ):
         for dtype in dtypes:
-            with pytest.raises(ValueError, match=r"y\[1\] must be a label, got a missing value"):
+            with pytest.raises(ValueError, match=r"y\[1\] must not be null"):
                 ours.SMOTE().fit_resample(X[:150], pandas.Series(labels, dtype=dtype))
     polars = pytest.importorskip("polars", reason="polars is not installed")
     for labels in (texts, numbers):
-        with pytest.raises(ValueError, match=r"y\[1\] must be a label, got a missing value"):
+        with pytest.raises(ValueError, match=r"y\[1\] must not be null"):
             ours.RandomUnderSampler().fit_resample(X[:150], polars.Series("y", labels))
 
 

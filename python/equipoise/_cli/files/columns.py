@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from equipoise import _validate
 from equipoise._cli.errors import BadInput
 from equipoise._cli.files.formats import format_of, row_name
-from equipoise._cli.files.headers import check_delimiter
+from equipoise._cli.files.headers import END, check_delimiter
 
 __all__ = ["Columns", "Where", "read_columns", "short"]
 
 
 Columns = list[NDArray[Any]]
 Where = Callable[[SupportsIndex], str]  # returns how a message refers to a row
-_END = "\x1fend"  # a cell of the row that is added to a CSV file
 _NAMES_SHOWN = 20  # the most column names in a message
 _repr = reprlib.Repr()
 _repr.maxstring = 60
@@ -104,7 +103,7 @@ def _read_csv(path: Path, names: Sequence[str], delimiter: str | None) -> tuple[
     with path.open(encoding="utf-8-sig", newline="") as file:
         separator = delimiter or ","
         # The added line is a row of two cells only if every quoted cell before it was closed.
-        lines = csv.reader(itertools.chain(file, [_END + separator + _END]), delimiter=separator)
+        lines = csv.reader(itertools.chain(file, [END + separator + END]), delimiter=separator)
         try:
             rows = _rows(path, lines)
             header, _ = next(rows, ([], 0))
@@ -128,12 +127,12 @@ def _read_csv(path: Path, names: Sequence[str], delimiter: str | None) -> tuple[
 
 
 def _rows(path: Path, lines: Any) -> Iterator[tuple[list[str], int]]:
-    """Yield the rows that are not empty, each with its last line, up to a row of _END."""
+    """Yield the rows that are not empty, each with its last line, up to a row of END."""
     before = 0
     for row in lines:
-        if row == [_END, _END]:
+        if row == [END, END]:
             return
-        if row and row[-1].endswith(_END):
+        if row and row[-1].endswith(END):
             raise BadInput(f"{path} must be a CSV file: the quoted cell in line {before + 1} is not closed")
         before = lines.line_num
         if row:
@@ -161,7 +160,8 @@ def from_arrow(column: Any, name: str) -> NDArray[Any]:
     """Return an Arrow column of numbers, strings or times as a NumPy array, or refuse it."""
     from pyarrow import types
 
-    from equipoise._cli.files.arrow import is_text, value_type
+    from equipoise._cli.files.arrow import value_type
+    from equipoise._validate.containers.arrow import is_text
 
     kind = value_type(column.type)
     if types.is_dictionary(column.type):

@@ -1,4 +1,4 @@
-"""The first row of a CSV file, and the delimiter."""
+"""The first row of a CSV file, the row that is added behind the last one, and the delimiter."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import csv
 
 from equipoise._cli.errors import BadInput
 
-__all__ = ["DELIMITERS", "check_delimiter", "read_header"]
+__all__ = ["DELIMITERS", "END", "check_delimiter", "read_header"]
 
 
+END = "\x1fend"  # each cell of the row that is added
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
 

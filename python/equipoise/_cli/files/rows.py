@@ -17,12 +17,14 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from equipoise._arrow import column_of
 from equipoise._cli.errors import BadInput
-from equipoise._cli.files.arrow import column_of, failures_of, first_refused, is_text
+from equipoise._cli.files.arrow import failures_of, first_refused
 from equipoise._cli.files.followed import Followed
 from equipoise._cli.files.formats import check_file, required_format, row_name
-from equipoise._cli.files.headers import check_delimiter, read_header
+from equipoise._cli.files.headers import END, check_delimiter, read_header
 from equipoise._cli.files.prefetch import prefetch_each
+from equipoise._validate.containers.arrow import is_text
 
 __all__ = ["CsvRows", "ParquetRows", "Rows", "open_rows"]
 
@@ -31,7 +33,6 @@ _BATCH_ROWS, _BATCH_BYTES = 1 << 17, 1 << 24  # the approximate limits of a batc
 _READ_BYTES = 1 << 18  # read at a time from a column chunk of any size
 _CSV_BLOCK = 1 << 22  # bytes parsed at a time
 _WORKERS = min(4, os.cpu_count() or 1)
-_END = "\x1fend"  # a cell of the row that is added to a CSV file
 Int64s = NDArray[np.int64]
 
 
@@ -190,12 +191,12 @@ class CsvRows(Rows):
     def _parsed(
         self, names: Sequence[str], refused: list[Any] | None = None
     ) -> Generator[pa.RecordBatch, None, None]:
-        """Yield some columns as bytes, with a last row added whose cells are _END.
+        """Yield some columns as bytes, with a last row added whose cells are END.
 
         To ``refused`` is added each row that has another number of cells than the header. One thread then
         parses the file, since several do not know the number of that row.
         """
-        end = self.delimiter.join([_END] * len(self.schema))
+        end = self.delimiter.join([END] * len(self.schema))
         file = Followed(self.path, f"\n{end}\n".encode())
         reader = None
         try:
@@ -230,7 +231,7 @@ class CsvRows(Rows):
             # The last row has the added cells only if every quoted cell before it was closed.
             for batch, is_last in _with_last(self._parsed(names)):
                 rows = batch.num_rows - is_last
-                if is_last and any(column[rows].as_py() != _END.encode() for column in batch):
+                if is_last and any(column[rows].as_py() != END.encode() for column in batch):
                     raise BadInput(f"{self.path}: {row_name(start + rows)}: a quoted cell is not closed")
                 yield self._as_text(batch.slice(0, rows), start)
                 start += rows
@@ -258,7 +259,7 @@ class CsvRows(Rows):
         if refused and refused[0].number is not None:
             row = refused[0]
             where, text = row_name(row.number - 2), f"got {row.actual_columns}"  # the header is row 1
-            if _END in row.text:
+            if END in row.text:
                 return BadInput(f"{self.path}: {where}: a quoted cell is not closed")
             return BadInput(f"{self.path}: {where}: must have {row.expected_columns} cells, {text}")
         return BadInput(

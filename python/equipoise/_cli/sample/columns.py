@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from equipoise._cli.errors import BadInput
-from equipoise._cli.files.arrow import is_text, value_type
+from equipoise._cli.files.arrow import value_type
 from equipoise._cli.files.formats import format_of, row_name
 from equipoise._cli.sample.cells import TextCells
 from equipoise._cli.sample.request import Request
+from equipoise._validate.containers.arrow import is_text
 
 __all__ = ["Columns"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from equipoise._cli.files.arrow import column_of, take_rows
+from equipoise._arrow import column_of, take_rows
 
 __all__ = ["HeldRows"]
 

@@ -15,9 +15,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from equipoise._cli.errors import BadInput
-from equipoise._cli.files.arrow import failures_of, is_text
+from equipoise._cli.files.arrow import failures_of
 from equipoise._cli.files.formats import required_format
 from equipoise._cli.files.texts import write_texts
+from equipoise._validate.containers.arrow import is_text
 
 __all__ = ["Output"]
 

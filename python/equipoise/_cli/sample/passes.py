@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from equipoise._arrow import column_of
 from equipoise._cli.errors import BadInput
-from equipoise._cli.files.arrow import column_of
 from equipoise._cli.files.formats import required_format
 from equipoise._cli.files.prefetch import prefetch
 from equipoise._cli.files.rows import CsvRows, Rows, open_rows

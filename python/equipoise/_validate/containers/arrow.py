@@ -43,13 +43,20 @@ def read_arrow(x: Any, floats: bool = False) -> NDArray[Any] | Unread:
     if isinstance(x, pa.Table | pa.RecordBatch):
         named = zip(x.schema.names, map(_read_column, x.columns), strict=True)
         return stack(named, x.num_rows, floats)
-    column = x
-    if not isinstance(x, pa.Array | pa.ChunkedArray):  # pa.array would import pandas for these
-        column = pa.chunked_array(x) if hasattr(x, "__arrow_c_stream__") else pa.array(x)
-        if pa.types.is_struct(column.type) and not column.null_count:
-            names = [field.name for field in column.type]
-            return stack(zip(names, map(_read_column, column.flatten()), strict=True), len(column), floats)
+    column = as_column(x)
+    if column is not x and pa.types.is_struct(column.type) and not column.null_count:  # a foreign table
+        names = [field.name for field in column.type]
+        return stack(zip(names, map(_read_column, column.flatten()), strict=True), len(column), floats)
     return _read_column(column)
+
+
+def as_column(x: Any) -> Any:
+    """Return an array of pyarrow. Those of other libraries come through Arrow's C interface."""
+    import pyarrow as pa
+
+    if isinstance(x, pa.Array | pa.ChunkedArray):  # pa.array would import pandas for these
+        return x
+    return pa.chunked_array(x) if hasattr(x, "__arrow_c_stream__") else pa.array(x)
 
 
 def _read_column(column: Any) -> NDArray[Any] | Unread:

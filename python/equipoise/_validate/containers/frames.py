@@ -65,9 +65,14 @@ def _read_categories(x: Any) -> NDArray[Any] | Unread:
     values = _read_series(categories)
     if isinstance(values, Unread) or values.dtype.kind not in "iufbM":
         return Unread(f"pandas category of {categories.dtype}", text=True)
-    codes = np.asarray(x.cat.codes if hasattr(x, "cat") else x.codes)
+    codes = codes_of(x)
     missing = codes < 0
     return Unread.null_at(int(missing.argmax())) if missing.any() else values[codes]
+
+
+def codes_of(x: Any) -> NDArray[Any]:
+    """Return the number of each row's category in a categorical column of pandas, -1 where it is missing."""
+    return np.asarray(x.cat.codes if hasattr(x, "cat") else x.codes)
 
 
 def is_polars(x: Any) -> bool:
@@ -75,10 +80,15 @@ def is_polars(x: Any) -> bool:
     return _is_any(x, sys.modules.get("polars"), ("Series", "DataFrame", "LazyFrame"))
 
 
+def is_lazy(x: Any) -> bool:
+    """Return whether `x` is a query of polars that has not been run."""
+    return _is_any(x, sys.modules.get("polars"), ("LazyFrame",))
+
+
 def read_polars(x: Any, floats: bool) -> NDArray[Any] | Unread:
     """Return the values of a frame or a column of polars."""
     polars = sys.modules["polars"]
-    if _is_any(x, polars, ("LazyFrame",)):
+    if is_lazy(x):
         return Unread("a LazyFrame", "call .collect() first")
     if not _is_any(x, polars, ("DataFrame",)):
         return _read_polars_series(x)

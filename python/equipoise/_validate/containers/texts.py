@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise._validate.containers.arrow import is_arrow, is_text
-from equipoise._validate.containers.frames import is_pandas, is_polars
+from equipoise._validate.containers.arrow import as_column, is_arrow, is_text
+from equipoise._validate.containers.frames import codes_of, is_pandas, is_polars
 from equipoise._validate.containers.unread import Unread
 
 
@@ -39,7 +39,7 @@ def _read_pandas(x: Any) -> Texts | Unread | None:
         return Unread.null_at(int(missing.argmax()))
     if kind == "StringDtype":
         return Texts(np.asarray(x, object).tolist())
-    categories, codes = x.dtype.categories, np.asarray(x.cat.codes if hasattr(x, "cat") else x.codes)
+    categories, codes = x.dtype.categories, codes_of(x)
     if len(categories) > codes.size:
         used, codes = np.unique(codes, return_inverse=True)
         categories = categories[used]
@@ -59,11 +59,9 @@ def _read_arrow(x: Any) -> Texts | Unread | None:
         import pyarrow as pa
     except ImportError:
         return Unread("Arrow", missing="pyarrow")
-    column = x
     if isinstance(x, pa.Table | pa.RecordBatch):
         return None
-    if not isinstance(x, pa.Array | pa.ChunkedArray):  # pa.array would import pandas for these
-        column = pa.chunked_array(x) if hasattr(x, "__arrow_c_stream__") else pa.array(x)
+    column = as_column(x)
     if isinstance(column.type, pa.BaseExtensionType):
         column = column.cast(column.type.storage_type)
     kind = column.type
