@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import itertools
 import os
 import pickle
@@ -11,15 +10,14 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import equipoise
 from equipoise import ClassReservoir, Reservoir
 from equipoise._runtime.backend import kernels as compiled
 from equipoise.reservoirs import bottom_k, labels, reading, scan
+from support.injected import inject
 from support.reservoirs import COLUMNS, KINDS, answers, kinds, read, same
 
 # ---- restarts and copies ----------------------------------------------------------------------------------
@@ -306,40 +304,6 @@ def test_a_signal_during_an_update(monkeypatch):
     assert reservoir.counts == {"a": 1, "b": 1, "c": 1, "d": 1}
 
 
-def interrupted_at(line, call):
-    """Call, and interrupt before the given line of the package that runs. Return whether the call ended.
-
-    No real interrupt comes between the last line under a lock and its release, so these lines do not count.
-    """
-    package, seen = str(Path(equipoise.__file__).parent), 0
-
-    def trace(frame, event, _):
-        nonlocal seen
-        if not frame.f_code.co_filename.startswith(package):
-            return None
-        if event == "line" and frame.f_lineno not in locking_lines(frame.f_code.co_filename):
-            seen += 1
-            if seen == line:
-                raise KeyboardInterrupt
-        return trace
-
-    previous = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        call()
-        return True
-    except KeyboardInterrupt:
-        return False
-    finally:
-        sys.settrace(previous)
-
-
-@functools.cache
-def locking_lines(path):
-    lines = Path(path).read_text().splitlines()
-    return {number for number, text in enumerate(lines, 1) if text.lstrip().startswith("with ")}
-
-
 @pytest.mark.parametrize("method", ["update", "merge", "sample"])
 @pytest.mark.parametrize("rows", [[*"abxyxa"], [7, 8, 9, 1, 1, 2], [True, False] * 3])
 def test_a_call_that_is_interrupted_at_any_line_has_or_has_not_happened(method, rows):
@@ -364,7 +328,7 @@ def test_a_call_that_is_interrupted_at_any_line_has_or_has_not_happened(method, 
     while not done:
         line += 1
         reservoir = made()
-        done = interrupted_at(line, lambda r=reservoir: call(r))
+        done = inject(line, lambda r=reservoir: call(r), KeyboardInterrupt()) == "ended"
         assert reservoir.to_bytes() in states, line
         if reservoir.to_bytes() != after.to_bytes():
             call(reservoir)

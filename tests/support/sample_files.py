@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from itertools import pairwise
 
 import numpy as np
@@ -125,3 +128,19 @@ def write(folder, parts, name="part", **more):
 def run_python(code, **more):
     """Run a program in its own process and return what it printed."""
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, **more)
+
+
+def invoke(*argv):
+    """Run ``equipoise sample``. Return its status and what it printed to standard error."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = main(["sample", *map(str, argv)])
+    assert (status == 0) == (err.getvalue() == "")
+    assert status == 0 or out.getvalue() == ""
+    return status, err.getvalue()
+
+
+def cells_of(path, delimiter=","):
+    """Return the cells of a CSV file without those of the added column."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [line[:-1] for line in csv.reader(file, delimiter=delimiter)]
