@@ -418,7 +418,8 @@ def importable(path):
         return None
     if parts[0] == "_numba" and importlib.util.find_spec("numba") is None:
         return None
-    if parts[:2] in {("_cli", "files"), ("_cli", "sample")} and importlib.util.find_spec("pyarrow") is None:
+    needs_pyarrow = parts[:2] in {("_arrow",), ("_cli", "files"), ("_cli", "sample")}
+    if needs_pyarrow and importlib.util.find_spec("pyarrow") is None:
         return None
     return ".".join(("equipoise", *(part for part in parts if part != "__init__")))
 

@@ -16,7 +16,7 @@ import equipoise
 NOT_IMPORTED = {"_core", "dask", "imblearn", "ray"}
 if importlib.util.find_spec("numba") is None:  # a compiled wheel is also tested where Numba is not installed
     NOT_IMPORTED.add("_numba")
-NEED_PYARROW = ("equipoise._cli.files.", "equipoise._cli.sample.")
+NEED_PYARROW = ("equipoise._arrow", "equipoise._cli.files.", "equipoise._cli.sample.")
 HAS_PYARROW = importlib.util.find_spec("pyarrow") is not None
 
 
