@@ -17,7 +17,7 @@ There is one module per subject, and a module imports only those above it::
     arrays  columns                             arrays, shapes, ids, out=; columns and data sets
     csr  labels  weights                        the arrays of CSR matrices; class labels; weights
     negatives  points  reservoirs               one subject each
-    smote  imblearn
+    smote  imblearn  orders
 """
 
 from equipoise._validate.arguments import (
@@ -87,6 +87,7 @@ from equipoise._validate.negatives import (
     check_enough,
     refuse_exhausted,
 )
+from equipoise._validate.orders import check_num_samples, refuse_no_group
 from equipoise._validate.points import (
     Matrix,
     as_codes,
@@ -220,6 +221,7 @@ __all__ = [
     "check_keying",
     "check_kind",
     "check_no_column",
+    "check_num_samples",
     "check_out",
     "check_own_stream",
     "check_parts",
@@ -252,6 +254,7 @@ __all__ = [
     "refuse_file",
     "refuse_missing",
     "refuse_no_danger",
+    "refuse_no_group",
     "refuse_no_safety",
     "refuse_null",
     "refuse_reentry",
