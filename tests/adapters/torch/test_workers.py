@@ -130,7 +130,7 @@ def test_a_pass_that_was_left_is_over(make, workers, persistent, method):
 
 
 @pytest.mark.parametrize("told", [False, True])
-@workers_and([(0, False, None), (2, False, "fork")], [(8, True, "fork"), (2, True, "spawn")])
+@workers_and([(0, False, None), (2, False, "fork")], [(8, True, "fork")])
 @samplers
 def test_resuming_with_the_position_that_was_trained_on(make, workers, persistent, method, told):
     sampler, settings = make(), settings_of(workers, persistent, method)

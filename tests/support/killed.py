@@ -1,0 +1,125 @@
+"""The program of tests/adapters/torch/test_resume.py: training loops that are killed, and resumed by others.
+
+    python -m support.killed CASES
+
+CASES is a JSON list of dicts, each with these keys:
+
+    kind        a name in KINDS: what decides the batches
+    loader      "stateful": StatefulDataLoader; "plain": DataLoader and `position`; "nodes": torchdata.nodes
+    workers     their number
+    persistent  whether they outlive a pass
+    told        whether the loop calls set_epoch
+    kills       when the loop saves its state and is killed: a number of batches, and a moment in MOMENTS
+
+Each loop is a process of its own, which SIGKILL ends. The last one ends by itself after EPOCHS epochs. The
+program prints, for each case, the batches that all of its loops together have trained on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from equipoise.torch import DistributedWeightedSampler, WeightedSampler
+
+ROWS, BATCH, EPOCHS = 50, 8, 3
+WEIGHTS = np.arange(ROWS) % 7 + 1
+MOMENTS = ("before iter", "after iter", "after batch", "after loop")
+KINDS = {
+    "with replacement": lambda: WeightedSampler(WEIGHTS, seed=3),
+    "without replacement": lambda: WeightedSampler(WEIGHTS, replacement=False, seed=3),
+    "rank": lambda: DistributedWeightedSampler(WEIGHTS, 2 * ROWS - 1, num_replicas=2, rank=1, seed=3),
+}
+
+
+class Loop:
+    """A training loop, which goes on from the state that another has left in a folder."""
+
+    def __init__(self, case: dict[str, Any], folder: Path) -> None:
+        self.case, self.log, self.file = case, folder / "log", folder / "state"
+        self.sampler = KINDS[case["kind"]]()
+        self.ranks = getattr(self.sampler, "num_replicas", 1)
+        self.epoch, self.trained = 0, 0
+        self.loader = self.make_loader()
+        if self.file.exists():
+            self.epoch, state = pickle.loads(self.file.read_bytes())
+            (self.sampler if case["loader"] == "plain" else self.loader).load_state_dict(state)
+            if case["loader"] == "plain":
+                self.trained = state["position"] % (ROWS * self.ranks - self.ranks + 1)
+
+    def make_loader(self) -> Any:
+        workers = {"num_workers": self.case["workers"], "timeout": 60 if self.case["workers"] else 0}
+        workers["persistent_workers"] = self.case["persistent"]
+        if self.case["loader"] == "plain":
+            return DataLoader(range(ROWS), BATCH, sampler=self.sampler, **workers)
+        if self.case["loader"] == "stateful":
+            from torchdata.stateful_dataloader import StatefulDataLoader
+
+            return StatefulDataLoader(range(ROWS), BATCH, sampler=self.sampler, **workers)
+        from torchdata import nodes
+
+        node = nodes.Batcher(nodes.SamplerWrapper(self.sampler), BATCH, drop_last=False)
+        # With the default, state_dict() is out of date for ever after a resume at an epoch's end.
+        return nodes.Loader(node, restart_on_stop_iteration=False)
+
+    def batches(self) -> list[list[int]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+    def reach(self, moment: str, kill: tuple[int, str] | None) -> None:
+        """Save the state and die, if this is the moment."""
+        if kill is None or kill != (len(self.batches()), moment):
+            return
+        state = (self.sampler if self.case["loader"] == "plain" else self.loader).state_dict()
+        self.file.write_bytes(pickle.dumps((self.epoch, state)))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def run(self, kill: tuple[int, str] | None) -> None:
+        total = EPOCHS * -(-ROWS // BATCH)
+        for _ in range(2 * EPOCHS):
+            if self.case["told"]:
+                self.sampler.set_epoch(self.epoch)
+            self.reach("before iter", kill)
+            loaded = iter(self.loader)
+            self.reach("after iter", kill)
+            for batch in loaded:
+                if self.case["loader"] == "plain":
+                    self.trained += len(batch) * self.ranks
+                    self.sampler.position = self.trained
+                with self.log.open("a") as log:
+                    print(json.dumps(torch.as_tensor(batch).tolist()), file=log)
+                self.reach("after batch", kill)
+                if len(self.batches()) == total:
+                    return
+            self.epoch, self.trained = self.epoch + 1, 0
+            self.reach("after loop", kill)
+
+
+def run_and_kill(case: dict[str, Any]) -> list[list[int]]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for kill in [*map(tuple, case["kills"]), None]:
+            child = os.fork()
+            if child == 0:
+                signal.alarm(100)
+                try:
+                    Loop(case, folder).run(kill)
+                    os._exit(0)
+                finally:
+                    os._exit(1)
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            assert status == (0 if kill is None else -signal.SIGKILL), (case, kill, status)
+        return Loop(case, folder).batches()
+
+
+if __name__ == "__main__":
+    print(json.dumps([run_and_kill(case) for case in json.loads(sys.argv[1])]))
