@@ -122,4 +122,8 @@ def run_and_kill(case: dict[str, Any]) -> list[list[int]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps([run_and_kill(case) for case in json.loads(sys.argv[1])]))
+    cases = json.loads(sys.argv[1])
+    if any(case["loader"] != "plain" for case in cases):  # once, rather than in each child
+        import torchdata.nodes
+        import torchdata.stateful_dataloader  # noqa: F401
+    print(json.dumps([run_and_kill(case) for case in cases]))

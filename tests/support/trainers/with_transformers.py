@@ -1,0 +1,97 @@
+"""Jobs with transformers' Trainer."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from equipoise.torch import WeightedSampler
+from support.trainers.ranks import report
+
+ROWS, BATCH, EPOCHS = 48, 4, 3
+WEIGHTS = np.arange(ROWS) % 5 + 1
+
+
+class Rows(torch.utils.data.Dataset):
+    def __len__(self) -> int:
+        return ROWS
+
+    def __getitem__(self, index: int) -> dict[str, int]:
+        return {"rows": index}
+
+
+class Model(torch.nn.Module):
+    """A model that keeps the batches that it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1)
+        self.batches: list[list[int]] = []
+
+    def forward(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        self.batches.append(rows.tolist())
+        return {"loss": self.layer(rows[:, None].float()).sum()}
+
+
+class Weighted(Trainer):
+    def __init__(self, *args: Any, sampler: WeightedSampler, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.sampler = sampler
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> WeightedSampler:
+        return self.sampler
+
+
+class Epochs(TrainerCallback):
+    def __init__(self, sampler: WeightedSampler) -> None:
+        self.sampler = sampler
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.sampler.set_epoch(int(state.epoch))
+
+
+class Killed(TrainerCallback):
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        torch.distributed.barrier()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train(folder: Path, *, killed: bool = False, resume: bool = False) -> list[list[int]]:
+    sampler, model = WeightedSampler(WEIGHTS, seed=3), Model()
+    arguments = TrainingArguments(
+        output_dir=str(folder / "checkpoints"),
+        per_device_train_batch_size=BATCH,
+        num_train_epochs=EPOCHS,
+        learning_rate=1e-9,
+        save_strategy="steps" if killed else "no",
+        save_steps=8,  # of 6 an epoch
+        report_to="none",
+        use_cpu=True,
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+    trainer = Weighted(
+        model,
+        arguments,
+        train_dataset=Rows(),
+        sampler=sampler,
+        callbacks=[Epochs(sampler), *([Killed()] if killed else [])],
+    )
+    trainer.train(resume_from_checkpoint=resume or None)
+    return model.batches
+
+
+if __name__ == "__main__":
+    report(
+        {
+            "whole": (train,),
+            "resumed": (lambda folder: train(folder, killed=True), lambda folder: train(folder, resume=True)),
+        }
+    )
