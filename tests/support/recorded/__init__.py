@@ -9,7 +9,7 @@ It adds the missing digests and never changes one that is recorded. A digest tha
 stream contract has a new version, is first deleted by hand.
 """
 
-from support.recorded import before, drop_ins, negatives, neighbors, reservoirs, smote, tables
+from support.recorded import before, drop_ins, negatives, neighbors, orders, reservoirs, smote, tables
 from support.recorded.digests import BEFORE, CASES, RECORDED, digest_of, recorded_digests
 
 __all__ = [
