@@ -13,6 +13,6 @@ from support.recorded import before, drop_ins, negatives, neighbors, orders, res
 from support.recorded.digests import BEFORE, CASES, RECORDED, digest_of, recorded_digests
 
 __all__ = [
-    "BEFORE", "CASES", "RECORDED", "before", "digest_of", "drop_ins", "negatives", "neighbors",
+    "BEFORE", "CASES", "RECORDED", "before", "digest_of", "drop_ins", "negatives", "neighbors", "orders",
     "recorded_digests", "reservoirs", "smote", "tables",
 ]  # fmt: skip
