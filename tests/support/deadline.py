@@ -31,13 +31,13 @@ def deadline(seconds: int, message: str) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def answer(module: str, *args: object, seconds: int) -> Any:
-    """Run ``python -m module args``, and return what it prints in its last line as JSON.
+def run(*args: object, seconds: int) -> str:
+    """Run Python with these arguments, and return what it prints.
 
     No process that it started outlives the call.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", module, *map(str, args)],
+        [sys.executable, *map(str, args)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -47,8 +47,15 @@ def answer(module: str, *args: object, seconds: int) -> Any:
     try:
         said, complaint = process.communicate(timeout=seconds)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.communicate()
     assert process.returncode == 0, complaint[-5_000:]
-    return json.loads(said.splitlines()[-1])
+    return said
+
+
+def answer(module: str, *args: object, seconds: int) -> Any:
+    """Run ``python -m module args``, and return what it prints in its last line as JSON."""
+    return json.loads(run("-m", module, *args, seconds=seconds).splitlines()[-1])
