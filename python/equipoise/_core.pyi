@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from equipoise.negatives.exclusions import Exclusions
 from equipoise.negatives.rows import Batch
 from equipoise.neighbors.blocks import Blocks, Points
+from equipoise.orders.batches import Shares
+from equipoise.orders.classes import ClassRows
 from equipoise.reservoirs.bottom_k import RankedRows
 from equipoise.reservoirs.labels import Slots
 from equipoise.reservoirs.scan import Candidates, Stream
@@ -171,3 +173,19 @@ def smote_draw(
     out: NDArray[_Real],
     pairs: Pairs,
 ) -> None: ...
+def class_quotas(
+    batches: int,
+    shares: Shares,
+    lags: NDArray[np.int64],
+    totals: NDArray[np.int64],
+    scratch: NDArray[np.int64],
+    out: NDArray[np.int64],
+) -> None: ...
+def class_rows(
+    key: int,
+    source: ClassRows,
+    begins: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    out: NDArray[np.int64],
+) -> None: ...
+def batch_shuffle(key: int, first: int, step: int, out: NDArray[np.int64]) -> None: ...

@@ -17,7 +17,7 @@ There is one module per subject, and a module imports only those above it::
     arrays  columns                             arrays, shapes, ids, out=; columns and data sets
     csr  labels  weights                        the arrays of CSR matrices; class labels; weights
     negatives  points  reservoirs               one subject each
-    smote  imblearn
+    smote  orders  imblearn
 """
 
 from equipoise._validate.arguments import (
@@ -87,6 +87,7 @@ from equipoise._validate.negatives import (
     check_enough,
     refuse_exhausted,
 )
+from equipoise._validate.orders import POLICIES, as_class_probs, check_callable, check_rows
 from equipoise._validate.points import (
     Matrix,
     as_codes,
@@ -151,6 +152,7 @@ from equipoise._validate.wording import Int64s, first_bad, kind_of, place
 __all__ = [
     "BOOLEANS",
     "INTEGERS",
+    "POLICIES",
     "STRINGS",
     "Int64s",
     "Labels",
@@ -163,6 +165,7 @@ __all__ = [
     "as_bytes",
     "as_categorical",
     "as_choice",
+    "as_class_probs",
     "as_class_rows",
     "as_codes",
     "as_count",
@@ -203,6 +206,7 @@ __all__ = [
     "as_weights",
     "check_addressable",
     "check_apart",
+    "check_callable",
     "check_collected",
     "check_column",
     "check_column_names",
@@ -227,6 +231,7 @@ __all__ = [
     "check_pickled_version",
     "check_powers",
     "check_range",
+    "check_rows",
     "check_same_kind",
     "check_sampled",
     "check_setting",
