@@ -1,6 +1,7 @@
 #include "bind/arrays.hpp"
 #include "orders/batches.hpp"
 #include "orders/quotas.hpp"
+#include "orders/race.hpp"
 
 namespace eq = equipoise;
 
@@ -9,6 +10,22 @@ namespace equipoise::bind {
 namespace {
 
 using Integers = Array<i64>;
+
+py::tuple race_band(u64 key, i64 first, const Array<double>& weights, double low, double high,
+                    Array<i64>& rows, Array<double>& ranks) {
+    const i64 count = weights.size();
+    require(first >= 0 && first % eq::kBlock == 0 && rows.size() >= count && ranks.size() >= count,
+            "race_band: first within a block, or too little room");
+    const double* w = weights.data();
+    i64* found = rows.mutable_data();
+    double* r = ranks.mutable_data();
+    eq::BandScan scan{};
+    {
+        Release release;
+        scan = eq::race_band(key, first, w, count, low, high, found, r);
+    }
+    return py::make_tuple(scan.below, scan.found);
+}
 
 eq::Shares shares_of(const py::tuple& shares) {
     const auto [whole, rest, left] = fields<Integers, Integers, i64>(shares, "shares");
@@ -76,6 +93,8 @@ void batch_shuffle(u64 key, u64 first, u64 step, Integers& out) {
 }  // namespace
 
 void register_orders(py::module_& m) {
+    m.def("race_band", &race_band, num("key"), num("first"), raw("weights"), num("low"), num("high"),
+          raw("rows"), raw("ranks"));
     m.def("class_quotas", &class_quotas, num("batches"), raw("shares"), raw("lags"), raw("totals"),
           raw("scratch"), raw("out"));
     m.def("class_rows", &class_rows, num("key"), raw("source"), raw("begins"), raw("ends"), raw("out"));

@@ -173,6 +173,15 @@ def smote_draw(
     out: NDArray[_Real],
     pairs: Pairs,
 ) -> None: ...
+def race_band(
+    key: int,
+    first: int,
+    weights: NDArray[np.float64],
+    low: float,
+    high: float,
+    rows: NDArray[np.int64],
+    ranks: NDArray[np.float64],
+) -> tuple[int, int]: ...
 def class_quotas(
     batches: int,
     shares: Shares,

@@ -46,15 +46,16 @@ harmless.
 | 8 SMOTE   | group of 64 rows: row i, its number since    | as for COUNTED                                |
 |           | the epoch began, has words i mod 64 and      |                                               |
 |           | 64 + i mod 64 of group i // 64               |                                               |
-| 11        | the cycle of a class's rows; or the batch's  | the class's number + 1; or 0                  |
-| CLASSES   | number in the epoch                          |                                               |
+| 9 ORDER   | block of 128 positions, like TABLE           | 0                                             |
+| 10 RACE   | group of 128 rows, like ROWS                 | 0                                             |
+| 11        | the cycle of a class's rows; or the number   | the class's number + 1; or 0                  |
+| CLASSES   | of the batch                                 |                                               |
 
 The calls of a ``NegativeSampler`` use its seed, its epoch and stream XOR digest, where the digest is that of
 its table, see below. So samplers with other tables draw other words, although seed and stream are the same. A
 call of a table uses seed = the key of its ``rng`` (``key_from_rng``), epoch 0 and stream 0. A reservoir uses
 its seed, epoch 0 and its stream, or stream 0 if rows are keyed by id. A ``SmoteSampler`` uses its seed, its
-epoch and a stream that depends on its rows, and class-balanced batches use theirs and a stream that depends
-on the rows' classes, see below. Keyed rows do not advance the counter of rows, and a
+epoch and a stream that depends on its rows, see below. Keyed rows do not advance the counter of rows, and a
 call that raises leaves it unchanged.
 
 Words to numbers
@@ -198,6 +199,17 @@ time, where W is the sum of all weights to about 15 digits. Only this sum depend
 ``weighted_sample`` is a reservoir with seed = the key of its ``rng`` and stream 0. Without replacement, its
 rows are then sorted by the ranks they would have if they were keyed by id and had weight 1.
 
+Orders
+------
+The calls of an order sampler use its seed, the epoch, and a digest as their stream.
+
+With replacement (ORDER), position p of the order is the draw of word p of its block from an alias table over
+the weights, and the digest is that of the table. Without replacement (RACE), the order is that of the ranks
+E / w of all rows of positive weight, each stored as for reservoirs, with the word i mod 128 of group i // 128
+for row i. Of equal ranks, the one of the smaller row comes first. The digest is that of a table whose units
+are the bits of the weights as float64, where -0.0 is taken as 0.0. Positions behind the last row begin the
+order anew.
+
 Synthetic rows
 --------------
 A ``SmoteSampler`` has n rows X of d columns and a table of the k neighbors of each row. A synthetic row
@@ -304,6 +316,8 @@ __all__ = [
     "COUNTED",
     "IDS",
     "KEYED",
+    "ORDER",
+    "RACE",
     "RNG",
     "ROWS",
     "SHARED",
@@ -313,8 +327,9 @@ __all__ = [
     "worker_lane",
 ]
 
-TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE = (purpose + (1 << 16) for purpose in range(1, 9))
-CLASSES = 11 + (1 << 16)
+TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE, ORDER, RACE, CLASSES = (
+    purpose + (1 << 16) for purpose in range(1, 12)
+)
 
 if TYPE_CHECKING:
     RNG = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None

@@ -10,7 +10,7 @@ this package and `equipoise._core`.
     reservoirs    blocks of rows, selection, classes
     neighbors     packing and search
     smote         synthetic rows
-    orders        class-balanced batches
+    orders        bands of an exponential race, class-balanced batches
 
 This file lists the kernels, and adds loops around functions of a single number, as the C++ bindings do.
 """
@@ -31,6 +31,7 @@ from equipoise._numba.neighbors.blocks import knn_pack, knn_split
 from equipoise._numba.neighbors.search import knn_search
 from equipoise._numba.orders.batches import batch_shuffle, class_rows
 from equipoise._numba.orders.quotas import class_quotas
+from equipoise._numba.orders.race import race_band
 from equipoise._numba.reservoirs.classes import class_lookup
 from equipoise._numba.reservoirs.scan import reservoir_blocks, reservoir_rows
 from equipoise._numba.reservoirs.select import reservoir_equal, reservoir_select
@@ -73,6 +74,7 @@ __all__ = [
     "log1p",
     "negatives_draw",
     "philox",
+    "race_band",
     "reservoir_blocks",
     "reservoir_equal",
     "reservoir_rows",

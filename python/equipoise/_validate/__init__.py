@@ -17,7 +17,7 @@ There is one module per subject, and a module imports only those above it::
     arrays  columns                             arrays, shapes, ids, out=; columns and data sets
     csr  labels  weights                        the arrays of CSR matrices; class labels; weights
     negatives  points  reservoirs               one subject each
-    smote  orders  imblearn
+    smote  imblearn  classes  orders
 """
 
 from equipoise._validate.arguments import (
@@ -44,6 +44,7 @@ from equipoise._validate.arrays import (
     check_range,
     integers,
 )
+from equipoise._validate.classes import POLICIES, as_class_probs, check_callable, check_rows
 from equipoise._validate.columns import (
     as_name,
     check_column,
@@ -87,7 +88,7 @@ from equipoise._validate.negatives import (
     check_enough,
     refuse_exhausted,
 )
-from equipoise._validate.orders import POLICIES, as_class_probs, check_callable, check_rows
+from equipoise._validate.orders import check_num_samples, refuse_no_group
 from equipoise._validate.points import (
     Matrix,
     as_codes,
@@ -224,6 +225,7 @@ __all__ = [
     "check_keying",
     "check_kind",
     "check_no_column",
+    "check_num_samples",
     "check_out",
     "check_own_stream",
     "check_parts",
@@ -257,6 +259,7 @@ __all__ = [
     "refuse_file",
     "refuse_missing",
     "refuse_no_danger",
+    "refuse_no_group",
     "refuse_no_safety",
     "refuse_null",
     "refuse_reentry",

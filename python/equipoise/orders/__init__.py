@@ -1,20 +1,20 @@
-"""Orders: which row comes at which position of an epoch.
+"""Orders: which row, or batch of rows, comes at which position of an epoch.
 
-The parts and what they call::
+The samplers of ``equipoise.torch`` iterate these orders; nothing here knows torch::
 
-    ClassBatches (batches.py)                     batches with given shares of their classes
-        |            |
-        |            +--> class_quotas            (kernel) rows of each class in each batch
-        |            +--> class_rows              (kernel) the next rows of each class
-        |            +--> batch_shuffle           (kernel) places in the batch
-        v
-    classes.py   find_classes, share_units        the classes of labels, and their shares
+    weighted.py     WeightedOrder: rows by weight, drawn with replacement       tables
+    race.py         RaceOrder: rows by weight, without replacement              race_band
+    batches.py      ClassBatches: batches with given shares of their classes    class_quotas, class_rows,
+                                                                                batch_shuffle
+    classes.py      the classes of labels, and their shares                     unit_digest
 
-Nothing here imports torch: ``equipoise.torch`` has the samplers that yield these orders to loaders.
-``equipoise.rng`` defines the words.
+An order is a pure function of its data, the seed, the epoch and the position, so a part of it can be read
+without what comes before. ``equipoise.rng`` defines the stream of the draws.
 """
 
 from equipoise.orders.batches import ClassBatches
 from equipoise.orders.classes import Classes, find_classes, share_units
+from equipoise.orders.race import RaceOrder
+from equipoise.orders.weighted import WeightedOrder
 
-__all__ = ["ClassBatches", "Classes", "find_classes", "share_units"]
+__all__ = ["ClassBatches", "Classes", "RaceOrder", "WeightedOrder", "find_classes", "share_units"]

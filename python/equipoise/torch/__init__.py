@@ -1,0 +1,16 @@
+"""Samplers, batch samplers and collate functions for PyTorch's data loaders.
+
+The modules, and what they use::
+
+    passes.py       epochs, positions and states: the base of all order samplers
+    samplers.py     WeightedSampler, DistributedWeightedSampler       passes, equipoise.orders
+"""
+
+try:
+    import torch as _torch  # noqa: F401
+except ImportError as failure:
+    raise ImportError("equipoise.torch needs PyTorch: see https://pytorch.org") from failure
+
+from equipoise.torch.samplers import DistributedWeightedSampler, WeightedSampler
+
+__all__ = ["DistributedWeightedSampler", "WeightedSampler"]
