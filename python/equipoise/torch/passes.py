@@ -92,6 +92,7 @@ class Passes(Sampler):
 
     @position.setter
     def position(self, position: int) -> None:
+        """Say what has been trained on or, before a pass, where it starts."""
         number = _validate.as_count(position, "position", most=self._total)
         if self._pass is None:
             self._position = number
@@ -167,7 +168,8 @@ class Passes(Sampler):
         It reaches the workers of a DataLoader, where collate functions read it.
         """
         if self._cell is None:
-            self._cell = torch.tensor([self._epoch]).share_memory_()
+            self._cell = torch.tensor([self._epoch])
+            self._cell.share_memory_()  # type: ignore[no-untyped-call]
         return self._cell
 
     def _go_to(self, position: Mapping[str, int]) -> None:
