@@ -90,7 +90,7 @@ def find_classes(y: Any, name: str = "y") -> Classes:
     narrow = codes.astype(np.min_scalar_type(counts.size - 1))
     rows = np.argsort(narrow, kind="stable").astype(np.uint32)
     offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))
-    digest = int(kernels().unit_digest(np.uint64(codes.size), codes.astype(np.uint64)))
+    digest = int(kernels().unit_digest(np.uint64(codes.size), codes.view(np.uint64)))
     return Classes(values, counts.astype(np.int64), ClassRows(rows, offsets), digest)
 
 
@@ -107,7 +107,8 @@ def _numbered(labels: _validate.Labels) -> tuple[NDArray[Any], Int64s]:
     integers: Int64s = labels.values if labels.index is None else labels.values[labels.index]
     least, most = int(integers.min()), int(integers.max())
     if most - least < max(1 << 16, _SPARSE * integers.size):
-        values, codes = np.arange(least, most + 1), integers - least
+        values = least + np.arange(most - least + 1)
+        codes = integers - least if least else integers
     else:
         values, codes = np.unique(integers, return_inverse=True)
     return values.astype(np.bool_) if labels.kind == _validate.BOOLEANS else values, codes.reshape(-1)

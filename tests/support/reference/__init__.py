@@ -5,6 +5,17 @@ IEEE doubles, so each line follows a sentence of the contract. Nothing here is f
 since the library does that. There is one module per subject; tests use the names as ``reference.x``.
 """
 
+from support.reference.classes import (
+    CLASSES,
+    UNITS,
+    class_batches,
+    class_quotas,
+    classes_digest,
+    classes_of,
+    permutation,
+    share_units,
+    shuffled,
+)
 from support.reference.negatives import (
     Exhausted,
     accidental_hits,
@@ -78,6 +89,7 @@ from support.reference.tables import (
 __all__ = [
     "BLOCKS",
     "CELL",
+    "CLASSES",
     "COUNTED",
     "GOLDEN",
     "IDS",
@@ -92,6 +104,7 @@ __all__ = [
     "SHARED",
     "SMOTE",
     "TABLE",
+    "UNITS",
     "VERSION",
     "Exhausted",
     "Point",
@@ -106,6 +119,10 @@ __all__ = [
     "block_points",
     "block_row",
     "call_key",
+    "class_batches",
+    "class_quotas",
+    "classes_digest",
+    "classes_of",
     "decayed",
     "deviation",
     "exact",
@@ -123,6 +140,7 @@ __all__ = [
     "negatives",
     "negatives_row",
     "neighbors",
+    "permutation",
     "philox",
     "raised",
     "rank_after",
@@ -132,9 +150,11 @@ __all__ = [
     "row_ranks",
     "scale",
     "scaled",
+    "share_units",
     "shared",
     "shared_negatives",
     "shares",
+    "shuffled",
     "significand",
     "smote_stream",
     "smote_table",
