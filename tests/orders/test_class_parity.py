@@ -55,7 +55,12 @@ def test_batches_agree():
 
     def run(y=y, **how):
         made = ClassBatches(y, 37, seed=3, **how)
-        return [made.rows(range(5, 90, 2), 2**32 - 1), made.probs(0), made.fingerprint(), made.classes.digest]
+        return [
+            made.rows(range(5, 90, 2), 2**32 - 1),
+            made.probs(0),
+            list(made.fingerprint()),
+            made.classes.digest,
+        ]
 
     check(run)
     check(lambda: run(class_probs="sqrt"))

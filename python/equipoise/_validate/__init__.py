@@ -88,7 +88,7 @@ from equipoise._validate.negatives import (
     check_enough,
     refuse_exhausted,
 )
-from equipoise._validate.orders import check_num_samples, refuse_no_group
+from equipoise._validate.orders import check_num_samples, refuse_no_group, refuse_sampler
 from equipoise._validate.points import (
     Matrix,
     as_codes,
@@ -264,6 +264,7 @@ __all__ = [
     "refuse_null",
     "refuse_reentry",
     "refuse_same_code",
+    "refuse_sampler",
     "refuse_sum",
     "refuse_without",
 ]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -144,7 +143,7 @@ class ClassBatches:
         True
         """
         out = np.empty((len(batches), self.batch_size), np.int64)
-        key, step = self.key(epoch), batches.step
+        key, step = self._key(epoch), batches.step
         draw, shuffle = kernels().class_rows, kernels().batch_shuffle
 
         def fill(begin: int, end: int) -> None:
@@ -156,7 +155,7 @@ class ClassBatches:
         for_chunks(len(batches), self._chunk(step), 1, fill)
         return out
 
-    def key(self, epoch: int) -> np.uint64:
+    def _key(self, epoch: int) -> np.uint64:
         """Return the call key of an epoch."""
         digest = np.uint64(self.classes.digest)
         return np.uint64(kernels().call_key(np.uint64(self.seed), epoch, CLASSES, digest))
@@ -174,16 +173,12 @@ class ClassBatches:
         last = out[1 :: batches.step]
         return np.ascontiguousarray(out[: -1 : batches.step]), np.ascontiguousarray(last)
 
-    def fingerprint(self) -> str:
-        """Return a digest of what the batches are made from, except for a schedule's answers."""
-        digest = hashlib.blake2b(digest_size=16)
+    def fingerprint(self) -> Iterable[bytes | NDArray[Any]]:
+        """Yield what decides the batches, apart from the seed and from what a schedule returns."""
         classes, scheduled = self.classes, self.schedule is not None
-        for number in (classes.digest, len(classes.grouped.rows), self.batch_size, self.seed, scheduled):
-            digest.update(int(number).to_bytes(8, "little"))
-        digest.update(repr(classes.labels.tolist()).encode("utf-8", "surrogatepass"))
-        if not scheduled:
-            digest.update(self._units.astype("<i8").tobytes())
-        return digest.hexdigest()
+        yield b"".join(n.to_bytes(8, "little") for n in (classes.digest, classes.num_rows, self.batch_size))
+        yield repr(classes.labels.tolist()).encode("utf-8", "surrogatepass")
+        yield b"schedule" if scheduled else self._units
 
     def __getstate__(self) -> dict[str, Any]:
         # Equal objects have equal pickles, whatever they drew.

@@ -51,6 +51,11 @@ class Classes:
     grouped: ClassRows
     digest: int
 
+    @property
+    def num_rows(self) -> int:
+        """The number of rows."""
+        return self.grouped.rows.size
+
     def rows_of(self, c: int) -> NDArray[np.uint32]:
         """Return the rows of class number c, in ascending order."""
         begin, end = self.grouped.offsets[c : c + 2]

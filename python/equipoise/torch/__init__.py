@@ -4,6 +4,8 @@ The modules, and what they use::
 
     passes.py       epochs, positions and states: the base of all order samplers
     samplers.py     WeightedSampler, DistributedWeightedSampler       passes, equipoise.orders
+    batches.py      ClassBalancedBatchSampler                         passes, equipoise.orders
+    smote.py        SmoteBatches                                      equipoise.orders, equipoise.smote
 """
 
 try:
@@ -11,6 +13,7 @@ try:
 except ImportError as failure:
     raise ImportError("equipoise.torch needs PyTorch: see https://pytorch.org") from failure
 
+from equipoise.torch.batches import ClassBalancedBatchSampler
 from equipoise.torch.samplers import DistributedWeightedSampler, WeightedSampler
 
-__all__ = ["DistributedWeightedSampler", "WeightedSampler"]
+__all__ = ["ClassBalancedBatchSampler", "DistributedWeightedSampler", "WeightedSampler"]

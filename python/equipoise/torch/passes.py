@@ -63,6 +63,7 @@ class Passes(Sampler):
     _replicas: int = 1
     _rank: int = 0
     _drop_uneven: bool = False
+    _most_read: int = _MOST  # items that are read at a time
     _position: int = 0  # where the next pass starts, while none of this epoch has begun
     _pass: _Pass | None = None  # the last pass that has begun
     _told: bool = False  # whether anybody has ever called set_epoch
@@ -218,11 +219,11 @@ class Passes(Sampler):
         if begun is None:
             return
         epoch, end, step = self._epoch, self._position, self._replicas
-        left, size = self._share(end), _FIRST
+        left, size = self._share(end), min(_FIRST, self._most_read)
         while left:
             count = min(left, size)
             items = self._read(epoch, end + self._rank, step, count)
-            end, left, size = end + count * step, left - count, min(2 * size, _MOST)
+            end, left, size = end + count * step, left - count, min(2 * size, self._most_read)
             yield from begun.read(items, end)
 
     def __copy__(self) -> Self:
