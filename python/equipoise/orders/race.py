@@ -104,10 +104,10 @@ class RaceOrder:
 
     def _seek(self, key: int, place: int) -> _Band:
         """Find the band of a position without those before it. The number of ranks below is only guessed."""
-        margin = 1 << 10
+        margin, last = 1 << 10, self.num_rows - _BAND // 4  # the last band begins before this position
         while True:
             margin = 8 * margin + int(8 * math.sqrt(place))
-            band = self._find(key, self._threshold(place - margin), None, place)
+            band = self._find(key, self._threshold(min(place - margin, last)), None, place)
             while band.end <= place:
                 band = self._find(key, band.high, band.end, place)
             if band.first <= place:

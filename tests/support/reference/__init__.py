@@ -26,6 +26,7 @@ from support.reference.negatives import (
     shared_negatives,
 )
 from support.reference.neighbors import neighbors, scale, squared_distances
+from support.reference.orders import race_order, weighted_order
 from support.reference.reservoirs import (
     LN2,
     Point,
@@ -142,6 +143,7 @@ __all__ = [
     "neighbors",
     "permutation",
     "philox",
+    "race_order",
     "raised",
     "rank_after",
     "real",
@@ -163,5 +165,6 @@ __all__ = [
     "table_sample",
     "uniform_table",
     "units_of",
+    "weighted_order",
     "weighted_sample",
 ]
