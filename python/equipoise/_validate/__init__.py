@@ -44,7 +44,16 @@ from equipoise._validate.arrays import (
     check_range,
     integers,
 )
-from equipoise._validate.classes import POLICIES, as_class_probs, check_callable, check_rows
+from equipoise._validate.classes import (
+    POLICIES,
+    as_class_probs,
+    as_part,
+    check_as_many,
+    check_callable,
+    check_growing,
+    check_rows,
+    refuse_class,
+)
 from equipoise._validate.columns import (
     as_name,
     check_column,
@@ -188,6 +197,7 @@ __all__ = [
     "as_neighbor_count",
     "as_neighbors",
     "as_parent_weights",
+    "as_part",
     "as_path",
     "as_pickled_units",
     "as_points",
@@ -207,6 +217,7 @@ __all__ = [
     "as_weights",
     "check_addressable",
     "check_apart",
+    "check_as_many",
     "check_callable",
     "check_collected",
     "check_column",
@@ -221,6 +232,7 @@ __all__ = [
     "check_file_size",
     "check_finite",
     "check_finite_values",
+    "check_growing",
     "check_half_life",
     "check_keying",
     "check_kind",
@@ -255,6 +267,7 @@ __all__ = [
     "refuse_changed_file",
     "refuse_changed_labels",
     "refuse_changed_map",
+    "refuse_class",
     "refuse_exhausted",
     "refuse_file",
     "refuse_missing",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,3 +72,31 @@ def _from_array(x: Any, count: int, name: str) -> NDArray[np.float64]:
 
 def _shown(label: Any) -> str:
     return repr(label.item() if isinstance(label, np.generic) else label)
+
+
+def check_as_many(rows: int, wanted: int, name: str) -> None:
+    """Check that there are as many labels as rows of X."""
+    if rows != wanted:
+        raise ValueError(f"{name} must have {wanted} entries, one for each row of X, got {rows}")
+
+
+def as_part(x: Any, name: str) -> float:
+    """Return `x` as a float in [0, 1]."""
+    part = as_real(x, name)
+    if not 0 <= part <= 1:
+        raise ValueError(f"{name} must be in [0, 1], got {part}")
+    return part
+
+
+def check_growing(label: Any, rows: int, k: int, name: str = "k_neighbors") -> None:
+    """Check that a class from which synthetic rows are made has more than k rows."""
+    if rows <= k:
+        raise ValueError(
+            f"y must have more than {name}={k} rows of each class that needs synthetic rows, "
+            f"got {rows} of class {_shown(label)}"
+        )
+
+
+def refuse_class(label: Any, failure: Exception) -> NoReturn:
+    """Refuse a class from which no synthetic rows can be made."""
+    raise ValueError(f"X must have rows to make synthetic ones of class {_shown(label)} from: {failure}")

@@ -143,7 +143,7 @@ class ClassBatches:
         True
         """
         out = np.empty((len(batches), self.batch_size), np.int64)
-        key, step = self._key(epoch), batches.step
+        key, step = self.key(epoch), batches.step
         draw, shuffle = kernels().class_rows, kernels().batch_shuffle
 
         def fill(begin: int, end: int) -> None:
@@ -155,10 +155,16 @@ class ClassBatches:
         for_chunks(len(batches), self._chunk(step), 1, fill)
         return out
 
-    def _key(self, epoch: int) -> np.uint64:
+    def key(self, epoch: int) -> np.uint64:
         """Return the call key of an epoch."""
         digest = np.uint64(self.classes.digest)
         return np.uint64(kernels().call_key(np.uint64(self.seed), epoch, CLASSES, digest))
+
+    def places(self, batch: int, epoch: int) -> Int64s:
+        """Return which entry of the list of a batch's rows, class by class, stands at each place."""
+        out: Int64s = np.arange(self.batch_size)
+        kernels().batch_shuffle(self.key(epoch), np.uint64(batch), np.uint64(1), out.reshape(1, -1))
+        return out
 
     def totals(self, batches: range, epoch: int) -> tuple[Int64s, Int64s]:
         """Return how many rows of each class come before each batch and before the one after it.

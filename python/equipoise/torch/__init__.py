@@ -5,7 +5,8 @@ The modules, and what they use::
     passes.py       epochs, positions and states: the base of all order samplers
     samplers.py     WeightedSampler, DistributedWeightedSampler       passes, equipoise.orders
     batches.py      ClassBalancedBatchSampler                         passes, equipoise.orders
-    smote.py        SmoteBatches                                      equipoise.orders, equipoise.smote
+    epochs.py       epochs that all workers of a loader agree on
+    smote.py        SmoteBatches                                      epochs, equipoise.orders and .smote
 """
 
 try:
@@ -15,5 +16,6 @@ except ImportError as failure:
 
 from equipoise.torch.batches import ClassBalancedBatchSampler
 from equipoise.torch.samplers import DistributedWeightedSampler, WeightedSampler
+from equipoise.torch.smote import SmoteBatches
 
-__all__ = ["ClassBalancedBatchSampler", "DistributedWeightedSampler", "WeightedSampler"]
+__all__ = ["ClassBalancedBatchSampler", "DistributedWeightedSampler", "SmoteBatches", "WeightedSampler"]

@@ -6,7 +6,6 @@ since the library does that. There is one module per subject; tests use the name
 """
 
 from support.reference.classes import (
-    CLASSES,
     UNITS,
     class_batches,
     class_quotas,
@@ -45,6 +44,7 @@ from support.reference.reservoirs import (
 from support.reference.smote import deviation, fraction, median, smote_stream, smote_table, synthetic_rows
 from support.reference.stream import (
     BLOCKS,
+    CLASSES,
     COUNTED,
     GOLDEN,
     IDS,

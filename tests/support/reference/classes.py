@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from support.reference.stream import GOLDEN, M64, Run, below, call_key, mix64
+from support.reference.stream import CLASSES, GOLDEN, M64, Run, below, call_key, mix64
 
-CLASSES = 11
 UNITS = 2**52
 
 
