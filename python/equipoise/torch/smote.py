@@ -166,17 +166,17 @@ class SmoteBatches(IterableDataset[Batch]):
 
     def __len__(self) -> int:
         batches = -(-len(self._X) // self._batches.batch_size)
-        return -(-batches // self._replicas)
+        return (batches + self._replicas - 1) // self._replicas
 
     def __iter__(self) -> Iterator[Batch]:
         return _BatchIterator(self)
 
     def __repr__(self) -> str:
         (n, d), size = self._X.shape, self._batches.batch_size
+        classes = f"{self.classes.size} classes, {len(self._samplers)} of which get synthetic rows"
         return (
-            f"SmoteBatches({len(self)} batches of {size} from {n} rows of {d} {self._X.dtype} in "
-            f"{self.classes.size} classes, {len(self._samplers)} of them growing, num_replicas={self._replicas}, "
-            f"rank={self._rank}, seed={self._batches.seed})"
+            f"SmoteBatches({len(self)} batches of {size} from {n} rows of {d} {self._X.dtype} in {classes}, "
+            f"num_replicas={self._replicas}, rank={self._rank}, seed={self._batches.seed})"
         )
 
     def batch(self, number: int, epoch: int) -> Batch:
@@ -200,10 +200,15 @@ class SmoteBatches(IterableDataset[Batch]):
         return digest.hexdigest()
 
     def _growing(self) -> NDArray[np.bool_]:
-        """Return which classes have a larger share of the batches than of the rows."""
+        """Return which classes have a larger share of the batches than of the rows.
+
+        It must be larger by more than a millionth, since probabilities may be rounded.
+        """
         classes = self._batches.classes
         pairs = zip(self._batches.units(0).tolist(), classes.counts.tolist(), strict=True)
-        return np.array([units * classes.num_rows > rows * UNITS for units, rows in pairs])
+        return np.array(
+            [units * classes.num_rows * 10**6 > rows * UNITS * (10**6 + 1) for units, rows in pairs]
+        )
 
     def _make(self, begins: Int64s, ends: Int64s, epoch: int) -> _Made:
         """Make the rows of a batch, given the rows of each class before it and after it."""

@@ -108,21 +108,28 @@ def permutation(run, n):
     return [walked(i) for i in range(n)]
 
 
-def class_batches(labels, batch_size, batches, *, class_probs="balanced", seed=0, epoch=0):
-    """Return the rows of the first batches of an epoch, and the quotas of their classes."""
+def class_batches(labels, batch_size, batches, *, class_probs="balanced", seed=0, epoch=0, share=None):
+    """Return the rows of the first batches of an epoch, and the quotas of their classes.
+
+    With the share of synthetic rows (a fraction for each class), synthetic row j of class c stands as (c, j).
+    """
     _, rows_of = classes_of(labels)
     key = call_key(seed, epoch, CLASSES, classes_digest(labels))
     quotas = class_quotas(share_units(class_probs, [len(rows) for rows in rows_of]), batch_size, batches)
     drawn, cycles, found = [0] * len(rows_of), {}, []
     for b, quota in enumerate(quotas):
-        rows = []
+        rows, synthetic = [], []
         for c, n in enumerate(map(len, rows_of)):
-            for j in range(drawn[c], drawn[c] + quota[c]):
+            made = lambda rows, c=c: rows * Fraction(share[c] if share else 0) // 1  # noqa: E731
+            before, after = drawn[c], drawn[c] + quota[c]
+            synthetic += [(c, j) for j in range(made(before), made(after))]
+            for j in range(before - made(before), after - made(after)):
                 cycle = j // n
                 if (c, cycle) not in cycles:
                     cycles[c, cycle] = permutation(Run(key, cycle, c + 1), n)
                 rows.append(rows_of[c][cycles[c, cycle][j % n]])
             drawn[c] += quota[c]
+        rows += synthetic
         places = shuffled(Run(key, b, 0), batch_size)
         found.append([rows[place] for place in places])
     return found, quotas
