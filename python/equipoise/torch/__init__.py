@@ -9,13 +9,22 @@ The modules, and what they use::
     smote.py        SmoteBatches                                      epochs, equipoise.orders and .smote
 """
 
+from equipoise import _validate
+from equipoise._runtime.dynamo import leave_untraced
+
 try:
     import torch as _torch  # noqa: F401
-except ImportError as failure:
-    raise ImportError("equipoise.torch needs PyTorch: see https://pytorch.org") from failure
+except ImportError:
+    _validate.refuse_without("torch", "torch", "equipoise.torch")
 
 from equipoise.torch.batches import ClassBalancedBatchSampler
 from equipoise.torch.samplers import DistributedWeightedSampler, WeightedSampler
 from equipoise.torch.smote import SmoteBatches
 
 __all__ = ["ClassBalancedBatchSampler", "DistributedWeightedSampler", "SmoteBatches", "WeightedSampler"]
+
+# Users, tracebacks and pickles see one public path.
+for _name in __all__:
+    globals()[_name].__module__ = __name__
+leave_untraced("equipoise")
+del _name, leave_untraced

@@ -14,6 +14,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
 from equipoise.torch import DistributedWeightedSampler, WeightedSampler  # noqa: E402
+from support.injected import inject  # noqa: E402
 
 N = 100
 
@@ -288,3 +289,31 @@ def test_two_threads_may_read_passes():
     for thread in threads:
         thread.join()
     assert all(some in [rows(epoch) for epoch in range(8)] for some in passes)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_an_interrupt_at_any_line_loses_no_row_and_no_epoch(error):
+    """A pass that is interrupted before its first row has not begun."""
+    sampler, line = made(), 1
+    assert read(sampler) == rows(0)
+    while inject(line, lambda: next(iter(sampler)), error()) == "raised":
+        assert (sampler.epoch, sampler.position) in [(0, N), (1, 0)]
+        assert read(copy.copy(sampler)) == rows(1)
+        line += 1
+    assert line > 10
+    assert (sampler.epoch, sampler.position) == (1, 1)
+
+
+@pytest.mark.parametrize("move", ["set_epoch", "load_state_dict"])
+def test_a_move_that_is_interrupted_at_any_line_has_happened_or_not(move):
+    target, line = made(), 1
+    target.set_epoch(8)
+    read(target, 20)
+    argument = 8 if move == "set_epoch" else target.state_dict()
+    sampler = made()
+    read(sampler, 30)
+    while inject(line, lambda: getattr(sampler, move)(argument), KeyboardInterrupt()) == "raised":
+        assert (sampler.epoch, sampler.position) in [(0, 30), (8, 20 if move == "load_state_dict" else 0)]
+        line += 1
+    assert line > 5
+    assert read(sampler) == rows(8, 20 if move == "load_state_dict" else 0)

@@ -336,7 +336,7 @@ def test_a_class_that_is_too_small_is_named():
     x = X.copy()
     x[Y == 1] = x[Y == 1][:1]
     with pytest.raises(
-        ValueError, match="^X must have rows to make synthetic ones of class 1 from: .*different row"
+        ValueError, match=r"^X must have rows to make synthetic ones of class 1 from: .*different row"
     ):
         batches(x=x)
 
