@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import equipoise
-from equipoise.orders import ClassBatches, RaceOrder, WeightedOrder, find_classes, share_units
+from equipoise.orders import ClassBatches, RaceOrder, WeightedOrder
 from equipoise.smote import interpolate, interpolate_csr
 from support.cases import five
 
@@ -106,9 +106,6 @@ ARGUMENTS = {
     "weighted_sample": Argument("weights", WEIGHTS, lambda x: equipoise.weighted_sample(x, 2, rng=1)),
     "RaceOrder": Argument("weights", WEIGHTS, lambda x: RaceOrder(x, 1).rows(0, 0, 4)),
     "ClassBatches y": Argument("y", Y, lambda x: ClassBatches(x, 4).rows(range(5), 1), label=True),
-    "ClassBatches class_probs": Argument(
-        "class_probs", np.array([0.25, 0.75]), lambda x: share_units(x, find_classes(Y))
-    ),
     "WeightedOrder": Argument("weights", WEIGHTS, lambda x: WeightedOrder(x, 1).rows(0, 0, 9)),
     "Reservoir weights": Argument("weights", WEIGHTS, lambda x: kept(weights=x)),
     "Reservoir ids": Argument("ids", IDS, lambda x: kept(weights=WEIGHTS, ids=x)),

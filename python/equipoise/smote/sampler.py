@@ -257,6 +257,19 @@ class SmoteSampler(Sampler):
         """Return `count` rows of an epoch, from row `first` on, without moving the stream (internal).
 
         They do not depend on the worker of a DataLoader that draws them.
+
+        Parameters
+        ----------
+        epoch, first, count : int
+            They are not checked.
+
+        Examples
+        --------
+        >>> import equipoise
+        >>> sampler = equipoise.SmoteSampler([[0.0], [1.0], [3.0]], k_neighbors=1)
+        >>> later = sampler.rows_at(0, 2, 3).rows
+        >>> bool((sampler.sample(5)[2:] == later).all())
+        True
         """
         if self._stamp is not None:
             self._stamp.check()
