@@ -1,5 +1,6 @@
 #include "bind/arrays.hpp"
 #include "orders/batches.hpp"
+#include "orders/classes.hpp"
 #include "orders/quotas.hpp"
 #include "orders/race.hpp"
 
@@ -25,6 +26,18 @@ py::tuple race_band(u64 key, i64 first, const Array<double>& weights, double low
         scan = eq::race_band(key, first, w, count, low, high, found, r);
     }
     return py::make_tuple(scan.below, scan.found);
+}
+
+i64 class_group(const Integers& codes, i64 first, const Integers& ends, Integers& places, Array<u32>& rows) {
+    const i64 count = codes.size(), num_classes = ends.size();
+    const i64 *c = codes.data(), *e = ends.data();
+    i64* const p = places.mutable_data();
+    u32* const r = rows.mutable_data();
+    bool good = places.size() == num_classes && first >= 0;
+    for (i64 i = 0; good && i < num_classes; ++i) good = 0 <= p[i] && e[i] <= rows.size();
+    require(good, "class_group: shapes differ, or places outside rows");
+    Release release;
+    return eq::class_group(c, count, first, e, num_classes, p, r);
 }
 
 eq::Shares shares_of(const py::tuple& shares) {
@@ -95,6 +108,7 @@ void batch_shuffle(u64 key, u64 first, u64 step, Integers& out) {
 void register_orders(py::module_& m) {
     m.def("race_band", &race_band, num("key"), num("first"), raw("weights"), num("low"), num("high"),
           raw("rows"), raw("ranks"));
+    m.def("class_group", &class_group, raw("codes"), num("first"), raw("ends"), raw("places"), raw("rows"));
     m.def("class_quotas", &class_quotas, num("batches"), raw("shares"), raw("lags"), raw("totals"),
           raw("scratch"), raw("out"));
     m.def("class_rows", &class_rows, num("key"), raw("source"), raw("begins"), raw("ends"), raw("out"));

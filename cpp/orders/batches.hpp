@@ -31,7 +31,13 @@ inline void class_rows(u64 key, const ClassRows& source, const i64* begins, cons
             const i64 end = std::min(ends[entry], start + size);
             const Permutation order(Run(key, static_cast<u64>(cycle), static_cast<u64>(c + 1)),
                                     static_cast<u64>(size));
-            for (; at < end; ++at) *out++ = rows[order.at(static_cast<u64>(at - start))];
+            u64 numbers[kAtOnce];
+            while (at < end) {
+                const i64 count = std::min(end - at, static_cast<i64>(kAtOnce));
+                order.numbers_at(static_cast<u64>(at - start), static_cast<u64>(count), numbers);
+                for (i64 i = 0; i < count; ++i) *out++ = rows[numbers[i]];
+                at += count;
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ namespace equipoise {
 
 constexpr u64 kShuffled = 128;  // up to this length, a permutation is shuffled in full
 constexpr u64 kRounds = 8;      // of the Feistel network of a longer one
+constexpr u64 kAtOnce = 8;      // numbers that are computed in step
 
 // Return the smallest integer whose square is at least n, for 1 <= n < 2^32.
 EQUIPOISE_INLINE u64 ceil_root(u64 n) {
@@ -45,24 +46,37 @@ struct Permutation {
         }
     }
 
-    // Return the number at place x < n. The network permutes a * b >= n numbers, and is applied until the
-    // result is below n (Black and Rogaway 2002): less than 1.1 times on average.
-    EQUIPOISE_INLINE u64 at(u64 x) const {
-        if (n <= kShuffled) return order[x];
-        do x = feistel(x);
-        while (x >= n);
-        return x;
+    // Write the numbers at the places first .. first + count - 1 to `numbers`, count <= kAtOnce. The network
+    // permutes a * b >= n numbers, and is applied until the result is below n (Black and Rogaway 2002): less
+    // than 1.1 times on average. The pairs are permuted in step, since each round waits for the one before.
+    EQUIPOISE_INLINE void numbers_at(u64 first, u64 count, u64* numbers) const {
+        if (n <= kShuffled) {
+            for (u64 i = 0; i < count; ++i) numbers[i] = order[first + i];
+            return;
+        }
+        u64 u[kAtOnce], v[kAtOnce];
+        for (u64 i = 0; i < count; ++i) split(first + i, u[i], v[i]);
+        for (u64 round = 0; round < kRounds; round += 2)
+            for (u64 i = 0; i < count; ++i) mix(round, u[i], v[i]);
+        for (u64 i = 0; i < count; ++i) {
+            while (u[i] * b + v[i] >= n) {
+                for (u64 round = 0; round < kRounds; round += 2) mix(round, u[i], v[i]);
+            }
+            numbers[i] = u[i] * b + v[i];
+        }
     }
 
-    EQUIPOISE_INLINE u64 feistel(u64 x) const {
-        u64 u = static_cast<u32>(x) / static_cast<u32>(b), v = x - u * b;
-        for (u64 round = 0; round < kRounds; round += 2) {
-            u += below(run.word((round << 32) + v), a);
-            u -= u >= a ? a : 0;
-            v += below(run.word(((round + 1) << 32) + u), b);
-            v -= v >= b ? b : 0;
-        }
-        return u * b + v;
+    EQUIPOISE_INLINE void split(u64 x, u64& u, u64& v) const {
+        u = x / b;
+        v = x - u * b;
+    }
+
+    // Two rounds of the network.
+    EQUIPOISE_INLINE void mix(u64 round, u64& u, u64& v) const {
+        u += below(run.word((round << 32) + v), a);
+        u -= u >= a ? a : 0;
+        v += below(run.word(((round + 1) << 32) + u), b);
+        v -= v >= b ? b : 0;
     }
 };
 

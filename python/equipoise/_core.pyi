@@ -182,6 +182,13 @@ def race_band(
     rows: NDArray[np.int64],
     ranks: NDArray[np.float64],
 ) -> tuple[int, int]: ...
+def class_group(
+    codes: NDArray[np.int64],
+    first: int,
+    ends: NDArray[np.int64],
+    places: NDArray[np.int64],
+    rows: NDArray[np.uint32],
+) -> int: ...
 def class_quotas(
     batches: int,
     shares: Shares,

@@ -34,6 +34,20 @@ def test_quotas_agree(seed):
 
 
 @given(SEEDS)
+@settings(max_examples=100)
+def test_groups_agree(seed):
+    """Some classes have more rows than were counted, or a number outside."""
+    rng = np.random.default_rng(seed)
+    count, n = int(rng.integers(1, 20)), int(rng.integers(0, 200))
+    codes = rng.integers(0, count, n)
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=count))])
+    if n and rng.random() < 0.3:
+        codes[rng.integers(n)] = rng.choice([-1, 0, count - 1, count, 2**62, -(2**62)])
+    places, rows, first = offsets[:-1].copy(), np.zeros(n, np.uint32), int(rng.choice([0, 7, 2**32 - 300]))
+    agree("class_group", frozen(codes), first, frozen(offsets[1:].copy()), places, rows, outs=[3, 4])
+
+
+@given(SEEDS)
 @settings(max_examples=200)
 def test_rows_agree(seed):
     rng = np.random.default_rng(seed)
@@ -98,6 +112,10 @@ def test_kernels_refuse_bad_calls_alike():
         quotas(shares=Shares(i, i - 1, 1)),
         quotas(shares=Shares(i, i, 4)),
         quotas(shares=Shares(i, i, -1)),
+        ("class_group", i, -1, i, i, rows),
+        ("class_group", i, 0, i, i[:2], rows),
+        ("class_group", i, 0, i + 7, i, rows),
+        ("class_group", i, 0, i, i - 1, rows),
         drawn(source=ClassRows(rows[:5], source.offsets)),
         drawn(source=ClassRows(rows, i[:0])),
         drawn(source=ClassRows(rows, source.offsets + 1)),
@@ -126,6 +144,8 @@ def test_kernels_refuse_bad_calls_alike():
         drawn(out=np.zeros(12, np.int64)[::2]),
         ("batch_shuffle", 1, 0, 1, m.astype(np.int32)),
         ("batch_shuffle", 1, 0, 1, i),
+        ("class_group", i, 0, i, i, rows.astype(np.int64)),
+        ("class_group", i, 0, i, frozen(i.copy()), rows),
     ]
     for name, *args in wrong_types:
         for kernels in both():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise.orders import find_classes, share_units
+from equipoise.orders import classes, find_classes, share_units
 from support import reference
 from support.cases import CudaTensor
 
@@ -67,6 +67,25 @@ def test_the_labels_of_the_caller_are_neither_kept_nor_changed():
     y[:] = 9
     assert found.grouped.rows.tolist() == before
     assert found.labels.tolist() == [0, 1, 3]
+
+
+def test_labels_that_another_thread_changes_are_refused(monkeypatch):
+    y, chunks = np.array([0, 1, 1, 0, 1]), classes.for_chunks
+
+    def changed(*args):
+        y[0] = 1
+        chunks(*args)
+
+    monkeypatch.setattr(classes, "for_chunks", changed)
+    with pytest.raises(ValueError, match=r"^labels must not change while its classes are found$"):
+        find_classes(y, "labels")
+
+
+def test_chunks_do_not_matter(monkeypatch):
+    y = np.random.default_rng(2).integers(0, 9, 1000)
+    wanted = find_classes(y).grouped.rows
+    monkeypatch.setattr(classes, "_CHUNK", 7)
+    assert (find_classes(y).grouped.rows == wanted).all()
 
 
 def test_the_digest_tells_the_classes_of_rows_apart_but_not_their_names():

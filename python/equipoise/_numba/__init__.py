@@ -30,6 +30,7 @@ from equipoise._numba.negatives.shared import shared_draw, shared_exact, shared_
 from equipoise._numba.neighbors.blocks import knn_pack, knn_split
 from equipoise._numba.neighbors.search import knn_search
 from equipoise._numba.orders.batches import batch_shuffle, class_rows
+from equipoise._numba.orders.classes import class_group
 from equipoise._numba.orders.quotas import class_quotas
 from equipoise._numba.orders.race import race_band
 from equipoise._numba.reservoirs.classes import class_lookup
@@ -54,6 +55,7 @@ __all__ = [
     "alias_draw",
     "batch_shuffle",
     "call_key",
+    "class_group",
     "class_lookup",
     "class_quotas",
     "class_rows",

@@ -52,6 +52,7 @@ from equipoise._validate.classes import (
     check_callable,
     check_growing,
     check_rows,
+    check_settled,
     refuse_class,
 )
 from equipoise._validate.columns import (
@@ -249,6 +250,7 @@ __all__ = [
     "check_same_kind",
     "check_sampled",
     "check_setting",
+    "check_settled",
     "check_some",
     "check_span",
     "check_steady",

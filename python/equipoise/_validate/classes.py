@@ -23,6 +23,12 @@ def check_rows(rows: int, name: str) -> None:
         raise ValueError(f"{name} must have between 1 and 2^32 - 1 entries, got {rows}")
 
 
+def check_settled(settled: bool, name: str) -> None:
+    """Check that no other thread changed the labels after they were counted."""
+    if not settled:
+        raise ValueError(f"{name} must not change while its classes are found")
+
+
 def check_callable(x: Any, name: str) -> None:
     """Check that an argument is None or can be called."""
     if x is not None and not callable(x):

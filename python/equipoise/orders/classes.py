@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from equipoise import _validate
 from equipoise._runtime.backend import kernels
+from equipoise._runtime.chunks import for_chunks
 
 __all__ = ["UNITS", "ClassRows", "Classes", "find_classes", "share_units"]
 
 
 Int64s = NDArray[np.int64]
 UNITS = 1 << 52  # a whole, in units; a share is a number of units
+_CHUNK = 1 << 20  # rows grouped between two checks for Ctrl-C, which takes a few milliseconds
 _SPARSE = 4  # integer labels in a range of up to this many times their number are counted, not sorted
 
 
@@ -91,12 +93,22 @@ def find_classes(y: Any, name: str = "y") -> Classes:
     if not counts.all():  # numbers that no row has
         values, codes = values[counts > 0], (np.cumsum(counts > 0) - 1)[codes]
         counts = counts[counts > 0]
-    # NumPy's stable sort of small integers is a radix sort.
-    narrow = codes.astype(np.min_scalar_type(counts.size - 1))
-    rows = np.argsort(narrow, kind="stable").astype(np.uint32)
     offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))
+    rows = _grouped(codes, offsets, name)
     digest = int(kernels().unit_digest(np.uint64(codes.size), codes.view(np.uint64)))
     return Classes(values, counts.astype(np.int64), ClassRows(rows, offsets), digest)
+
+
+def _grouped(codes: Int64s, offsets: Int64s, name: str) -> NDArray[np.uint32]:
+    """Return the rows class by class, which have the numbers `codes`."""
+    rows, places, ends = np.empty(codes.size, np.uint32), offsets[:-1].copy(), offsets[1:].copy()
+
+    def group(begin: int, end: int) -> None:
+        part = codes[begin:end]
+        _validate.check_settled(kernels().class_group(part, begin, ends, places, rows) == part.size, name)
+
+    for_chunks(codes.size, _CHUNK, 1, group)
+    return rows
 
 
 def _numbered(labels: _validate.Labels) -> tuple[NDArray[Any], Int64s]:

@@ -7,8 +7,15 @@ from collections import namedtuple
 import numpy as np
 
 from equipoise._numba._jit import i64, jit, reads, record, u32, u64, writes
-from equipoise._numba.orders.permutation import number_at, permutation, shuffle, stack_order
-from equipoise._numba.stream.rng import ONE, ZERO, open_run
+from equipoise._numba.orders.permutation import (
+    AT_ONCE,
+    numbers_at,
+    permutation,
+    shuffle,
+    stack_numbers,
+    stack_order,
+)
+from equipoise._numba.stream.rng import ZERO, open_run
 
 # The rows of a data set, grouped by class: those of class c are rows[offsets[c]] .. rows[offsets[c + 1] - 1].
 ClassRows = namedtuple("ClassRows", "rows, offsets")
@@ -53,7 +60,7 @@ def class_rows(key, source, begins, ends, out):
     """
     check_source(source)
     check_draws(source, begins, ends, out)
-    room, to = stack_order(), ZERO
+    room, numbers, to = stack_order(), stack_numbers(), ZERO
     for batch in range(begins.shape[0]):
         for c in range(begins.shape[1]):
             at, stop = np.uint64(begins[batch, c]), np.uint64(ends[batch, c])
@@ -65,9 +72,12 @@ def class_rows(key, source, begins, ends, out):
                 end = min(stop, start + size)
                 order = permutation(open_run(key, cycle, np.uint64(c + 1)), size, room)
                 while at < end:
-                    out[to] = source.rows[offset + number_at(order, at - start)]
-                    at += ONE
-                    to += ONE
+                    count = min(end - at, AT_ONCE)
+                    numbers_at(order, at - start, count, numbers)
+                    for i in range(count):
+                        out[to + i] = source.rows[offset + numbers[i]]
+                    at += count
+                    to += count
 
 
 @jit((u64, u64, u64, writes(i64, 2)))

@@ -14,12 +14,13 @@ from equipoise._numba.stream.rng import ONE, S32, TWO, ZERO, below, word
 
 SHUFFLED = np.uint64(128)  # up to this length, a permutation is shuffled in full
 ROUNDS = np.uint64(8)  # of the Feistel network of a longer one
+AT_ONCE = np.uint64(8)  # numbers that are computed in step
 TOP = np.uint64(1 << 15)
 
 # One permutation of n numbers, by the words of one run, where a * b >= n: the Feistel network permutes pairs
 # (u, v), u < a and v < b. `order` holds the whole permutation, if it is short.
 Permutation = namedtuple("Permutation", "run, n, a, b, order")
-stack_order = stack(u64, int(SHUFFLED))
+stack_order, stack_numbers = stack(u64, int(SHUFFLED)), stack(u64, 3 * int(AT_ONCE))
 
 
 @jit()
@@ -61,30 +62,45 @@ def permutation(run, n, order):
 
 
 @jit()
-def number_at(permutation, x):
-    """Return the number at place x < n.
+def numbers_at(permutation, first, count, numbers):
+    """Write the numbers at the places first .. first + count - 1 to `numbers`, count <= AT_ONCE.
 
     The network permutes a * b >= n numbers, and is applied until the result is below n (Black and Rogaway
-    2002): less than 1.1 times on average.
+    2002): less than 1.1 times on average. The pairs are permuted in step, since each round waits for the one
+    before. Behind the numbers, `numbers` has room for the pairs.
     """
-    if permutation.n <= SHUFFLED:
-        return permutation.order[x]
-    x = feistel(permutation, x)
-    while x >= permutation.n:
-        x = feistel(permutation, x)
-    return x
+    n, b = permutation.n, permutation.b
+    if n <= SHUFFLED:
+        for i in range(count):
+            numbers[i] = permutation.order[first + i]
+        return
+    u, v = AT_ONCE, TWO * AT_ONCE
+    for i in range(count):
+        numbers[u + i], numbers[v + i] = split(permutation, first + i)
+    for i in range(ROUNDS // TWO):
+        for j in range(count):
+            numbers[u + j], numbers[v + j] = mix(permutation, TWO * i, numbers[u + j], numbers[v + j])
+    for i in range(count):
+        x, y = numbers[u + i], numbers[v + i]
+        while x * b + y >= n:
+            for j in range(ROUNDS // TWO):
+                x, y = mix(permutation, TWO * j, x, y)
+        numbers[i] = x * b + y
 
 
 @jit()
-def feistel(permutation, x):
-    """Return the number at place x < a * b of the network."""
+def split(permutation, x):
+    """Return the digits (u, v) of a number."""
+    u = x // permutation.b
+    return u, x - u * permutation.b
+
+
+@jit()
+def mix(permutation, round, u, v):
+    """Return a pair after two rounds of the network."""
     run, a, b = permutation.run, permutation.a, permutation.b
-    u = x // b
-    v = x - u * b
-    for i in range(ROUNDS // TWO):
-        even = TWO * i
-        u += below(word(run, (even << S32) + v), a)
-        u -= a if u >= a else ZERO
-        v += below(word(run, ((even + ONE) << S32) + u), b)
-        v -= b if v >= b else ZERO
-    return u * b + v
+    u += below(word(run, (round << S32) + v), a)
+    u -= a if u >= a else ZERO
+    v += below(word(run, ((round + ONE) << S32) + u), b)
+    v -= b if v >= b else ZERO
+    return u, v
