@@ -270,6 +270,11 @@ where pi is a permutation by the words of the run (j // n_c, lane c + 1):
 The rows of a batch, listed class by class, are at last shuffled as pi(i) is for n_c <= 128, by the words of
 the run (number of the batch in the epoch, lane 0).
 
+*Synthetic rows.* In ``SmoteBatches``, floor(T * share) of the first T rows of a growing class in an epoch are
+synthetic. The others are its rows j = 0, 1, .. as above. Synthetic row j is row j of the epoch of a
+``SmoteSampler`` over the class's rows in ascending order, with the same seed and lane 0. A batch lists its
+real rows first, and then its synthetic ones, both class by class.
+
 Logarithm and exponential
 -------------------------
 Promised bytes depend on these functions, so those of libm and NumPy are not used. Each operation is one
