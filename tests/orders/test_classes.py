@@ -143,6 +143,16 @@ def test_probabilities_of_every_kind(labels, probs):
     assert sum(units.tolist()) == reference.UNITS
 
 
+def test_a_series_is_read_by_its_index():
+    """The most frequent class comes first in value_counts()."""
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    y = pandas.Series(["b", "b", "b", "a"])
+    units = share_units(y.value_counts(normalize=True), find_classes(y))
+    assert (units / reference.UNITS).tolist() == [0.25, 0.75]
+    with pytest.raises(ValueError, match="class_probs must name classes of y only, got 0"):
+        share_units(pandas.Series([0.25, 0.75]), find_classes(y))
+
+
 def test_numbers_may_be_integers():
     assert share_units([0, 1], find_classes([5, 6])).tolist() == [0, reference.UNITS]
 

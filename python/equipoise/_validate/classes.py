@@ -38,10 +38,12 @@ def check_callable(x: Any, name: str) -> None:
 def as_class_probs(x: Any, classes: Sequence[Any], name: str = "class_probs") -> str | NDArray[np.float64]:
     """Return the probabilities of `classes`, in their order, or the name of a policy.
 
-    A mapping has each class once. Probabilities are finite, >= 0, and sum to 1 within 1e-6.
+    A mapping, or a pandas Series by its index, has each class once. Probabilities are finite, >= 0, and sum to 1 within 1e-6.
     """
     if isinstance(x, str):
         return as_choice(x, name, POLICIES)
+    if type(x).__module__.partition(".")[0] == "pandas" and hasattr(x, "to_dict"):
+        x = x.to_dict()  # in the order of its index, which that of value_counts() is not
     probs = _from_mapping(x, classes, name) if isinstance(x, Mapping) else _from_array(x, len(classes), name)
     total = math.fsum(probs.tolist())
     if abs(total - 1) > 1e-6:

@@ -60,9 +60,9 @@ class ClassBalancedBatchSampler(Passes, BatchSampler):
         The rows of a batch, in [1, 2^31). All batches are full.
     class_probs : {"balanced", "proportional", "sqrt"}, mapping, or array of shape (K,)
         The share of each class: the same for all, or in proportion to their numbers of rows, or to the square
-        roots of these. A mapping has the probability of each label; an array has the probabilities in the
-        order of the classes (a pandas Series is an array, too, so its index is ignored). They are finite,
-        >= 0, and sum to 1 within 1e-6.
+        roots of these. A mapping, or a pandas Series by its index, has the probability of each label; an
+        array has the probabilities in the order of the classes. They are finite, >= 0, and sum to 1 within
+        1e-6.
     schedule : callable, optional
         A function of the epoch that returns what `class_probs` takes, and is used in its place. It must
         always return the same for the same epoch, and on all ranks.
