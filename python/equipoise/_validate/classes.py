@@ -38,8 +38,8 @@ def check_callable(x: Any, name: str) -> None:
 def as_class_probs(x: Any, classes: Sequence[Any], name: str = "class_probs") -> str | NDArray[np.float64]:
     """Return the probabilities of `classes`, in their order, or the name of a policy.
 
-    A mapping, or a pandas Series by its index, has each class once. Probabilities are finite, >= 0, and sum to
-    1 within 1e-6.
+    A mapping, or a pandas Series by its index, has each class once. Probabilities are finite, >= 0, and sum
+    to 1 within 1e-6.
     """
     if isinstance(x, str):
         return as_choice(x, name, POLICIES)
