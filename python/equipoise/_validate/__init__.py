@@ -17,7 +17,7 @@ There is one module per subject, and a module imports only those above it::
     arrays  columns                             arrays, shapes, ids, out=; columns and data sets
     csr  labels  weights                        the arrays of CSR matrices; class labels; weights
     negatives  points  reservoirs               one subject each
-    smote  imblearn  orders
+    smote  imblearn  classes  orders
 """
 
 from equipoise._validate.arguments import (
@@ -43,6 +43,17 @@ from equipoise._validate.arrays import (
     check_parts,
     check_range,
     integers,
+)
+from equipoise._validate.classes import (
+    POLICIES,
+    as_class_probs,
+    as_part,
+    check_as_many,
+    check_callable,
+    check_growing,
+    check_rows,
+    check_settled,
+    refuse_class,
 )
 from equipoise._validate.columns import (
     as_name,
@@ -87,7 +98,7 @@ from equipoise._validate.negatives import (
     check_enough,
     refuse_exhausted,
 )
-from equipoise._validate.orders import check_num_samples, refuse_no_group
+from equipoise._validate.orders import check_num_samples, refuse_no_group, refuse_sampler
 from equipoise._validate.points import (
     Matrix,
     as_codes,
@@ -152,6 +163,7 @@ from equipoise._validate.wording import Int64s, first_bad, kind_of, place
 __all__ = [
     "BOOLEANS",
     "INTEGERS",
+    "POLICIES",
     "STRINGS",
     "Int64s",
     "Labels",
@@ -164,6 +176,7 @@ __all__ = [
     "as_bytes",
     "as_categorical",
     "as_choice",
+    "as_class_probs",
     "as_class_rows",
     "as_codes",
     "as_count",
@@ -185,6 +198,7 @@ __all__ = [
     "as_neighbor_count",
     "as_neighbors",
     "as_parent_weights",
+    "as_part",
     "as_path",
     "as_pickled_units",
     "as_points",
@@ -204,6 +218,8 @@ __all__ = [
     "as_weights",
     "check_addressable",
     "check_apart",
+    "check_as_many",
+    "check_callable",
     "check_collected",
     "check_column",
     "check_column_names",
@@ -217,6 +233,7 @@ __all__ = [
     "check_file_size",
     "check_finite",
     "check_finite_values",
+    "check_growing",
     "check_half_life",
     "check_keying",
     "check_kind",
@@ -229,9 +246,11 @@ __all__ = [
     "check_pickled_version",
     "check_powers",
     "check_range",
+    "check_rows",
     "check_same_kind",
     "check_sampled",
     "check_setting",
+    "check_settled",
     "check_some",
     "check_span",
     "check_steady",
@@ -250,6 +269,7 @@ __all__ = [
     "refuse_changed_file",
     "refuse_changed_labels",
     "refuse_changed_map",
+    "refuse_class",
     "refuse_exhausted",
     "refuse_file",
     "refuse_missing",
@@ -259,6 +279,7 @@ __all__ = [
     "refuse_null",
     "refuse_reentry",
     "refuse_same_code",
+    "refuse_sampler",
     "refuse_sum",
     "refuse_without",
 ]

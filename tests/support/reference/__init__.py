@@ -5,6 +5,16 @@ IEEE doubles, so each line follows a sentence of the contract. Nothing here is f
 since the library does that. There is one module per subject; tests use the names as ``reference.x``.
 """
 
+from support.reference.classes import (
+    UNITS,
+    class_batches,
+    class_quotas,
+    classes_digest,
+    classes_of,
+    permutation,
+    share_units,
+    shuffled,
+)
 from support.reference.negatives import (
     Exhausted,
     accidental_hits,
@@ -34,6 +44,7 @@ from support.reference.reservoirs import (
 from support.reference.smote import deviation, fraction, median, smote_stream, smote_table, synthetic_rows
 from support.reference.stream import (
     BLOCKS,
+    CLASSES,
     COUNTED,
     GOLDEN,
     IDS,
@@ -79,6 +90,7 @@ from support.reference.tables import (
 __all__ = [
     "BLOCKS",
     "CELL",
+    "CLASSES",
     "COUNTED",
     "GOLDEN",
     "IDS",
@@ -93,6 +105,7 @@ __all__ = [
     "SHARED",
     "SMOTE",
     "TABLE",
+    "UNITS",
     "VERSION",
     "Exhausted",
     "Point",
@@ -107,6 +120,10 @@ __all__ = [
     "block_points",
     "block_row",
     "call_key",
+    "class_batches",
+    "class_quotas",
+    "classes_digest",
+    "classes_of",
     "decayed",
     "deviation",
     "exact",
@@ -124,6 +141,7 @@ __all__ = [
     "negatives",
     "negatives_row",
     "neighbors",
+    "permutation",
     "philox",
     "race_order",
     "raised",
@@ -134,9 +152,11 @@ __all__ = [
     "row_ranks",
     "scale",
     "scaled",
+    "share_units",
     "shared",
     "shared_negatives",
     "shares",
+    "shuffled",
     "significand",
     "smote_stream",
     "smote_table",
