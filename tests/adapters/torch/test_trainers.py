@@ -13,7 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from equipoise.torch import WeightedSampler  # noqa: E402
+from equipoise.torch import ClassBalancedBatchSampler, SmoteBatches, WeightedSampler  # noqa: E402
 from support.deadline import answer  # noqa: E402
 
 ROWS, BATCH, EPOCHS = 48, 4, 3
@@ -34,20 +34,43 @@ def order(epoch, rows=ROWS):
     return WeightedSampler(np.arange(rows) % 5 + 1, seed=3).order(0, rows, epoch).tolist()
 
 
-def batches(rows, size=BATCH):
+def divided(rows, size=BATCH):
     return [rows[at : at + size] for at in range(0, len(rows), size)]
+
+
+def batches(kind, epoch, size=BATCH):
+    """Return the batches of an epoch, or their parts of a given size."""
+    if kind == "whole":
+        return divided(order(epoch), size)
+    sampler = ClassBalancedBatchSampler(np.arange(ROWS) % 5 + 1, BATCH, seed=3)
+    return divided(sampler.order(0, len(sampler), epoch).ravel().tolist(), size)
 
 
 # ---- PyTorch alone ---------------------------------------------------------------------------------------
 
 
-def test_ddp():
+def plain(job):
+    return results("plain", "weighted", "classes")[job]
+
+
+def test_ddp_with_rows():
     """51 rows on two ranks: the second takes one more, so that both take as many steps."""
-    ranks = results("plain", "weighted")["weighted"]
+    ranks = plain("weighted")
     for epoch in range(2):
-        both = [rows for pair in zip(*(rank[epoch] for rank in ranks), strict=True) for rows in pair]
+        each = [[row for batch in rank[epoch] for row in batch] for rank in ranks]
+        both = [row for pair in zip(*each, strict=True) for row in pair]
         assert both[:51] == order(epoch, 51)
         assert len(both) == 52
+
+
+def test_ddp_with_batches():
+    """Seven batches on two ranks: the second takes one more."""
+    ranks = plain("classes")
+    sampler = ClassBalancedBatchSampler(np.arange(51) % 5 + 1, 8, seed=3)
+    for epoch in range(2):
+        both = [batch for pair in zip(*(rank[epoch] for rank in ranks), strict=True) for batch in pair]
+        assert both[:7] == sampler.order(0, 7, epoch).tolist()
+        assert len(both) == 8
 
 
 # ---- Lightning -------------------------------------------------------------------------------------------
@@ -58,13 +81,19 @@ def lightning(job):
     if job.endswith("2 workers"):
         return results("with_lightning", job)[job]
     there = ["killed, 0 workers"] if importlib.util.find_spec("torchdata") else []
-    return results("with_lightning", "divided", "divided, False", "whole", *there)[job]
+    return results("with_lightning", "divided", "divided, False", "classes, False", "whole", *there)[job]
 
 
 @pytest.mark.parametrize("job", ["divided", "divided, False"])
 def test_lightning_leaves_a_distributed_sampler_in_place(job):
     for rank, epochs in enumerate(lightning(job)):
         assert epochs == {str(epoch): order(epoch)[rank::2] for epoch in range(EPOCHS)}
+
+
+def test_lightning_takes_batches_by_class():
+    for rank, epochs in enumerate(lightning("classes, False")):
+        mine = {str(epoch): batches("classes", epoch)[rank::2] for epoch in range(EPOCHS)}
+        assert {epoch: divided(rows) for epoch, rows in epochs.items()} == mine
 
 
 def test_lightning_divides_any_other_sampler():
@@ -86,26 +115,39 @@ def test_lightning_resumes_in_the_middle_of_an_epoch(job):
 
 # ---- Accelerate ------------------------------------------------------------------------------------------
 
+KINDS = pytest.mark.parametrize("kind", ["whole", "classes"])
+
 
 def accelerate(job):
     needs("accelerate")
-    return results("with_accelerate", "whole", "split", "skipping")[job]
+    jobs = [f"{kind}{how}" for kind in ("whole", "classes") for how in ("", ", split", ", skipping")]
+    return results("with_accelerate", *jobs, "synthetic")[job]
 
 
-def test_accelerate_gives_whole_batches_to_the_ranks():
-    for rank, epochs in enumerate(accelerate("whole")):
-        assert epochs == [batches(order(epoch))[rank::2] for epoch in range(EPOCHS)]
+@KINDS
+def test_accelerate_gives_whole_batches_to_the_ranks(kind):
+    for rank, epochs in enumerate(accelerate(kind)):
+        assert epochs == [batches(kind, epoch)[rank::2] for epoch in range(EPOCHS)]
 
 
-def test_accelerate_splits_batches():
-    for rank, epochs in enumerate(accelerate("split")):
-        parts = [batches(order(epoch), BATCH // 2)[rank::2] for epoch in range(EPOCHS)]
-        assert epochs == parts
+@KINDS
+def test_accelerate_splits_batches(kind):
+    for rank, epochs in enumerate(accelerate(f"{kind}, split")):
+        assert epochs == [batches(kind, epoch, BATCH // 2)[rank::2] for epoch in range(EPOCHS)]
 
 
-def test_accelerate_skips_the_first_batches():
-    for rank, epochs in enumerate(accelerate("skipping")):
-        assert epochs == [batches(order(1))[rank::2][2:], batches(order(2))[rank::2]]
+@KINDS
+def test_accelerate_skips_the_first_batches(kind):
+    for rank, epochs in enumerate(accelerate(f"{kind}, skipping")):
+        assert epochs == [batches(kind, 1)[rank::2][2:], batches(kind, 2)[rank::2]]
+
+
+def test_accelerate_hands_out_synthetic_rows():
+    points, labels = np.arange(2.0 * ROWS).reshape(ROWS, 2), np.arange(ROWS) % 5 + 1 > 4
+    data = SmoteBatches(points, labels, BATCH, seed=3)
+    passes = [[parents.tolist() for _, _, parents in data] for _ in range(EPOCHS)]
+    for rank, epochs in enumerate(accelerate("synthetic")):
+        assert epochs == [some[rank::2] for some in passes]
 
 
 # ---- transformers' Trainer -------------------------------------------------------------------------------
@@ -113,16 +155,18 @@ def test_accelerate_skips_the_first_batches():
 
 def transformers(job):
     needs("transformers", "accelerate")
-    return results("with_transformers", "whole", "resumed")[job]
+    return results("with_transformers", "whole", "whole, resumed", "classes", "classes, resumed")[job]
 
 
-def test_transformers_gives_whole_batches_to_the_ranks():
-    for rank, trained in enumerate(transformers("whole")):
-        epochs = [batches(order(epoch))[rank::2] for epoch in range(EPOCHS)]
+@KINDS
+def test_transformers_gives_whole_batches_to_the_ranks(kind):
+    for rank, trained in enumerate(transformers(kind)):
+        epochs = [batches(kind, epoch)[rank::2] for epoch in range(EPOCHS)]
         assert trained == [*epochs[0], *epochs[1], *epochs[2]]
 
 
-def test_transformers_resumes_in_the_epoch_that_the_callback_names():
+@KINDS
+def test_transformers_resumes_in_the_epoch_that_the_callback_names(kind):
     """Killed after 8 steps of 6 an epoch."""
-    for rank, trained in enumerate(transformers("resumed")):
-        assert trained == [*batches(order(1))[rank::2][2:], *batches(order(2))[rank::2]]
+    for rank, trained in enumerate(transformers(f"{kind}, resumed")):
+        assert trained == [*batches(kind, 1)[rank::2][2:], *batches(kind, 2)[rank::2]]

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from equipoise.torch import DistributedWeightedSampler, WeightedSampler
+from equipoise.torch import ClassBalancedBatchSampler, DistributedWeightedSampler, WeightedSampler
 from support.trainers.ranks import report
 
 ROWS, BATCH, EPOCHS = 48, 4, 3
@@ -72,6 +72,11 @@ def divided() -> DistributedWeightedSampler:
     return DistributedWeightedSampler(WEIGHTS, num_replicas=2, rank=int(os.environ["RANK"]), seed=3)
 
 
+def classes(trainer: Any) -> DataLoader[Any]:
+    ranks = {"num_replicas": trainer.world_size, "rank": trainer.global_rank}
+    return DataLoader(range(ROWS), batch_sampler=ClassBalancedBatchSampler(WEIGHTS, BATCH, seed=3, **ranks))
+
+
 def stateful(*args: Any, **settings: Any) -> Any:
     from torchdata.stateful_dataloader import StatefulDataLoader
 
@@ -93,6 +98,7 @@ if __name__ == "__main__":
         {
             "divided": (job(ours(divided)),),
             "divided, False": (job(ours(divided), use_distributed_sampler=False),),
+            "classes, False": (job(classes, use_distributed_sampler=False),),
             "whole": (job(ours(whole)),),
             "killed, 0 workers": killed_and_resumed(0),
             "killed, 2 workers": killed_and_resumed(2),

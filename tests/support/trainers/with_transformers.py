@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from pathlib import Path
@@ -9,16 +10,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader, Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from equipoise.torch import WeightedSampler
+from equipoise.torch import ClassBalancedBatchSampler, WeightedSampler
 from support.trainers.ranks import report
 
 ROWS, BATCH, EPOCHS = 48, 4, 3
 WEIGHTS = np.arange(ROWS) % 5 + 1
 
 
-class Rows(torch.utils.data.Dataset):
+class Rows(Dataset[dict[str, int]]):
     def __len__(self) -> int:
         return ROWS
 
@@ -40,20 +42,25 @@ class Model(torch.nn.Module):
 
 
 class Weighted(Trainer):
-    def __init__(self, *args: Any, sampler: WeightedSampler, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.sampler = sampler
-
     def _get_train_sampler(self, train_dataset: Any = None) -> WeightedSampler:
-        return self.sampler
+        sampler = WeightedSampler(WEIGHTS, seed=3)
+        self.add_callback(SetEpoch(sampler))
+        return sampler
 
 
-class Epochs(TrainerCallback):
-    def __init__(self, sampler: WeightedSampler) -> None:
-        self.sampler = sampler
+class Balanced(Trainer):
+    def get_train_dataloader(self) -> Any:
+        batches = ClassBalancedBatchSampler(WEIGHTS, BATCH, seed=3)
+        self.add_callback(SetEpoch(batches))
+        return self.accelerator.prepare(DataLoader(self.train_dataset, batch_sampler=batches))
+
+
+class SetEpoch(TrainerCallback):
+    def __init__(self, order: Any) -> None:
+        self.order = order
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.sampler.set_epoch(int(state.epoch))
+        self.order.set_epoch(int(state.epoch))
 
 
 class Killed(TrainerCallback):
@@ -62,8 +69,8 @@ class Killed(TrainerCallback):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def train(folder: Path, *, killed: bool = False, resume: bool = False) -> list[list[int]]:
-    sampler, model = WeightedSampler(WEIGHTS, seed=3), Model()
+def train(kind: Any, folder: Path, *, killed: bool = False, resume: bool = False) -> list[list[int]]:
+    model = Model()
     arguments = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         per_device_train_batch_size=BATCH,
@@ -77,21 +84,22 @@ def train(folder: Path, *, killed: bool = False, resume: bool = False) -> list[l
         disable_tqdm=True,
         dataloader_pin_memory=False,
     )
-    trainer = Weighted(
-        model,
-        arguments,
-        train_dataset=Rows(),
-        sampler=sampler,
-        callbacks=[Epochs(sampler), *([Killed()] if killed else [])],
-    )
+    callbacks = [Killed()] if killed else []
+    trainer = kind(model, arguments, train_dataset=Rows(), callbacks=callbacks)
     trainer.train(resume_from_checkpoint=resume or None)
     return model.batches
+
+
+def resumed(kind: Any) -> tuple[Any, Any]:
+    return functools.partial(train, kind, killed=True), functools.partial(train, kind, resume=True)
 
 
 if __name__ == "__main__":
     report(
         {
-            "whole": (train,),
-            "resumed": (lambda folder: train(folder, killed=True), lambda folder: train(folder, resume=True)),
+            "whole": (functools.partial(train, Weighted),),
+            "whole, resumed": resumed(Weighted),
+            "classes": (functools.partial(train, Balanced),),
+            "classes, resumed": resumed(Balanced),
         }
     )
