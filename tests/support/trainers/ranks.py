@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import torch._dynamo  # which DistributedDataParallel would import on each rank, and takes a second
 import torch.distributed
 
 Job = Callable[[Path], Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from torch.utils.data import DataLoader
 
 from equipoise.torch import ClassBalancedBatchSampler, SmoteBatches, WeightedSampler
 from support.trainers.ranks import report
+
+with contextlib.suppress(ImportError):  # Accelerate would import it on each rank
+    import datasets  # noqa: F401
 
 ROWS, BATCH, EPOCHS = 48, 4, 3
 WEIGHTS = np.arange(ROWS) % 5 + 1
