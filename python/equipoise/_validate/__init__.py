@@ -16,7 +16,7 @@ There is one module per subject, and a module imports only those above it::
     containers                                  what an object holds: NumPy, torch, pandas, polars, Arrow
     arrays  columns                             arrays, shapes, ids, out=; columns and data sets
     csr  labels  weights                        the arrays of CSR matrices; class labels; weights
-    negatives  points  reservoirs               one subject each
+    collate  negatives  points  reservoirs      one subject each
     smote  imblearn
 """
 
@@ -44,6 +44,7 @@ from equipoise._validate.arrays import (
     check_range,
     integers,
 )
+from equipoise._validate.collate import as_collated, check_order, check_sampler, refuse_set_epoch
 from equipoise._validate.columns import (
     as_name,
     check_column,
@@ -165,6 +166,7 @@ __all__ = [
     "as_choice",
     "as_class_rows",
     "as_codes",
+    "as_collated",
     "as_count",
     "as_csr",
     "as_exclude",
@@ -220,6 +222,7 @@ __all__ = [
     "check_keying",
     "check_kind",
     "check_no_column",
+    "check_order",
     "check_out",
     "check_own_stream",
     "check_parts",
@@ -229,6 +232,7 @@ __all__ = [
     "check_range",
     "check_same_kind",
     "check_sampled",
+    "check_sampler",
     "check_setting",
     "check_some",
     "check_span",
@@ -256,6 +260,7 @@ __all__ = [
     "refuse_null",
     "refuse_reentry",
     "refuse_same_code",
+    "refuse_set_epoch",
     "refuse_sum",
     "refuse_without",
 ]

@@ -5,6 +5,7 @@ IEEE doubles, so each line follows a sentence of the contract. Nothing here is f
 since the library does that. There is one module per subject; tests use the names as ``reference.x``.
 """
 
+from support.reference.collate import collated, keys_by_batch, keys_by_index
 from support.reference.negatives import (
     Exhausted,
     accidental_hits,
@@ -106,6 +107,7 @@ __all__ = [
     "block_points",
     "block_row",
     "call_key",
+    "collated",
     "decayed",
     "deviation",
     "exact",
@@ -115,6 +117,8 @@ __all__ = [
     "fraction",
     "halves",
     "key_from_rng",
+    "keys_by_batch",
+    "keys_by_index",
     "log",
     "log1p",
     "log_uniform_table",
