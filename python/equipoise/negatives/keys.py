@@ -12,7 +12,7 @@ _OCCURRENCE = np.uint64(0xD1342543DE82EF95)
 
 
 def keys_by_index(index: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return a key for each row: its index, or a hash of index and occurrence if the index has come before."""
+    """Return a key for each row: its index or, if that has come before, a hash of index and occurrence."""
     order = np.argsort(index, kind="stable")
     in_order = index[order]
     again = np.flatnonzero(in_order[1:] == in_order[:-1]) + 1  # places in the order

@@ -22,29 +22,27 @@ _ALIGNMENT = 8  # bytes
 
 
 class NegativeCollate:
-    """A collate function for (index, user, item) that adds negatives of the user to each row.
+    """A collate function that gives each row (index, user, item) negatives of its user.
 
-    The row's own item is never drawn, and ``log_q`` accounts for this. The result is the same for any number
-    of workers, however they are started, and in a new process, unless the key is "counter". Draws are those
-    of the sampler for ``rows`` = user, ``exclude_ids`` = item and ``on_exhausted="mask"``.
+    A row's own item is never drawn, and ``log_q`` accounts for this. Unless the key is "counter", a batch is
+    the same for any number of workers, however they were started, and in a new process.
 
     Parameters
     ----------
     sampler : NegativeSampler
-        Users are its rows. It is copied, so neither changes the other; :meth:`set_epoch` is to be called here.
+        Its rows are the users. It is copied: neither object moves the other, and the epoch is to be set here.
     num_negatives : int
         Number of negatives per row, k >= 0.
     key : {"index", "batch", "counter"}
-        What decides a row's negatives within an epoch. With "index", it is the row's index, so an index has
-        the same negatives in any batch; further rows of one index in a batch get others. This is for orders
-        without replacement. With "batch", it is the indices of the whole batch and the row's place in it, so
-        equal rows of different batches get different negatives. This is for orders with replacement. Two
-        batches of the same indices in the same order are equal, which happens if batches have few rows. With
-        "counter", nothing repeats, but the negatives depend on the workers and differ after a restart.
+        What decides a row's negatives within an epoch. "index" is the row's index: an index has the same
+        negatives in any batch, and its further rows in a batch have others. This is for orders without
+        replacement. "batch" is all indices of the batch and the row's place: equal rows of different batches
+        have different negatives. This is for orders with replacement. Batches with the same indices in the
+        same order are equal, which happens if batches have few rows. With "counter" nothing repeats, but the
+        negatives depend on the workers, and a run that is resumed draws others.
     epoch_of : order sampler, optional
-        A sampler of this package such as :class:`WeightedSampler`. Its epoch is then the epoch of the
-        negatives, whoever sets it, from the first row of each of its passes on. Trainers set the epochs of
-        samplers, but of no collate function.
+        A sampler of this package, such as a WeightedSampler. The epoch is then always that of its latest
+        pass, whoever sets it. Trainers set the epochs of samplers, but never those of collate functions.
 
     Raises
     ------
@@ -53,23 +51,12 @@ class NegativeCollate:
 
     Notes
     -----
-    The call takes a list of rows or, from a data set's ``__getitems__``, three columns:
+    The draws are those of the sampler's ``sample`` with ``rows`` = user, ``exclude_ids`` = item and
+    ``on_exhausted="mask"``. The row keys are defined in :mod:`equipoise.rng`.
 
-    - a list of rows, each of which is a tuple or list (index, user, item), or a mapping with these keys and
-      possibly others. The values are integers of Python or NumPy, or tensors of one integer.
-    - a tuple (index, user, item) or a mapping of three 1-D integer arrays. A list is always rows.
-
-    It returns a dict of six tensors for the B rows: ``index``, ``user`` and ``item``, int64 of shape (B,);
-    ``negatives``, int64 of shape (B, k); ``log_q``, float32, and ``mask``, bool, of the same shape. A slot for
-    which the user has no item left has the id -1, ``log_q`` 0 and ``mask`` False. An item of -1 is none. In a
-    worker, the six tensors share one piece of shared memory.
-
-    It raises TypeError, ValueError or IndexError for other batches, and for users and items that the sampler
-    does not have. One object may be called from several threads.
-
-    The epoch is in memory that worker processes share, so that :meth:`set_epoch` reaches persistent workers.
-    A pickle or deep copy has memory of its own, and a deep copy or pickle without the order sampler no longer
-    follows it. With the key "counter", the draws go on if the same epoch is set again.
+    The epoch is kept in memory that worker processes share, so it reaches persistent workers. A copy or
+    pickle has an epoch of its own. With ``epoch_of``, pickle and deep-copy the object together with the order
+    sampler, since otherwise its epoch stays as it is. Several threads may call one object.
 
     Examples
     --------
@@ -107,8 +94,8 @@ class NegativeCollate:
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch, in this process and in all workers.
 
-        Call it between the passes of a loader: workers read ahead, and the batches that they have yet to make
-        are then of the new epoch. Until the first call, the epoch is that of the sampler.
+        Call it between two passes of a loader, as workers read ahead. Until the first call, the epoch is the
+        sampler's. With the key "counter", draws go on if the epoch does not change.
 
         Parameters
         ----------
@@ -137,6 +124,35 @@ class NegativeCollate:
         self._cell.fill_(_validate.as_count(epoch, "epoch", most=2**32 - 1))
 
     def __call__(self, batch: Any) -> dict[str, torch.Tensor]:
+        """Return the tensors of a batch.
+
+        Parameters
+        ----------
+        batch : list of rows, or tuple or mapping of three columns
+            A row is a tuple or list (index, user, item), or a mapping with these keys. Its values are
+            integers of Python or NumPy, or tensors of one integer. Columns, which a data set's
+            ``__getitems__`` returns, are 1-D integer arrays in a tuple (index, user, item), or in a mapping
+            with these keys. A list is always rows. Other keys of mappings are ignored. An item of -1 is none.
+
+        Returns
+        -------
+        dict
+            For B rows: ``index``, ``user`` and ``item``, int64 of shape (B,); ``negatives``, int64 of shape
+            (B, k); ``log_q``, float32, and ``mask``, bool, of the same shape. If a user has no item left, the
+            row has ids -1, ``log_q`` 0 and ``mask`` False. In a worker, the six tensors are views of one
+            piece of shared memory.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the batch is empty, or has the wrong type or shape.
+        IndexError
+            If the sampler does not have a user or an item.
+
+        Examples
+        --------
+        See :class:`NegativeCollate`.
+        """
         index, user, item = _validate.as_collated(batch)
         keys = None
         if self._key == "index":
