@@ -13,4 +13,5 @@ PYBIND11_MODULE(_core, m) {
     bind::register_reservoirs(m);
     bind::register_neighbors(m);
     bind::register_smote(m);
+    bind::register_orders(m);
 }

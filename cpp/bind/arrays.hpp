@@ -78,5 +78,6 @@ void register_negatives(py::module_& m);
 void register_reservoirs(py::module_& m);
 void register_neighbors(py::module_& m);
 void register_smote(py::module_& m);
+void register_orders(py::module_& m);
 
 }  // namespace equipoise::bind

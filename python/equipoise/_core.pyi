@@ -171,3 +171,12 @@ def smote_draw(
     out: NDArray[_Real],
     pairs: Pairs,
 ) -> None: ...
+def race_band(
+    key: int,
+    first: int,
+    weights: NDArray[np.float64],
+    low: float,
+    high: float,
+    rows: NDArray[np.int64],
+    ranks: NDArray[np.float64],
+) -> tuple[int, int]: ...

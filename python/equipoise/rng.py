@@ -46,6 +46,8 @@ harmless.
 | 8 SMOTE   | group of 64 rows: row i, its number since    | as for COUNTED                                |
 |           | the epoch began, has words i mod 64 and      |                                               |
 |           | 64 + i mod 64 of group i // 64               |                                               |
+| 9 ORDER   | block of 128 positions, like TABLE           | 0                                             |
+| 10 RACE   | group of 128 rows, like ROWS                 | 0                                             |
 
 The calls of a ``NegativeSampler`` use its seed, its epoch and stream XOR digest, where the digest is that of
 its table, see below. So samplers with other tables draw other words, although seed and stream are the same. A
@@ -205,6 +207,17 @@ time, where W is the sum of all weights to about 15 digits. Only this sum depend
 ``weighted_sample`` is a reservoir with seed = the key of its ``rng`` and stream 0. Without replacement, its
 rows are then sorted by the ranks they would have if they were keyed by id and had weight 1.
 
+Orders
+------
+The calls of an order sampler use its seed, the epoch, and a digest as their stream.
+
+With replacement (ORDER), position p of the order is the draw of word p of its block from an alias table over
+the weights, and the digest is that of the table. Without replacement (RACE), the order is that of the ranks
+E / w of all rows of positive weight, each stored as for reservoirs, with the word i mod 128 of group i // 128
+for row i. Of equal ranks, the one of the smaller row comes first. The digest is that of a table whose units
+are the bits of the weights as float64, where -0.0 is taken as 0.0. Positions behind the last row begin the
+order anew.
+
 Synthetic rows
 --------------
 A ``SmoteSampler`` has n rows X of d columns and a table of the k neighbors of each row. A synthetic row
@@ -274,6 +287,8 @@ __all__ = [
     "COUNTED",
     "IDS",
     "KEYED",
+    "ORDER",
+    "RACE",
     "RNG",
     "ROWS",
     "SHARED",
@@ -283,7 +298,9 @@ __all__ = [
     "worker_lane",
 ]
 
-TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE = (purpose + (1 << 16) for purpose in range(1, 9))
+TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE, ORDER, RACE = (
+    purpose + (1 << 16) for purpose in range(1, 11)
+)
 
 if TYPE_CHECKING:
     RNG = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None

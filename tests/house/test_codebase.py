@@ -312,6 +312,7 @@ ALLOWED = {
     "_cli/sample": {"pyarrow"},
     "dask.py": {"dask", "pandas"},
     "_arrow.py": {"pyarrow"},
+    "torch": {"torch"},
     "ray.py": {"pandas", "pyarrow", "ray"},
     "_validate/arguments.py": {"tqdm"},
 }
@@ -390,7 +391,7 @@ def test_every_parameter_is_described(name, thing):
         assert parameter in described | {"self", "cls"}, f"{name} says nothing about {parameter}"
 
 
-ABSENT = [name for name in ("dask", "ray", "imblearn") if importlib.util.find_spec(name) is None]
+ABSENT = [name for name in ("dask", "ray", "imblearn", "torch") if importlib.util.find_spec(name) is None]
 
 
 def undocumented(node, prefix=""):

@@ -16,6 +16,8 @@ import equipoise
 NOT_IMPORTED = {"_core", "dask", "imblearn", "ray"}
 if importlib.util.find_spec("numba") is None:  # a compiled wheel is also tested where Numba is not installed
     NOT_IMPORTED.add("_numba")
+if importlib.util.find_spec("torch") is None:
+    NOT_IMPORTED.add("torch")
 NEED_PYARROW = ("equipoise._arrow", "equipoise._cli.files.", "equipoise._cli.sample.")
 HAS_PYARROW = importlib.util.find_spec("pyarrow") is not None
 

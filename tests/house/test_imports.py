@@ -14,7 +14,7 @@ PACKAGE = Path(equipoise.__file__).parent
 # The rooms, which are the folders and modules of the package, and the rooms that each may import. A room
 # imports only rooms that stand above it in this table, so no circle fits into it.
 BELOW = ("_validate", "rng", "_runtime")
-SUBJECTS = ("tables", "negatives", "neighbors", "smote", "reservoirs")
+SUBJECTS = ("tables", "negatives", "neighbors", "smote", "reservoirs", "orders")
 ROOMS = {
     "_validate": (),
     "_numba": (),
@@ -26,6 +26,7 @@ ROOMS = {
     "neighbors": (*BELOW, "tables"),
     "smote": (*BELOW, "tables", "neighbors"),
     "reservoirs": BELOW,
+    "orders": (*BELOW, "tables", "reservoirs"),
     "equipoise": ("_runtime", *SUBJECTS),  # __init__.py
     # Modules that old pickles name.
     "class_reservoir": ("reservoirs",),
@@ -36,6 +37,7 @@ ROOMS = {
     "dask": ("_validate", "_distributed", "equipoise"),
     "ray": ("_validate", "_arrow", "_distributed", "equipoise"),
     "imblearn": (*BELOW, *SUBJECTS, "equipoise"),
+    "torch": (*BELOW, *SUBJECTS, "equipoise"),
     # The command line.
     "_cli": (*BELOW, "datasets", *SUBJECTS, "equipoise", "_arrow", "_distributed"),
     "__main__": ("_cli",),

@@ -10,6 +10,7 @@ this package and `equipoise._core`.
     reservoirs    blocks of rows, selection, classes
     neighbors     packing and search
     smote         synthetic rows
+    orders        bands of an exponential race
 
 This file lists the kernels, and adds loops around functions of a single number, as the C++ bindings do.
 """
@@ -28,6 +29,7 @@ from equipoise._numba.negatives.rows import negatives_draw
 from equipoise._numba.negatives.shared import shared_draw, shared_exact, shared_unique
 from equipoise._numba.neighbors.blocks import knn_pack, knn_split
 from equipoise._numba.neighbors.search import knn_search
+from equipoise._numba.orders.race import race_band
 from equipoise._numba.reservoirs.classes import class_lookup
 from equipoise._numba.reservoirs.scan import reservoir_blocks, reservoir_rows
 from equipoise._numba.reservoirs.select import reservoir_equal, reservoir_select
@@ -67,6 +69,7 @@ __all__ = [
     "log1p",
     "negatives_draw",
     "philox",
+    "race_band",
     "reservoir_blocks",
     "reservoir_equal",
     "reservoir_rows",

@@ -16,8 +16,8 @@ There is one module per subject, and a module imports only those above it::
     containers                                  what an object holds: NumPy, torch, pandas, polars, Arrow
     arrays  columns                             arrays, shapes, ids, out=; columns and data sets
     csr  labels  weights                        the arrays of CSR matrices; class labels; weights
-    collate  negatives  points  reservoirs      one subject each
-    smote  imblearn
+    collate  negatives  orders  points          one subject each
+    reservoirs  smote  imblearn
 """
 
 from equipoise._validate.arguments import (
@@ -88,6 +88,7 @@ from equipoise._validate.negatives import (
     check_enough,
     refuse_exhausted,
 )
+from equipoise._validate.orders import check_num_samples, refuse_no_group
 from equipoise._validate.points import (
     Matrix,
     as_codes,
@@ -222,6 +223,7 @@ __all__ = [
     "check_keying",
     "check_kind",
     "check_no_column",
+    "check_num_samples",
     "check_order",
     "check_out",
     "check_own_stream",
@@ -256,6 +258,7 @@ __all__ = [
     "refuse_file",
     "refuse_missing",
     "refuse_no_danger",
+    "refuse_no_group",
     "refuse_no_safety",
     "refuse_null",
     "refuse_reentry",

@@ -1,21 +1,18 @@
-"""Samplers and collate functions for data loaders of torch.
+"""Samplers, batch samplers and collate functions for PyTorch's data loaders.
 
-NegativeCollate (collate)
-  __call__  -> as_collated (_validate)  -> keys_by_index, keys_by_batch (negatives.keys)
-            -> NegativeSampler.sample
+The modules, and what they use::
+
+    passes.py       epochs, positions and states: the base of all order samplers
+    samplers.py     WeightedSampler, DistributedWeightedSampler       passes, equipoise.orders
+    collate.py      NegativeCollate                                   equipoise.negatives
 """
 
-from equipoise import _validate
-
 try:
-    import torch as _theirs  # noqa: F401
-except ImportError:
-    _validate.refuse_without("torch", "torch", "equipoise.torch")
+    import torch as _torch  # noqa: F401
+except ImportError as failure:
+    raise ImportError("equipoise.torch needs PyTorch: see https://pytorch.org") from failure
 
 from equipoise.torch.collate import NegativeCollate
+from equipoise.torch.samplers import DistributedWeightedSampler, WeightedSampler
 
-__all__ = ["NegativeCollate"]
-
-# Users, tracebacks and pickles see one public path, whichever module defines a name.
-for _name in __all__:
-    globals()[_name].__module__ = __name__
+__all__ = ["DistributedWeightedSampler", "NegativeCollate", "WeightedSampler"]

@@ -54,9 +54,9 @@ class NegativeCollate:
     The draws are those of the sampler's ``sample`` with ``rows`` = user, ``exclude_ids`` = item and
     ``on_exhausted="mask"``. The row keys are defined in :mod:`equipoise.rng`.
 
-    The epoch is kept in memory that worker processes share, so it reaches persistent workers. A copy or
-    pickle has an epoch of its own. With ``epoch_of``, pickle and deep-copy the object together with the order
-    sampler, since otherwise its epoch stays as it is. Several threads may call one object.
+    The epoch is kept in memory that worker processes share, so it reaches persistent workers. A copy has an
+    epoch of its own or, with ``epoch_of``, follows the same order sampler. A pickle follows it only if both
+    are pickled together; otherwise its epoch stays as it is. Several threads may call one object.
 
     Examples
     --------
@@ -85,7 +85,7 @@ class NegativeCollate:
         self._key = _validate.as_choice(key, "key", ("index", "batch", "counter"))
         self._order = ""  # the class of the order sampler
         if epoch_of is None:
-            self._cell = torch.tensor([_OWN_EPOCH]).share_memory_()
+            self._cell = _shared(torch.tensor([_OWN_EPOCH]))
         else:
             _validate.check_order(epoch_of)
             self._order, self._cell = type(epoch_of).__name__, epoch_of.epoch_cell()
@@ -194,12 +194,15 @@ class NegativeCollate:
         vars(other).update(vars(self))
         other._drawn = self._drawn[0], copy.copy(self._drawn[1])
         if not self._order:
-            other._cell = self._cell.clone().share_memory_()
+            other._cell = _shared(self._cell.clone())
         return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.__copy__()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._cell.share_memory_()
+        _shared(self._cell)
 
     def __repr__(self) -> str:
         order = f", epoch_of={self._order}" if self._order else ""
@@ -207,6 +210,11 @@ class NegativeCollate:
 
 
 add_lock(NegativeCollate, threading.Lock)
+
+
+def _shared(tensor: torch.Tensor) -> torch.Tensor:
+    """Move a tensor into shared memory, if it is not there yet, and return it."""
+    return tensor.share_memory_()  # type: ignore[no-untyped-call]
 
 
 def _tensors(rows: int, num_negatives: int) -> dict[str, torch.Tensor]:
@@ -227,7 +235,7 @@ def _tensors(rows: int, num_negatives: int) -> dict[str, torch.Tensor]:
         return {name: torch.empty(shape, dtype=dtype) for name, (shape, dtype) in kinds.items()}
     sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in kinds.values()]
     room = [-(-size // _ALIGNMENT) * _ALIGNMENT for size in sizes]
-    parts = torch.empty(sum(room), dtype=torch.uint8).share_memory_().split(room)
+    parts = _shared(torch.empty(sum(room), dtype=torch.uint8)).split(room)
     return {
         name: part[:size].view(dtype).view(shape)
         for (name, (shape, dtype)), part, size in zip(kinds.items(), parts, sizes, strict=True)

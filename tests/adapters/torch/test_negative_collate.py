@@ -18,7 +18,7 @@ from support import cases, reference
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from equipoise.torch import NegativeCollate  # noqa: E402
+from equipoise.torch import NegativeCollate, WeightedSampler  # noqa: E402
 
 DTYPES = {
     **dict.fromkeys(("index", "user", "item", "negatives"), torch.int64),
@@ -181,13 +181,26 @@ def test_the_epoch_may_come_from_an_order():
     for epoch in (4, 5, 0):
         order.cell.fill_(epoch)
         assert lists(collate(ROWS)) == wanted(ROWS, "index", epoch)
-        assert lists(copy.copy(collate)(ROWS)) == wanted(ROWS, "index", epoch)
+        for other in (copy.copy(collate), copy.deepcopy(collate)):
+            assert lists(other(ROWS)) == wanted(ROWS, "index", epoch)
     with pytest.raises(RuntimeError, match="set_epoch must not be called with epoch_of: the Order sets"):
         collate.set_epoch(1)
-    both = copy.deepcopy({"order": order, "collate": collate})
-    both["order"].cell.fill_(9)
-    assert lists(both["collate"](ROWS)) == wanted(ROWS, "index", 9)
-    assert lists(collate(ROWS)) == wanted(ROWS, "index", 0)
+
+
+def test_the_epoch_may_come_from_a_weighted_sampler():
+    order = WeightedSampler([1.0] * 20, seed=1)
+    collate = NegativeCollate(sampler(), K, epoch_of=order)
+    for epoch in (0, 1, 2):
+        for _ in order:
+            assert lists(collate(ROWS)) == wanted(ROWS, "index", epoch)
+    order.set_epoch(9)
+    assert lists(collate(ROWS)) == wanted(ROWS, "index", 2)  # no pass of it has begun
+    next(iter(order))
+    assert lists(collate(ROWS)) == wanted(ROWS, "index", 9)
+    resumed, collate = pickle.loads(pickle.dumps((order, collate)))
+    resumed.set_epoch(4)
+    next(iter(resumed))
+    assert lists(collate(ROWS)) == wanted(ROWS, "index", 4)
 
 
 # ---- batches ---------------------------------------------------------------------------------------------

@@ -1,0 +1,243 @@
+"""Passes over an order: epochs, positions and states of samplers that data loaders iterate."""
+
+from __future__ import annotations
+
+import operator
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import torch
+
+from equipoise import _validate
+from equipoise._runtime.state import Sampler
+
+__all__ = ["Passes"]
+
+# Positions that are read at a time: few at first, so that a pass begins at once.
+_FIRST, _MOST = 1 << 10, 1 << 16
+
+
+class _Pass:
+    """A pass that has begun, and the position that it has reached."""
+
+    def __init__(self, start: int, step: int, *, repeats: bool) -> None:
+        self.repeats = repeats  # another iterator begins this epoch again if it comes before the pass ends
+        self._step = step
+        self._reading: tuple[int, Iterator[Any]] = start, iter(())
+        self._set: tuple[int, int] | None = None
+
+    def read(self, items: list[Any], end: int) -> Iterator[Any]:
+        """Return an iterator of items, which are followed by the position `end`."""
+        self._reading = end, iter(items)
+        return self._reading[1]
+
+    @property
+    def position(self) -> int:
+        end, items = self._reading
+        read = end - self._step * operator.length_hint(items)
+        # A position that was set holds until the pass goes on.
+        return self._set[1] if self._set is not None and self._set[0] == read else read
+
+    @position.setter
+    def position(self, position: int) -> None:
+        self._set = None
+        self._set = (self.position, position)
+
+
+class Passes(Sampler):
+    """The base class of samplers that data loaders iterate, one pass for each epoch.
+
+    The order of an epoch is a sequence of items at the positions 0 .. `_total` - 1, the same on all ranks. It
+    is a function of the configuration, the epoch and the position. With R = `_replicas`, rank r reads the
+    positions s + r, s + r + R, .. of a pass that starts at s, and all ranks read equally many: the last ones
+    may lie behind the epoch's end, unless `_drop_uneven` is true. A subclass sets these attributes and calls
+    ``_go_to({"epoch": 0, "position": 0})`` at the end of its ``__init__``, and implements `_read`.
+
+    A pass begins when its first item is taken, since data loaders make iterators that they never use. It is
+    that of the next epoch, unless `set_epoch` or `load_state_dict` came before it.
+    """
+
+    _counters = ("position",)
+    _total: int
+    _replicas: int = 1
+    _rank: int = 0
+    _drop_uneven: bool = False
+    _position: int = 0  # where the next pass starts, while none of this epoch has begun
+    _pass: _Pass | None = None  # the last pass that has begun
+    _told: bool = False  # whether anybody has ever called set_epoch
+    _cell: torch.Tensor | None = None
+    # After a state was loaded, and until a pass begins:
+    _resumes: bool = False
+    _confirmed: bool = False  # whether set_epoch named the epoch of the state
+    _untouched: bool = False  # whether no iterator has been made
+
+    @abstractmethod
+    def _read(self, epoch: int, start: int, step: int, count: int) -> list[Any]:
+        """Return the items at `count` positions of an epoch: start, start + step, .."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the last pass that has begun or, after `set_epoch` or `load_state_dict`, the next."""
+        return self._epoch
+
+    @property
+    def position(self) -> int:
+        """The number of positions of this epoch that were read, by all ranks together.
+
+        A DataLoader with workers reads ahead. Set it to what was trained on before you call
+        :meth:`state_dict`. If no pass of this epoch has begun, the next one starts here.
+        """
+        return self._position if self._pass is None else min(self._pass.position, self._total)
+
+    @position.setter
+    def position(self, position: int) -> None:
+        """Say what has been trained on or, before a pass, where it starts."""
+        number = _validate.as_count(position, "position", most=self._total)
+        if self._pass is None:
+            self._position = number
+        else:
+            self._pass.position = number
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next pass one of this epoch.
+
+        It starts at the epoch's beginning or, if a state of this epoch was loaded and no pass has begun since
+        then, where the state says. Without this call, each pass is the next epoch's.
+
+        Parameters
+        ----------
+        epoch : int
+            In [0, 2^32).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `epoch` is not an integer or is out of range.
+        """
+        number = _validate.as_count(epoch, "epoch", most=2**32 - 1)
+        if self._pass is None and number == self._epoch:
+            self._confirmed = self._resumes
+        else:
+            self._go_to({"epoch": number, "position": 0})
+        self._told = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the epoch and the position, for a checkpoint.
+
+        Returns
+        -------
+        dict
+            The kind of sampler, a version, a fingerprint of the configuration, the epoch, the position in
+            the order that all ranks share, and whether `set_epoch` was ever called. JSON can hold it. It does
+            not depend on the number of ranks, so a run can be resumed on more or fewer.
+        """
+        return {
+            **self._fixed(),
+            "epoch": self._epoch,
+            "position": self.position,
+            "set_epoch_called": int(self._told),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Make the next pass go on where :meth:`state_dict` was called.
+
+        The state of an epoch's end goes on with the next epoch. If `set_epoch` was ever called before the
+        state was saved, the first pass after loading is empty, so that the trainer's loop counts the epoch
+        that ended.
+
+        Parameters
+        ----------
+        state : mapping
+            The state of a sampler of the same kind, made from the same arguments. The ranks may differ.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `state` is not a mapping, lacks a key, or has a different version or configuration. The
+            position is then unchanged.
+        """
+        limits = {"epoch": 2**32, "position": self._total + 1, "set_epoch_called": 2}
+        values = _validate.as_state(state, self._fixed(), limits, self._made_from)
+        self._go_to(values)
+        vars(self).update(_resumes=True, _untouched=True, _told=bool(values["set_epoch_called"]))
+
+    def epoch_cell(self) -> torch.Tensor:
+        """Return a tensor in shared memory that holds the epoch of the last pass that has begun (internal).
+
+        It reaches the workers of a DataLoader, where collate functions read it.
+        """
+        if self._cell is None:
+            self._cell = torch.tensor([self._epoch])
+            self._cell.share_memory_()  # type: ignore[no-untyped-call]
+        return self._cell
+
+    def _go_to(self, position: Mapping[str, int]) -> None:
+        derived = self._derive_keys(position["epoch"])
+        place = {"_epoch": position["epoch"], "_position": position["position"]}
+        resumes = dict.fromkeys(("_resumes", "_confirmed", "_untouched"), False)
+        vars(self).update({**place, **resumes, "_pass": None, **derived})
+
+    def _derive_keys(self, epoch: int) -> dict[str, Any]:
+        return {}
+
+    def _share(self, start: int) -> int:
+        """Return how many positions each rank reads in a pass that starts at `start`."""
+        left = self._total - start
+        return left // self._replicas if self._drop_uneven else -(-left // self._replicas)
+
+    def _begin(self, first: bool) -> _Pass | None:
+        """Begin a pass and return it, or return None if it is the end of an epoch that was loaded.
+
+        `first` tells whether its iterator is the first one that was made since a state was loaded. If that
+        was the state of an epoch's end, the trainer decides what this iterator is for. If it calls
+        `set_epoch`, it counts the epoch that ended, so the iterator is empty. If it does not, the iterator
+        may be the only one that it makes, or may only be asked whether the epoch has ended.
+        """
+        epoch, start, repeats = self._epoch, self._position, False
+        if self._pass is not None:
+            again = self._pass.repeats and self._share(self.position) > 0
+            epoch, start = epoch + (not again), 0
+        elif self._resumes and self._share(start) == 0:
+            epoch, start, repeats = epoch + 1, 0, first and not self._told
+            if self._told and (first or self._confirmed):
+                self._go_to({"epoch": epoch % 2**32, "position": 0})
+                return None
+        self._go_to({"epoch": epoch % 2**32, "position": start})
+        self._pass = _Pass(start, self._replicas, repeats=repeats)
+        if self._cell is not None:
+            self._cell[0] = self._epoch
+        return self._pass
+
+    def __iter__(self) -> Iterator[Any]:
+        first, self._untouched = self._untouched, False
+        return self._items(first)
+
+    def _items(self, first: bool) -> Iterator[Any]:
+        begun = self._begin(first)
+        if begun is None:
+            return
+        epoch, end, step = self._epoch, self._position, self._replicas
+        left, size = self._share(end), _FIRST
+        while left:
+            count = min(left, size)
+            items = self._read(epoch, end + self._rank, step, count)
+            end, left, size = end + count * step, left - count, min(2 * size, _MOST)
+            yield from begun.read(items, end)
+
+    def __copy__(self) -> Self:
+        other = super().__copy__()
+        vars(other).pop("_pass", None)
+        vars(other).update(self._place())
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        state.pop("_pass", None)
+        return {**state, **self._place()}
+
+    def _place(self) -> dict[str, Any]:
+        """Return the attributes of a copy, whose first pass goes on where this sampler stands."""
+        if self._pass is None:
+            return {}
+        return {"_position": self.position, "_resumes": True, "_untouched": True}
