@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import threading
 from typing import Any, ClassVar, Self
@@ -214,7 +215,8 @@ add_lock(NegativeCollate, threading.Lock)
 
 def _shared(tensor: torch.Tensor) -> torch.Tensor:
     """Move a tensor into shared memory, if it is not there yet, and return it."""
-    return tensor.share_memory_()  # type: ignore[no-untyped-call]
+    tensor.share_memory_()  # type: ignore[no-untyped-call]
+    return tensor
 
 
 def _tensors(rows: int, num_negatives: int) -> dict[str, torch.Tensor]:
@@ -234,9 +236,9 @@ def _tensors(rows: int, num_negatives: int) -> dict[str, torch.Tensor]:
     if get_worker_info() is None:
         return {name: torch.empty(shape, dtype=dtype) for name, (shape, dtype) in kinds.items()}
     sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in kinds.values()]
-    room = [-(-size // _ALIGNMENT) * _ALIGNMENT for size in sizes]
-    parts = _shared(torch.empty(sum(room), dtype=torch.uint8)).split(room)
+    ends = list(itertools.accumulate(-(-size // _ALIGNMENT) * _ALIGNMENT for size in sizes))
+    memory = _shared(torch.empty(ends[-1], dtype=torch.uint8))
     return {
-        name: part[:size].view(dtype).view(shape)
-        for (name, (shape, dtype)), part, size in zip(kinds.items(), parts, sizes, strict=True)
+        name: memory[begin : begin + size].view(dtype).view(shape)
+        for (name, (shape, dtype)), begin, size in zip(kinds.items(), [0, *ends[:-1]], sizes, strict=True)
     }
