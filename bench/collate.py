@@ -149,14 +149,17 @@ def alone(budget: Budget) -> Iterator[Row]:
         given = cycle(batches)
         return timer(lambda: collate(next(given)))
 
-    forms = {"slots": clock(sets.slots, rows), "bulk": clock(sets.bulk, rows)}
-    rounds = alternate({"ours": clock(uniform, rows)} | forms, budget)
-    work = f"{ALONE}, uniform, a list of rows"
-    row = Row("collate", work, "Python loop over sets", SETS, goal=20, amount=AMOUNT)
-    row.headline = "collate 8192 rows x 16 negatives of 1,000,000 items, 50 excluded, uniform"
-    yield rounds.fill(row, "ours", "slots")
-    row = Row("collate", work, "Python loop over sets, NumPy's proposals", BULK, amount=AMOUNT)
-    yield rounds.fill(row, "ours", "bulk")
+    for given, name in ((columns, "three arrays"), (rows, "a list of rows")):
+        forms = {"slots": clock(sets.slots, given), "bulk": clock(sets.bulk, given)}
+        rounds = alternate({"ours": clock(uniform, given)} | forms, budget)
+        row = Row("collate", f"{ALONE}, uniform, {name}", "Python loop over sets", SETS, amount=AMOUNT)
+        if given is columns:
+            row.goal = 20
+            row.headline = "collate 8192 rows x 16 negatives of 1,000,000 items, 50 excluded, uniform"
+        yield rounds.fill(row, "ours", "slots")
+        rival = "Python loop over sets, NumPy's proposals"
+        row = Row("collate", f"{ALONE}, uniform, {name}", rival, BULK, amount=AMOUNT)
+        yield rounds.fill(row, "ours", "bulk")
 
     forms = {"cdf": clock(vectorized.cdf, columns), "alias": clock(vectorized.alias, columns)}
     rounds = alternate({"ours": clock(weighted, columns)} | forms, budget)

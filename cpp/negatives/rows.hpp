@@ -5,6 +5,7 @@
 //   negatives_draw    groups of rows
 //     settle_group    rows whose slots are independent of each other: one loop after another, vectorized
 //       redraw_row
+//       pick_row      of a uniform table
 //     settle_row      any other row, slot by slot
 //       redraw        one slot: redraws, then exact_pick
 #pragma once
@@ -111,6 +112,23 @@ EQUIPOISE_INLINE u64 shifted(const Id* ids, i64 n, u64 rank) {
         n -= half;
     }
     return rank + static_cast<u64>(base + (n == 1 && ids[base] - static_cast<u64>(base) <= rank));
+}
+
+// Apply shifted to k slots. Each id is compared with sixteen slots at once, as in scan_slots.
+template <class Id>
+EQUIPOISE_INLINE void shift_slots(const Id* ids, i64 n, u32* slots, i64 k) {
+    constexpr i64 kWide = 16;
+    i64 j = 0;
+    for (; n <= kScanned && j + kWide <= k; j += kWide) {
+        u32 ranks[kWide], below_rank[kWide] = {};
+        for (i64 s = 0; s < kWide; ++s) ranks[s] = slots[j + s];
+        for (i64 i = 0; i < n; ++i) {
+            const u32 shift = static_cast<u32>(ids[i] - static_cast<u64>(i));
+            for (i64 s = 0; s < kWide; ++s) below_rank[s] += shift <= ranks[s];
+        }
+        for (i64 s = 0; s < kWide; ++s) slots[j + s] = ranks[s] + below_rank[s];
+    }
+    for (; j < k; ++j) slots[j] = static_cast<u32>(shifted(ids, n, slots[j]));
 }
 
 // Return what the exclusions of a row block.
@@ -331,6 +349,14 @@ EQUIPOISE_INLINE bool redraw_row(const Proposer& table, const Blocked& blocked, 
     return true;
 }
 
+// Draw a row of a uniform table, where slots are independent.
+EQUIPOISE_INLINE void pick_row(const Blocked& blocked, const Run& run, i64 k, u32* ids, i64* work) {
+    for (i64 j = 0; j < k; ++j) ids[j] = static_cast<u32>(below(run.word(static_cast<u64>(j)), blocked.left));
+    shift_slots(blocked.more, blocked.num_more, ids, k);
+    shift_slots(blocked.excluded, blocked.num_excluded, ids, k);
+    *work += k + 8;
+}
+
 // Draw rows b .. stop - 1, whose slots are independent of each other. Return which of them have no id left,
 // as bits, or -1 if the prefix sums are missing. Such a row gets arbitrary ids, which settle_row replaces.
 EQUIPOISE_INLINE i64 settle_group(const Proposer& table, const Exclusions& exclusions, const Batch& batch,
@@ -343,11 +369,15 @@ EQUIPOISE_INLINE i64 settle_group(const Proposer& table, const Exclusions& exclu
         Blocked blocked = block_excluded(table, exclusions, batch.rows[row], scratch.more);
         block_more(table, batch, row, blocked, work);
         const i64 at = (row - b) * k;
-        if (blocked.left && !redraw_row(table, blocked, runs[row - b], k, scratch, drawn + at, work))
+        if (!blocked.left) {
+            exhausted |= i64{1} << (row - b);
+        } else if (!table.units) {
+            pick_row(blocked, runs[row - b], k, drawn + at, work);
+        } else if (!redraw_row(table, blocked, runs[row - b], k, scratch, drawn + at, work)) {
             return -1;
-        if (!blocked.left) exhausted |= i64{1} << (row - b);
+        }
         const double left = blocked.left ? static_cast<double>(blocked.left) : 1.0;
-        for (i64 i = at; i < at + k; ++i) ratios[i] = static_cast<double>(table.units[drawn[i]]) / left;
+        for (i64 i = at; i < at + k; ++i) ratios[i] = static_cast<double>(units_of(table, drawn[i])) / left;
     }
     log_ratios(ratios, b * k, stop * k, log_q);
     for (i64 i = 0; i < size; ++i) ids[b * k + i] = drawn[i];
@@ -360,14 +390,13 @@ constexpr i64 rows_in_flight(i64 k) {
 }
 
 // Draw rows begin .. end - 1, or fewer if the work exceeds the budget. The caller then calls again for the
-// rest, and Python handles Ctrl-C in between. The slots of a row are independent of each other if the table
-// has weights and the call does not have unique. With many exclude_ids, rows are drawn one by one, as they
-// may have to be paused.
+// rest, and Python handles Ctrl-C in between. The slots of a row are independent of each other without
+// unique. Long rows and rows with many exclude_ids are drawn one by one, as they may have to be paused.
 EQUIPOISE_INLINE Progress negatives_draw(const Proposer& table, const Exclusions& exclusions,
                                          const Batch& batch, i64 begin, i64 end, i64 budget,
                                          const Scratch& scratch, i64* ids, float* log_q, bool* mask) {
     const i64 k = batch.k, width = std::min(k, kInFlight), group = rows_in_flight(k);
-    const bool independent = table.units && !batch.unique && batch.m <= kScanned && k <= kInFlight;
+    const bool independent = !batch.unique && batch.m <= kScanned && k <= kInFlight;
     Run runs[kGroup];
     u64 proposals[kInFlight];
     u32 drawn[kInFlight];

@@ -7,6 +7,7 @@ not blocked. No blocked id is ever returned and every loop ends (rng.py, "A row 
       draw_rows         groups of rows
         settle_group      rows whose slots are independent of each other: one loop after another, vectorized
           redraw_row
+          pick_row          of a uniform table
         settle_row        any other row, slot by slot
           redraw            one slot: redraws, then exact_pick
 """
@@ -106,6 +107,19 @@ def shifted(ids, start, n, rank):
     if n:
         base += if_less(np.uint64(ids[start + base]) - base, rank + ONE, ONE)
     return rank + base
+
+
+@jit()
+def shift_slots(ids, start, n, slots, at, k):
+    """Apply shifted to the k slots from `at` on. As in scan_slots, a slot is compared with many ids at once."""
+    for j in range(at, at + k):
+        rank, below_rank = slots[j], np.uint32(0)
+        if n <= SCANNED:
+            for i in range(n):
+                below_rank += np.uint32(np.uint32(ids[start + i] - i) <= rank)
+            slots[j] = rank + below_rank
+        else:
+            slots[j] = np.uint32(shifted(ids, start, n, np.uint64(rank)))
 
 
 @jit()
@@ -364,6 +378,16 @@ def redraw_row(table, blocked, run, at, k, scratch, ids, hits, work):
 
 
 @jit()
+def pick_row(blocked, run, at, k, ids, work):
+    """Draw a row of a uniform table from `at` on, where slots are independent. Return the work done."""
+    for j in range(k):
+        ids[at + j] = np.uint32(below(word(run, j), blocked.left))
+    shift_slots(blocked.room, blocked.more, blocked.num_more, ids, at, k)
+    shift_slots(blocked.excluded, blocked.start, blocked.num_excluded, ids, at, k)
+    return work + k + EIGHT
+
+
+@jit()
 def settle_group(
     table, exclusions, batch, b, stop, runs, scratch, ratios, work, drawn, hits, ids, log_q, mask
 ):  # fmt: skip
@@ -377,16 +401,19 @@ def settle_group(
         at, left = (row - b) * k, 1.0
         blocked = block_excluded(table, exclusions, np.uint64(batch.rows[row]), scratch)
         blocked, work = block_more(table, batch, row, blocked, work)
-        if blocked.left:
-            run = kept_run(runs, row - b)
-            done, work = redraw_row(table, blocked, run, at, k, scratch, drawn, hits, work)
-            if not done:
-                return np.int64(-1), work
-            left = np.float64(blocked.left)
-        else:
+        run = kept_run(runs, row - b)
+        if not blocked.left:
             exhausted |= np.int64(ONE << (row - b))
+        else:
+            left = np.float64(blocked.left)
+            if not table.units.size:
+                work = pick_row(blocked, run, at, k, drawn, work)
+            else:
+                done, work = redraw_row(table, blocked, run, at, k, scratch, drawn, hits, work)
+                if not done:
+                    return np.int64(-1), work
         for i in range(at, at + k):
-            ratios[i] = np.float64(table.units[np.uint64(drawn[i])]) / left
+            ratios[i] = np.float64(units_of(table, np.uint64(drawn[i]))) / left
     for row in range(b, stop):
         at = (row - b) * k
         log_ratios(ratios, at, row, ZERO, k, log_q)
@@ -407,13 +434,13 @@ def rows_in_flight(k):
 def draw_rows(table, exclusions, batch, begin, end, budget, scratch, ids, log_q, mask):
     """Draw rows begin .. end - 1, in groups that propose at once.
 
-    The slots of a row are independent of each other if the table has weights and the call does not have
-    unique. With many exclude_ids, rows are drawn one by one, as they may have to be paused.
+    The slots of a row are independent of each other without unique. Long rows and rows with many exclude_ids
+    are drawn one by one, as they may have to be paused.
     """
     k, work, weighted = np.uint64(ids.shape[1]), ZERO, table.units.size > 0
     width, group = min(k, IN_FLIGHT), rows_in_flight(k)
     few = np.uint64(batch.exclude_ids.shape[1]) <= SCANNED
-    independent = weighted and not batch.unique and few and k <= IN_FLIGHT
+    independent = not batch.unique and few and k <= IN_FLIGHT
     runs, proposals, ratios = stack_runs(), stack_proposals(), stack_ratios()
     drawn, hits = stack_ids(), stack_ids()
     if exclusions.indptr.size:
