@@ -116,6 +116,21 @@ def draw_nothing(batch: Batch) -> dict[str, Any]:
     return tensors(*batch, ids, log_q)
 
 
+def draw_nothing_shared(batch: Batch) -> dict[str, Any]:
+    """Do the same in one piece of shared memory, as NegativeCollate does."""
+    import torch
+
+    room = torch.zeros(BATCH * (3 * 8 + NEGATIVES * 13), dtype=torch.uint8).share_memory_()
+    *columns, ids, log_q, mask = room.split([BATCH * 8] * 3 + [AMOUNT * size for size in (8, 4, 1)])
+    made = [part.view(torch.int64) for part in columns]
+    for part, column in zip(made, batch, strict=True):
+        part.numpy()[:] = column
+    each = [part.view(kind).view(BATCH, -1) for part, kind in ((ids, torch.int64), (log_q, torch.float32))]
+    parts = [*made, *each, mask.fill_(1).view(torch.bool).view(BATCH, -1)]
+    names = ("index", "user", "item", "negatives", "log_q", "mask")
+    return dict(zip(names, parts, strict=True))
+
+
 def ours(known: np.ndarray, items: Any) -> Any:
     from equipoise.torch import NegativeCollate
 
@@ -191,7 +206,7 @@ def loaded(budget: Budget) -> Iterator[Row]:
     torch.set_num_threads(1)
     known = positives(USERS, ITEMS, EACH)
     data, sets, vectorized = Data(known), Sets(known), Vectorized(known)
-    nothing = passes(data, draw_nothing)
+    nothing, nothing_shared = passes(data, draw_nothing), passes(data, draw_nothing_shared)
     uniform = passes(data, ours(known, ITEMS))
     weighted = passes(data, ours(known, equipoise.AliasTable(zipf(ITEMS), power=0.75)))
 
@@ -210,9 +225,12 @@ def loaded(budget: Budget) -> Iterator[Row]:
         (row(each, "NumPy, kept alias table", ALIAS, "speedup", None), weighted, vectorized.alias),
     ):
         yield a_batch(duel(made, mine, passes(data, rival), budget))
+    least = "a collate function that draws nothing"
     for items, mine in (("uniform", uniform), (each, weighted)):
-        made = row(items, "a collate function that draws nothing", "six tensors of zeros", "slowdown", 1.5)
+        made = row(items, least, "six tensors of zeros", "slowdown", 1.5)
         yield a_batch(duel(made, mine, nothing, budget))
+        made = row(items, f"{least}, shared memory", "the same in one piece of it", "slowdown", None)
+        yield a_batch(duel(made, mine, nothing_shared, budget))
 
 
 def a_batch(row: Row) -> Row:

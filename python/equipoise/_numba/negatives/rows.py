@@ -111,7 +111,7 @@ def shifted(ids, start, n, rank):
 
 @jit()
 def shift_slots(ids, start, n, slots, at, k):
-    """Apply shifted to the k slots from `at` on. As in scan_slots, a slot is compared with many ids at once."""
+    """Apply shifted to the k slots from `at` on. A slot is compared with many ids at once."""
     for j in range(at, at + k):
         rank, below_rank = slots[j], np.uint32(0)
         if n <= SCANNED:
