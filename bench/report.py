@@ -121,6 +121,12 @@ SECTIONS = {
         theirs="nothing drawn",
         ours="NegativeCollate",
     ),
+    "orders": Section(
+        "Orders: the samplers of a training loop",
+        """An epoch has as many draws as there are rows, and is read in batches of 1024. torch draws a whole
+        epoch before it yields the first index; equipoise draws as it is read. The peak is the resident
+        memory of an epoch beyond weights and sampler.""",
+    ),
     "cli": Section(
         "The command `equipoise sample` on Parquet files",
         """`equipoise sample -k 10000 --weight weight` with `--id id` or `--by label`, on a file of 2 GB:

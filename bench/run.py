@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 FIGURES = HERE / "figures.json"
 SUBJECTS = (
-    *("tables", "negatives", "reservoirs", "neighbors", "smote", "imblearn", "collate", "cli"),
-    *("backends", "imports"),
+    *("tables", "negatives", "reservoirs", "neighbors", "smote", "imblearn", "orders"),
+    *("collate", "cli", "backends", "imports"),
 )
 LIBRARIES = (
     "equipoise",

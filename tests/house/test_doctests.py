@@ -45,13 +45,20 @@ def test_examples_of_modules_run(name):
     assert run(doctest.DocTestFinder().find(module, name)).failed == 0
 
 
-@pytest.mark.parametrize("name", [n for n in equipoise.__all__ if not n.startswith("_")])
+PUBLIC = {name: "equipoise" for name in equipoise.__all__ if not name.startswith("_")}
+if "torch" not in NOT_IMPORTED:
+    PUBLIC |= dict.fromkeys(importlib.import_module("equipoise.torch").__all__, "equipoise.torch")
+
+
+@pytest.mark.parametrize("name", PUBLIC)
 def test_examples_of_public_names_run(name):
     """Also run examples of methods, which `doctest` misses in classes whose ``__module__`` was set.
 
     Examples of inherited methods run with the module of the base class.
     """
-    tests = doctest.DocTestFinder().find(getattr(equipoise, name), name, module=False, globs={})
+    tests = doctest.DocTestFinder().find(
+        getattr(importlib.import_module(PUBLIC[name]), name), name, module=False, globs={}
+    )
     result = run(tests)
     assert result.failed == 0
     records = {"Negatives", "Neighbors", "ReservoirSample", "SharedNegatives", "SyntheticRows"}

@@ -207,7 +207,11 @@ FORGED = [
     built({"what": "Reservoir", "columns": {"ids": ["i8", 2**62]}}, bytes(8)),
     signed(BYTES[0][:20] + struct.pack("<I", 2**32 - 1) + BYTES[0][24:-SIGNED]),
     *(changed(POSITIONS, ("settings", "k"), k) for k in (0, -1, 2**41, 2**70, 1.5, True, None, [5], "5")),
-    *(changed(CLASSES, ("settings", "k"), k) for k in (0, [1, 2], [], [[5]], {})),
+    *(
+        changed(i, ("settings", "k"), k)
+        for i in (CLASSES, WORDS)
+        for k in (0, [1, 2], [True, 2, 1], [], [[5]], {})
+    ),
     *(changed(KNOWN, ("settings", "num_classes"), n) for n in (0, 8, 10, 2**31, 2**62, -1, "9")),
     *(
         changed(DECAY, ("settings", "half_life"), h)

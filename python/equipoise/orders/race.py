@@ -29,7 +29,7 @@ from equipoise.rng import RACE
 __all__ = ["RaceOrder"]
 
 _BAND = 1 << 20  # rows that a band should have at least
-_CHUNK = 1 << 18  # rows between two checks for Ctrl-C, which take one or two milliseconds
+_CHUNK = 1 << 16  # rows between two checks for Ctrl-C
 _SHIFT = np.uint64(
     48
 )  # of the bits of a weight: its exponent and four bits more are the bin of the histogram
@@ -84,30 +84,37 @@ class RaceOrder:
         key = kernels().call_key(self._seed, epoch, RACE, self._digest)
         at = start
         while at < stop:
-            place = at % size
-            band = self._band_of(key, place)
-            rows = band.rows[place - band.first :][: stop - at]
-            out[at - start : at - start + rows.size] = rows
-            at += rows.size
+            at += self._fill(key, at % size, out[at - start :])
         return out
+
+    def _fill(self, key: int, place: int, out: NDArray[np.int64]) -> int:
+        """Write rows from a position on, as far as they are in one band, and return how many."""
+        band = self._band_of(key, place)
+        rows = band.rows[place - band.first :][: out.size]
+        out[: rows.size] = rows
+        return rows.size
 
     def _band_of(self, key: int, place: int) -> _Band:
         """Return the band of a position. The last one is kept."""
         band = self._band
         if band is None or band.key != key or not band.first <= place < band.end:
+            self._band = None  # its rows need no longer be kept
             if band is not None and band.key == key and place == band.end:
-                band = self._find(key, band.high, band.end, place)
+                high, end = band.high, band.end
+                del band
+                band = self._find(key, high, end, place)
             else:
+                del band
                 band = self._seek(key, place)
             self._band = band
         return band
 
     def _seek(self, key: int, place: int) -> _Band:
         """Find the band of a position without those before it. The number of ranks below is only guessed."""
-        margin = 1 << 10
+        margin, last = 1 << 10, self.num_rows - _BAND // 8  # the last band begins before this position
         while True:
             margin = 8 * margin + int(8 * math.sqrt(place))
-            band = self._find(key, self._threshold(place - margin), None, place)
+            band = self._find(key, self._threshold(min(place - margin, last)), None, place)
             while band.end <= place:
                 band = self._find(key, band.high, band.end, place)
             if band.first <= place:
@@ -115,10 +122,10 @@ class RaceOrder:
 
     def _find(self, key: int, low: float, first: int | None, place: int) -> _Band:
         """Return the band from `low` on, to about `_BAND` rows behind a position."""
-        ahead = _BAND + _BAND // 8
+        ahead = _BAND + _BAND // 16
         while (high := self._threshold(place + ahead)) <= low:  # the number of rows below `low` was a guess
             ahead *= 2
-        below, found, room = 0, 0, min(self._weights.size, 2 * _BAND + _CHUNK)
+        below, found, room = 0, 0, min(self._weights.size, ahead + ahead // 8 + _CHUNK)
         rows, ranks = np.empty(room, np.int64), np.empty(room)
 
         def scan(begin: int, end: int) -> None:
@@ -138,7 +145,7 @@ class RaceOrder:
         size = self.num_rows
         if place <= 0:
             return -math.inf
-        if place >= size - _BAND // 8:
+        if place >= size - _BAND // 16:
             return math.inf
         low, high = -800.0, 800.0  # the logarithm of a rank is between -747 and 749
         for _ in range(60):

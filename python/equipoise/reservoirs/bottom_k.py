@@ -279,8 +279,11 @@ def ascending(values: NDArray[np.float64]) -> NDArray[np.int64]:
     if values.size >= _DIGIT_SORT_SIZE:
         low = values.min()
         with np.errstate(all="ignore"):
-            steps = (values - low) * (65535.0 / (values.max() - low))
+            steps = values - low
+            steps *= 65535.0 / (values.max() - low)
         if steps.max() < 65536.0:  # False (NaN) if a value is infinite or all are equal
-            order: NDArray[Any] = np.argsort(steps.astype(np.uint16), kind="stable")
+            digits = steps.astype(np.uint16)
+            del steps  # its memory is used again
+            order: NDArray[Any] = np.argsort(digits, kind="stable")
             return order[np.argsort(values[order], kind="stable")]
     return np.argsort(values, kind="stable")

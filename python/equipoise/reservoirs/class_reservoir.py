@@ -396,6 +396,8 @@ class ClassReservoir(Estimating, BaseReservoir):
             seed=settings["seed"],
             stream=header["stream"],
         )
+        # A k per class sets the number of classes.
+        _validate.check_written(reservoir._num_classes == num_classes, "quotas")
         if reservoir._numbers is not None:
             reservoir._numbers = ClassNumbers(labels)
         reservoir._codes.add(texts or ())

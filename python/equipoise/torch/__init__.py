@@ -7,12 +7,21 @@ The modules, and what they use::
     collate.py      NegativeCollate                                   equipoise.negatives
 """
 
+from equipoise import _validate
+from equipoise._runtime.dynamo import leave_untraced
+
 try:
     import torch as _torch  # noqa: F401
-except ImportError as failure:
-    raise ImportError("equipoise.torch needs PyTorch: see https://pytorch.org") from failure
+except ImportError:
+    _validate.refuse_without("torch", "torch", "equipoise.torch")
 
 from equipoise.torch.collate import NegativeCollate
 from equipoise.torch.samplers import DistributedWeightedSampler, WeightedSampler
 
 __all__ = ["DistributedWeightedSampler", "NegativeCollate", "WeightedSampler"]
+
+# Users, tracebacks and pickles see one public path.
+for _name in __all__:
+    globals()[_name].__module__ = __name__
+leave_untraced("equipoise")
+del _name, leave_untraced

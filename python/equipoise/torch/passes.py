@@ -22,6 +22,7 @@ class _Pass:
     """A pass that has begun, and the position that it has reached."""
 
     def __init__(self, start: int, step: int, *, repeats: bool) -> None:
+        self.start = start
         self.repeats = repeats  # another iterator begins this epoch again if it comes before the pass ends
         self._step = step
         self._reading: tuple[int, Iterator[Any]] = start, iter(())
@@ -33,16 +34,20 @@ class _Pass:
         return self._reading[1]
 
     @property
-    def position(self) -> int:
+    def reached(self) -> int:
+        """The position behind the last item that was taken."""
         end, items = self._reading
-        read = end - self._step * operator.length_hint(items)
-        # A position that was set holds until the pass goes on.
+        return end - self._step * operator.length_hint(items)
+
+    @property
+    def position(self) -> int:
+        """The position that was reached or, until the pass goes on, the one that was set."""
+        read = self.reached
         return self._set[1] if self._set is not None and self._set[0] == read else read
 
     @position.setter
     def position(self, position: int) -> None:
-        self._set = None
-        self._set = (self.position, position)
+        self._set = (self.reached, position)
 
 
 class Passes(Sampler):
@@ -117,10 +122,9 @@ class Passes(Sampler):
         """
         number = _validate.as_count(epoch, "epoch", most=2**32 - 1)
         if self._pass is None and number == self._epoch:
-            self._confirmed = self._resumes
+            vars(self).update(_confirmed=self._resumes, _told=True)
         else:
-            self._go_to({"epoch": number, "position": 0})
-        self._told = True
+            self._go_to({"epoch": number, "position": 0}, _told=True)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the epoch and the position, for a checkpoint.
@@ -159,8 +163,8 @@ class Passes(Sampler):
         """
         limits = {"epoch": 2**32, "position": self._total + 1, "set_epoch_called": 2}
         values = _validate.as_state(state, self._fixed(), limits, self._made_from)
-        self._go_to(values)
-        vars(self).update(_resumes=True, _untouched=True, _told=bool(values["set_epoch_called"]))
+        told = bool(values["set_epoch_called"])
+        self._go_to(values, _resumes=True, _untouched=True, _told=told)
 
     def epoch_cell(self) -> torch.Tensor:
         """Return a tensor in shared memory that holds the epoch of the last pass that has begun (internal).
@@ -172,11 +176,11 @@ class Passes(Sampler):
             self._cell.share_memory_()  # type: ignore[no-untyped-call]
         return self._cell
 
-    def _go_to(self, position: Mapping[str, int]) -> None:
-        derived = self._derive_keys(position["epoch"])
-        place = {"_epoch": position["epoch"], "_position": position["position"]}
+    def _go_to(self, position: Mapping[str, int], **others: Any) -> None:
+        """Set the epoch, the position and other attributes in one step, which no interrupt divides."""
+        place = {"_epoch": position["epoch"], "_position": position["position"], "_pass": None}
         resumes = dict.fromkeys(("_resumes", "_confirmed", "_untouched"), False)
-        vars(self).update({**place, **resumes, "_pass": None, **derived})
+        vars(self).update({**place, **resumes, **self._derive_keys(position["epoch"]), **others})
 
     def _derive_keys(self, epoch: int) -> dict[str, Any]:
         return {}
@@ -186,44 +190,50 @@ class Passes(Sampler):
         left = self._total - start
         return left // self._replicas if self._drop_uneven else -(-left // self._replicas)
 
-    def _begin(self, first: bool) -> _Pass | None:
-        """Begin a pass and return it, or return None if it is the end of an epoch that was loaded.
+    def _next(self, first: bool) -> tuple[int, int, bool]:
+        """Return the epoch and the start of the next pass, and whether its epoch may begin once more.
 
         `first` tells whether its iterator is the first one that was made since a state was loaded. If that
         was the state of an epoch's end, the trainer decides what this iterator is for. If it calls
-        `set_epoch`, it counts the epoch that ended, so the iterator is empty. If it does not, the iterator
-        may be the only one that it makes, or may only be asked whether the epoch has ended.
+        `set_epoch`, it counts the epoch that ended, so the iterator is empty, and starts at the end. If it
+        does not, the iterator may be the only one that it makes, or may only be asked whether the epoch has
+        ended.
         """
-        epoch, start, repeats = self._epoch, self._position, False
-        if self._pass is not None:
-            again = self._pass.repeats and self._share(self.position) > 0
-            epoch, start = epoch + (not again), 0
-        elif self._resumes and self._share(start) == 0:
-            epoch, start, repeats = epoch + 1, 0, first and not self._told
-            if self._told and (first or self._confirmed):
-                self._go_to({"epoch": epoch % 2**32, "position": 0})
-                return None
-        self._go_to({"epoch": epoch % 2**32, "position": start})
-        self._pass = _Pass(start, self._replicas, repeats=repeats)
-        if self._cell is not None:
-            self._cell[0] = self._epoch
-        return self._pass
+        if (last := self._pass) is not None:
+            if (
+                last.reached == last.start and self._share(last.start) > 0
+            ):  # interrupted before its first item
+                return self._epoch, last.start, last.repeats
+            again = last.repeats and self._share(self.position) > 0
+            return (self._epoch + (not again)) % 2**32, 0, False
+        if self._resumes and self._share(self._position) == 0:
+            ends = self._told and (first or self._confirmed)
+            return (self._epoch + 1) % 2**32, self._total if ends else 0, first and not self._told
+        return self._epoch, self._position, False
 
     def __iter__(self) -> Iterator[Any]:
         first, self._untouched = self._untouched, False
         return self._items(first)
 
     def _items(self, first: bool) -> Iterator[Any]:
-        begun = self._begin(first)
-        if begun is None:
+        epoch, start, repeats = self._next(first)
+        left, size = self._share(start), _FIRST
+        if not left and self._resumes:
+            self._go_to({"epoch": epoch, "position": 0})
             return
-        epoch, end, step = self._epoch, self._position, self._replicas
-        left, size = self._share(end), _FIRST
-        while left:
+        begun, end, step = _Pass(start, self._replicas, repeats=repeats), start, self._replicas
+        while True:
             count = min(left, size)
-            items = self._read(epoch, end + self._rank, step, count)
+            items = self._read(epoch, end + self._rank, step, count) if count else []
             end, left, size = end + count * step, left - count, min(2 * size, _MOST)
-            yield from begun.read(items, end)
+            reading = begun.read(items, end)
+            if end == start + count * step:
+                if self._cell is not None:
+                    self._cell[0] = epoch
+                self._go_to({"epoch": epoch, "position": start}, _pass=begun)
+            yield from reading
+            if not left:
+                return
 
     def __copy__(self) -> Self:
         other = super().__copy__()

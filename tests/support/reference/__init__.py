@@ -16,6 +16,7 @@ from support.reference.negatives import (
     shared_negatives,
 )
 from support.reference.neighbors import neighbors, scale, squared_distances
+from support.reference.orders import race_order, weighted_order
 from support.reference.reservoirs import (
     LN2,
     Point,
@@ -128,6 +129,7 @@ __all__ = [
     "negatives_row",
     "neighbors",
     "philox",
+    "race_order",
     "raised",
     "rank_after",
     "real",
@@ -147,5 +149,6 @@ __all__ = [
     "table_sample",
     "uniform_table",
     "units_of",
+    "weighted_order",
     "weighted_sample",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 M32, M64 = 2**32 - 1, 2**64 - 1
 GOLDEN = 0x9E3779B97F4A7C15
 VERSION = 2
-TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE = 1, 2, 3, 4, 5, 6, 7, 8
+TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE, ORDER, RACE = range(1, 11)
 
 
 def philox(counter, key):
