@@ -86,7 +86,7 @@ class NegativeCollate:
         self._key = _validate.as_choice(key, "key", ("index", "batch", "counter"))
         self._order = ""  # the class of the order sampler
         if epoch_of is None:
-            self._cell = _shared(torch.tensor([_OWN_EPOCH]))
+            self._cell = _shared(torch.tensor([_OWN_EPOCH], device="cpu"))
         else:
             _validate.check_order(epoch_of)
             self._order, self._cell = type(epoch_of).__name__, epoch_of.epoch_cell()
@@ -234,10 +234,10 @@ def _tensors(rows: int, num_negatives: int) -> dict[str, torch.Tensor]:
         "mask": (each, torch.bool),
     }
     if get_worker_info() is None:
-        return {name: torch.empty(shape, dtype=dtype) for name, (shape, dtype) in kinds.items()}
+        return {name: torch.empty(shape, dtype=dtype, device="cpu") for name, (shape, dtype) in kinds.items()}
     sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in kinds.values()]
     ends = list(itertools.accumulate(-(-size // _ALIGNMENT) * _ALIGNMENT for size in sizes))
-    memory = _shared(torch.empty(ends[-1], dtype=torch.uint8))
+    memory = _shared(torch.empty(ends[-1], dtype=torch.uint8, device="cpu"))
     return {
         name: memory[begin : begin + size].view(dtype).view(shape)
         for (name, (shape, dtype)), begin, size in zip(kinds.items(), [0, *ends[:-1]], sizes, strict=True)

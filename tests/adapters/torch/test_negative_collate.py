@@ -419,6 +419,15 @@ def test_pinned_memory(monkeypatch):
     assert len(pinned) == len(DTYPES)
 
 
+def test_the_default_device_does_not_matter():
+    """Memory that is filled by the CPU is the CPU's, as in a loader of a program that sets another default."""
+    with torch.device("meta"):
+        collate = NegativeCollate(sampler(), K)
+        collate.set_epoch(2)
+        batch = collate(ROWS)
+    assert lists(batch) == wanted(ROWS, "index", 2)
+
+
 def test_lightning():
     pytest.importorskip("lightning", reason="lightning is not installed")
     from lightning.pytorch.utilities import move_data_to_device
