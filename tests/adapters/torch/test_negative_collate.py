@@ -420,7 +420,7 @@ def test_pinned_memory(monkeypatch):
 
 
 def test_the_default_device_does_not_matter():
-    """Memory that is filled by the CPU is the CPU's, as in a loader of a program that sets another default."""
+    """Memory that the CPU fills is the CPU's, also in a program that sets another default."""
     with torch.device("meta"):
         collate = NegativeCollate(sampler(), K)
         collate.set_epoch(2)
