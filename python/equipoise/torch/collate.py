@@ -89,7 +89,7 @@ class NegativeCollate:
             self._cell = _shared(torch.tensor([_OWN_EPOCH], device="cpu"))
         else:
             _validate.check_order(epoch_of)
-            self._order, self._cell = type(epoch_of).__name__, epoch_of.epoch_cell()
+            self._order, self._cell = type(epoch_of).__name__, _shared(epoch_of.epoch_cell())
         self._drawn = _OWN_EPOCH, copy.copy(sampler)
 
     def set_epoch(self, epoch: int) -> None:

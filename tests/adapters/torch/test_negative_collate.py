@@ -201,6 +201,10 @@ def test_the_epoch_may_come_from_a_weighted_sampler():
     resumed.set_epoch(4)
     next(iter(resumed))
     assert lists(collate(ROWS)) == wanted(ROWS, "index", 4)
+    # An order that was unpickled by itself has its epoch in memory of its own, which is moved.
+    alone = pickle.loads(pickle.dumps(order))
+    NegativeCollate(sampler(), K, epoch_of=alone)
+    assert alone.epoch_cell().is_shared()
 
 
 # ---- batches ---------------------------------------------------------------------------------------------

@@ -151,6 +151,35 @@ def test_workers_are_forked_after_threads_have_run(monkeypatch):
     assert list(passes("batch", True, workers=2)) == list(drawn_here("batch"))
 
 
+@pytest.mark.filterwarnings("ignore")  # Lightning's advice
+@pytest.mark.parametrize("persistent", [False, True])
+def test_lightning_sets_the_epoch(persistent, tmp_path):
+    lightning = pytest.importorskip("lightning", reason="lightning is not installed")
+    seen = []
+
+    class Model(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(()))
+
+        def training_step(self, batch):
+            seen.append(lists(batch))
+            return self.weight * batch["log_q"].sum()
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    order = new_order()
+    collate = NegativeCollate(new_sampler(), K, key="batch", epoch_of=order)
+    loader = new_loader(collate, sampler=order, workers=2, persistent_workers=persistent)
+    quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)
+    trainer = lightning.Trainer(
+        max_epochs=EPOCHS, accelerator="cpu", enable_model_summary=False, default_root_dir=tmp_path, **quiet
+    )
+    trainer.fit(Model(), loader)
+    assert seen == [batch for batches in drawn_here("batch") for batch in batches]
+
+
 # ---- memory ----------------------------------------------------------------------------------------------
 
 
