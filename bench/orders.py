@@ -162,7 +162,7 @@ def run(budget: Budget) -> Iterator[Row]:
     n = 1_000_000 if budget.quick else 10_000_000
     few = Budget(budget.quick, 0.0, 3)  # a round of these takes half a minute
     yield from weighted(n, few)
-    # yield from classes(n, few)
+    yield from classes(n, few)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from equipoise.negatives.exclusions import Exclusions
 from equipoise.negatives.rows import Batch
 from equipoise.neighbors.blocks import Blocks, Points
+from equipoise.orders.batches import Shares
+from equipoise.orders.classes import ClassRows
 from equipoise.reservoirs.bottom_k import RankedRows
 from equipoise.reservoirs.labels import Slots
 from equipoise.reservoirs.scan import Candidates, Stream
@@ -180,3 +182,26 @@ def race_band(
     rows: NDArray[np.int64],
     ranks: NDArray[np.float64],
 ) -> tuple[int, int]: ...
+def class_group(
+    codes: NDArray[np.int64],
+    first: int,
+    ends: NDArray[np.int64],
+    places: NDArray[np.int64],
+    rows: NDArray[np.uint32],
+) -> int: ...
+def class_quotas(
+    batches: int,
+    shares: Shares,
+    lags: NDArray[np.int64],
+    totals: NDArray[np.int64],
+    scratch: NDArray[np.int64],
+    out: NDArray[np.int64],
+) -> None: ...
+def class_rows(
+    key: int,
+    source: ClassRows,
+    begins: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    out: NDArray[np.int64],
+) -> None: ...
+def batch_shuffle(key: int, first: int, step: int, out: NDArray[np.int64]) -> None: ...

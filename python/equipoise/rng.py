@@ -48,6 +48,8 @@ harmless.
 |           | 64 + i mod 64 of group i // 64               |                                               |
 | 9 ORDER   | block of 128 positions, like TABLE           | 0                                             |
 | 10 RACE   | group of 128 rows, like ROWS                 | 0                                             |
+| 11        | the cycle of a class's rows; or the number   | the class's number + 1; or 0                  |
+| CLASSES   | of the batch                                 |                                               |
 
 The calls of a ``NegativeSampler`` use its seed, its epoch and stream XOR digest, where the digest is that of
 its table, see below. So samplers with other tables draw other words, although seed and stream are the same. A
@@ -242,6 +244,47 @@ or 1 if there are no continuous columns. The standard deviation of a column is, 
 from the first row to the last, sqrt(sum (x - a)^2 / n) with a = b + sum (x - b) / n, where b is the column's
 first value. If ``k_neighbors`` is an estimator, the estimator defines the table.
 
+Class-balanced batches
+----------------------
+The classes of n rows are numbered 0 .. K - 1 in ascending order of their labels, and a class's rows are
+numbered in ascending order. The stream is the digest of a table (above) of n ids in which row i has as many
+units as its class's number. All batches have B rows.
+
+*Shares.* Let U = 2^52. Class c has the weight w_c, an integer: 1 if balanced; its number of rows n_c if
+proportional; the integer part of the square root of n_c * 2^64 if "sqrt"; and the integer part of p_c * 2^62
+for a probability p_c. It has floor(w_c * U / sum w) units, and the units that are left over go one each to
+the classes with the largest remainders of these divisions, of equal ones to the smaller numbers. With s_c
+units, the class has B s_c units of a batch: floor(B s_c / U) rows in every batch, and a rest of g = B s_c mod
+U. The rests of all classes are L whole rows.
+
+*Leftover rows.* Each batch gives one row each to L classes. Let lag_c be what class c is owed, in units: 0
+before batch 0; in a batch it grows by g, and falls by U if the class gets a row. Before a batch, let t =
+ceil((U - lag) / g) and, with h = U - g, H = ceil((t h - lag) / U) and D = ceil((lag + H U) / h), but D = 0 if
+2 g < U. The L classes are those that come first, among the classes with lag + g > 0, by smaller t; then with
+(U - lag) mod g > 0 before others; then, among the former, by larger D; then by smaller number. This is the
+rule PD2 of Anderson and Srinivasan ("Mixed Pfair/ERfair scheduling of asynchronous periodic tasks", Journal
+of Computer and System Sciences 68, 2004), which keeps every lag between -U and U: after each batch, a class
+has less than one row more or less than its share.
+
+*Rows.* Row j that the batches of an epoch draw of class c, j = 0, 1, .., is row pi(j mod n_c) of the class,
+where pi is a permutation by the words of the run (j // n_c, lane c + 1):
+
+- n_c <= 128: let pi(i) = i. For p = n_c - 1 down to 1, swap pi(p) and pi(below(word(p), p + 1)) (Durstenfeld
+  1964).
+- n_c > 128: let a be the smallest integer with a^2 >= n_c, and b = ceil(n_c / a). A number x < a b has the
+  digits u = x // b and v = x mod b. In rounds r = 0 .. 7, u = (u + below(word(2^32 r + v), a)) mod a if r is
+  even, and v = (v + below(word(2^32 r + u), b)) mod b if r is odd. The result is u b + v. pi(i) is the first
+  number below n_c that this gives when it is applied to i, to its result, and so on (Black and Rogaway,
+  "Ciphers with arbitrary finite domains", CT-RSA 2002).
+
+The rows of a batch, listed class by class, are at last shuffled as pi(i) is for n_c <= 128, by the words of
+the run (number of the batch in the epoch, lane 0).
+
+*Synthetic rows.* In ``SmoteBatches``, floor(T * share) of the first T rows of a growing class in an epoch are
+synthetic. The others are its rows j = 0, 1, .. as above. Synthetic row j is row j of the epoch of a
+``SmoteSampler`` over the class's rows in ascending order, with the same seed and lane 0. A batch lists its
+real rows first, and then its synthetic ones, both class by class.
+
 Logarithm and exponential
 -------------------------
 Promised bytes depend on these functions, so those of libm and NumPy are not used. Each operation is one
@@ -284,6 +327,7 @@ from equipoise._runtime.locks import load
 
 __all__ = [
     "BLOCKS",
+    "CLASSES",
     "COUNTED",
     "IDS",
     "KEYED",
@@ -298,8 +342,8 @@ __all__ = [
     "worker_lane",
 ]
 
-TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE, ORDER, RACE = (
-    purpose + (1 << 16) for purpose in range(1, 11)
+TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE, ORDER, RACE, CLASSES = (
+    purpose + (1 << 16) for purpose in range(1, 12)
 )
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@
 #include "negatives/shared.hpp"
 #include "neighbors/blocks.hpp"
 #include "neighbors/search.hpp"
+#include "orders/permutation.hpp"
 #include "reservoirs/blocks.hpp"
 #include "reservoirs/scan.hpp"
 #include "reservoirs/select.hpp"
@@ -495,6 +496,22 @@ void test_selection_against_an_adversary() {
     }
 }
 
+void test_the_longest_permutation() {
+    const u64 n = 0xFFFFFFFFu, places[] = {0, 1, 65535, 65536, 1234567890, n - 1};
+    // The answers are those of tests/support/reference/classes.py.
+    const u64 wanted[] = {1690084547u, 2317132157u, 3618756030u, 2043058222u, 325294501u, 2828262780u};
+    const eq::Permutation permutation(eq::Run(11, 0, 1), n);
+    for (int i = 0; i < 6; ++i) {
+        u64 number = 0;
+        permutation.numbers_at(places[i], 1, &number);
+        check(number == wanted[i], "2^32 - 1 rows are permuted");
+    }
+    for (u64 root : {1, 2, 11, 12, 65535}) {
+        check(eq::ceil_root(root * root) == root, "the root of a square is exact");
+        check(eq::ceil_root(root * root + 1) == root + 1, "other roots are rounded up");
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -514,6 +531,7 @@ int main(int argc, char** argv) {
     test_blocks_on_every_path<double>();
     test_rows_are_picked_in_proportion();
     test_selection_against_an_adversary();
+    test_the_longest_permutation();
     std::printf(failures ? "%d checks failed\n" : "all checks of the kernels passed\n", failures);
     return failures ? 1 : 0;
 }

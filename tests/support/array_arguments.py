@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import equipoise
-from equipoise.orders import RaceOrder, WeightedOrder
+from equipoise.orders import ClassBatches, RaceOrder, WeightedOrder
 from equipoise.smote import interpolate, interpolate_csr
 from support.cases import five
 
@@ -105,6 +105,7 @@ ARGUMENTS = {
     "accidental_hits keep": Argument("keep", ROWS, lambda x: five().accidental_hits(ROWS, [0, 1], keep=x)),
     "weighted_sample": Argument("weights", WEIGHTS, lambda x: equipoise.weighted_sample(x, 2, rng=1)),
     "RaceOrder": Argument("weights", WEIGHTS, lambda x: RaceOrder(x, 1).rows(0, 0, 4)),
+    "ClassBatches y": Argument("y", Y, lambda x: ClassBatches(x, 4).rows(range(5), 1), label=True),
     "WeightedOrder": Argument("weights", WEIGHTS, lambda x: WeightedOrder(x, 1).rows(0, 0, 9)),
     "Reservoir weights": Argument("weights", WEIGHTS, lambda x: kept(weights=x)),
     "Reservoir ids": Argument("ids", IDS, lambda x: kept(weights=WEIGHTS, ids=x)),

@@ -10,7 +10,7 @@ this package and `equipoise._core`.
     reservoirs    blocks of rows, selection, classes
     neighbors     packing and search
     smote         synthetic rows
-    orders        bands of an exponential race
+    orders        bands of an exponential race, class-balanced batches
 
 This file lists the kernels, and adds loops around functions of a single number, as the C++ bindings do.
 """
@@ -29,6 +29,9 @@ from equipoise._numba.negatives.rows import negatives_draw
 from equipoise._numba.negatives.shared import shared_draw, shared_exact, shared_unique
 from equipoise._numba.neighbors.blocks import knn_pack, knn_split
 from equipoise._numba.neighbors.search import knn_search
+from equipoise._numba.orders.batches import batch_shuffle, class_rows
+from equipoise._numba.orders.classes import class_group
+from equipoise._numba.orders.quotas import class_quotas
 from equipoise._numba.orders.race import race_band
 from equipoise._numba.reservoirs.classes import class_lookup
 from equipoise._numba.reservoirs.scan import reservoir_blocks, reservoir_rows
@@ -50,8 +53,12 @@ __all__ = [
     "alias_build",
     "alias_check",
     "alias_draw",
+    "batch_shuffle",
     "call_key",
+    "class_group",
     "class_lookup",
+    "class_quotas",
+    "class_rows",
     "column_moments",
     "cpu_path",
     "exclusion_hits",

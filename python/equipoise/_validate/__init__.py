@@ -16,8 +16,8 @@ There is one module per subject, and a module imports only those above it::
     containers                                  what an object holds: NumPy, torch, pandas, polars, Arrow
     arrays  columns                             arrays, shapes, ids, out=; columns and data sets
     csr  labels  weights                        the arrays of CSR matrices; class labels; weights
-    collate  negatives  orders  points          one subject each
-    reservoirs  smote  imblearn
+    negatives  points  reservoirs               one subject each
+    smote  imblearn  classes  collate  orders
 """
 
 from equipoise._validate.arguments import (
@@ -43,6 +43,17 @@ from equipoise._validate.arrays import (
     check_parts,
     check_range,
     integers,
+)
+from equipoise._validate.classes import (
+    POLICIES,
+    as_class_probs,
+    as_part,
+    check_as_many,
+    check_callable,
+    check_growing,
+    check_rows,
+    check_settled,
+    refuse_class,
 )
 from equipoise._validate.collate import as_collated, check_order, check_sampler, refuse_set_epoch
 from equipoise._validate.columns import (
@@ -88,7 +99,7 @@ from equipoise._validate.negatives import (
     check_enough,
     refuse_exhausted,
 )
-from equipoise._validate.orders import check_num_samples, refuse_no_group
+from equipoise._validate.orders import check_num_samples, refuse_no_group, refuse_sampler
 from equipoise._validate.points import (
     Matrix,
     as_codes,
@@ -153,6 +164,7 @@ from equipoise._validate.wording import Int64s, first_bad, kind_of, place
 __all__ = [
     "BOOLEANS",
     "INTEGERS",
+    "POLICIES",
     "STRINGS",
     "Int64s",
     "Labels",
@@ -165,6 +177,7 @@ __all__ = [
     "as_bytes",
     "as_categorical",
     "as_choice",
+    "as_class_probs",
     "as_class_rows",
     "as_codes",
     "as_collated",
@@ -187,6 +200,7 @@ __all__ = [
     "as_neighbor_count",
     "as_neighbors",
     "as_parent_weights",
+    "as_part",
     "as_path",
     "as_pickled_units",
     "as_points",
@@ -206,6 +220,8 @@ __all__ = [
     "as_weights",
     "check_addressable",
     "check_apart",
+    "check_as_many",
+    "check_callable",
     "check_collected",
     "check_column",
     "check_column_names",
@@ -219,6 +235,7 @@ __all__ = [
     "check_file_size",
     "check_finite",
     "check_finite_values",
+    "check_growing",
     "check_half_life",
     "check_keying",
     "check_kind",
@@ -232,10 +249,12 @@ __all__ = [
     "check_pickled_version",
     "check_powers",
     "check_range",
+    "check_rows",
     "check_same_kind",
     "check_sampled",
     "check_sampler",
     "check_setting",
+    "check_settled",
     "check_some",
     "check_span",
     "check_steady",
@@ -254,6 +273,7 @@ __all__ = [
     "refuse_changed_file",
     "refuse_changed_labels",
     "refuse_changed_map",
+    "refuse_class",
     "refuse_exhausted",
     "refuse_file",
     "refuse_missing",
@@ -263,6 +283,7 @@ __all__ = [
     "refuse_null",
     "refuse_reentry",
     "refuse_same_code",
+    "refuse_sampler",
     "refuse_set_epoch",
     "refuse_sum",
     "refuse_without",

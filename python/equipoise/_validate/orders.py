@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 def check_num_samples(num_samples: int, rows: int) -> None:
@@ -19,4 +19,13 @@ def refuse_no_group(name: str) -> NoReturn:
     raise RuntimeError(
         f"{name} must be given, or torch.distributed.init_process_group must be called before, got None "
         "and no process group"
+    )
+
+
+def refuse_sampler(y: Any) -> NoReturn:
+    """Refuse a sampler in the place of labels: what Lightning gives when it makes a batch sampler anew."""
+    raise TypeError(
+        f"y must be the labels of the rows, got a sampler ({type(y).__name__}): pass "
+        "use_distributed_sampler=False to Lightning's Trainer, so that it keeps the batch sampler. "
+        "Prediction is not for a batch sampler that draws rows by class: use a plain loader there"
     )

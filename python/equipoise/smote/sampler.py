@@ -247,15 +247,49 @@ class SmoteSampler(Sampler):
         taken: list[int] = []
         try:
             first = self._take("_rows_drawn", count, taken)
-            self._fill(first, out, pairs, with_parents, threads)
+            self._fill(self._key, worker_lane(), first, out, pairs, with_parents, threads)
             return SyntheticRows(out, *pairs) if with_parents else out
         except BaseException:
             self._give_back("_rows_drawn", taken, count)
             raise
 
-    def _fill(self, first: int, out: NDArray[Any], pairs: Pairs, with_parents: bool, threads: int) -> None:
+    def rows_at(self, epoch: int, first: int, count: int) -> SyntheticRows:
+        """Return `count` rows of an epoch, from row `first` on, without moving the stream (internal).
+
+        They do not depend on the worker of a DataLoader that draws them.
+
+        Parameters
+        ----------
+        epoch, first, count : int
+            They are not checked.
+
+        Examples
+        --------
+        >>> import equipoise
+        >>> sampler = equipoise.SmoteSampler([[0.0], [1.0], [3.0]], k_neighbors=1)
+        >>> later = sampler.rows_at(0, 2, 3).rows
+        >>> bool((sampler.sample(5)[2:] == later).all())
+        True
+        """
+        if self._stamp is not None:
+            self._stamp.check()
+        out = np.empty((count, self._X.shape[1]), self._X.dtype)
+        pairs = Pairs(np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, self._X.dtype))
+        self._fill(self._derive_keys(epoch)["_key"], 0, first, out, pairs, True, 1)
+        return SyntheticRows(out, *pairs)
+
+    def _fill(
+        self,
+        key: np.uint64,
+        lane: int,
+        first: int,
+        out: NDArray[Any],
+        pairs: Pairs,
+        with_parents: bool,
+        threads: int,
+    ) -> None:
         """Fill `out` with rows of the stream, from row `first` on."""
-        draw, lane = kernels().smote_draw, np.uint64(worker_lane())
+        draw, at = kernels().smote_draw, np.uint64(lane)
         cells = self._weights.proposer().cells if self._weights is not None else _NO_CELLS
         source = Neighborhood(self._X, self._table, cells, self._categorical)
         (count, d), k = out.shape, self._table.shape[1]
@@ -263,7 +297,7 @@ class SmoteSampler(Sampler):
         def fill(begin: int, end: int) -> None:
             start, votes = np.uint64((first + begin) % 2**64), np.empty(k, self._X.dtype)
             part = pairs.part(begin, end)
-            draw(self._key, lane, start, source, votes, with_parents, out[begin:end], part)
+            draw(key, at, start, source, votes, with_parents, out[begin:end], part)
 
         for_chunks(count, max(1, _CHUNK // (8 + d + self._categorical.size * k * k)), threads, fill)
 

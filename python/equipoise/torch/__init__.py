@@ -4,6 +4,9 @@ The modules, and what they use::
 
     passes.py       epochs, positions and states: the base of all order samplers
     samplers.py     WeightedSampler, DistributedWeightedSampler       passes, equipoise.orders
+    batches.py      ClassBalancedBatchSampler                         passes, equipoise.orders
+    epochs.py       epochs that all workers of a loader agree on
+    smote.py        SmoteBatches                                      epochs, equipoise.orders and .smote
     collate.py      NegativeCollate                                   equipoise.negatives
 """
 
@@ -15,10 +18,18 @@ try:
 except ImportError:
     _validate.refuse_without("torch", "torch", "equipoise.torch")
 
+from equipoise.torch.batches import ClassBalancedBatchSampler
 from equipoise.torch.collate import NegativeCollate
 from equipoise.torch.samplers import DistributedWeightedSampler, WeightedSampler
+from equipoise.torch.smote import SmoteBatches
 
-__all__ = ["DistributedWeightedSampler", "NegativeCollate", "WeightedSampler"]
+__all__ = [
+    "ClassBalancedBatchSampler",
+    "DistributedWeightedSampler",
+    "NegativeCollate",
+    "SmoteBatches",
+    "WeightedSampler",
+]
 
 # Users, tracebacks and pickles see one public path.
 for _name in __all__:

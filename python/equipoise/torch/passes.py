@@ -68,6 +68,7 @@ class Passes(Sampler):
     _replicas: int = 1
     _rank: int = 0
     _drop_uneven: bool = False
+    _most_read: int = _MOST  # items that are read at a time
     _position: int = 0  # where the next pass starts, while none of this epoch has begun
     _pass: _Pass | None = None  # the last pass that has begun
     _told: bool = False  # whether anybody has ever called set_epoch
@@ -217,7 +218,7 @@ class Passes(Sampler):
 
     def _items(self, first: bool) -> Iterator[Any]:
         epoch, start, repeats = self._next(first)
-        left, size = self._share(start), _FIRST
+        left, size = self._share(start), min(_FIRST, self._most_read)
         if not left and self._resumes:
             self._go_to({"epoch": epoch, "position": 0})
             return
@@ -225,7 +226,7 @@ class Passes(Sampler):
         while True:
             count = min(left, size)
             items = self._read(epoch, end + self._rank, step, count) if count else []
-            end, left, size = end + count * step, left - count, min(2 * size, _MOST)
+            end, left, size = end + count * step, left - count, min(2 * size, self._most_read)
             reading = begun.read(items, end)
             if end == start + count * step:
                 if self._cell is not None:

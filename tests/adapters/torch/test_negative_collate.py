@@ -18,7 +18,12 @@ from support import cases, reference
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from equipoise.torch import NegativeCollate, WeightedSampler  # noqa: E402
+from equipoise.torch import (  # noqa: E402
+    ClassBalancedBatchSampler,
+    DistributedWeightedSampler,
+    NegativeCollate,
+    WeightedSampler,
+)
 
 DTYPES = {
     **dict.fromkeys(("index", "user", "item", "negatives"), torch.int64),
@@ -187,8 +192,16 @@ def test_the_epoch_may_come_from_an_order():
         collate.set_epoch(1)
 
 
-def test_the_epoch_may_come_from_a_weighted_sampler():
-    order = WeightedSampler([1.0] * 20, seed=1)
+ORDERS = {
+    "rows": lambda: WeightedSampler([1.0] * 20, seed=1),
+    "rows of a rank": lambda: DistributedWeightedSampler([1.0] * 20, num_replicas=2, rank=1),
+    "batches": lambda: ClassBalancedBatchSampler([0, 1, 1, 1], 2, seed=1),
+}
+
+
+@pytest.mark.parametrize("kind", ORDERS)
+def test_the_epoch_may_come_from_an_order_of_ours(kind):
+    order = ORDERS[kind]()
     collate = NegativeCollate(sampler(), K, epoch_of=order)
     for epoch in (0, 1, 2):
         for _ in order:

@@ -5,6 +5,16 @@ IEEE doubles, so each line follows a sentence of the contract. Nothing here is f
 since the library does that. There is one module per subject; tests use the names as ``reference.x``.
 """
 
+from support.reference.classes import (
+    UNITS,
+    class_batches,
+    class_quotas,
+    classes_digest,
+    classes_of,
+    permutation,
+    share_units,
+    shuffled,
+)
 from support.reference.collate import collated, keys_by_batch, keys_by_index
 from support.reference.negatives import (
     Exhausted,
@@ -35,6 +45,7 @@ from support.reference.reservoirs import (
 from support.reference.smote import deviation, fraction, median, smote_stream, smote_table, synthetic_rows
 from support.reference.stream import (
     BLOCKS,
+    CLASSES,
     COUNTED,
     GOLDEN,
     IDS,
@@ -80,6 +91,7 @@ from support.reference.tables import (
 __all__ = [
     "BLOCKS",
     "CELL",
+    "CLASSES",
     "COUNTED",
     "GOLDEN",
     "IDS",
@@ -94,6 +106,7 @@ __all__ = [
     "SHARED",
     "SMOTE",
     "TABLE",
+    "UNITS",
     "VERSION",
     "Exhausted",
     "Point",
@@ -108,6 +121,10 @@ __all__ = [
     "block_points",
     "block_row",
     "call_key",
+    "class_batches",
+    "class_quotas",
+    "classes_digest",
+    "classes_of",
     "collated",
     "decayed",
     "deviation",
@@ -128,6 +145,7 @@ __all__ = [
     "negatives",
     "negatives_row",
     "neighbors",
+    "permutation",
     "philox",
     "race_order",
     "raised",
@@ -138,9 +156,11 @@ __all__ = [
     "row_ranks",
     "scale",
     "scaled",
+    "share_units",
     "shared",
     "shared_negatives",
     "shares",
+    "shuffled",
     "significand",
     "smote_stream",
     "smote_table",
