@@ -33,7 +33,7 @@ HERE = Path(__file__).parent
 FIGURES = HERE / "figures.json"
 SUBJECTS = (
     *("tables", "negatives", "reservoirs", "neighbors", "smote", "imblearn", "orders"),
-    *("cli", "backends", "imports"),
+    *("collate", "cli", "backends", "imports"),
 )
 LIBRARIES = (
     "equipoise",

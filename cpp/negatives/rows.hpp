@@ -5,6 +5,7 @@
 //   negatives_draw    groups of rows
 //     settle_group    rows whose slots are independent of each other: one loop after another, vectorized
 //       redraw_row
+//       pick_row      of a uniform table
 //     settle_row      any other row, slot by slot
 //       redraw        one slot: redraws, then exact_pick
 #pragma once
@@ -111,6 +112,23 @@ EQUIPOISE_INLINE u64 shifted(const Id* ids, i64 n, u64 rank) {
         n -= half;
     }
     return rank + static_cast<u64>(base + (n == 1 && ids[base] - static_cast<u64>(base) <= rank));
+}
+
+// Apply shifted to k slots. Each id is compared with sixteen slots at once, as in scan_slots.
+template <class Id>
+EQUIPOISE_INLINE void shift_slots(const Id* ids, i64 n, u32* slots, i64 k) {
+    constexpr i64 kWide = 16;
+    i64 j = 0;
+    for (; n <= kScanned && j + kWide <= k; j += kWide) {
+        u32 ranks[kWide], below_rank[kWide] = {};
+        for (i64 s = 0; s < kWide; ++s) ranks[s] = slots[j + s];
+        for (i64 i = 0; i < n; ++i) {
+            const u32 shift = static_cast<u32>(ids[i] - static_cast<u64>(i));
+            for (i64 s = 0; s < kWide; ++s) below_rank[s] += shift <= ranks[s];
+        }
+        for (i64 s = 0; s < kWide; ++s) slots[j + s] = ranks[s] + below_rank[s];
+    }
+    for (; j < k; ++j) slots[j] = static_cast<u32>(shifted(ids, n, slots[j]));
 }
 
 // Return what the exclusions of a row block.
@@ -306,7 +324,7 @@ EQUIPOISE_INLINE Run start_row(const Exclusions& exclusions, const Batch& batch,
                batch.lane);
 }
 
-// Redraw the proposals of a row that are excluded, where slots are independent. Return false if the prefix
+// Redraw the proposals of a row that are blocked, where slots are independent. Return false if the prefix
 // sums are missing.
 EQUIPOISE_INLINE bool redraw_row(const Proposer& table, const Blocked& blocked, const Run& run, i64 k,
                                  const Scratch& scratch, u32* ids, i64* work) {
@@ -315,6 +333,9 @@ EQUIPOISE_INLINE bool redraw_row(const Proposer& table, const Blocked& blocked, 
         scan_slots(blocked.excluded, blocked.num_excluded, ids, k, hits);
     } else {
         for (i64 j = 0; j < k; ++j) hits[j] = contains(blocked.excluded, blocked.num_excluded, ids[j]);
+    }
+    for (i64 i = 0; i < blocked.num_more; ++i) {
+        for (i64 j = 0; j < k; ++j) hits[j] |= 0u - static_cast<u32>(ids[j] == blocked.more[i]);
     }
     for (i64 j = 0; j < k; ++j) any |= hits[j];
     RowState state{blocked, static_cast<u64>(k), false, false};
@@ -328,25 +349,40 @@ EQUIPOISE_INLINE bool redraw_row(const Proposer& table, const Blocked& blocked, 
     return true;
 }
 
-// Draw rows b .. stop - 1, whose slots are independent of each other. Return false if the prefix sums are
-// missing. A row with no id left gets arbitrary ids, which settle_row replaces.
-EQUIPOISE_INLINE bool settle_group(const Proposer& table, const Exclusions& exclusions, const Batch& batch,
-                                   i64 b, i64 stop, const Run* runs, const Scratch& scratch, i64* work,
-                                   u32* drawn, i64* ids, float* log_q, bool* mask) {
+// Draw a row of a uniform table, where slots are independent.
+EQUIPOISE_INLINE void pick_row(const Blocked& blocked, const Run& run, i64 k, u32* ids, i64* work) {
+    for (i64 j = 0; j < k; ++j) ids[j] = static_cast<u32>(below(run.word(static_cast<u64>(j)), blocked.left));
+    shift_slots(blocked.more, blocked.num_more, ids, k);
+    shift_slots(blocked.excluded, blocked.num_excluded, ids, k);
+    *work += k + 8;
+}
+
+// Draw rows b .. stop - 1, whose slots are independent of each other. Return which of them have no id left,
+// as bits, or -1 if the prefix sums are missing. Such a row gets arbitrary ids, which settle_row replaces.
+EQUIPOISE_INLINE i64 settle_group(const Proposer& table, const Exclusions& exclusions, const Batch& batch,
+                                  i64 b, i64 stop, const Run* runs, const Scratch& scratch, i64* work,
+                                  u32* drawn, i64* ids, float* log_q, bool* mask) {
     const i64 k = batch.k, size = (stop - b) * k;
+    i64 exhausted = 0;
     double ratios[kInFlight];
     for (i64 row = b; row < stop; ++row) {
-        const Blocked blocked = block_excluded(table, exclusions, batch.rows[row], scratch.more);
+        Blocked blocked = block_excluded(table, exclusions, batch.rows[row], scratch.more);
+        block_more(table, batch, row, blocked, work);
         const i64 at = (row - b) * k;
-        if (blocked.left && !redraw_row(table, blocked, runs[row - b], k, scratch, drawn + at, work))
-            return false;
+        if (!blocked.left) {
+            exhausted |= i64{1} << (row - b);
+        } else if (!table.units) {
+            pick_row(blocked, runs[row - b], k, drawn + at, work);
+        } else if (!redraw_row(table, blocked, runs[row - b], k, scratch, drawn + at, work)) {
+            return -1;
+        }
         const double left = blocked.left ? static_cast<double>(blocked.left) : 1.0;
-        for (i64 i = at; i < at + k; ++i) ratios[i] = static_cast<double>(table.units[drawn[i]]) / left;
+        for (i64 i = at; i < at + k; ++i) ratios[i] = static_cast<double>(units_of(table, drawn[i])) / left;
     }
     log_ratios(ratios, b * k, stop * k, log_q);
     for (i64 i = 0; i < size; ++i) ids[b * k + i] = drawn[i];
     std::fill(mask + b * k, mask + stop * k, true);
-    return true;
+    return exhausted;
 }
 
 constexpr i64 rows_in_flight(i64 k) {
@@ -354,13 +390,13 @@ constexpr i64 rows_in_flight(i64 k) {
 }
 
 // Draw rows begin .. end - 1, or fewer if the work exceeds the budget. The caller then calls again for the
-// rest, and Python handles Ctrl-C in between. The slots of a row are independent of each other if the table
-// has weights and the call has neither unique nor exclude_ids.
+// rest, and Python handles Ctrl-C in between. The slots of a row are independent of each other without
+// unique. Long rows and rows with many exclude_ids are drawn one by one, as they may have to be paused.
 EQUIPOISE_INLINE Progress negatives_draw(const Proposer& table, const Exclusions& exclusions,
                                          const Batch& batch, i64 begin, i64 end, i64 budget,
                                          const Scratch& scratch, i64* ids, float* log_q, bool* mask) {
     const i64 k = batch.k, width = std::min(k, kInFlight), group = rows_in_flight(k);
-    const bool independent = table.units && !batch.unique && batch.m == 0 && k <= kInFlight;
+    const bool independent = !batch.unique && batch.m <= kScanned && k <= kInFlight;
     Run runs[kGroup];
     u64 proposals[kInFlight];
     u32 drawn[kInFlight];
@@ -375,12 +411,14 @@ EQUIPOISE_INLINE Progress negatives_draw(const Proposer& table, const Exclusions
             if (table.units) propose(table, run, 0, width, proposals + (row - b) * width);
         }
         if (table.units) resolve_all(table, proposals, (stop - b) * width, drawn);
-        if (independent &&
-            !settle_group(table, exclusions, batch, b, stop, runs, scratch, &work, drawn, ids, log_q, mask))
-            return {b, kNeedsPrefix, 0};
-        if (independent && !exclusions.units) continue;
-        for (i64 row = b; row < stop; ++row) {
-            if (independent && exclusions.units[batch.rows[row]] != table.total) continue;
+        i64 waiting = -1;  // rows that settle_row draws, as bits
+        if (independent) {
+            waiting = settle_group(table, exclusions, batch, b, stop, runs, scratch, &work, drawn, ids, log_q,
+                                   mask);
+            if (waiting < 0) return {b, kNeedsPrefix, 0};
+        }
+        for (i64 row = b; waiting && row < stop; ++row) {
+            if (!(waiting >> (row - b) & 1)) continue;
             const i64 at = row * k;
             const Progress progress =
                 settle_row(table, exclusions, batch, row, runs[row - b], scratch, budget, &work,

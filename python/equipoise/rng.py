@@ -127,6 +127,16 @@ with r = below(word(slot), left), and log_q is as above, log(1 / left). From tha
 masked (-1, 0, False) or, with "replace", drawn as above with only the row's exclusions and ``exclude_ids``
 blocked.
 
+Rows of a collate function
+--------------------------
+A ``NegativeCollate`` draws KEYED rows of its sampler, unless its key is "counter". The rows of a batch are
+numbered b = 0, 1, 2, .. and have the indices i_b, taken as 64-bit two's complement. Let G =
+0x9E3779B97F4A7C15 and C = 0xD1342543DE82EF95. With the key "index", the first row of an index i in a batch
+has the row key i, and the o-th further one, o = 1, 2, .., has mix64(i + o * C). With the key "batch", row b
+has the row key
+
+    mix64(h + (b + 1) * G),  where h is the sum over all rows of the batch of mix64(i_b + (b + 1) * C)
+
 Shared negatives
 ----------------
 A call is one run. If not unique, slot j is the draw of word(j), and num_tries = C. If unique, each slot in

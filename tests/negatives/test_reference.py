@@ -158,6 +158,27 @@ def test_rows_match_the_reference_at_the_limits_of_kernels(k, d, uniform):
             first += 3
 
 
+@pytest.mark.parametrize("uniform", [False, True])
+@pytest.mark.parametrize("m", [1, 3, 128, 129])
+def test_rows_that_their_own_ids_exhaust_match_the_reference(m, uniform):
+    """Rows are drawn in groups of 16. Here a few rows of most groups have no id left."""
+    draw = np.random.default_rng(m)
+    weights = np.array([0.0, 5.0, 0.0, 1.0, 1.0])
+    table = reference.uniform_table(5) if uniform else reference.alias_table(weights)
+    exclude = cases.csr([[], [1], [3, 4], [0, 2, 3, 4], [0, 1, 2, 3, 4]])
+    rows = draw.integers(0, 5, 100)
+    own = draw.integers(-1, 5, (100, m)) if m < 100 else draw.integers(0, 2, (100, m))
+    sampler = NegativeSampler(5 if uniform else weights, exclude=exclude, seed=m)
+    wanted = reference.negatives(
+        table, rows, 7, exclude=exclude, exclude_ids=own, on_exhausted="mask", seed=m
+    )
+    assert 0 < wanted[2].mean() < 1
+    same(sampler.sample(rows, 7, exclude_ids=own, on_exhausted="mask"), wanted)
+    first = int((~wanted[2]).any(axis=1).argmax())
+    with pytest.raises(ValueError, match=rf"rows\[{first}\] = {rows[first]} has 0 ids"):
+        sampler.sample(rows, 7, exclude_ids=own)
+
+
 @pytest.mark.parametrize("k", [255, 256, 257])
 def test_long_rows_without_exclusions_match_the_reference(k):
     table = reference.alias_table(cases.pareto(400))

@@ -17,7 +17,7 @@ There is one module per subject, and a module imports only those above it::
     arrays  columns                             arrays, shapes, ids, out=; columns and data sets
     csr  labels  weights                        the arrays of CSR matrices; class labels; weights
     negatives  points  reservoirs               one subject each
-    smote  imblearn  classes  orders
+    smote  imblearn  classes  collate  orders
 """
 
 from equipoise._validate.arguments import (
@@ -55,6 +55,7 @@ from equipoise._validate.classes import (
     check_settled,
     refuse_class,
 )
+from equipoise._validate.collate import as_collated, check_order, check_sampler, refuse_set_epoch
 from equipoise._validate.columns import (
     as_name,
     check_column,
@@ -179,6 +180,7 @@ __all__ = [
     "as_class_probs",
     "as_class_rows",
     "as_codes",
+    "as_collated",
     "as_count",
     "as_csr",
     "as_exclude",
@@ -239,6 +241,7 @@ __all__ = [
     "check_kind",
     "check_no_column",
     "check_num_samples",
+    "check_order",
     "check_out",
     "check_own_stream",
     "check_parts",
@@ -249,6 +252,7 @@ __all__ = [
     "check_rows",
     "check_same_kind",
     "check_sampled",
+    "check_sampler",
     "check_setting",
     "check_settled",
     "check_some",
@@ -280,6 +284,7 @@ __all__ = [
     "refuse_reentry",
     "refuse_same_code",
     "refuse_sampler",
+    "refuse_set_epoch",
     "refuse_sum",
     "refuse_without",
 ]

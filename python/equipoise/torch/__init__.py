@@ -7,6 +7,7 @@ The modules, and what they use::
     batches.py      ClassBalancedBatchSampler                         passes, equipoise.orders
     epochs.py       epochs that all workers of a loader agree on
     smote.py        SmoteBatches                                      epochs, equipoise.orders and .smote
+    collate.py      NegativeCollate                                   equipoise.negatives
 """
 
 from equipoise import _validate
@@ -18,10 +19,17 @@ except ImportError:
     _validate.refuse_without("torch", "torch", "equipoise.torch")
 
 from equipoise.torch.batches import ClassBalancedBatchSampler
+from equipoise.torch.collate import NegativeCollate
 from equipoise.torch.samplers import DistributedWeightedSampler, WeightedSampler
 from equipoise.torch.smote import SmoteBatches
 
-__all__ = ["ClassBalancedBatchSampler", "DistributedWeightedSampler", "SmoteBatches", "WeightedSampler"]
+__all__ = [
+    "ClassBalancedBatchSampler",
+    "DistributedWeightedSampler",
+    "NegativeCollate",
+    "SmoteBatches",
+    "WeightedSampler",
+]
 
 # Users, tracebacks and pickles see one public path.
 for _name in __all__:

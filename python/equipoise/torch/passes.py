@@ -175,7 +175,7 @@ class Passes(Sampler):
         It reaches the workers of a DataLoader, where collate functions read it.
         """
         if self._cell is None:
-            self._cell = torch.tensor([self._epoch])
+            self._cell = torch.tensor([self._epoch], device="cpu")
             self._cell.share_memory_()  # type: ignore[no-untyped-call]
         return self._cell
 
@@ -240,7 +240,8 @@ class Passes(Sampler):
 
     def __copy__(self) -> Self:
         other = super().__copy__()
-        vars(other).pop("_pass", None)
+        for name in ("_pass", "_cell"):  # its passes are not those of this sampler
+            vars(other).pop(name, None)
         vars(other).update(self._place())
         return other
 

@@ -281,6 +281,16 @@ def test_the_epoch_cell_follows_the_passes():
     assert cell.tolist() == [9]
 
 
+def test_a_copy_has_an_epoch_cell_of_its_own():
+    sampler = made()
+    cell = sampler.epoch_cell()
+    other = copy.copy(sampler)
+    other.set_epoch(7)
+    read(other)
+    assert cell.tolist() == [0]
+    assert other.epoch_cell().tolist() == [7]
+
+
 def test_two_threads_may_read_passes():
     sampler, passes = made(), []
     threads = [threading.Thread(target=lambda: passes.append(read(sampler))) for _ in range(8)]

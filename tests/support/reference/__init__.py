@@ -15,6 +15,7 @@ from support.reference.classes import (
     share_units,
     shuffled,
 )
+from support.reference.collate import collated, keys_by_batch, keys_by_index
 from support.reference.negatives import (
     Exhausted,
     accidental_hits,
@@ -124,6 +125,7 @@ __all__ = [
     "class_quotas",
     "classes_digest",
     "classes_of",
+    "collated",
     "decayed",
     "deviation",
     "exact",
@@ -133,6 +135,8 @@ __all__ = [
     "fraction",
     "halves",
     "key_from_rng",
+    "keys_by_batch",
+    "keys_by_index",
     "log",
     "log1p",
     "log_uniform_table",

@@ -7,6 +7,7 @@ not blocked. No blocked id is ever returned and every loop ends (rng.py, "A row 
       draw_rows         groups of rows
         settle_group      rows whose slots are independent of each other: one loop after another, vectorized
           redraw_row
+          pick_row          of a uniform table
         settle_row        any other row, slot by slot
           redraw            one slot: redraws, then exact_pick
 """
@@ -106,6 +107,19 @@ def shifted(ids, start, n, rank):
     if n:
         base += if_less(np.uint64(ids[start + base]) - base, rank + ONE, ONE)
     return rank + base
+
+
+@jit()
+def shift_slots(ids, start, n, slots, at, k):
+    """Apply shifted to the k slots from `at` on. A slot is compared with many ids at once."""
+    for j in range(at, at + k):
+        rank, below_rank = slots[j], np.uint32(0)
+        if n <= SCANNED:
+            for i in range(n):
+                below_rank += np.uint32(np.uint32(ids[start + i] - i) <= rank)
+            slots[j] = rank + below_rank
+        else:
+            slots[j] = np.uint32(shifted(ids, start, n, np.uint64(rank)))
 
 
 @jit()
@@ -335,7 +349,7 @@ def kept_run(runs, i):
 
 @jit()
 def redraw_row(table, blocked, run, at, k, scratch, ids, hits, work):
-    """Redraw the proposals of a row that are excluded, from `at` on, where slots are independent.
+    """Redraw the proposals of a row that are blocked, from `at` on, where slots are independent.
 
     Return False if the prefix sums are missing, and the work done.
     """
@@ -345,6 +359,10 @@ def redraw_row(table, blocked, run, at, k, scratch, ids, hits, work):
     else:
         for i in range(at, at + k):
             hits[i] = contains(excluded, start, num_excluded, np.uint64(ids[i]))
+    for more in range(blocked.more, blocked.more + blocked.num_more):
+        id = np.uint32(blocked.room[more])
+        for i in range(at, at + k):
+            hits[i] |= np.uint32(ids[i] == id)
     any_hit = np.uint32(0)
     for i in range(at, at + k):
         any_hit |= hits[i]
@@ -360,32 +378,48 @@ def redraw_row(table, blocked, run, at, k, scratch, ids, hits, work):
 
 
 @jit()
+def pick_row(blocked, run, at, k, ids, work):
+    """Draw a row of a uniform table from `at` on, where slots are independent. Return the work done."""
+    for j in range(k):
+        ids[at + j] = np.uint32(below(word(run, j), blocked.left))
+    shift_slots(blocked.room, blocked.more, blocked.num_more, ids, at, k)
+    shift_slots(blocked.excluded, blocked.start, blocked.num_excluded, ids, at, k)
+    return work + k + EIGHT
+
+
+@jit()
 def settle_group(
     table, exclusions, batch, b, stop, runs, scratch, ratios, work, drawn, hits, ids, log_q, mask
 ):  # fmt: skip
     """Draw rows b .. stop - 1, whose slots are independent of each other.
 
-    Return False if the prefix sums are missing, and the work done. A row with no id left gets arbitrary ids,
-    which settle_row replaces.
+    Return which of them have no id left, as bits, or -1 if the prefix sums are missing, and the work done.
+    Such a row gets arbitrary ids, which settle_row replaces.
     """
-    k = np.uint64(ids.shape[1])
+    k, exhausted = np.uint64(ids.shape[1]), np.int64(0)
     for row in range(b, stop):
         at, left = (row - b) * k, 1.0
         blocked = block_excluded(table, exclusions, np.uint64(batch.rows[row]), scratch)
-        if blocked.left:
-            run = kept_run(runs, row - b)
-            done, work = redraw_row(table, blocked, run, at, k, scratch, drawn, hits, work)
-            if not done:
-                return False, work
+        blocked, work = block_more(table, batch, row, blocked, work)
+        run = kept_run(runs, row - b)
+        if not blocked.left:
+            exhausted |= np.int64(ONE << (row - b))
+        else:
             left = np.float64(blocked.left)
+            if not table.units.size:
+                work = pick_row(blocked, run, at, k, drawn, work)
+            else:
+                done, work = redraw_row(table, blocked, run, at, k, scratch, drawn, hits, work)
+                if not done:
+                    return np.int64(-1), work
         for i in range(at, at + k):
-            ratios[i] = np.float64(table.units[np.uint64(drawn[i])]) / left
+            ratios[i] = np.float64(units_of(table, np.uint64(drawn[i]))) / left
     for row in range(b, stop):
         at = (row - b) * k
         log_ratios(ratios, at, row, ZERO, k, log_q)
         for j in range(k):
             ids[row, j], mask[row, j] = np.int64(drawn[at + j]), True
-    return True, work
+    return exhausted, work
 
 
 @jit()
@@ -400,12 +434,13 @@ def rows_in_flight(k):
 def draw_rows(table, exclusions, batch, begin, end, budget, scratch, ids, log_q, mask):
     """Draw rows begin .. end - 1, in groups that propose at once.
 
-    The slots of a row are independent of each other if the table has weights and the call has neither unique
-    nor exclude_ids.
+    The slots of a row are independent of each other without unique. Long rows and rows with many exclude_ids
+    are drawn one by one, as they may have to be paused.
     """
     k, work, weighted = np.uint64(ids.shape[1]), ZERO, table.units.size > 0
     width, group = min(k, IN_FLIGHT), rows_in_flight(k)
-    independent = weighted and not batch.unique and batch.exclude_ids.shape[1] == 0 and k <= IN_FLIGHT
+    few = np.uint64(batch.exclude_ids.shape[1]) <= SCANNED
+    independent = not batch.unique and few and k <= IN_FLIGHT
     runs, proposals, ratios = stack_runs(), stack_proposals(), stack_ratios()
     drawn, hits = stack_ids(), stack_ids()
     if exclusions.indptr.size:
@@ -422,16 +457,17 @@ def draw_rows(table, exclusions, batch, begin, end, budget, scratch, ids, log_q,
                 propose(table, run, ZERO, width, proposals, (row - b) * width)
         if weighted:
             resolve_all(table, proposals, (stop - b) * width, drawn, ZERO)
+        waiting = np.int64(-1)  # rows that settle_row draws, as bits
         if independent:
-            done, work = settle_group(
+            waiting, work = settle_group(
                 table, exclusions, batch, b, stop, runs, scratch, ratios, work, drawn, hits, ids, log_q, mask
             )
-            if not done:
+            if waiting < 0:
                 return b, NEEDS_PREFIX, ZERO
-            if not exclusions.units.size:
+            if waiting == 0:
                 continue
         for row in range(b, stop):
-            if independent and exclusions.units[np.uint64(batch.rows[row])] != table.total:
+            if not (np.uint64(waiting) >> (row - b)) & ONE:
                 continue
             run = kept_run(runs, row - b)
             settled, status, left, work = settle_row(
