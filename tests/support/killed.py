@@ -30,9 +30,11 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from equipoise import NegativeSampler
 from equipoise.torch import (
     ClassBalancedBatchSampler,
     DistributedWeightedSampler,
+    NegativeCollate,
     SmoteBatches,
     WeightedSampler,
 )
@@ -69,12 +71,20 @@ def synthetic() -> Kind:
     return Kind(order, order, {"batch_size": None}, LENGTH)
 
 
+def negatives() -> Kind:
+    order = WeightedSampler(WEIGHTS, seed=3)
+    examples = [(row, row % 9, row) for row in range(ROWS)]
+    collate = NegativeCollate(NegativeSampler(1_000, seed=3), 4, key="batch", epoch_of=order)
+    return Kind(order, examples, {"batch_size": BATCH, "sampler": order, "collate_fn": collate}, ROWS)
+
+
 KINDS = {
     "with replacement": lambda: rows(WeightedSampler(WEIGHTS, seed=3)),
     "without replacement": lambda: rows(WeightedSampler(WEIGHTS, replacement=False, seed=3)),
     "rank": lambda: rows(DistributedWeightedSampler(WEIGHTS, 2 * ROWS - 1, num_replicas=2, rank=1, seed=3)),
     "classes": classes,
     "synthetic rows": synthetic,
+    "negatives": negatives,
 }
 
 

@@ -13,7 +13,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from equipoise.torch import ClassBalancedBatchSampler, SmoteBatches, WeightedSampler  # noqa: E402
+from equipoise import NegativeSampler  # noqa: E402
+from equipoise.torch import (  # noqa: E402
+    ClassBalancedBatchSampler,
+    NegativeCollate,
+    SmoteBatches,
+    WeightedSampler,
+)
 from support.deadline import answer  # noqa: E402
 
 ROWS, BATCH, EPOCHS = 48, 4, 3
@@ -80,7 +86,7 @@ def lightning(job):
     needs("lightning", *(["torchdata"] if job.startswith("killed") else []))
     if job.endswith("2 workers"):
         return results("with_lightning", job)[job]
-    there = ["killed, 0 workers"] if importlib.util.find_spec("torchdata") else []
+    there = ["killed, 0 workers", "killed, negatives"] if importlib.util.find_spec("torchdata") else []
     return results("with_lightning", "divided", "divided, False", "classes, False", "whole", *there)[job]
 
 
@@ -111,6 +117,29 @@ def test_lightning_resumes_in_the_middle_of_an_epoch(job):
     """After 8 steps of 6 an epoch: 2 batches of 4 rows on each of two ranks."""
     for rank, epochs in enumerate(lightning(job)):
         assert epochs == {"1": order(1)[16 + rank :: 2], "2": order(2)[rank::2]}
+
+
+@pytest.mark.parametrize(
+    "job", ["killed, negatives", pytest.param("killed, negatives, 2 workers", marks=pytest.mark.slow)]
+)
+def test_negatives_are_those_of_the_epoch_after_a_restart(job):
+    """Lightning tells no collate function which epoch it is."""
+    sampler = NegativeSampler(1_000, seed=3)
+    for rank, epochs in enumerate(lightning(job)):
+        collate = NegativeCollate(sampler, 2, key="batch")
+        expected = {}
+        for epoch, start in ((1, 16), (2, 0)):
+            collate.set_epoch(epoch)
+            made = [
+                collate([(row, row % 9, row) for row in rows])
+                for rows in divided(order(epoch)[start + rank :: 2])
+            ]
+            expected[str(epoch)] = [
+                [index, *negatives]
+                for batch in made
+                for index, negatives in zip(batch["index"].tolist(), batch["negatives"].tolist(), strict=True)
+            ]
+        assert epochs == expected
 
 
 # ---- Accelerate ------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import signal
 import warnings
@@ -13,7 +12,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from equipoise.torch import ClassBalancedBatchSampler, DistributedWeightedSampler, WeightedSampler
+from equipoise import NegativeSampler
+from equipoise.torch import (
+    ClassBalancedBatchSampler,
+    DistributedWeightedSampler,
+    NegativeCollate,
+    WeightedSampler,
+)
 from support.trainers.ranks import report
 
 ROWS, BATCH, EPOCHS = 48, 4, 3
@@ -26,14 +31,17 @@ class Model(lightning.LightningModule):
     def __init__(self, last_step: int | None = None) -> None:
         super().__init__()
         self.layer = torch.nn.Linear(1, 1)
-        self.rows: dict[int, list[int]] = {}
+        self.rows: dict[int, list[Any]] = {}
         self.last_step = last_step
 
     def configure_optimizers(self) -> Any:
         return torch.optim.SGD(self.parameters(), 1e-9)
 
-    def training_step(self, rows: Any) -> Any:
-        self.rows.setdefault(self.current_epoch, []).extend(rows.tolist())
+    def training_step(self, batch: Any) -> Any:
+        rows, kept = batch, batch
+        if isinstance(batch, dict):
+            rows, kept = batch["index"], torch.cat((batch["index"][:, None], batch["negatives"]), 1)
+        self.rows.setdefault(self.current_epoch, []).extend(kept.tolist())
         return self.layer(rows[:, None].float()).sum()
 
     def on_train_batch_end(self, *_: Any) -> None:
@@ -83,14 +91,31 @@ def stateful(*args: Any, **settings: Any) -> Any:
     return StatefulDataLoader(*args, **settings)
 
 
+def negatives(workers: int) -> Any:
+    """Make a loader of rows with negatives of their epoch, which nobody but the sampler knows."""
+
+    def make_loader(trainer: Any) -> Any:
+        order = divided()
+        collate = NegativeCollate(NegativeSampler(1_000, seed=3), 2, key="batch", epoch_of=order)
+        return stateful(
+            [(row, row % 9, row) for row in range(ROWS)],
+            BATCH,
+            sampler=order,
+            collate_fn=collate,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+        )
+
+    return make_loader
+
+
 def job(make_loader: Any, **settings: Any) -> Any:
     return lambda _: fit(make_loader, **settings)
 
 
-def killed_and_resumed(workers: int) -> tuple[Any, Any]:
+def killed_and_resumed(make_loader: Any) -> tuple[Any, Any]:
     """Die in epoch 1, after 8 steps of 6."""
-    make = functools.partial(ours, divided, stateful, workers)
-    return job(make(), last_step=8), job(make(), resume=True)
+    return job(make_loader, last_step=8), job(make_loader, resume=True)
 
 
 if __name__ == "__main__":
@@ -100,7 +125,9 @@ if __name__ == "__main__":
             "divided, False": (job(ours(divided), use_distributed_sampler=False),),
             "classes, False": (job(classes, use_distributed_sampler=False),),
             "whole": (job(ours(whole)),),
-            "killed, 0 workers": killed_and_resumed(0),
-            "killed, 2 workers": killed_and_resumed(2),
+            "killed, 0 workers": killed_and_resumed(ours(divided, stateful, 0)),
+            "killed, 2 workers": killed_and_resumed(ours(divided, stateful, 2)),
+            "killed, negatives": killed_and_resumed(negatives(0)),
+            "killed, negatives, 2 workers": killed_and_resumed(negatives(2)),
         }
     )
