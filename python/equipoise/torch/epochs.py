@@ -43,16 +43,31 @@ class SharedEpochs:
         """Begin a pass in this process, and return its epoch."""
         place, mark = self._here()
         cell = int(self._cells[_CELL])
-        if (cell >> 32) & 0xFFFFFFFF != mark or cell == int(self._cells[place]):
-            cell = _packed(mark, (cell & 0xFFFFFFFF) + (cell >> 32 != _NONE))
+        if not self._begun(cell):
+            cell = _packed(mark, _after(cell))
             self._cells[_CELL] = cell
         self._cells[place] = cell
         return cell & 0xFFFFFFFF
+
+    def next(self) -> int:
+        """Return the epoch of the pass that this process would begin now."""
+        cell = int(self._cells[_CELL])
+        return cell & 0xFFFFFFFF if self._begun(cell) else _after(cell)
+
+    def is_decided(self) -> bool:
+        """Return whether `set` or another worker has decided which pass this process begins next."""
+        cell = int(self._cells[_CELL])
+        return self._begun(cell) or (cell >> 32 == _NONE and int(self._cells[_GENERATION]) > 0)
 
     def resume(self, epoch: int) -> None:
         """Go on with a pass of this epoch in this process."""
         place, mark = self._here()
         self._cells[_CELL] = self._cells[place] = _packed(mark, epoch)
+
+    def _begun(self, cell: int) -> bool:
+        """Return whether other workers have begun the pass in the cell, and this one has not."""
+        place, mark = self._here()
+        return (cell >> 32) & 0xFFFFFFFF == mark and cell != int(self._cells[place])
 
     def _here(self) -> tuple[int, int]:
         """Return the place of this process, and the mark of its pass."""
@@ -70,6 +85,11 @@ class SharedEpochs:
         # A copy is private, unlike what a loader sends to its workers.
         if not self._cells.is_shared():  # type: ignore[no-untyped-call]
             self._cells.share_memory_()  # type: ignore[no-untyped-call]
+
+
+def _after(cell: int) -> int:
+    """Return the epoch of the pass after that in the cell."""
+    return (cell & 0xFFFFFFFF) + (cell >> 32 != _NONE) & 0xFFFFFFFF
 
 
 def _packed(mark: int, epoch: int) -> int:

@@ -99,7 +99,9 @@ class Passes(Sampler):
     @position.setter
     def position(self, position: int) -> None:
         """Say what has been trained on or, before a pass, where it starts."""
-        number = _validate.as_count(position, "position", most=self._total)
+        # All ranks train on equally many, which together may be more than there are.
+        number = _validate.as_count(position, "position", most=self._total + self._replicas - 1)
+        number = min(number, self._total)
         if self._pass is None:
             self._position = number
         else:

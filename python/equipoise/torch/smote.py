@@ -265,15 +265,22 @@ class _BatchIterator(Iterator[Batch]):
     def state_dict(self) -> dict[str, Any]:
         """Return the place in this worker's pass, for a checkpoint. JSON can hold it."""
         begun = self._epoch is not None
-        return {**self._fixed(), "begun": int(begun), "epoch": self._epoch or 0, "batches_read": self._read}
+        epoch = self._epoch if begun else self._batches._epochs.next()
+        return {**self._fixed(), "begun": int(begun), "epoch": epoch, "batches_read": self._read}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was called, in the same one of as many workers."""
+        """Go on where :meth:`state_dict` was called, in the same one of as many workers.
+
+        If the pass had not begun by then, it is that of the epoch that was next, unless `set_epoch` came
+        before this call.
+        """
         limits = {"begun": 2, "epoch": 2**32, "batches_read": len(self._batches) + 1}
         values = _validate.as_state(state, self._fixed(), limits, "data and settings")
-        self._epoch, self._read = values["epoch"] if values["begun"] else None, values["batches_read"]
-        if self._epoch is not None:
-            self._batches._epochs.resume(self._epoch)
+        epochs, self._read = self._batches._epochs, values["batches_read"]
+        self._epoch = None
+        if values["begun"] or not epochs.is_decided():
+            self._epoch = values["epoch"]
+            epochs.resume(values["epoch"])
 
     def _fixed(self) -> dict[str, str | int]:
         return {

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 
 import pytest
 
 from support.clusters import Engine, nothing_left
+from support.deadline import deadline
 
 WARNINGS = (
     # Ray Data warns about its own defaults, which nobody has set here.
@@ -28,18 +28,8 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def in_time(request):
     """Fail a test if its cluster hangs."""
-    if not hasattr(signal, "SIGALRM"):
+    with deadline(600 if "slow" in request.keywords else 120, "the cluster hangs"):
         yield
-        return
-
-    def late(*_):
-        raise TimeoutError("the cluster hangs")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(600 if "slow" in request.keywords else 120)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="module")

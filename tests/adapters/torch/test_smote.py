@@ -236,7 +236,15 @@ def test_the_state_of_an_epochs_end_goes_on_with_the_next_epoch():
 
 
 def test_a_state_before_the_first_batch():
-    state = iter(batches()).state_dict()
+    """It is that of the epoch that is next, unless `set_epoch` says otherwise."""
+    before = batches()
+    read(before)
+    state = iter(before).state_dict()
+    other = batches()
+    items = iter(other)
+    items.load_state_dict(state)
+    assert read(items) == epoch_of(1)
+    assert read(other) == epoch_of(2)
     other = batches()
     other.set_epoch(3)
     items = iter(other)

@@ -1,0 +1,1 @@
+"""Programs of tests/adapters/torch/test_trainers.py: a trainer's jobs, on two processes each."""
