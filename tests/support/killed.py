@@ -189,7 +189,10 @@ def run_and_kill(case: dict[str, Any]) -> list[Any] | str:
 
 if __name__ == "__main__":
     cases = json.loads(sys.argv[1])
-    if any(case["loader"] != "plain" for case in cases):  # once, rather than in each child
+    # What every child would do anew: import torchdata, and load the kernels, which takes Numba a second.
+    if any(case["loader"] != "plain" for case in cases):
         import torchdata.nodes
         import torchdata.stateful_dataloader  # noqa: F401
+    for kind in {case["kind"] for case in cases}:
+        unbroken(kind)
     print(json.dumps([run_and_kill(case) for case in cases]))
