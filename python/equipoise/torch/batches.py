@@ -90,7 +90,7 @@ class ClassBalancedBatchSampler(Passes, BatchSampler):
     it needs the default rank 0 of 1.
 
     The memory is 4 bytes a row. Leftover rows go to the classes by the rule PD2, which is why no total is
-    ever a whole row off.
+    ever a whole row off. Classes that are owed the same have their turns in a random order of the epoch.
 
     References
     ----------

@@ -204,9 +204,8 @@ class Passes(Sampler):
         ended.
         """
         if (last := self._pass) is not None:
-            if (
-                last.reached == last.start and self._share(last.start) > 0
-            ):  # interrupted before its first item
+            interrupted = last.reached == last.start and self._share(last.start) > 0
+            if interrupted:  # before its first item, so it has not begun
                 return self._epoch, last.start, last.repeats
             again = last.repeats and self._share(self.position) > 0
             return (self._epoch + (not again)) % 2**32, 0, False
