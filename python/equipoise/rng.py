@@ -49,7 +49,7 @@ harmless.
 | 9 ORDER   | block of 128 positions, like TABLE           | 0                                             |
 | 10 RACE   | group of 128 rows, like ROWS                 | 0                                             |
 | 11        | the cycle of a class's rows; or the number   | the class's number + 1; or 0                  |
-| CLASSES   | of the batch                                 |                                               |
+| CLASSES   | of the batch, or 2^64 - 1                    |                                               |
 
 The calls of a ``NegativeSampler`` use its seed, its epoch and stream XOR digest, where the digest is that of
 its table, see below. So samplers with other tables draw other words, although seed and stream are the same. A
@@ -261,7 +261,8 @@ U. The rests of all classes are L whole rows.
 before batch 0; in a batch it grows by g, and falls by U if the class gets a row. Before a batch, let t =
 ceil((U - lag) / g) and, with h = U - g, H = ceil((t h - lag) / U) and D = ceil((lag + H U) / h), but D = 0 if
 2 g < U. The L classes are those that come first, among the classes with lag + g > 0, by smaller t; then with
-(U - lag) mod g > 0 before others; then, among the former, by larger D; then by smaller number. This is the
+(U - lag) mod g > 0 before others; then, among the former, by larger D; then in the order of the epoch, which
+is the permutation of 0 .. K - 1 by the words of the run (2^64 - 1, lane 0), shuffled as below. This is the
 rule PD2 of Anderson and Srinivasan ("Mixed Pfair/ERfair scheduling of asynchronous periodic tasks", Journal
 of Computer and System Sciences 68, 2004), which keeps every lag between -U and U: after each batch, a class
 has less than one row more or less than its share.

@@ -159,6 +159,14 @@ def test_rows_of_a_batch_are_uniform_over_sets(any_seed):
     laws.check_counts(laws.counted(rows), law, any_seed)
 
 
+def test_classes_that_are_owed_the_same_take_turns_at_random(any_seed):
+    """Two of five classes have a row in the first batch, which is all that an epoch of two rows draws."""
+    made = ClassBatches(range(5), 2, seed=any_seed)
+    rows = np.concatenate([made.rows(range(1), epoch) for epoch in range(10_000)])
+    law = {(i, j): 1 / 10 for i in range(5) for j in range(i + 1, 5)}
+    laws.check_counts(laws.counted(np.sort(rows, axis=1)), law, any_seed)
+
+
 def test_two_samplers_with_one_seed_and_other_data_are_independent(any_seed):
     y = np.arange(2000) % 4
     pairs = Counter()

@@ -12,12 +12,18 @@ from equipoise.orders import batches as orders
 from support import reference
 
 
-def quotas_of(probs, batch_size, batches, first=0):
+def quotas_of(probs, batch_size, batches, first=0, epoch=0):
     """Return the units of the classes, and their rows in some batches."""
     made = ClassBatches(np.arange(len(probs)), batch_size, class_probs=probs)
-    begins, ends = made.totals(range(first, first + batches), 0)
+    begins, ends = made.totals(range(first, first + batches), epoch)
     assert (begins[1:] == ends[:-1]).all()
-    return made.units(0).tolist(), ends - begins
+    return made.units(epoch).tolist(), ends - begins
+
+
+def wanted(units, batch_size, batches, epoch=0):
+    """Return the same by the definition."""
+    key = reference.call_key(0, epoch, reference.CLASSES, reference.classes_digest(range(len(units))))
+    return reference.class_quotas(units, batch_size, batches, reference.class_order(key, len(units)))
 
 
 def check_quotas(units, batch_size, quotas):
@@ -39,11 +45,11 @@ PROBS = st.lists(
 
 
 @settings(max_examples=150)
-@given(PROBS, st.integers(1, 40))
-def test_random_quotas_equal_the_reference(weights, batch_size):
+@given(PROBS, st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_random_quotas_equal_the_reference(weights, batch_size, epoch):
     probs = np.array(weights) / sum(weights)
-    units, quotas = quotas_of(probs, batch_size, 40)
-    assert quotas.tolist() == reference.class_quotas(units, batch_size, 40)
+    units, quotas = quotas_of(probs, batch_size, 40, epoch=epoch)
+    assert quotas.tolist() == wanted(units, batch_size, 40, epoch)
     check_quotas(units, batch_size, quotas)
 
 
@@ -78,7 +84,7 @@ def test_chosen_shares(probs, batch_size):
     units, quotas = quotas_of(probs, batch_size, 200)
     check_quotas(units, batch_size, quotas)
     if len(probs) < 10:
-        assert quotas.tolist() == reference.class_quotas(units, batch_size, 200)
+        assert quotas.tolist() == wanted(units, batch_size, 200)
 
 
 def test_a_share_of_whole_rows_is_the_same_in_every_batch():

@@ -21,10 +21,11 @@ Int64s = NDArray[np.int64]
 _CHUNK = 1 << 16  # rows drawn between two checks for Ctrl-C, which takes a few milliseconds
 _STEPS = 1 << 18  # quotas found between two checks for Ctrl-C
 _NO_TOTALS: Int64s = np.empty((0, 0), np.int64)
+_NO_BATCH = np.uint64(2**64 - 1)  # its words order the classes
 
 
 class Shares(NamedTuple):
-    """What a batch owes to each class, as the kernel takes it.
+    """What a batch owes to each class, in the order of an epoch, as the kernel takes it.
 
     ``whole`` rows and, in units of a row, the ``rest``. The rests add up to ``left`` rows.
     """
@@ -35,7 +36,7 @@ class Shares(NamedTuple):
 
 
 class _Position(NamedTuple):
-    """The state of the quotas of an epoch before one of its batches."""
+    """The state of the quotas of an epoch before one of its batches. The classes are in the epoch's order."""
 
     epoch: int
     batch: int
@@ -47,9 +48,10 @@ class ClassBatches:
     """Batches of rows in which every class has its share.
 
     A class has the floor or the ceiling of its share of `batch_size` in every batch, and its running total
-    over an epoch is always less than one row more or less than its share. Its rows come in a random order,
-    over and over, each time in another one: within an epoch, they are drawn equally often to one. The rows
-    of a batch are in random order. Batch b of epoch e is a function of (seed, e, b) and of the classes.
+    over an epoch is always less than one row more or less than its share. Of classes that are owed the same,
+    the one that comes first in a random order of the epoch has the next row. A class's rows come in a random
+    order, over and over, each time in another one: within an epoch, they are drawn equally often to one. The
+    rows of a batch are in random order. Batch b of epoch e is a function of (seed, e, b) and of the classes.
 
     Parameters
     ----------
@@ -172,12 +174,11 @@ class ClassBatches:
         Both are int64 arrays of shape (len(batches), K).
         """
         before, after = batches[0], batches[-1] + 1
-        start = self._seek(before, epoch)
+        start, place = self._seek(before, epoch), np.argsort(self._order(epoch))
         out = np.empty((after - before + 1, start.totals.size), np.int64)
         out[0] = start.totals
         self._position = self._go_on(start, after - before, out[1:])
-        last = out[1 :: batches.step]
-        return np.ascontiguousarray(out[: -1 : batches.step]), np.ascontiguousarray(last)
+        return out[: -1 : batches.step].take(place, axis=1), out[1 :: batches.step].take(place, axis=1)
 
     def fingerprint(self) -> Iterable[bytes | NDArray[Any]]:
         """Yield what decides the batches, apart from the seed and from what a schedule returns."""
@@ -214,8 +215,18 @@ class ClassBatches:
         for_chunks(batches, max(1, _STEPS // lags.size), 1, go_on)
         return _Position(position.epoch, position.batch + batches, lags, totals)
 
+    def _order(self, epoch: int) -> Int64s:
+        """Return the order of the classes in an epoch, which decides between those that are owed the same.
+
+        If it were always that of their numbers, the last rows of every epoch would go to the same classes.
+        """
+        order: Int64s = np.arange(self.classes.counts.size)
+        kernels().batch_shuffle(self.key(epoch), _NO_BATCH, np.uint64(1), order.reshape(1, -1))
+        return order
+
     def _shares(self, epoch: int) -> Shares:
         """Return what a batch of an epoch owes to each class."""
-        parts = [divmod(self.batch_size * units, UNITS) for units in self.units(epoch).tolist()]
+        units = self.units(epoch)[self._order(epoch)].tolist()
+        parts = [divmod(self.batch_size * owed, UNITS) for owed in units]
         whole, rest = np.array(parts, np.int64).reshape(-1, 2).T.copy()
         return Shares(whole, rest, self.batch_size - int(whole.sum()))

@@ -30,9 +30,7 @@ __all__ = ["RaceOrder"]
 
 _BAND = 1 << 20  # rows that a band should have at least
 _CHUNK = 1 << 16  # rows between two checks for Ctrl-C
-_SHIFT = np.uint64(
-    48
-)  # of the bits of a weight: its exponent and four bits more are the bin of the histogram
+_SHIFT = np.uint64(48)  # leaves the exponent of a weight and four bits more, the bin of the histogram
 _FARTHEST = 900.0  # ranks beyond 2^900 are stored in another form
 
 
@@ -61,7 +59,8 @@ class RaceOrder:
     """
 
     def __init__(self, weights: Any, seed: int) -> None:
-        self._weights = np.array(_validate.as_weights(weights), np.float64) + 0.0  # -0.0 becomes 0.0
+        self._weights = np.array(_validate.as_weights(weights), np.float64)
+        self._weights += 0.0  # -0.0 becomes 0.0
         self._seed = seed
         self._prepare()
 

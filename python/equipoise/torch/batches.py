@@ -90,7 +90,7 @@ class ClassBalancedBatchSampler(Passes, BatchSampler):
     it needs the default rank 0 of 1.
 
     The memory is 4 bytes a row. Leftover rows go to the classes by the rule PD2, which is why no total is
-    ever a whole row off.
+    ever a whole row off. Classes that are owed the same have their turns in a random order of the epoch.
 
     References
     ----------
@@ -149,7 +149,7 @@ class ClassBalancedBatchSampler(Passes, BatchSampler):
         # BatchSampler.__init__ would want a sampler.
         if isinstance(y, Sampler):
             _validate.refuse_sampler(y)
-        self._replicas = _validate.as_count(num_replicas, "num_replicas", least=1)
+        self._replicas = _validate.as_count(num_replicas, "num_replicas", least=1, most=2**31 - 1)
         self._rank = _validate.as_count(rank, "rank", most=self._replicas - 1)
         self._drop_uneven = _validate.as_flag(drop_last, "drop_last")
         self._batches = ClassBatches(y, batch_size, class_probs=class_probs, schedule=schedule, seed=seed)

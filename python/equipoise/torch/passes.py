@@ -14,8 +14,7 @@ from equipoise._runtime.state import Sampler
 
 __all__ = ["Passes"]
 
-# Positions that are read at a time: few at first, so that a pass begins at once.
-_FIRST, _MOST = 1 << 10, 1 << 16
+_FIRST = 1 << 10  # items of the first reading: few, so that a pass begins at once
 
 
 class _Pass:
@@ -65,10 +64,10 @@ class Passes(Sampler):
 
     _counters = ("position",)
     _total: int
+    _most_read: int  # items that are read at a time
     _replicas: int = 1
     _rank: int = 0
     _drop_uneven: bool = False
-    _most_read: int = _MOST  # items that are read at a time
     _position: int = 0  # where the next pass starts, while none of this epoch has begun
     _pass: _Pass | None = None  # the last pass that has begun
     _told: bool = False  # whether anybody has ever called set_epoch
@@ -92,9 +91,13 @@ class Passes(Sampler):
         """The number of positions of this epoch that were read, by all ranks together.
 
         A DataLoader with workers reads ahead. Set it to what was trained on before you call
-        :meth:`state_dict`. If no pass of this epoch has begun, the next one starts here.
+        :meth:`state_dict`. If no pass of this epoch has begun, the next one starts here. At the end of a
+        pass, it also counts what was left out because it could not be divided evenly.
         """
-        return self._position if self._pass is None else min(self._pass.position, self._total)
+        if self._pass is None:
+            return self._position
+        read = self._pass.position
+        return read if self._share(read) > 0 else self._total
 
     @position.setter
     def position(self, position: int) -> None:
@@ -203,9 +206,8 @@ class Passes(Sampler):
         ended.
         """
         if (last := self._pass) is not None:
-            if (
-                last.reached == last.start and self._share(last.start) > 0
-            ):  # interrupted before its first item
+            interrupted = last.reached == last.start and self._share(last.start) > 0
+            if interrupted:  # before its first item, so it has not begun
                 return self._epoch, last.start, last.repeats
             again = last.repeats and self._share(self.position) > 0
             return (self._epoch + (not again)) % 2**32, 0, False

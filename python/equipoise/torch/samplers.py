@@ -18,6 +18,9 @@ from equipoise.torch.passes import Passes
 __all__ = ["DistributedWeightedSampler", "WeightedSampler"]
 
 
+_POSITIONS = 1 << 16  # the most positions of all ranks that are drawn at a time
+
+
 class _WeightedPasses(Passes):
     """Passes over rows that are drawn by weight."""
 
@@ -33,9 +36,10 @@ class _WeightedPasses(Passes):
         if num_samples is None:
             self._total = rows
         else:
-            self._total = _validate.as_count(num_samples, "num_samples", least=1)
+            self._total = _validate.as_count(num_samples, "num_samples", least=1, most=2**62)
             if not self._replacement:
                 _validate.check_num_samples(self._total, rows)
+        self._most_read = max(1, _POSITIONS // self._replicas)
         self._go_to({"epoch": 0, "position": 0})
 
     @property
@@ -104,8 +108,8 @@ class WeightedSampler(_WeightedPasses, Sampler[int]):
         Finite weights >= 0 with a finite sum, not all zero, 1 <= n < 2^32. They need not be normalized. A
         row of weight 0 is never drawn.
     num_samples : int, optional
-        The number of draws in an epoch. By default n with replacement; and without it all rows of positive
-        weight, which is then also the most that can be drawn.
+        The number of draws in an epoch, at most 2^62. By default n with replacement; and without it all rows
+        of positive weight, which is then also the most that can be drawn.
     replacement : bool
         If True, each draw is independent of the others, and takes O(1) time from an alias table of 16 bytes a
         row. If False, each draw is from the rows that are left. The order is then that of the ranks E / w
@@ -224,7 +228,7 @@ class DistributedWeightedSampler(_WeightedPasses, DistributedSampler[int]):  # t
                 _validate.refuse_no_group("num_replicas" if num_replicas is None else "rank")
             num_replicas = torch.distributed.get_world_size() if num_replicas is None else num_replicas
             rank = torch.distributed.get_rank() if rank is None else rank
-        self._replicas = _validate.as_count(num_replicas, "num_replicas", least=1)
+        self._replicas = _validate.as_count(num_replicas, "num_replicas", least=1, most=2**31 - 1)
         self._rank = _validate.as_count(rank, "rank", most=self._replicas - 1)
         self._drop_uneven = _validate.as_flag(drop_last, "drop_last")
         self._set_up(weights, num_samples, replacement, seed)

@@ -114,7 +114,7 @@ class SmoteBatches(IterableDataset[Batch]):
         num_replicas: int = 1,
         rank: int = 0,
     ) -> None:
-        self._replicas = _validate.as_count(num_replicas, "num_replicas", least=1)
+        self._replicas = _validate.as_count(num_replicas, "num_replicas", least=1, most=2**31 - 1)
         self._rank = _validate.as_count(rank, "rank", most=self._replicas - 1)
         # Integers, so that no rounding gives a batch more synthetic rows than rows.
         share = Fraction(_validate.as_part(synthetic_share, "synthetic_share")).limit_denominator(10**6)

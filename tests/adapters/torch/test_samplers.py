@@ -6,6 +6,7 @@ import itertools
 import json
 import pickle
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -103,6 +104,39 @@ def test_a_state_of_four_ranks_resumes_on_any_number(ranks, drop_last):
         assert list(sampler) == wanted(True, 0, 1, 300)[r::ranks][: len(sampler)]
 
 
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("told", [False, True])
+def test_the_draws_that_an_epoch_left_out_do_not_come_later(ranks, told):
+    """The epoch of four ranks has ended, although two ranks could divide the three draws that are left."""
+    before = DistributedWeightedSampler(W, 203, num_replicas=4, rank=0, drop_last=True)
+    if told:
+        before.set_epoch(0)
+    assert len(list(before)) == 50
+    assert before.position == before.state_dict()["position"] == 203
+    after = DistributedWeightedSampler(W, 203, num_replicas=ranks, rank=0, drop_last=True)
+    after.load_state_dict(before.state_dict())
+    if told:
+        assert list(after) == []
+    assert list(after) == wanted(True, 0, 1, 300)[:203:ranks][: len(after)]
+
+
+def test_the_largest_number_of_draws():
+    last = 2**62
+    sampler = WeightedSampler(W, last)
+    assert len(sampler) == last
+    sampler.position = last - 2
+    assert resumed(sampler) == sampler.order(last - 2, last).tolist()
+    rank = DistributedWeightedSampler(W, last, num_replicas=2**31 - 1, rank=2**31 - 2)
+    rank.load_state_dict({**sampler.state_dict(), "position": last - 1})
+    assert len(list(iter(rank))) == 1
+
+
+def resumed(sampler):
+    other = WeightedSampler(W, sampler.num_samples)
+    other.load_state_dict(json.loads(json.dumps(sampler.state_dict())))
+    return list(iter(other))  # list(other) would make room for len(other) rows
+
+
 def test_either_class_resumes_the_other():
     one = WeightedSampler(W, 100, seed=1)
     assert len(list(itertools.islice(one, 30))) == 30
@@ -157,7 +191,8 @@ BAD = [
     (lambda: WeightedSampler([1.0, -1.0]), ValueError, r"weights\[1\] must be finite and >= 0, got -1.0"),
     (lambda: WeightedSampler([0, 0], replacement=False), ValueError, "weights must not all be zero"),
     (lambda: WeightedSampler([]), ValueError, "weights must have between 1 and"),
-    (lambda: WeightedSampler([1], 0), ValueError, "num_samples must be >= 1, got 0"),
+    (lambda: WeightedSampler([1], 0), ValueError, "num_samples must be in .*, got 0"),
+    (lambda: WeightedSampler([1], 2**62 + 1), ValueError, "num_samples must be .* got 4611686018427387905"),
     (lambda: WeightedSampler([1], 1.5), TypeError, "num_samples must be an integer"),
     (lambda: WeightedSampler([1, 0, 2], 3, False), ValueError, r"num_samples must be at most 2, .*, got 3"),
     (lambda: WeightedSampler([1], 1, 1), TypeError, "replacement must be True or False"),
@@ -172,6 +207,11 @@ BAD = [
         "rank must be .* got 2",
     ),
     (lambda: DistributedWeightedSampler([1, 2], num_replicas=0, rank=0), ValueError, "num_replicas must be"),
+    (
+        lambda: DistributedWeightedSampler([1, 2], num_replicas=2**31, rank=0),
+        ValueError,
+        "num_replicas must be .* got 2147483648",
+    ),
     (lambda: DistributedWeightedSampler([1, 2]), RuntimeError, "num_replicas must be given, or torch.distr"),
     (lambda: DistributedWeightedSampler([1, 2], num_replicas=2), RuntimeError, "rank must be given"),
 ]
@@ -183,14 +223,12 @@ def test_bad_arguments_are_refused(make, error, text):
         make()
 
 
-def test_memory_does_not_grow_with_the_epoch():
+@pytest.mark.parametrize("ranks", [1, 512])
+def test_memory_does_not_grow_with_the_epoch_or_the_ranks(ranks):
     """The blocks of an endless order are as large as those of a short one."""
-    import tracemalloc
-
-    sampler = WeightedSampler(W, 2**40)
-    rows = iter(sampler)
+    rows = iter(DistributedWeightedSampler(W, 2**40, num_replicas=ranks, rank=0))
     tracemalloc.start()
-    for _ in range(300_000):
+    for _ in range(300_000 // ranks):
         next(rows)
     assert tracemalloc.get_traced_memory()[1] < 4 << 20
     tracemalloc.stop()

@@ -361,7 +361,7 @@ def test_a_class_that_is_too_small_is_named():
         ({"x": np.where(X[3, 1] == X, np.nan, X)}, ValueError, r"^X\[3, 1\] must be finite, got nan$"),
         ({"y": Y * 0.5}, TypeError, "^y must be integers, booleans or strings, got float64 array$"),
         ({"rank": 1}, ValueError, r"^rank must be in \[0, 0\], got 1$"),
-        ({"num_replicas": 0}, ValueError, "^num_replicas must be >= 1, got 0$"),
+        ({"num_replicas": 0}, ValueError, r"^num_replicas must be in \[1, 2147483647\], got 0$"),
         ({"k_neighbors": 0}, ValueError, "^k_neighbors must be in"),
         ({"k_neighbors": 2.5}, TypeError, "^k_neighbors must be an integer, or an estimator"),
         ({"class_probs": [1, 0]}, ValueError, "^class_probs must have 3 entries"),

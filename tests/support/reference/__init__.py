@@ -8,6 +8,7 @@ since the library does that. There is one module per subject; tests use the name
 from support.reference.classes import (
     UNITS,
     class_batches,
+    class_order,
     class_quotas,
     classes_digest,
     classes_of,
@@ -122,6 +123,7 @@ __all__ = [
     "block_row",
     "call_key",
     "class_batches",
+    "class_order",
     "class_quotas",
     "classes_digest",
     "classes_of",

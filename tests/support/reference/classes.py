@@ -49,13 +49,18 @@ def ceil(fraction):
     return math.ceil(Fraction(fraction))
 
 
-def class_quotas(units, batch_size, batches):
-    """Return the rows of each class in each batch."""
+def class_order(key, classes):
+    """Return the order of the classes in an epoch."""
+    return shuffled(Run(key, 2**64 - 1, 0), classes)
+
+
+def class_quotas(units, batch_size, batches, order):
+    """Return the rows of each class in each batch, given the order of the classes in the epoch."""
     U = UNITS
     rest = [batch_size * s % U for s in units]
     lag, quotas = [0] * len(units), []
 
-    def order(c):
+    def urgency(c):
         g, h = rest[c], U - rest[c]
         t = ceil(Fraction(U - lag[c], g))
         overlaps = (U - lag[c]) % g > 0
@@ -63,11 +68,11 @@ def class_quotas(units, batch_size, batches):
         if 2 * g >= U:
             H = ceil(Fraction(t * h - lag[c], U))
             D = ceil(Fraction(lag[c] + H * U, h))
-        return t, not overlaps, -D if overlaps else 0, c
+        return t, not overlaps, -D if overlaps else 0, order.index(c)
 
     for _ in range(batches):
         owed = [c for c in range(len(units)) if lag[c] + rest[c] > 0]
-        chosen = sorted(owed, key=order)[: sum(rest) // U]
+        chosen = sorted(owed, key=urgency)[: sum(rest) // U]
         assert len(chosen) == sum(rest) // U
         lag = [a + g - U * (c in chosen) for c, (a, g) in enumerate(zip(lag, rest, strict=True))]
         quotas.append([batch_size * s // U + (c in chosen) for c, s in enumerate(units)])
@@ -115,7 +120,8 @@ def class_batches(labels, batch_size, batches, *, class_probs="balanced", seed=0
     """
     _, rows_of = classes_of(labels)
     key = call_key(seed, epoch, CLASSES, classes_digest(labels))
-    quotas = class_quotas(share_units(class_probs, [len(rows) for rows in rows_of]), batch_size, batches)
+    units = share_units(class_probs, [len(rows) for rows in rows_of])
+    quotas = class_quotas(units, batch_size, batches, class_order(key, len(units)))
     drawn, cycles, found = [0] * len(rows_of), {}, []
     for b, quota in enumerate(quotas):
         rows, synthetic = [], []
