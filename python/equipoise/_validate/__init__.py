@@ -99,7 +99,12 @@ from equipoise._validate.negatives import (
     check_enough,
     refuse_exhausted,
 )
-from equipoise._validate.orders import check_num_samples, refuse_no_group, refuse_sampler
+from equipoise._validate.orders import (
+    check_num_samples,
+    check_workers,
+    refuse_no_group,
+    refuse_sampler,
+)
 from equipoise._validate.points import (
     Matrix,
     as_codes,
@@ -263,6 +268,7 @@ __all__ = [
     "check_total",
     "check_unchanged",
     "check_weights",
+    "check_workers",
     "check_written",
     "first_bad",
     "integers",

@@ -29,3 +29,9 @@ def refuse_sampler(y: Any) -> NoReturn:
         "use_distributed_sampler=False to Lightning's Trainer, so that it keeps the batch sampler. "
         "Prediction is not for a batch sampler that draws rows by class: use a plain loader there"
     )
+
+
+def check_workers(worker: int, most: int) -> None:
+    """Check that a loader has no more workers than there are places in shared memory."""
+    if worker > most:
+        raise ValueError(f"num_workers must be at most {most}, got at least {worker}")

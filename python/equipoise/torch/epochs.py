@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch.utils.data import get_worker_info
 
+from equipoise import _validate
+
 __all__ = ["SharedEpochs"]
 
 _CELL, _GENERATION, _PROCESSES = 0, 1, 2
@@ -73,6 +75,7 @@ class SharedEpochs:
         """Return the place of this process, and the mark of its pass."""
         info = get_worker_info()
         worker, seed = (0, 0) if info is None else (info.id + 1, info.seed - info.id)
+        _validate.check_workers(worker, _MOST - 1)
         # Every call of `set` makes new marks, since an epoch may be set again.
         mixed = (seed + int(self._cells[_GENERATION]) * 0x9E3779B97F4A7C15) % 2**64
         return _PROCESSES + worker, (mixed >> 32 ^ mixed) & 0xFFFFFFFF | 1

@@ -227,15 +227,17 @@ class Passes(Sampler):
             self._go_to({"epoch": epoch, "position": 0})
             return
         begun, end, step = _Pass(start, self._replicas, repeats=repeats), start, self._replicas
+        entered = False
         while True:
             count = min(left, size)
             items = self._read(epoch, end + self._rank, step, count) if count else []
             end, left, size = end + count * step, left - count, min(2 * size, self._most_read)
             reading = begun.read(items, end)
-            if end == start + count * step:
+            if not entered:
                 if self._cell is not None:
                     self._cell[0] = epoch
                 self._go_to({"epoch": epoch, "position": start}, _pass=begun)
+                entered = True
             yield from reading
             if not left:
                 return

@@ -83,6 +83,9 @@ class SmoteBatches(IterableDataset[Batch]):
     worker. PyTorch, Lightning and Ray divide no such data set among ranks: pass `num_replicas` and `rank`.
     With Accelerate, which reads it on rank 0 and hands batches out, leave them as they are.
 
+    A pickle, which each spawned worker gets, holds X by value, or the name of its file if X is a read-only
+    ``np.memmap``. Forked workers share X.
+
     References
     ----------
     - N. V. Chawla, K. W. Bowyer, L. O. Hall and W. P. Kegelmeyer, "SMOTE: synthetic minority over-sampling
