@@ -71,6 +71,7 @@ class Passes(Sampler):
     _position: int = 0  # where the next pass starts, while none of this epoch has begun
     _pass: _Pass | None = None  # the last pass that has begun
     _told: bool = False  # whether anybody has ever called set_epoch
+    _again: int | None = None  # where the last pass stood when set_epoch named its epoch
     _cell: torch.Tensor | None = None
     # After a state was loaded, and until a pass begins:
     _resumes: bool = False
@@ -114,7 +115,8 @@ class Passes(Sampler):
         """Make the next pass one of this epoch.
 
         It starts at the epoch's beginning or, if a state of this epoch was loaded and no pass has begun since
-        then, where the state says. Without this call, each pass is the next epoch's.
+        then, where the state says. Without this call, each pass is the next epoch's. If a pass of this epoch
+        is running and goes on, the call changes nothing.
 
         Parameters
         ----------
@@ -127,10 +129,12 @@ class Passes(Sampler):
             If `epoch` is not an integer or is out of range.
         """
         number = _validate.as_count(epoch, "epoch", most=2**32 - 1)
-        if self._pass is None and number == self._epoch:
-            vars(self).update(_confirmed=self._resumes, _told=True)
-        else:
+        if number != self._epoch:
             self._go_to({"epoch": number, "position": 0}, _told=True)
+        elif self._pass is None:
+            vars(self).update(_confirmed=self._resumes, _told=True)
+        else:  # Lightning names the epoch of a pass whose first items its workers have already taken
+            vars(self).update(_again=self._pass.reached, _told=True)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the epoch and the position, for a checkpoint.
@@ -186,7 +190,9 @@ class Passes(Sampler):
         """Set the epoch, the position and other attributes in one step, which no interrupt divides."""
         place = {"_epoch": position["epoch"], "_position": position["position"], "_pass": None}
         resumes = dict.fromkeys(("_resumes", "_confirmed", "_untouched"), False)
-        vars(self).update({**place, **resumes, **self._derive_keys(position["epoch"]), **others})
+        vars(self).update(
+            {**place, **resumes, **self._derive_keys(position["epoch"]), "_again": None, **others}
+        )
 
     def _derive_keys(self, epoch: int) -> dict[str, Any]:
         return {}
@@ -206,6 +212,8 @@ class Passes(Sampler):
         ended.
         """
         if (last := self._pass) is not None:
+            if last.reached == self._again:  # the pass was not gone on with, so its epoch is to begin anew
+                return self._epoch, 0, False
             interrupted = last.reached == last.start and self._share(last.start) > 0
             if interrupted:  # before its first item, so it has not begun
                 return self._epoch, last.start, last.repeats

@@ -52,6 +52,29 @@ def test_set_epoch_decides_the_next_pass():
     assert read(sampler) == rows(8)
 
 
+def test_set_epoch_of_a_running_pass_changes_nothing():
+    """Lightning calls it after the workers of a loader have taken the first items."""
+    sampler = made()
+    sampler.set_epoch(3)
+    taken = iter(sampler)
+    assert read(taken, 40) == rows(3, 0, 40)
+    sampler.set_epoch(3)
+    assert (sampler.epoch, sampler.position) == (3, 40)
+    assert read(resumed(sampler)) == rows(3, 40)
+    assert read(taken, 10) == rows(3, 40, 50)
+    assert read(sampler, 10) == rows(4, 0, 10)
+    sampler.set_epoch(5)
+    assert read(sampler) == rows(5)
+
+
+def test_set_epoch_of_a_pass_that_was_left_begins_it_anew():
+    sampler = made()
+    assert read(sampler, 40) == rows(0, 0, 40)
+    sampler.set_epoch(0)
+    assert read(sampler, 30) == rows(0, 0, 30)
+    assert read(sampler) == rows(1)
+
+
 def test_iterators_that_are_not_used_change_nothing():
     sampler = made()
     unused = [iter(sampler) for _ in range(3)]
