@@ -119,6 +119,19 @@ def test_lightning_resumes_in_the_middle_of_an_epoch(job):
         assert epochs == {"1": order(1)[16 + rank :: 2], "2": order(2)[rank::2]}
 
 
+@pytest.mark.slow
+def test_lightning_resumes_in_the_first_epoch():
+    """Lightning sets its epoch after the workers have taken the first four batches."""
+    for rank, epochs in enumerate(lightning("killed, first epoch, 2 workers")):
+        assert epochs == {"0": order(0)[40 + rank :: 2], "1": order(1)[rank::2], "2": order(2)[rank::2]}
+
+
+@pytest.mark.slow
+def test_lightning_resumes_at_the_end_of_an_epoch():
+    for rank, epochs in enumerate(lightning("killed, epoch's end, 2 workers")):
+        assert epochs == {"1": order(1)[rank::2], "2": order(2)[rank::2]}
+
+
 @pytest.mark.parametrize(
     "job", ["killed, negatives", pytest.param("killed, negatives, 2 workers", marks=pytest.mark.slow)]
 )

@@ -28,11 +28,12 @@ WEIGHTS = np.arange(ROWS) % 5 + 1
 class Model(lightning.LightningModule):
     """A model that keeps the rows of each epoch, and may die after a step."""
 
-    def __init__(self, last_step: int | None = None) -> None:
+    def __init__(self, last_step: int | None = None, last_epoch: int | None = None) -> None:
         super().__init__()
         self.layer = torch.nn.Linear(1, 1)
         self.rows: dict[int, list[Any]] = {}
         self.last_step = last_step
+        self.last_epoch = last_epoch
 
     def configure_optimizers(self) -> Any:
         return torch.optim.SGD(self.parameters(), 1e-9)
@@ -46,11 +47,25 @@ class Model(lightning.LightningModule):
 
     def on_train_batch_end(self, *_: Any) -> None:
         if self.global_step == self.last_step:
-            self.trainer.save_checkpoint("checkpoint")
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.die()
+
+    def on_train_epoch_end(self) -> None:
+        if self.current_epoch == self.last_epoch:
+            self.die()
+
+    def die(self) -> None:
+        self.trainer.save_checkpoint("checkpoint")
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
-def fit(make_loader: Any, *, last_step: int | None = None, resume: bool = False, **settings: Any) -> Any:
+def fit(
+    make_loader: Any,
+    *,
+    last_step: int | None = None,
+    last_epoch: int | None = None,
+    resume: bool = False,
+    **settings: Any,
+) -> Any:
     warnings.simplefilter("ignore")
     trainer = lightning.Trainer(
         accelerator="cpu",
@@ -63,8 +78,9 @@ def fit(make_loader: Any, *, last_step: int | None = None, resume: bool = False,
         enable_model_summary=False,
         **settings,
     )
-    model = Model(last_step)
-    trainer.fit(model, make_loader(trainer), ckpt_path="checkpoint" if resume else None)
+    model = Model(last_step, last_epoch)
+    model.train_dataloader = lambda: make_loader(trainer)  # it is called when the checkpoint has been loaded
+    trainer.fit(model, ckpt_path="checkpoint" if resume else None)
     return model.rows
 
 
@@ -83,6 +99,14 @@ def divided() -> DistributedWeightedSampler:
 def classes(trainer: Any) -> DataLoader[Any]:
     ranks = {"num_replicas": trainer.world_size, "rank": trainer.global_rank}
     return DataLoader(range(ROWS), batch_sampler=ClassBalancedBatchSampler(WEIGHTS, BATCH, seed=3, **ranks))
+
+
+def begun(trainer: Any) -> Any:
+    """Make a loader whose epoch is set before its workers take the first rows."""
+    sampler = divided()
+    loader = stateful(range(ROWS), BATCH, sampler=sampler, num_workers=2)
+    sampler.set_epoch(trainer.global_step // len(loader))
+    return loader
 
 
 def stateful(*args: Any, **settings: Any) -> Any:
@@ -127,6 +151,11 @@ if __name__ == "__main__":
             "whole": (job(ours(whole)),),
             "killed, 0 workers": killed_and_resumed(ours(divided, stateful, 0)),
             "killed, 2 workers": killed_and_resumed(ours(divided, stateful, 2)),
+            "killed, first epoch, 2 workers": (
+                job(ours(divided, stateful, 2), last_step=5),
+                job(ours(divided, stateful, 2), resume=True),
+            ),
+            "killed, epoch's end, 2 workers": (job(begun, last_epoch=0), job(begun, resume=True)),
             "killed, negatives": killed_and_resumed(negatives(0)),
             "killed, negatives, 2 workers": killed_and_resumed(negatives(2)),
         }
