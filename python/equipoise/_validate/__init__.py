@@ -55,7 +55,13 @@ from equipoise._validate.classes import (
     check_settled,
     refuse_class,
 )
-from equipoise._validate.collate import as_collated, check_order, check_sampler, refuse_set_epoch
+from equipoise._validate.collate import (
+    as_collated,
+    check_order,
+    check_sampler,
+    refuse_collated,
+    refuse_set_epoch,
+)
 from equipoise._validate.columns import (
     as_name,
     check_column,
@@ -102,6 +108,7 @@ from equipoise._validate.negatives import (
 from equipoise._validate.orders import (
     check_num_samples,
     check_workers,
+    refuse_data,
     refuse_no_group,
     refuse_sampler,
 )
@@ -280,6 +287,8 @@ __all__ = [
     "refuse_changed_labels",
     "refuse_changed_map",
     "refuse_class",
+    "refuse_collated",
+    "refuse_data",
     "refuse_exhausted",
     "refuse_file",
     "refuse_missing",

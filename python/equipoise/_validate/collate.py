@@ -40,6 +40,13 @@ def refuse_set_epoch(order: str) -> NoReturn:
     )
 
 
+def refuse_collated(error: IndexError) -> NoReturn:
+    """Refuse users or items that the sampler does not have, by their names in a batch."""
+    name, bracket, rest = str(error).partition("[")
+    field = {"rows": "user", "exclude_ids": "item"}.get(name, name)
+    raise IndexError(f"{_of(field)}{bracket}{rest}") from None
+
+
 def as_collated(batch: Any) -> tuple[Int64s, Int64s, Int64s]:
     """Return the indices, users and items of a batch: a list of rows, or three columns."""
     if isinstance(batch, list):
@@ -88,7 +95,8 @@ def _columns_of_rows(batch: list[Any]) -> list[Int64s]:
         index, user, item = zip(*rows, strict=True)
         return [np.frombuffer(array("q", column), np.int64) for column in (index, user, item)]
     except (KeyError, OverflowError, TypeError, ValueError):
-        checked = [_integers_of(row, at) for at, row in enumerate(batch)]
+        pass  # found below, row by row
+    checked = [_integers_of(row, at) for at, row in enumerate(batch)]
     columns = zip(_FIELDS, zip(*checked, strict=True), strict=True)
     return [as_ids(column, _of(field), lower=_LOWEST) for field, column in columns]
 

@@ -173,8 +173,7 @@ class NegativeCollate:
                 out=out,
             )
         except IndexError as error:
-            error.add_note("In a NegativeCollate, rows are the users of a batch and exclude_ids its items.")
-            raise
+            _validate.refuse_collated(error)
         return made
 
     def _sampler(self) -> NegativeSampler:

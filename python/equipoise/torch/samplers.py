@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch.distributed
 from numpy.typing import NDArray
-from torch.utils.data import Sampler
+from torch.utils.data import Dataset, Sampler
 from torch.utils.data.distributed import DistributedSampler
 
 from equipoise import _validate
@@ -28,6 +28,8 @@ class _WeightedPasses(Passes):
     _made_from = "weights, num_samples, replacement and seed"
 
     def _set_up(self, weights: Any, num_samples: int | None, replacement: bool, seed: int) -> None:
+        if isinstance(weights, Dataset):  # reading it as an array would load all of it
+            _validate.refuse_data(weights)
         self._seed = _validate.as_count(seed, "seed", most=2**64 - 1)
         self._replacement = _validate.as_flag(replacement, "replacement")
         kind = WeightedOrder if self._replacement else RaceOrder

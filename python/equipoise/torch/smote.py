@@ -44,7 +44,14 @@ class SmoteBatches(IterableDataset[Batch]):
     for the batch, and a batch is a function of (seed, epoch, its number) and of the data. So the batches and
     their order are the same for any number of workers, and the ranks of a distributed job share them.
 
-    Give it to a DataLoader with ``batch_size=None``. It yields tuples ``(X, y, parents)`` of tensors.
+    Give it to a DataLoader with ``batch_size=None``; with a batch size, the loader would stack whole batches.
+    It yields tuples of tensors ``(X, y, parents)`` for b = `batch_size` rows:
+
+    - X, of the data's dtype and shape (b, d).
+    - y, of shape (b,): the labels if they are integers or booleans. Strings are numbered, int64, in ascending
+      order: ``classes[y]`` are the labels.
+    - parents, int64 of shape (b, 2): the numbers in the data of the row that a synthetic row starts from, and
+      of the neighbor toward which it lies. A real row has -1, -1.
 
     Parameters
     ----------

@@ -191,6 +191,11 @@ BAD = [
     (lambda: WeightedSampler([1.0, -1.0]), ValueError, r"weights\[1\] must be finite and >= 0, got -1.0"),
     (lambda: WeightedSampler([0, 0], replacement=False), ValueError, "weights must not all be zero"),
     (lambda: WeightedSampler([]), ValueError, "weights must have between 1 and"),
+    (
+        lambda: WeightedSampler(torch.utils.data.TensorDataset(torch.ones(3))),
+        TypeError,
+        "weights must be an array with the weight of each row of the data set, got a TensorDataset",
+    ),
     (lambda: WeightedSampler([1], 0), ValueError, "num_samples must be in .*, got 0"),
     (lambda: WeightedSampler([1], 2**62 + 1), ValueError, "num_samples must be .* got 4611686018427387905"),
     (lambda: WeightedSampler([1], 1.5), TypeError, "num_samples must be an integer"),
