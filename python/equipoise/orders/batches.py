@@ -48,10 +48,11 @@ class ClassBatches:
     """Batches of rows in which every class has its share.
 
     A class has the floor or the ceiling of its share of `batch_size` in every batch, and its running total
-    over an epoch is always less than one row more or less than its share. Of classes that are owed the same,
-    the one that comes first in a random order of the epoch has the next row. A class's rows come in a random
-    order, over and over, each time in another one: within an epoch, they are drawn equally often to one. The
-    rows of a batch are in random order. Batch b of epoch e is a function of (seed, e, b) and of the classes.
+    over an epoch is never a whole row more or less than its share. Of classes that are owed the same, the one
+    that comes first in a random order of the epoch has the next row. A class's rows come in a random order;
+    when all of them were drawn, they come again in another order. So within an epoch, the numbers of times
+    that two rows of a class are drawn differ by at most one. The rows of a batch are in random order. Batch b
+    of epoch e is a function of (seed, e, b) and of the classes.
 
     Parameters
     ----------

@@ -1,5 +1,12 @@
 """Samplers, batch samplers and collate functions for PyTorch's data loaders.
 
+- `WeightedSampler`, `DistributedWeightedSampler`: rows by weight, for ``sampler=``.
+- `ClassBalancedBatchSampler`: batches with a share for each class, for ``batch_sampler=``.
+- `SmoteBatches`: the same batches, partly of synthetic rows: a data set, for ``batch_size=None``.
+- `NegativeCollate`: the negatives of a batch, for ``collate_fn=``.
+
+All of them give the same for any number of workers, and resume in the middle of an epoch.
+
 The modules, and what they use::
 
     passes.py       epochs, positions and states: the base of all order samplers

@@ -43,10 +43,10 @@ class ClassBalancedBatchSampler(Passes, BatchSampler):
     """Batches of row numbers in which every class has its share.
 
     A class has the floor or the ceiling of its share of `batch_size` in every batch, and its running total
-    over an epoch is always less than one row more or less than its share. Its rows come in a random order,
-    over and over, each time in another one; within an epoch, they are drawn equally often to one. So a rare
-    class repeats its rows, and a frequent one leaves rows for the next epochs. The rows of a batch are in
-    random order, so it may be cut into parts.
+    over an epoch is never a whole row more or less than its share. Its rows come in a random order; when all
+    of them were drawn, they come again in another order. So within an epoch, the numbers of times that two
+    rows of a class are drawn differ by at most one: a rare class repeats its rows, and a frequent one leaves
+    rows for the next epochs. The rows of a batch are in random order, so it may be cut into parts.
 
     Each pass is an epoch of its own, whether or not anybody calls :meth:`set_epoch`. Batch b of an epoch is a
     function of (seed, epoch, b) and of the labels, so an epoch can be resumed anywhere.

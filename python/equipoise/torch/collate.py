@@ -31,12 +31,12 @@ class NegativeCollate:
     Parameters
     ----------
     sampler : NegativeSampler
-        Its rows are the users. It is copied: neither object moves the other, and the epoch is to be set here.
+        Its rows are the users. The object keeps a copy of it, whose epoch is set here.
     num_negatives : int
         Number of negatives per row, k >= 0.
     key : {"index", "batch", "counter"}
         What decides a row's negatives within an epoch. "index" is the row's index: an index has the same
-        negatives in any batch, and its further rows in a batch have others. This is for orders without
+        negatives in any batch. If it occurs again in a batch, it has others there. This is for orders without
         replacement. "batch" is all indices of the batch and the row's place: equal rows of different batches
         have different negatives. This is for orders with replacement. Batches with the same indices in the
         same order are equal, which happens if batches have few rows. With "counter" nothing repeats, but the

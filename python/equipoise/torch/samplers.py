@@ -128,7 +128,7 @@ class WeightedSampler(_WeightedPasses, Sampler[int]):
 
     Notes
     -----
-    It yields Python integers. A pass that was left in the middle is not gone on with, and ``iter(sampler)``
+    It yields Python integers. A pass that was left in the middle is over, and ``iter(sampler)``
     alone changes nothing: a pass begins when its first row is taken. Unlike PyTorch's sampler, it has no
     `generator`, and it takes more than 2^24 weights.
 
