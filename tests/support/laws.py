@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections import Counter
 
 import numpy as np
@@ -37,8 +38,9 @@ def threshold(cells):
 
 def check_counts(counts, law, seed):
     """Check counts of draws against their exact law; both are {outcome: number}."""
-    checks[seed] += 1
-    assert checks[seed] <= MAX_CHECKS, "more checks than the budget at the top of this file allows"
+    file = os.environ["PYTEST_CURRENT_TEST"].partition("::")[0]
+    checks[file, seed] += 1
+    assert checks[file, seed] <= MAX_CHECKS, "more checks than the budget at the top of this file allows"
     assert math.isclose(math.fsum(law.values()), 1, rel_tol=1e-12)
     total = sum(counts.values())
     impossible = [outcome for outcome in counts if law.get(outcome, 0) == 0]
