@@ -19,7 +19,7 @@ from support.answers import shares, within
 from support.cases import EXACT
 from support.laws import (
     check_counts,
-    checks,
+    count_check,
     counted,
     independent,
     normalized,
@@ -380,7 +380,7 @@ def test_shared_sets_that_need_exact_draws_follow_their_law(any_seed):
         any_seed,
     )
     # For a mean of 20,000 sums, 7 standard errors give 1e-11, and skewness adds far less than ALPHA.
-    checks[any_seed] += 1
+    count_check(any_seed)
     mean = 1 / p + math.fsum(w[i] / 20.0 * total / (20.0 - w[i]) for i in (0, 2, 3, 4))
     assert abs((tries - 1).mean() - mean) < 7 * tries.std() / math.sqrt(len(tries))
 
