@@ -245,8 +245,9 @@ def progressive_probs(counts: Any, epoch: int, num_epochs: int) -> Floats:
     Returns
     -------
     float64 ndarray of shape (K,)
-        They sum to 1; a class without rows has the share 0. It is what a function that
-        ``ClassBalancedBatchSampler`` takes as ``schedule=`` returns.
+        They sum to 1; a class without rows has the share 0. A function that
+        ``equipoise.torch.ClassBalancedBatchSampler`` takes as ``schedule=`` may return it, if the counts are
+        in ascending order of the labels.
 
     Raises
     ------
