@@ -6,8 +6,11 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import equipoise
+from support.anything import arrays, numbers
 
 NAN, INF = float("nan"), float("inf")
 KINDS = "integers, booleans, strings or floats"
@@ -291,3 +294,48 @@ def test_sparse_matrices_of_other_numbers():
         equipoise.imbalance(sparse.csr_array([[1.0, 2.0]]))
     with pytest.raises(ValueError, match=r"^y must be 1-D, not 2-D"):
         equipoise.class_counts(sparse.csr_array([[1.0, 1.0]]))
+
+
+# ---- any mixture of arguments -----------------------------------------------------------------------------
+
+tables = st.one_of(arrays, st.dictionaries(st.one_of(numbers, st.text(max_size=1)), numbers, max_size=4))
+CALLS = {
+    "y": [
+        lambda x, other: equipoise.class_counts(x, classes=other),
+        lambda x, other: equipoise.class_weights(x, "effective", beta=other),
+        lambda x, other: equipoise.sample_weights(x),
+        lambda x, other: equipoise.imbalance(x, classes=other),
+        equipoise.calibration,
+    ],
+    "counts": [
+        lambda x, other: equipoise.deferred_weights(x, 1, start=other),
+        lambda x, other: equipoise.progressive_probs(x, 1, other),
+    ],
+    "labels": [
+        lambda x, other: equipoise.repeat_factors(x, 0.5),
+        lambda x, other: equipoise.repeat_factors((x, other), 0.5),
+    ],
+    "factors": [lambda x, other: equipoise.repeat_rows(np.minimum(x, 9) if is_real(x) else x, rng=1)],
+    "p": [
+        lambda x, other: equipoise.prior_correct(x, other, [1, 2]),
+        lambda x, other: equipoise.calibration([1, 0, 1], x, groups=other, sample_weights=[1, 2, 3]),
+    ],
+}
+OTHERS = ("classes", "beta", "start", "num_epochs", "train_prior", "groups", "labels ind", "p", "y")
+
+
+def is_real(x):
+    return isinstance(x, list) and all(isinstance(entry, int | float) for entry in x)
+
+
+@given(st.sampled_from([(name, call) for name, calls in CALLS.items() for call in calls]), tables, tables)
+@settings(max_examples=3000)
+def test_any_arguments(named, x, other):
+    """They give an answer, or a documented error that names its argument. No warning comes from NumPy."""
+    name, call = named
+    said = ""
+    try:
+        call(x, other)
+    except (TypeError, ValueError, IndexError) as error:
+        said = str(error)
+    assert not said or said.startswith((name, *OTHERS)), said
