@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import subprocess
 import sys
 
@@ -48,6 +49,17 @@ def test_booleans_strings_and_floats():
     assert counts_of(np.array(Y)) == counts_of(np.array(Y, object)) == counts_of(Y)
     assert counts_of([0.5, -0.0, 0.0, 1e300]) == {0.0: 2, 0.5: 1, 1e300: 1}
     assert counts_of(["a\0", "a"]) == {"a": 1, "a\0": 1}
+
+
+def test_strings_of_other_classes():
+    class Color(str, enum.Enum):  # noqa: UP042, since its str() is not its value
+        RED = "red"
+        BLUE = "blue"
+
+    for y in ([Color.RED, "red", Color.BLUE], [np.str_("red"), "red", "blue"]):
+        assert equipoise.class_counts(y).classes.tolist() == ["blue", "red"]
+        assert equipoise.class_weights(y, as_dict=True) == {"blue": 1.5, "red": 0.75}
+        assert equipoise.sample_weights(y).tolist() == [0.25, 0.25, 0.5]
 
 
 def test_labels_far_apart():

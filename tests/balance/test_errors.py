@@ -317,7 +317,7 @@ CALLS = {
     ],
     "factors": [lambda x, other: equipoise.repeat_rows(np.minimum(x, 9) if is_real(x) else x, rng=1)],
     "p": [
-        lambda x, other: equipoise.prior_correct(x, other, [1, 2]),
+        lambda x, other: equipoise.prior_correct(x, other, other),
         lambda x, other: equipoise.calibration([1, 0, 1], x, groups=other, sample_weights=[1, 2, 3]),
     ],
 }

@@ -83,10 +83,11 @@ def as_class_labels(x: Any, name: str = "y") -> Labels:
     if found is None:
         labels = _with_floats(read_labels(x, name, _WANTED_OR_FLOATS), name)
         return labels if labels.size else Labels(None, np.empty(0, np.int64))
-    values = _with_floats(read_labels(found.values, f"{name}'s categories", _WANTED_OR_FLOATS), name)
+    categories, codes = found
+    values = _with_floats(read_labels(categories, f"{name}'s categories", _WANTED_OR_FLOATS), name)
     if values.index is not None:  # categories that are an Arrow dictionary
         values = Labels(values.kind, [values.values[i] for i in values.index.tolist()])
-    return Labels(values.kind, values.values, found.codes, ordered=True)
+    return Labels(values.kind, values.values, codes, ordered=True)
 
 
 def _with_floats(labels: Labels, name: str) -> Labels:

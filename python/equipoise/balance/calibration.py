@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -214,17 +214,10 @@ def calibration(
     bins = _validate.as_count(bins, "bins", least=1, most=2**31 - 1)
     w = np.ones(probs.size) if sample_weights is None else _weights_of(sample_weights, probs.size)
     order = np.argsort(probs, kind="stable")
-    rows = _Rows(probs[order], outcomes[order], w[order])
-    whole = {name: found.item() for name, found in _measured(rows, np.array([0, probs.size]), bins).items()}
-    return Calibration(**whole, groups=None if groups is None else _grouped(groups, rows, order, bins))
-
-
-class _Rows(NamedTuple):
-    """Rows of one or several groups, one group after the other, each in ascending order of p."""
-
-    p: Floats
-    y: NDArray[np.bool_]
-    w: Floats
+    rows = probs[order], outcomes[order], w[order]
+    found = _measured(*rows, np.array([0, probs.size]), bins)
+    whole = {name: value.item() for name, value in found.items()}
+    return Calibration(**whole, groups=None if groups is None else _grouped(groups, *rows, order, bins))
 
 
 def _weights_of(sample_weights: Any, length: int) -> Floats:
@@ -234,7 +227,10 @@ def _weights_of(sample_weights: Any, length: int) -> Floats:
     return w
 
 
-def _grouped(groups: Any, rows: _Rows, order: Int64s, bins: int) -> CalibrationGroups:
+def _grouped(
+    groups: Any, p: Floats, y: NDArray[np.bool_], w: Floats, order: Int64s, bins: int
+) -> CalibrationGroups:
+    """Return the measures of each group. `order` has the numbers of the rows, in ascending order of p."""
     found, numbers = number_classes(groups, "groups")
     _validate.check_length(numbers.size, order.size, "groups")
     numbers = numbers[order]
@@ -243,14 +239,18 @@ def _grouped(groups: Any, rows: _Rows, order: Int64s, bins: int) -> CalibrationG
     by_group = np.argsort(numbers, kind="stable")
     some = found.counts > 0
     offsets = np.concatenate(([0], np.cumsum(found.counts[some])))
-    parts = _Rows(rows.p[by_group], rows.y[by_group], rows.w[by_group])
-    return CalibrationGroups(found.classes[some], **_measured(parts, offsets, bins))
+    measured = _measured(p[by_group], y[by_group], w[by_group], offsets, bins)
+    return CalibrationGroups(found.classes[some], **measured)
 
 
-def _measured(rows: _Rows, offsets: Int64s, bins: int) -> dict[str, NDArray[Any]]:
-    """Return the fields of a calibration. Group g has rows offsets[g] .. offsets[g + 1] - 1."""
+def _measured(
+    p: Floats, y: NDArray[np.bool_], w: Floats, offsets: Int64s, bins: int
+) -> dict[str, NDArray[Any]]:
+    """Return the fields of a calibration.
+
+    Group g has the rows offsets[g] .. offsets[g + 1] - 1, in ascending order of p.
+    """
     starts = offsets[:-1]
-    p, y, w = rows
     total = np.add.reduceat(w, starts)
     positives, predicted = np.add.reduceat(w * y, starts), np.add.reduceat(w * p, starts)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -266,17 +266,17 @@ def _measured(rows: _Rows, offsets: Int64s, bins: int) -> dict[str, NDArray[Any]
             "ratio": np.where(positives > 0, predicted / positives, np.nan),
             "log_loss": log_loss,
             "normalized_entropy": np.where((base > 0) & (base < 1), log_loss / entropy, np.nan),
-            "ece": _bin_errors(rows, offsets, bins) / total,
+            "ece": _bin_errors(p, w * (p - y), offsets, bins) / total,
         }
 
 
-def _bin_errors(rows: _Rows, offsets: Int64s, bins: int) -> Floats:
-    """Return the sum over the bins of each group of abs(sum w (p - y))."""
-    ends = _bin_ends(rows.p, offsets, bins)
+def _bin_errors(p: Floats, gaps: Floats, offsets: Int64s, bins: int) -> Floats:
+    """Return the sum over the bins of each group of the absolute sum of their gaps, w (p - y)."""
+    ends = _bin_ends(p, offsets, bins)
     begins = np.concatenate((offsets[:-1, None], ends[:, :-1]), axis=1)
     full = ends > begins  # reduceat would take the next row for an empty bin
     sums = np.zeros(ends.shape)
-    sums[full] = np.abs(np.add.reduceat(rows.w * (rows.p - rows.y), begins[full]))
+    sums[full] = np.abs(np.add.reduceat(gaps, begins[full]))
     return np.asarray(sums.sum(axis=1))
 
 

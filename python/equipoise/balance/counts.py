@@ -136,7 +136,7 @@ def number_labels(labels: _validate.Labels) -> tuple[NDArray[Any], Int64s]:
         values = labels.values
         return _strings(values) if isinstance(values, list) else _of_kind(values, labels), labels.index
     if isinstance(labels.values, list):
-        texts = sorted(map(str, set(labels.values)))
+        texts = sorted(map(str.__str__, set(labels.values)))  # not np.str_, and not the name of an Enum
         number = {text: at for at, text in enumerate(texts)}
         codes = np.fromiter(map(number.__getitem__, labels.values), np.int64, len(labels.values))
         return _strings(texts), codes if labels.index is None else codes[labels.index]
@@ -157,7 +157,7 @@ def _of_kind(values: NDArray[Any], labels: _validate.Labels) -> NDArray[Any]:
 
 
 def _strings(texts: list[str]) -> NDArray[Any]:
-    texts = list(map(str, texts))
+    texts = list(map(str.__str__, texts))
     strings = np.array(texts, np.str_)
     # NumPy's strings drop null characters at the end.
     return strings if strings.tolist() == texts else np.array(texts, object)
