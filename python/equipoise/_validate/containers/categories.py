@@ -14,8 +14,8 @@ from equipoise._validate.containers.unread import Unread
 def read_categories(x: Any) -> tuple[Any, NDArray[np.int64]] | Unread | None:
     """Return all categories of a column, in their order, and the number of each row's category among them.
 
-    Return None if the column has none, or if their order means nothing: that of a polars Categorical and of an
-    Arrow dictionary is the order of their first appearance, or any.
+    Return None if the column has none, or if their order means nothing: that of a polars Categorical and of
+    an Arrow dictionary is the order of their first appearance, or any.
     """
     if is_pandas(x) and x.ndim == 1 and type(x.dtype).__name__ == "CategoricalDtype":
         codes = codes_of(x)
