@@ -127,6 +127,11 @@ SECTIONS = {
         epoch before it yields the first index; equipoise draws as it is read. The peak is the resident
         memory of an epoch beyond weights and sampler.""",
     ),
+    "balance": Section(
+        "Weights and measures",
+        """Labels are counted by class, and weights made of the counts. Calibration sorts its probabilities,
+        since its bins hold equal numbers of rows.""",
+    ),
     "cli": Section(
         "The command `equipoise sample` on Parquet files",
         """`equipoise sample -k 10000 --weight weight` with `--id id` or `--by label`, on a file of 2 GB:

@@ -12,6 +12,23 @@ from typing import get_type_hints
 from equipoise._runtime.backend import backend
 from equipoise._runtime.dynamo import leave_untraced
 from equipoise._runtime.versions import __version__, show_versions
+from equipoise.balance import (
+    Calibration,
+    CalibrationGroups,
+    ClassCounts,
+    Imbalance,
+    MultilabelImbalance,
+    calibration,
+    class_counts,
+    class_weights,
+    deferred_weights,
+    imbalance,
+    prior_correct,
+    progressive_probs,
+    repeat_factors,
+    repeat_rows,
+    sample_weights,
+)
 from equipoise.negatives import Negatives, NegativeSampler, SharedNegatives
 from equipoise.neighbors import Neighbors, nearest_neighbors
 from equipoise.reservoirs import (
@@ -27,10 +44,15 @@ from equipoise.tables import AliasTable, LogUniformTable, UniformTable
 
 __all__ = [
     "AliasTable",
+    "Calibration",
+    "CalibrationGroups",
     "CandidateRows",
+    "ClassCounts",
     "ClassReservoir",
     "Estimate",
+    "Imbalance",
     "LogUniformTable",
+    "MultilabelImbalance",
     "NegativeSampler",
     "Negatives",
     "Neighbors",
@@ -43,8 +65,18 @@ __all__ = [
     "__version__",
     "backend",
     "borderline_weights",
+    "calibration",
+    "class_counts",
+    "class_weights",
+    "deferred_weights",
+    "imbalance",
     "nearest_neighbors",
+    "prior_correct",
+    "progressive_probs",
+    "repeat_factors",
+    "repeat_rows",
     "safe_level_weights",
+    "sample_weights",
     "show_versions",
     "weighted_sample",
 ]
@@ -61,4 +93,6 @@ del _name, _object, get_type_hints, leave_untraced
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "negatives", "neighbors", "reservoirs", "rng", "smote", "tables"])
+    return sorted(
+        [*__all__, "balance", "negatives", "neighbors", "plot", "reservoirs", "rng", "smote", "tables"]
+    )

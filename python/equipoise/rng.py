@@ -50,13 +50,15 @@ harmless.
 | 10 RACE   | group of 128 rows, like ROWS                 | 0                                             |
 | 11        | the cycle of a class's rows; or the number   | the class's number + 1; or 0                  |
 | CLASSES   | of the batch, or 2^64 - 1                    |                                               |
+| 12 REPEAT | block of 64 rows: row i has words 2 (i mod   | 0                                             |
+|           | 64) and 2 (i mod 64) + 1 of block i // 64    |                                               |
 
 The calls of a ``NegativeSampler`` use its seed, its epoch and stream XOR digest, where the digest is that of
 its table, see below. So samplers with other tables draw other words, although seed and stream are the same. A
-call of a table uses seed = the key of its ``rng`` (``key_from_rng``), epoch 0 and stream 0. A reservoir uses
-its seed, epoch 0 and its stream, or stream 0 if rows are keyed by id. A ``SmoteSampler`` uses its seed, its
-epoch and a stream that depends on its rows, see below. Keyed rows do not advance the counter of rows, and a
-call that raises leaves it unchanged.
+call of a table, or of ``repeat_rows``, uses seed = the key of its ``rng`` (``key_from_rng``), epoch 0 and
+stream 0. A reservoir uses its seed, epoch 0 and its stream, or stream 0 if rows are keyed by id. A
+``SmoteSampler`` uses its seed, its epoch and a stream that depends on its rows, see below. Keyed rows do not
+advance the counter of rows, and a call that raises leaves it unchanged.
 
 Words to numbers
 ----------------
@@ -286,6 +288,11 @@ synthetic. The others are its rows j = 0, 1, .. as above. Synthetic row j is row
 ``SmoteSampler`` over the class's rows in ascending order, with the same seed and lane 0. A batch lists its
 real rows first, and then its synthetic ones, both class by class.
 
+Repeated rows
+-------------
+Row i of ``repeat_rows``, whose factor is f, comes floor(f) times, and once more if c < (f - floor(f)) * 2^53,
+in float64. Its coin c is (v >> 33) * 2^22 + (w >> 42), an integer in [0, 2^53), where v and w are its words.
+
 Logarithm and exponential
 -------------------------
 Promised bytes depend on these functions, so those of libm and NumPy are not used. Each operation is one
@@ -334,6 +341,7 @@ __all__ = [
     "KEYED",
     "ORDER",
     "RACE",
+    "REPEAT",
     "RNG",
     "ROWS",
     "SHARED",
@@ -343,8 +351,8 @@ __all__ = [
     "worker_lane",
 ]
 
-TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE, ORDER, RACE, CLASSES = (
-    purpose + (1 << 16) for purpose in range(1, 12)
+TABLE, KEYED, COUNTED, SHARED, IDS, ROWS, BLOCKS, SMOTE, ORDER, RACE, CLASSES, REPEAT = (
+    purpose + (1 << 16) for purpose in range(1, 13)
 )
 
 if TYPE_CHECKING:

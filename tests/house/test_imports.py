@@ -14,7 +14,7 @@ PACKAGE = Path(equipoise.__file__).parent
 # The rooms, which are the folders and modules of the package, and the rooms that each may import. A room
 # imports only rooms that stand above it in this table, so no circle fits into it.
 BELOW = ("_validate", "rng", "_runtime")
-SUBJECTS = ("tables", "negatives", "neighbors", "smote", "reservoirs", "orders")
+SUBJECTS = ("tables", "negatives", "neighbors", "smote", "reservoirs", "balance", "orders")
 ROOMS = {
     "_validate": (),
     "_numba": (),
@@ -26,7 +26,9 @@ ROOMS = {
     "neighbors": (*BELOW, "tables"),
     "smote": (*BELOW, "tables", "neighbors"),
     "reservoirs": BELOW,
-    "orders": (*BELOW, "tables", "reservoirs"),
+    "plot": ("_validate",),
+    "balance": (*BELOW, "plot"),
+    "orders": (*BELOW, "tables", "reservoirs", "balance"),
     "equipoise": ("_runtime", *SUBJECTS),  # __init__.py
     # Modules that old pickles name.
     "class_reservoir": ("reservoirs",),

@@ -49,7 +49,7 @@ def test_the_version_and_python_are_right(installed):
 
 
 def test_extras_are_declared(installed):
-    assert {"arrow", "dask", "imblearn", "numba", "progress", "ray", "test", "torch"} == set(
+    assert {"arrow", "dask", "imblearn", "numba", "plot", "progress", "ray", "test", "torch"} == set(
         installed.metadata.get_all("Provides-Extra")
     )
 

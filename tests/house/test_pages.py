@@ -25,7 +25,10 @@ LINKED = [*PAGES, ROOT / "CHANGELOG.md", *sorted((ROOT / ".github").glob("*.md")
 MAY_BE_ABSENT = [folder for folder in (ROOT / ".github", ROOT / "python") if not folder.exists()]
 # These change the process that they run in, or warn in it.
 SEPARATE = {"accelerate", "grain", "keras", "lightning", "torchdata", "transformers"}
-EXTRAS = {"dask": "dask", "imblearn": "imblearn", "pyarrow": "arrow", "ray": "ray", "torch": "torch"}
+EXTRAS = {
+    **{"dask": "dask", "imblearn": "imblearn", "matplotlib": "plot", "pyarrow": "arrow"},
+    **{"ray": "ray", "torch": "torch"},
+}
 SETUP = (
     "python -m pip install . && python -m equipoise demo",
     "python -m pip install '.[test]' && python -m pytest",

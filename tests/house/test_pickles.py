@@ -25,6 +25,10 @@ def reservoir(kind, *first):
     return made
 
 
+def calibrated():
+    return equipoise.calibration(X[:, 0] > 0, np.full(30, 0.5), groups=np.arange(30) % 3)
+
+
 OBJECTS = {
     "AliasTable": lambda: equipoise.AliasTable([1, 2, 3]),
     "LogUniformTable": lambda: equipoise.LogUniformTable(9),
@@ -39,6 +43,11 @@ OBJECTS = {
     "SyntheticRows": lambda: equipoise.SmoteSampler(X).sample(4, return_parents=True),
     "Neighbors": lambda: equipoise.nearest_neighbors(X, 2),
     "Estimate": lambda: reservoir(equipoise.Reservoir).estimate(),
+    "ClassCounts": lambda: equipoise.class_counts([5, 7, 5]),
+    "Imbalance": lambda: equipoise.imbalance(np.arange(30) % 3),
+    "MultilabelImbalance": lambda: equipoise.imbalance(X > 0),
+    "Calibration": calibrated,
+    "CalibrationGroups": lambda: calibrated().groups,
     "CandidateRows": lambda: reservoir(equipoise.Reservoir).candidates(),
 }
 

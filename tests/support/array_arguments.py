@@ -66,6 +66,13 @@ def drawn(rows, **how):
     return equipoise.SmoteSampler(rows, k_neighbors=2, seed=5, **how).sample(7)
 
 
+def counted(found):
+    """Return the classes that have rows. A categorical column may have others."""
+    some = found.counts > 0
+    return found.classes[some], found.counts[some]
+
+
+SHARES = np.array([0.0, 1.0, 1.0, 0.0])  # probabilities that integers hold, too
 TABLE = equipoise.AliasTable(WEIGHTS)
 UNIFORM, LOG_UNIFORM = equipoise.UniformTable(4), equipoise.LogUniformTable(4)
 ROWS = np.array([0, 1, 1, 0])
@@ -162,4 +169,48 @@ ARGUMENTS = {
         "neighbors", ENDS, lambda x: interpolate_csr(*CSR, [0, 1, 2, 0], x, GAPS)
     ),
     "interpolate_csr gaps": Argument("gaps", GAPS, lambda x: interpolate_csr(*CSR, ENDS, ENDS, x)),
+    "class_counts y": Argument("y", IDS, lambda x: counted(equipoise.class_counts(x)), label=True),
+    "class_counts y of floats": Argument(
+        "y", WEIGHTS, lambda x: counted(equipoise.class_counts(x)), label=True
+    ),
+    "class_counts classes": Argument(
+        "classes", IDS[[3, 0, 1]], lambda x: counted(equipoise.class_counts(IDS, classes=x)), label=True
+    ),
+    "class_weights y": Argument("y", FLAGS, equipoise.class_weights, label=True),
+    "class_weights classes": Argument(
+        "classes", IDS[[3, 0, 1]], lambda x: equipoise.class_weights(IDS, classes=x), label=True
+    ),
+    "sample_weights y": Argument("y", IDS, equipoise.sample_weights, label=True),
+    "deferred_weights": Argument("counts", WEIGHTS, lambda x: equipoise.deferred_weights(x, 1, start=1)),
+    "progressive_probs": Argument("counts", WEIGHTS, lambda x: equipoise.progressive_probs(x, 1, 3)),
+    "repeat_factors": Argument("labels", IDS, lambda x: equipoise.repeat_factors(x, 0.9), label=True),
+    "repeat_factors indptr": Argument(
+        "labels indptr", np.array([0, 1, 2, 2]), lambda x: equipoise.repeat_factors((x, [0, 1]), 0.9)
+    ),
+    "repeat_factors indices": Argument(
+        "labels indices", IDS, lambda x: equipoise.repeat_factors(([0, 1, 4], x), 0.9)
+    ),
+    "repeat_rows": Argument("factors", WEIGHTS + 0.5, lambda x: equipoise.repeat_rows(x, rng=1)),
+    "imbalance y": Argument("y", IDS, lambda x: counted(equipoise.imbalance(x)), label=True),
+    "imbalance matrix": Argument(
+        "y", FLAGS.reshape(2, 2), lambda x: equipoise.imbalance(x).counts, label=True
+    ),
+    "prior_correct p": Argument("p", SHARES, lambda x: equipoise.prior_correct(x, 0.5, 0.25)),
+    "prior_correct matrix": Argument(
+        "p", np.eye(2), lambda x: equipoise.prior_correct(x, [1, 1], [1, 2])
+    ),
+    "prior_correct train_prior": Argument(
+        "train_prior", WEIGHTS[:2], lambda x: equipoise.prior_correct(SHARES, x, [1, 2])
+    ),
+    "prior_correct true_prior": Argument(
+        "true_prior", WEIGHTS[:2], lambda x: equipoise.prior_correct(SHARES, [1, 2], x)
+    ),
+    "calibration y": Argument("y", FLAGS, lambda x: equipoise.calibration(x, SHARES).ece),
+    "calibration p": Argument("p", SHARES, lambda x: equipoise.calibration(FLAGS, x).ece),
+    "calibration groups": Argument(
+        "groups", IDS, lambda x: equipoise.calibration(FLAGS, SHARES, groups=x).groups.ece, label=True
+    ),
+    "calibration sample_weights": Argument(
+        "sample_weights", WEIGHTS, lambda x: equipoise.calibration(FLAGS, SHARES, sample_weights=x).ece
+    ),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Checks of class labels: integers, booleans or strings in any container."""
+"""Checks of class labels: integers, booleans, strings or floats in any container."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise._validate.arrays import as_array, check_range, is_kind
+from equipoise._validate.containers.categories import read_categories
 from equipoise._validate.containers.texts import read_texts
 from equipoise._validate.containers.unread import Unread, refuse_null, refuse_unread
-from equipoise._validate.wording import Int64s, kind_of
+from equipoise._validate.wording import Int64s, has, kind_of
 
-INTEGERS, BOOLEANS, STRINGS = "integers", "booleans", "strings"
+INTEGERS, BOOLEANS, STRINGS, FLOATS = "integers", "booleans", "strings", "floats"
 _WANTED = "integers, booleans or strings"
+_WANTED_OR_FLOATS = "integers, booleans, strings or floats"
 _ONE_OF = {INTEGERS: "an integer", BOOLEANS: "a boolean", STRINGS: "a string"}
 
 
@@ -22,14 +24,16 @@ _ONE_OF = {INTEGERS: "an integer", BOOLEANS: "a boolean", STRINGS: "a string"}
 class Labels:
     """The labels of rows, all of one kind.
 
-    ``values`` are int64 for integers and booleans, and a list for strings; labels of another kind, for which
-    ``kind`` is None, stay an array as they came. With ``index``, row i has the label ``values[index[i]]``,
-    and a value may be listed more than once or belong to no row.
+    ``values`` are int64 for integers and booleans, float64 for floats, and a list for strings; labels of
+    another kind, for which ``kind`` is None, stay an array as they came. With ``index``, row i has the label
+    ``values[index[i]]``, and a value may be listed more than once or belong to no row. If they are
+    ``ordered``, the values are all classes, each listed once and in their own order.
     """
 
     kind: str | None
     values: Any
     index: Int64s | None = None
+    ordered: bool = False
 
     @property
     def size(self) -> int:
@@ -50,10 +54,7 @@ def as_labels(x: Any, name: str = "classes", *, num_classes: int | None = None) 
     """
     labels = x if isinstance(x, Labels) else read_labels(x, name)
     if labels.kind is None and labels.size:
-        a, got = labels.values, kind_of(labels.values)
-        if a.dtype == object:
-            got = " and ".join(sorted({type(label).__name__ for label in a}))
-        raise TypeError(f"{name} must be {_WANTED}, got {got}")
+        _refuse_kind(labels.values, name, _WANTED)
     if num_classes is not None:
         if labels.kind == STRINGS:
             raise TypeError(f"{name} must be integers or booleans, as the classes are numbered, got strings")
@@ -63,7 +64,53 @@ def as_labels(x: Any, name: str = "classes", *, num_classes: int | None = None) 
     return labels if labels.size else Labels(None, np.empty(0, np.int64))
 
 
-def read_labels(x: Any, name: str) -> Labels:
+def as_class_labels(x: Any, name: str = "y") -> Labels:
+    """Return the classes of rows, as :func:`as_labels`, or finite floats.
+
+    The categories of pandas and of a polars Enum keep their own order, and those without rows are classes.
+    """
+    shape = x.shape if not isinstance(x, np.ndarray) and has(x, "shape") else ()
+    if isinstance(shape, tuple) and len(shape) == 2:  # a frame or a sparse matrix
+        raise ValueError(f"{name} must be 1-D, not 2-D (shape {shape})")
+    try:
+        found = read_categories(x)
+    except MemoryError:  # the argument is not at fault
+        raise
+    except Exception as failure:  # other libraries may raise anything
+        raise TypeError(f"{name} must be {_WANTED_OR_FLOATS}, got a {type(x).__name__}: {failure}") from None
+    if isinstance(found, Unread):
+        refuse_unread(found, name, _WANTED_OR_FLOATS)
+    if found is None:
+        labels = _with_floats(read_labels(x, name, _WANTED_OR_FLOATS), name)
+        return labels if labels.size else Labels(None, np.empty(0, np.int64))
+    categories, codes = found
+    values = _with_floats(read_labels(categories, f"{name}'s categories", _WANTED_OR_FLOATS), name)
+    if values.index is not None:  # categories that are an Arrow dictionary
+        values = Labels(values.kind, [values.values[i] for i in values.index.tolist()])
+    return Labels(values.kind, values.values, codes, ordered=True)
+
+
+def _with_floats(labels: Labels, name: str) -> Labels:
+    """Return labels, where finite floats are a kind of their own and other kinds are refused."""
+    a = labels.values
+    if labels.kind is not None or not labels.size:
+        return labels
+    if not is_kind(a, "f"):
+        _refuse_kind(a, name, _WANTED_OR_FLOATS)
+    if not np.isfinite(a).all():
+        at = int(np.isfinite(a).argmin())
+        raise ValueError(f"{name}[{at}] must be finite, got {a[at]}")
+    return Labels(FLOATS, a.astype(np.float64) + 0.0)  # -0.0 is 0.0
+
+
+def _refuse_kind(a: NDArray[Any], name: str, wanted: str) -> NoReturn:
+    got = kind_of(a)
+    if a.dtype == object:
+        got = " and ".join(sorted({type(label).__name__ for label in a}))
+    raise TypeError(f"{name} must be {wanted}, got {got}")
+
+
+def read_labels(x: Any, name: str, wanted: str = _WANTED) -> Labels:
     """Return labels of any kind. None of them may be missing."""
     if type(x) in (list, tuple):
         return _from_objects(list(x), name) if x else Labels(None, np.empty(0))
@@ -72,11 +119,11 @@ def read_labels(x: Any, name: str) -> Labels:
     except MemoryError:  # the argument is not at fault
         raise
     except Exception as failure:  # other libraries may raise anything
-        raise TypeError(f"{name} must be {_WANTED}, got a {type(x).__name__}: {failure}") from None
+        raise TypeError(f"{name} must be {wanted}, got a {type(x).__name__}: {failure}") from None
     if isinstance(texts, Unread):
-        refuse_unread(texts, name, _WANTED)
+        refuse_unread(texts, name, wanted)
     if texts is None:
-        return _from_array(as_array(x, name, _WANTED), name)
+        return _from_array(as_array(x, name, wanted), name)
     labels = _from_objects(texts.values, name) if texts.values else Labels(STRINGS, [])
     return labels if texts.places is None else labels.taken(texts.places)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from equipoise import _validate
 from equipoise._runtime.backend import kernels
 from equipoise._runtime.chunks import for_chunks
+from equipoise.balance.counts import number_labels
 
 __all__ = ["UNITS", "ClassRows", "Classes", "find_classes", "share_units"]
 
@@ -19,7 +20,6 @@ __all__ = ["UNITS", "ClassRows", "Classes", "find_classes", "share_units"]
 Int64s = NDArray[np.int64]
 UNITS = 1 << 52  # a whole, in units; a share is a number of units
 _CHUNK = 1 << 20  # rows grouped between two checks for Ctrl-C, which takes a few milliseconds
-_SPARSE = 4  # integer labels in a range of up to this many times their number are counted, not sorted
 
 
 class ClassRows(NamedTuple):
@@ -88,7 +88,7 @@ def find_classes(y: Any, name: str = "y") -> Classes:
     """
     labels = _validate.as_labels(y, name)
     _validate.check_rows(labels.size, name)
-    values, codes = _numbered(labels)
+    values, codes = number_labels(labels)
     counts = np.bincount(codes)
     if not counts.all():  # numbers that no row has
         values, codes = values[counts > 0], (np.cumsum(counts > 0) - 1)[codes]
@@ -109,26 +109,6 @@ def _grouped(codes: Int64s, offsets: Int64s, name: str) -> NDArray[np.uint32]:
 
     for_chunks(codes.size, _CHUNK, 1, group)
     return rows
-
-
-def _numbered(labels: _validate.Labels) -> tuple[NDArray[Any], Int64s]:
-    """Return labels in ascending order, and the number in it of each row's label."""
-    if isinstance(labels.values, list):
-        texts = sorted({str(text) for text in labels.values})
-        number = {text: at for at, text in enumerate(texts)}
-        codes = np.fromiter(map(number.__getitem__, labels.values), np.int64, len(labels.values))
-        strings = np.array(texts, np.str_)
-        # NumPy's strings drop null characters at the end.
-        values = strings if strings.tolist() == texts else np.array(texts, object)
-        return values, codes if labels.index is None else codes[labels.index]
-    integers: Int64s = labels.values if labels.index is None else labels.values[labels.index]
-    least, most = int(integers.min()), int(integers.max())
-    if most - least < max(1 << 16, _SPARSE * integers.size):
-        values = least + np.arange(most - least + 1)
-        codes = integers - least if least else integers
-    else:
-        values, codes = np.unique(integers, return_inverse=True)
-    return values.astype(np.bool_) if labels.kind == _validate.BOOLEANS else values, codes.reshape(-1)
 
 
 def share_units(class_probs: Any, classes: Classes, name: str = "class_probs") -> Int64s:

@@ -9,10 +9,20 @@ It adds the missing digests and never changes one that is recorded. A digest tha
 stream contract has a new version, is first deleted by hand.
 """
 
-from support.recorded import before, drop_ins, negatives, neighbors, orders, reservoirs, smote, tables
+from support.recorded import (
+    balance,
+    before,
+    drop_ins,
+    negatives,
+    neighbors,
+    orders,
+    reservoirs,
+    smote,
+    tables,
+)
 from support.recorded.digests import BEFORE, CASES, RECORDED, digest_of, recorded_digests
 
 __all__ = [
-    "BEFORE", "CASES", "RECORDED", "before", "digest_of", "drop_ins", "negatives", "neighbors", "orders",
-    "recorded_digests", "reservoirs", "smote", "tables",
+    "BEFORE", "CASES", "RECORDED", "balance", "before", "digest_of", "drop_ins", "negatives", "neighbors",
+    "orders", "recorded_digests", "reservoirs", "smote", "tables",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ IEEE doubles, so each line follows a sentence of the contract. Nothing here is f
 since the library does that. There is one module per subject; tests use the names as ``reference.x``.
 """
 
+from support.reference import balance
 from support.reference.classes import (
     UNITS,
     class_batches,
@@ -116,6 +117,7 @@ __all__ = [
     "accidental_hits",
     "alias_cells",
     "alias_table",
+    "balance",
     "below",
     "bits_of",
     "block_parts",
