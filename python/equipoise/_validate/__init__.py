@@ -17,7 +17,7 @@ There is one module per subject, and a module imports only those above it::
     arrays  columns                             arrays, shapes, ids, out=; columns and data sets
     csr  labels  weights                        the arrays of CSR matrices; class labels; weights
     negatives  points  reservoirs               one subject each
-    smote  imblearn  classes  collate  orders
+    smote  imblearn  classes  collate  orders   losses
 """
 
 from equipoise._validate.arguments import (
@@ -63,6 +63,7 @@ from equipoise._validate.columns import (
     check_no_column,
     refuse_again,
 )
+from equipoise._validate.containers.tensors import has_values
 from equipoise._validate.containers.unread import refuse_null, refuse_without
 from equipoise._validate.files import (
     as_file_path,
@@ -87,6 +88,24 @@ from equipoise._validate.labels import (
     as_labels,
     check_kind,
     refuse_same_code,
+)
+from equipoise._validate.losses import (
+    REDUCTIONS,
+    as_beta,
+    as_booleans,
+    as_numbers,
+    check_a_class,
+    check_all_classes,
+    check_bool,
+    check_classes,
+    check_dimensions,
+    check_logits,
+    check_nonnegative,
+    check_probabilities,
+    check_real,
+    check_scores,
+    check_shape,
+    check_target,
 )
 from equipoise._validate.negatives import (
     as_batch_rows,
@@ -165,6 +184,7 @@ __all__ = [
     "BOOLEANS",
     "INTEGERS",
     "POLICIES",
+    "REDUCTIONS",
     "STRINGS",
     "Int64s",
     "Labels",
@@ -173,7 +193,9 @@ __all__ = [
     "are_exponents",
     "as_array",
     "as_batch_rows",
+    "as_beta",
     "as_bit_generator",
+    "as_booleans",
     "as_bytes",
     "as_categorical",
     "as_choice",
@@ -199,6 +221,7 @@ __all__ = [
     "as_name",
     "as_neighbor_count",
     "as_neighbors",
+    "as_numbers",
     "as_parent_weights",
     "as_part",
     "as_path",
@@ -218,10 +241,14 @@ __all__ = [
     "as_times",
     "as_values",
     "as_weights",
+    "check_a_class",
     "check_addressable",
+    "check_all_classes",
     "check_apart",
     "check_as_many",
+    "check_bool",
     "check_callable",
+    "check_classes",
     "check_collected",
     "check_column",
     "check_column_names",
@@ -229,6 +256,7 @@ __all__ = [
     "check_dataset",
     "check_denominator",
     "check_deviations",
+    "check_dimensions",
     "check_enough",
     "check_enough_rows",
     "check_exponents",
@@ -239,7 +267,9 @@ __all__ = [
     "check_half_life",
     "check_keying",
     "check_kind",
+    "check_logits",
     "check_no_column",
+    "check_nonnegative",
     "check_num_samples",
     "check_order",
     "check_out",
@@ -248,23 +278,29 @@ __all__ = [
     "check_pickled_units",
     "check_pickled_version",
     "check_powers",
+    "check_probabilities",
     "check_range",
+    "check_real",
     "check_rows",
     "check_same_kind",
     "check_sampled",
     "check_sampler",
+    "check_scores",
     "check_setting",
     "check_settled",
+    "check_shape",
     "check_some",
     "check_span",
     "check_steady",
     "check_streams_apart",
     "check_sum",
+    "check_target",
     "check_total",
     "check_unchanged",
     "check_weights",
     "check_written",
     "first_bad",
+    "has_values",
     "integers",
     "kind_of",
     "place",
