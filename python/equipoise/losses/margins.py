@@ -28,7 +28,7 @@ def ldam_loss(
     """Return the cross-entropy with a margin that is larger for rare classes (LDAM).
 
     It is the cross-entropy of ``scale * z``, where the margin of the row's class is first subtracted from
-    its logit. The margin of class c is ``max_margin * (min(counts) / counts[c]) ** (1 / 4)``, with the smallest
+    its logit. The margin of class c is ``max_margin * (min(counts) / counts[c]) ** (1 / 4)``, with the least
     positive count.
 
     Parameters
