@@ -65,10 +65,10 @@ def test_focal_losses_of_saturated_logits(x, gamma, dtype):
     }
     for form, (z, t) in forms.items():
         z = z.to(dtype).requires_grad_()  # noqa: PLW2901
-        loss = losses.focal_loss(
-            z, t.to(dtype) if t.is_floating_point() else t, gamma=gamma, reduction="none"
-        )
-        np.testing.assert_allclose(loss.item(), wanted, rtol=1e-6, atol=1e-30, err_msg=form)
+        t = t.to(dtype) if t.is_floating_point() else t  # noqa: PLW2901
+        loss = losses.focal_loss(z, t, gamma=gamma, reduction="none")
+        rtol = 4e-6 if form == "softmax of 3" else 1e-6  # x + log(2) is rounded, too
+        np.testing.assert_allclose(loss.item(), wanted, rtol=rtol, atol=1e-30, err_msg=form)
         grad = gradient(loss, z)
         assert grad.isfinite().all(), form
         if x <= -89:  # the row is wrong
@@ -143,22 +143,18 @@ def test_nothing_of_an_ignored_row_reaches_a_result(bad):
     """Not even as 0 * NaN in a gradient. The weight of an ignored row may be NaN, too."""
     z, y, w = batch()
     keep = torch.arange(len(y)) % 3 != 0
-    ignored, spoiled = (
-        torch.where(keep, y, -100),
-        torch.where(keep[:, None], z.detach(), bad).requires_grad_(),
-    )
-    weights = torch.where(keep, w, torch.nan)
-    for (name, found), (_, wanted) in zip(
-        of_all(spoiled, ignored, sample_weights=weights),
-        of_all(z[keep], y[keep], sample_weights=w[keep]),
-        strict=True,
-    ):
+    ignored = {"sample_weights": torch.where(keep, w, torch.nan)}
+    spoiled = torch.where(keep[:, None], z.detach(), bad).requires_grad_()
+    clean = z.detach()[keep].requires_grad_()
+    with_them = of_all(spoiled, torch.where(keep, y, -100), **ignored)
+    without = of_all(clean, y[keep], sample_weights=w[keep])
+    for (name, found), (_, wanted) in zip(with_them, without, strict=True):
         inside = found[keep] if found.ndim else found
         torch.testing.assert_close(inside, wanted, rtol=1e-12, atol=0, msg=name)
         assert found.ndim == 0 or (found[~keep] == 0).all()
         grad = gradient(found, spoiled)
         assert (grad[~keep] == 0).all(), name
-        torch.testing.assert_close(grad[keep], gradient(wanted, z)[keep], rtol=1e-9, atol=1e-15)
+        torch.testing.assert_close(grad[keep], gradient(wanted, clean), rtol=1e-9, atol=1e-15)
 
 
 def test_nothing_of_an_ignored_element_reaches_a_focal_loss():
@@ -302,7 +298,7 @@ def test_autocast_changes_nothing(name, dtype):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", OF_CLASSES)
 def test_nothing_is_read_from_another_device(name, weighted):
-    """Tensors on the device "meta" have no values: reading one, or a shape that depends on it, is an error."""
+    """The device "meta" has no values: reading one is an error, as is a shape that depends on one."""
     z = torch.empty(8, 5, device="meta", requires_grad=True)
     y = torch.empty(8, dtype=torch.int64, device="meta")
     how = {"sample_weights": torch.empty(8, device="meta")} if weighted else {}
@@ -346,9 +342,8 @@ def test_vmap(name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of operations that vmap does one by one
         found = torch.vmap(OF_CLASSES[name])(z, y)
-    torch.testing.assert_close(
-        found, torch.stack([OF_CLASSES[name](a, b) for a, b in zip(z, y, strict=True)])
-    )
+    one_by_one = [OF_CLASSES[name](a, b) for a, b in zip(z, y, strict=True)]
+    torch.testing.assert_close(found, torch.stack(one_by_one))
 
 
 @pytest.mark.parametrize("name", OF_CLASSES)
