@@ -127,6 +127,14 @@ SECTIONS = {
         epoch before it yields the first index; equipoise draws as it is read. The peak is the resident
         memory of an epoch beyond weights and sampler.""",
     ),
+    "losses": Section(
+        "Losses",
+        """A loss and its gradients, of float32 tensors. The rivals are torch's own cross-entropy, whose
+        forward and backward are one fused loop each, and the formula that torchvision has for focal loss.
+        equipoise also looks at the values of targets and weights, and has no NaN where these have one.""",
+        """The softmax form of the focal loss needs the probability of all other classes with all its digits,
+        which are three more passes over the matrix in each direction.""",
+    ),
     "cli": Section(
         "The command `equipoise sample` on Parquet files",
         """`equipoise sample -k 10000 --weight weight` with `--id id` or `--by label`, on a file of 2 GB:

@@ -33,7 +33,7 @@ HERE = Path(__file__).parent
 FIGURES = HERE / "figures.json"
 SUBJECTS = (
     *("tables", "negatives", "reservoirs", "neighbors", "smote", "imblearn", "orders"),
-    *("collate", "cli", "backends", "imports"),
+    *("collate", "losses", "cli", "backends", "imports"),
 )
 LIBRARIES = (
     "equipoise",

@@ -175,10 +175,6 @@ def adjust_logits(logits: Tensor, prior: Any, *, tau: float = 1.0) -> Tensor:
     --------
     logit_adjusted : a loss with the same purpose.
 
-    Notes
-    -----
-    Nothing is averaged, so there is nothing that a mean divides by.
-
     References
     ----------
     A. K. Menon et al., "Long-tail learning via logit adjustment", ICLR 2021.
