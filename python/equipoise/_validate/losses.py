@@ -111,6 +111,16 @@ def check_nonnegative(values: NDArray[Any], name: str, *, most: float = math.inf
         raise ValueError(f"{place(name, at)} must be {wanted}, got {values[at]}")
 
 
+def check_log_q(values: NDArray[Any], name: str, used: NDArray[np.bool_] | None = None) -> None:
+    """Check that log probabilities are finite where they are used."""
+    bad = ~np.isfinite(values) if used is None else ~np.isfinite(values) & used
+    if bad.any():
+        at = first_bad(bad)
+        raise ValueError(
+            f"{place(name, at)} must be finite, got {values[at]}: an item of probability 0 is never drawn"
+        )
+
+
 def check_a_class(values: NDArray[Any], name: str) -> None:
     """Check that at least one class has a positive number."""
     if not (values > 0).any():

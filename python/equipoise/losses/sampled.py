@@ -16,6 +16,7 @@ from equipoise.losses.inputs import (
     floats_like,
     is_readable,
     reduce,
+    values_of,
     weights_of_rows,
 )
 
@@ -139,9 +140,10 @@ def sampled_softmax(
     query, positive, negatives = _in_one_dtype(query, positive, negatives)
     shape, shared = (query.shape[0], negatives.shape[-2]), negatives.ndim == 2
     used = _used(mask, accidental_hits, query, shape)
-    log_q = floats_like(log_q, query, shape[1:] if shared else shape, "log_q", "one number for each negative")
-    if used is not None:  # what is not used must not spread, not even as 0 * NaN in a gradient
-        negatives = torch.where((used.any(0) if shared else used)[..., None], negatives, 0.0)
+    any_used = used.any(0) if used is not None and shared else used
+    log_q = _log_q(log_q, query, shape[1:] if shared else shape, "log_q", any_used)
+    if any_used is not None:  # what is not used must not spread, not even as 0 * NaN in a gradient
+        negatives = torch.where(any_used[..., None], negatives, 0.0)
     with _full_precision(query):
         own = (query * positive).sum(1, keepdim=True) / temperature
         others = query @ negatives.T if shared else (negatives @ query[:, :, None]).squeeze(2)
@@ -150,7 +152,7 @@ def sampled_softmax(
     if used is not None:
         others = torch.where(used, others, -torch.inf)
     if pos_log_q is not None:
-        pos_log_q = floats_like(pos_log_q, query, shape[:1], "pos_log_q", "one number for each row")
+        pos_log_q = _log_q(pos_log_q, query, shape[:1], "pos_log_q", None)
         own = own - pos_log_q[:, None] - log_m
     loss = -F.log_softmax(torch.cat([own, others], 1), 1)[:, 0]
     everyone = torch.ones(shape[0], dtype=torch.bool, device=query.device)
@@ -224,12 +226,9 @@ def bpr_loss(
     used = _used(mask, None, positive, shape)
     difference = positive[:, None] - negatives
     if log_q is not None:
-        difference = difference + floats_like(log_q, positive, shape, "log_q", "one number for each negative")
+        difference = difference + _log_q(log_q, positive, shape, "log_q", used)
     if pos_log_q is not None:
-        difference = (
-            difference
-            - floats_like(pos_log_q, positive, shape[:1], "pos_log_q", "one number for each row")[:, None]
-        )
+        difference = difference - _log_q(pos_log_q, positive, shape[:1], "pos_log_q", None)[:, None]
     if used is not None:
         difference = torch.where(used, difference, 0.0)
     losses = -F.logsigmoid(difference)
@@ -286,6 +285,15 @@ def _used(mask: Any, hits: Any, like: Tensor, shape: tuple[int, ...]) -> Tensor 
     if used is not None and is_readable(used) and bool(used.all()):
         return None
     return used
+
+
+def _log_q(x: Any, like: Tensor, shape: tuple[int, ...], name: str, used: Tensor | None) -> Tensor:
+    """Return log probabilities, which must be finite where they are used."""
+    meaning = "one number for each row" if name == "pos_log_q" else "one number for each negative"
+    log_q = floats_like(x, like, shape, name, meaning)
+    if is_readable(log_q):
+        _validate.check_log_q(values_of(log_q), name, None if used is None else values_of(used))
+    return log_q
 
 
 def _full_precision(like: Tensor) -> AbstractContextManager[Any]:
