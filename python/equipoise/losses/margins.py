@@ -102,4 +102,4 @@ def ldam_loss(
 def _margins(counts: Tensor, max_margin: float) -> Tensor:
     there = counts > 0
     least = torch.where(there, counts, torch.inf).amin()
-    return max_margin * torch.where(there, least / torch.where(there, counts, 1.0), 1.0) ** 0.25
+    return max_margin * torch.where(there, least / counts, 1.0) ** 0.25
