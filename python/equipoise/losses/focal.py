@@ -275,8 +275,9 @@ def _sigmoid_focal(x: Tensor, gamma: float) -> Tensor:
 
 def _soft_focal(x: Tensor, t: Tensor, gamma: float) -> Tensor:
     """Return the focal loss of elements with targets t in [0, 1]."""
-    error = torch.sigmoid(-x) * t + torch.sigmoid(x) * (1 - t)
-    return _modulated(F.logsigmoid(x) * t + F.logsigmoid(-x) * (1 - t), error, gamma)
+    opposite = -x
+    error = torch.lerp(torch.sigmoid(x), torch.sigmoid(opposite), t)
+    return _modulated(torch.lerp(F.logsigmoid(opposite), F.logsigmoid(x), t), error, gamma)
 
 
 def _softmax_focal(logits: Tensor, target: Tensor, gamma: float) -> Tensor:
