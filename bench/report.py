@@ -133,7 +133,7 @@ SECTIONS = {
         forward and backward are one fused loop each, and the formula that torchvision has for focal loss.
         equipoise also looks at the values of targets and weights, and has no NaN where these have one.""",
         """The softmax form of the focal loss needs the probability of all other classes with all its digits,
-        which are three more passes over the matrix in each direction.""",
+        which are three more passes over the matrix.""",
     ),
     "cli": Section(
         "The command `equipoise sample` on Parquet files",
