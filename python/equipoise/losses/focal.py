@@ -81,9 +81,9 @@ def focal_loss(
     torchvision's default ``alpha=0.25`` weighs the positives *down*, because its gamma = 2 weighs easy
     negatives down much more. Here there is no default.
 
-    The probability of error, ``1 - p_t``, is never computed by that subtraction, which is 0 from logits of 17
-    on in float32, and then has NaN gradients for gamma < 1. It is sigmoid(-x) for t = 1, or the sum of the
-    other classes' probabilities.
+    The probability of error, ``1 - p_t``, is never computed by that subtraction. In float32 this is 0 beyond
+    logits of 17, and its power then has NaN gradients for gamma < 1. It is sigmoid(-x) for t = 1, or the sum
+    of the other classes' probabilities.
 
     References
     ----------
