@@ -132,6 +132,14 @@ SECTIONS = {
         """Labels are counted by class, and weights made of the counts. Calibration sorts its probabilities,
         since its bins hold equal numbers of rows.""",
     ),
+    "losses": Section(
+        "Losses",
+        """A loss and its gradients, of float32 tensors. The rivals are torch's own cross-entropy, whose
+        forward and backward are one fused loop each, and the formula that torchvision has for focal loss.
+        equipoise also looks at the values of targets and weights, and has no NaN where these have one.""",
+        """The softmax form of the focal loss needs the probability of all other classes with all its digits,
+        which are three more passes over the matrix.""",
+    ),
     "cli": Section(
         "The command `equipoise sample` on Parquet files",
         """`equipoise sample -k 10000 --weight weight` with `--id id` or `--by label`, on a file of 2 GB:

@@ -33,7 +33,7 @@ HERE = Path(__file__).parent
 FIGURES = HERE / "figures.json"
 SUBJECTS = (
     *("tables", "negatives", "reservoirs", "neighbors", "smote", "imblearn", "orders"),
-    *("balance", "collate", "cli", "backends", "imports"),
+    *("balance", "collate", "losses", "cli", "backends", "imports"),
 )
 LIBRARIES = (
     "equipoise",

@@ -17,7 +17,7 @@ NOT_IMPORTED = {"_core", "dask", "imblearn", "ray"}
 if importlib.util.find_spec("numba") is None:  # a compiled wheel is also tested where Numba is not installed
     NOT_IMPORTED.add("_numba")
 if importlib.util.find_spec("torch") is None:
-    NOT_IMPORTED.add("torch")
+    NOT_IMPORTED |= {"losses", "torch"}
 NEED_PYARROW = ("equipoise._arrow", "equipoise._cli.files.", "equipoise._cli.sample.")
 HAS_PYARROW = importlib.util.find_spec("pyarrow") is not None
 
@@ -47,7 +47,8 @@ def test_examples_of_modules_run(name):
 
 PUBLIC = {name: "equipoise" for name in equipoise.__all__ if not name.startswith("_")}
 if "torch" not in NOT_IMPORTED:
-    PUBLIC |= dict.fromkeys(importlib.import_module("equipoise.torch").__all__, "equipoise.torch")
+    for adapter in ("equipoise.torch", "equipoise.losses"):
+        PUBLIC |= dict.fromkeys(importlib.import_module(adapter).__all__, adapter)
 
 
 @pytest.mark.parametrize("name", PUBLIC)

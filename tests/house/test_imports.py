@@ -40,6 +40,7 @@ ROOMS = {
     "ray": ("_validate", "_arrow", "_distributed", "equipoise"),
     "imblearn": (*BELOW, *SUBJECTS, "equipoise"),
     "torch": (*BELOW, *SUBJECTS, "equipoise"),
+    "losses": ("_validate",),
     # The command line.
     "_cli": (*BELOW, "datasets", *SUBJECTS, "equipoise", "_arrow", "_distributed"),
     "__main__": ("_cli",),

@@ -151,7 +151,15 @@ def public(module):
 
 
 @pytest.mark.parametrize(
-    "module", ["equipoise", "equipoise.imblearn", "equipoise.dask", "equipoise.ray", "equipoise.torch"]
+    "module",
+    [
+        "equipoise",
+        "equipoise.imblearn",
+        "equipoise.dask",
+        "equipoise.ray",
+        "equipoise.torch",
+        "equipoise.losses",
+    ],
 )
 def test_every_public_name_is_in_a_table(module):
     rows = [line for page in PAGES for line in prose(page).splitlines() if line.startswith("|")]

@@ -35,9 +35,14 @@ class _Disable:
         return True
 
 
-def leave_untraced(package: str) -> None:
-    """Tell Dynamo not to trace the functions and methods of the modules of a package that are loaded."""
-    disable, modules = _Disable(), {name for name in sys.modules if f"{name}.".startswith(f"{package}.")}
+def leave_untraced(package: str, *, but: str = "") -> None:
+    """Tell Dynamo not to trace the functions and methods of the modules of a package that are loaded.
+
+    `but` is a package within it whose functions are torch's operations, which Dynamo may trace.
+    """
+    modules = {name for name in sys.modules if f"{name}.".startswith(f"{package}.")}
+    modules -= {name for name in modules if but and f"{name}.".startswith(f"{but}.")}
+    disable = _Disable()
     for name in modules:
         for thing in list(vars(sys.modules[name]).values()):
             for function in _functions(thing):

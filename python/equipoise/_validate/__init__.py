@@ -17,7 +17,7 @@ There is one module per subject, and a module imports only those above it::
     arrays  columns                             arrays, shapes, ids, out=; columns and data sets
     csr  labels  weights                        the arrays of CSR matrices; class labels; weights
     negatives  points  reservoirs               one subject each
-    smote  imblearn  classes  collate  orders  balance
+    smote  imblearn  classes  collate  orders  balance  losses
 """
 
 from equipoise._validate.arguments import (
@@ -96,6 +96,7 @@ from equipoise._validate.columns import (
     check_no_column,
     refuse_again,
 )
+from equipoise._validate.containers.tensors import has_values
 from equipoise._validate.containers.unread import refuse_null, refuse_without
 from equipoise._validate.files import (
     as_file_path,
@@ -122,6 +123,25 @@ from equipoise._validate.labels import (
     as_labels,
     check_kind,
     refuse_same_code,
+)
+from equipoise._validate.losses import (
+    REDUCTIONS,
+    as_beta,
+    as_booleans,
+    as_numbers,
+    check_a_class,
+    check_all_classes,
+    check_bool,
+    check_classes,
+    check_dimensions,
+    check_log_q,
+    check_logits,
+    check_nonnegative,
+    check_probabilities,
+    check_real,
+    check_scores,
+    check_shape,
+    check_target,
 )
 from equipoise._validate.negatives import (
     as_batch_rows,
@@ -207,6 +227,7 @@ __all__ = [
     "FLOATS",
     "INTEGERS",
     "POLICIES",
+    "REDUCTIONS",
     "STRINGS",
     "Int64s",
     "Labels",
@@ -217,6 +238,7 @@ __all__ = [
     "as_batch_rows",
     "as_beta",
     "as_bit_generator",
+    "as_booleans",
     "as_bytes",
     "as_categorical",
     "as_choice",
@@ -248,6 +270,7 @@ __all__ = [
     "as_name",
     "as_neighbor_count",
     "as_neighbors",
+    "as_numbers",
     "as_outcomes",
     "as_parent_weights",
     "as_part",
@@ -272,12 +295,16 @@ __all__ = [
     "as_times",
     "as_values",
     "as_weights",
+    "check_a_class",
     "check_addressable",
+    "check_all_classes",
     "check_apart",
     "check_as_many",
     "check_axes",
     "check_binary",
+    "check_bool",
     "check_callable",
+    "check_classes",
     "check_collected",
     "check_column",
     "check_column_names",
@@ -287,6 +314,7 @@ __all__ = [
     "check_dataset",
     "check_denominator",
     "check_deviations",
+    "check_dimensions",
     "check_enough",
     "check_enough_rows",
     "check_exponents",
@@ -298,8 +326,11 @@ __all__ = [
     "check_keying",
     "check_kind",
     "check_length",
+    "check_log_q",
+    "check_logits",
     "check_names",
     "check_no_column",
+    "check_nonnegative",
     "check_num_samples",
     "check_order",
     "check_out",
@@ -309,20 +340,25 @@ __all__ = [
     "check_pickled_version",
     "check_possible",
     "check_powers",
+    "check_probabilities",
     "check_range",
+    "check_real",
     "check_rows",
     "check_rows_sum",
     "check_same_kind",
     "check_same_labels",
     "check_sampled",
     "check_sampler",
+    "check_scores",
     "check_setting",
     "check_settled",
+    "check_shape",
     "check_some",
     "check_span",
     "check_steady",
     "check_streams_apart",
     "check_sum",
+    "check_target",
     "check_total",
     "check_unchanged",
     "check_weighted",
@@ -331,6 +367,7 @@ __all__ = [
     "check_written",
     "first_bad",
     "has",
+    "has_values",
     "integers",
     "is_sparse",
     "is_table",

@@ -41,5 +41,5 @@ __all__ = [
 # Users, tracebacks and pickles see one public path.
 for _name in __all__:
     globals()[_name].__module__ = __name__
-leave_untraced("equipoise")
+leave_untraced("equipoise", but="equipoise.losses")
 del _name, leave_untraced

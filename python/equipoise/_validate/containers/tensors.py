@@ -36,13 +36,13 @@ def read_tensor(x: Any) -> NDArray[Any] | Unread:
         return Unread(f"{kind} that requires grad", "call .detach() first, since draws have no gradient")
     if _NO_NUMPY.search(str(x.dtype)):
         return Unread(f"a {x.dtype} tensor", narrow=True)
-    if not _has_values(x):
+    if not has_values(x):
         return Unread(f"{kind} without values in memory", "pass a tensor that holds its values")
     values: NDArray[Any] = x.resolve_conj().resolve_neg().numpy()
     return values
 
 
-def _has_values(x: Any) -> bool:
+def has_values(x: Any) -> bool:
     """Return whether the memory of a tensor holds all of its entries.
 
     Fake tensors have none, tensors under ``vmap`` and ``grad`` do not tell, and the memory of a sharded
