@@ -126,7 +126,6 @@ from equipoise._validate.labels import (
 )
 from equipoise._validate.losses import (
     REDUCTIONS,
-    as_beta,
     as_booleans,
     as_numbers,
     check_a_class,

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise._validate.arguments import as_real
 from equipoise._validate.arrays import as_array, is_kind, refuse_dtype
 from equipoise._validate.containers.tensors import is_tensor
 from equipoise._validate.wording import first_bad, kind_of, place
@@ -134,11 +133,3 @@ def check_all_classes(values: NDArray[Any], name: str) -> None:
         raise ValueError(
             f"{place(name, at)} must be > 0, got {values[at]}: a class without prior would win every row"
         )
-
-
-def as_beta(beta: Any) -> float:
-    """Return `beta` as a float in [0, 1)."""
-    value = as_real(beta, "beta")
-    if not 0 <= value < 1:
-        raise ValueError(f"beta must be in [0, 1), got {value}")
-    return value
