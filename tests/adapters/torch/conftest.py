@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
+
 import pytest
 
 from support.deadline import deadline
+
+# Otherwise, each worker that a fork server starts would import torch anew, as spawned ones do.
+multiprocessing.set_forkserver_preload(["torch", "equipoise.torch"])
 
 
 @pytest.fixture(autouse=True)
