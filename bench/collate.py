@@ -170,7 +170,6 @@ def alone(budget: Budget) -> Iterator[Row]:
         row = Row("collate", f"{ALONE}, uniform, {name}", "Python loop over sets", SETS, amount=AMOUNT)
         if given is columns:
             row.goal = 20
-            row.headline = "collate 8192 rows x 16 negatives of 1,000,000 items, 50 excluded, uniform"
         yield rounds.fill(row, "ours", "slots")
         rival = "Python loop over sets, NumPy's proposals"
         row = Row("collate", f"{ALONE}, uniform, {name}", rival, BULK, amount=AMOUNT)
