@@ -25,7 +25,7 @@ _NO_BATCH = np.uint64(2**64 - 1)  # its words order the classes
 
 
 class Shares(NamedTuple):
-    """What a batch owes to each class, in the order of an epoch, as the kernel takes it.
+    """The rows that a batch owes to each class, in the order of an epoch, as the kernel takes it.
 
     ``whole`` rows and, in units of a row, the ``rest``. The rests add up to ``left`` rows.
     """
