@@ -143,6 +143,16 @@ def test_probabilities_of_every_kind(labels, probs):
     assert sum(units.tolist()) == reference.UNITS
 
 
+def test_labels_may_be_floats():
+    """Labels often come out of a table as floats."""
+    found = find_classes([0.5, -0.0, 0.5, 0.0])
+    assert found.labels.tolist() == [0.0, 0.5]
+    assert found.counts.tolist() == [2, 2]
+    assert found.rows_of(1).tolist() == [0, 2]
+    assert found.digest == find_classes([1, 0, 1, 0]).digest
+    assert (share_units({0.0: 0.25, 0.5: 0.75}, found) / reference.UNITS).tolist() == [0.25, 0.75]
+
+
 def test_a_series_is_read_by_its_index():
     """The most frequent class comes first in value_counts()."""
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
@@ -164,7 +174,8 @@ def test_numbers_may_be_integers():
     ("y", "error", "text"),
     [
         ([], ValueError, r"^y must have between 1 and 2\^32 - 1 entries, got 0$"),
-        ([0.0, 1.0], TypeError, "^y must be integers, booleans or strings, got float64 array$"),
+        ([0.0, 1j], TypeError, "^y must be integers, booleans, strings or .*floats, got complex128 array$"),
+        ([0.0, INF], ValueError, r"^y\[1\] must be finite, got inf$"),
         ([0, NAN], ValueError, r"^y\[1\] must not be null"),
         ([0, None], ValueError, r"^y\[1\] must not be null"),
         ([0, "a"], TypeError, r"^y\[1\] must be an integer, like y\[0\], got a string$"),

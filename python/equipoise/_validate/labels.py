@@ -64,16 +64,17 @@ def as_labels(x: Any, name: str = "classes", *, num_classes: int | None = None) 
     return labels if labels.size else Labels(None, np.empty(0, np.int64))
 
 
-def as_class_labels(x: Any, name: str = "y") -> Labels:
+def as_class_labels(x: Any, name: str = "y", *, own_order: bool = True) -> Labels:
     """Return the classes of rows, as :func:`as_labels`, or finite floats.
 
-    The categories of pandas and of a polars Enum keep their own order, and those without rows are classes.
+    With `own_order`, the categories of pandas and of a polars Enum keep their order, and those without rows
+    are classes.
     """
     shape = x.shape if not isinstance(x, np.ndarray) and has(x, "shape") else ()
     if isinstance(shape, tuple) and len(shape) == 2:  # a frame or a sparse matrix
         raise ValueError(f"{name} must be 1-D, not 2-D (shape {shape})")
     try:
-        found = read_categories(x)
+        found = read_categories(x) if own_order else None
     except MemoryError:  # the argument is not at fault
         raise
     except Exception as failure:  # other libraries may raise anything

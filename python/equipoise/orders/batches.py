@@ -57,7 +57,7 @@ class ClassBatches:
     Parameters
     ----------
     y : array of shape (n,)
-        The label of each row: integers, booleans or strings, in any container.
+        The label of each row: integers, booleans, strings or finite floats, in any container.
     batch_size : int
         The rows of a batch, in [1, 2^31).
     class_probs : str, mapping or array of shape (K,)

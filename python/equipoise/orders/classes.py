@@ -70,7 +70,7 @@ def find_classes(y: Any, name: str = "y") -> Classes:
     Parameters
     ----------
     y : array of shape (n,)
-        The label of each row: integers, booleans or strings, in any container. 1 <= n < 2^32.
+        The label of each row: integers, booleans, strings or finite floats, in any container. 1 <= n < 2^32.
     name : str
         The argument's name in errors.
 
@@ -86,7 +86,7 @@ def find_classes(y: Any, name: str = "y") -> Classes:
     >>> found.labels.tolist(), found.counts.tolist(), found.rows_of(0).tolist()
     (['cat', 'dog'], [2, 1], [0, 2])
     """
-    labels = _validate.as_labels(y, name)
+    labels = _validate.as_class_labels(y, name, own_order=False)
     _validate.check_rows(labels.size, name)
     values, codes = number_labels(labels)
     counts = np.bincount(codes)

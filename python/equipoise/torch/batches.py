@@ -54,8 +54,8 @@ class ClassBalancedBatchSampler(Passes, BatchSampler):
     Parameters
     ----------
     y : array of shape (n,)
-        The label of each row: integers, booleans or strings, in any container. 1 <= n < 2^32. Its classes
-        are numbered in ascending order, see :attr:`classes`.
+        The label of each row: integers, booleans, strings or finite floats, in any container. 1 <= n < 2^32.
+        Its classes are numbered in ascending order, see :attr:`classes`.
     batch_size : int
         The rows of a batch, in [1, 2^31). All batches are full.
     class_probs : {"balanced", "proportional", "sqrt"}, mapping, or array of shape (K,)

@@ -48,7 +48,7 @@ class SmoteBatches(IterableDataset[Batch]):
     It yields tuples of tensors ``(X, y, parents)`` for b = `batch_size` rows:
 
     - X, of the data's dtype and shape (b, d).
-    - y, of shape (b,): the labels if they are integers or booleans. Strings are numbered, int64, in ascending
+    - y, of shape (b,): the labels if they are numbers or booleans. Strings are numbered, int64, in ascending
       order: ``classes[y]`` are the labels.
     - parents, int64 of shape (b, 2): the numbers in the data of the row that a synthetic row starts from, and
       of the neighbor toward which it lies. A real row has -1, -1.
@@ -59,7 +59,7 @@ class SmoteBatches(IterableDataset[Batch]):
         The rows; finite. A C-contiguous array is not copied, so it must not change, except for the rows of
         growing classes. A read-only ``np.memmap`` stays on disk.
     y : array of shape (n,)
-        The label of each row: integers, booleans or strings.
+        The label of each row: integers, booleans, strings or finite floats.
     batch_size : int
         The rows of a batch, in [1, 2^31). All batches are full.
     class_probs : str, mapping or array of shape (K,)
@@ -197,7 +197,7 @@ class SmoteBatches(IterableDataset[Batch]):
         order = self._batches.places(at, epoch)
         X, classes, parents = (part[order] for part in made)
         labels = self.classes
-        y = labels[classes] if labels.dtype.kind in "bi" else classes
+        y = labels[classes] if labels.dtype.kind in "bif" else classes
         return torch.from_numpy(X), torch.from_numpy(y), torch.from_numpy(parents)
 
     def _digest(self) -> str:

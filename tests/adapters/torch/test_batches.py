@@ -271,7 +271,11 @@ def test_a_sampler_in_the_place_of_labels_is_refused(given):
         ({"drop_last": 1}, TypeError, "^drop_last must be True or False, got int$"),
         ({"batch_size": 0}, ValueError, "^batch_size must be in"),
         ({"seed": 2**64}, ValueError, "^seed must be in"),
-        ({"y": [0.5, 1]}, TypeError, "^y must be integers, booleans or strings, got float and int$"),
+        (
+            {"y": [0.5, "a"]},
+            TypeError,
+            "^y must be integers, booleans, strings or .*floats, got float and str$",
+        ),
         (
             {"class_probs": {0: 0.5, 1: 0.5}},
             ValueError,

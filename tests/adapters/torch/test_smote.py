@@ -359,7 +359,7 @@ def test_a_class_that_is_too_small_is_named():
         ({"x": X.astype(int)}, TypeError, "^X must be float32 or float64"),
         ({"x": X[:, 0]}, ValueError, "^X must be 2-D"),
         ({"x": np.where(X[3, 1] == X, np.nan, X)}, ValueError, r"^X\[3, 1\] must be finite, got nan$"),
-        ({"y": Y * 0.5}, TypeError, "^y must be integers, booleans or strings, got float64 array$"),
+        ({"y": Y * 1j}, TypeError, "^y must be integers, booleans, strings or .*floats, got complex128 arr"),
         ({"rank": 1}, ValueError, r"^rank must be in \[0, 0\], got 1$"),
         ({"num_replicas": 0}, ValueError, r"^num_replicas must be in \[1, 2147483647\], got 0$"),
         ({"k_neighbors": 0}, ValueError, "^k_neighbors must be in"),
@@ -378,3 +378,13 @@ def test_bad_epochs():
     for bad, error in ((-1, ValueError), (2**32, ValueError), (0.5, TypeError)):
         with pytest.raises(error, match=r"^epoch must be"):
             data.set_epoch(bad)
+
+
+def test_labels_may_be_floats():
+    """They come back as they are, and the rows are those of the same classes as integers."""
+    made, same = (SmoteBatches(X, y, 20, seed=2) for y in (Y * 0.5, Y))
+    for (rows, labels, parents), (wanted, integers, others) in zip(made, same, strict=True):
+        assert torch.equal(rows, wanted)
+        assert labels.dtype == torch.float64
+        assert torch.equal(labels, integers * 0.5)
+        assert torch.equal(parents, others)
