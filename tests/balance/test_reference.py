@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import equipoise
@@ -151,6 +151,7 @@ PRIORS = st.lists(st.floats(1e-9, 1e9), min_size=3, max_size=3)
 
 
 @given(st.lists(st.floats(1e-300, 1), min_size=3, max_size=3), PRIORS, PRIORS)
+@example([1e-300, 1e-300, 0.5], [0.5, 483160.0, 515689.0], [426334461.0, 0.25, 1e-09])
 def test_prior_correct(p, train, true):
     rows = np.array(p) / math.fsum(p)
     close(

@@ -84,7 +84,10 @@ def prior_correct(p: Any, train_prior: Any, true_prior: Any) -> Floats:
 
 def _ratios(train_prior: Any, true_prior: Any, num_classes: int | None) -> Floats:
     train = _validate.as_prior(train_prior, "train_prior", num_classes)
-    return _validate.as_ratios(train, _validate.as_prior(true_prior, "true_prior", num_classes))
+    ratios = _validate.as_ratios(train, _validate.as_prior(true_prior, "true_prior", num_classes))
+    # They are at most 1. A power of two keeps their products with tiny probabilities out of the subnormal
+    # numbers, which have fewer digits.
+    return np.ldexp(ratios, 1000)
 
 
 @dataclass(frozen=True, eq=False)
