@@ -5,7 +5,8 @@
 - `SmoteBatches`: the same batches, partly of synthetic rows: a data set, for ``batch_size=None``.
 - `NegativeCollate`: the negatives of a batch, for ``collate_fn=``.
 
-All of them give the same for any number of workers, and resume in the middle of an epoch.
+What they give does not depend on the number of workers, unless a `NegativeCollate` has the key "counter",
+and an epoch can be resumed anywhere: the samplers on any number of ranks, `SmoteBatches` on as many.
 
 The modules, and what they use::
 

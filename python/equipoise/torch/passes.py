@@ -127,6 +127,15 @@ class Passes(Sampler):
         ------
         TypeError, ValueError
             If `epoch` is not an integer or is out of range.
+
+        Examples
+        --------
+        >>> from equipoise.torch import WeightedSampler
+        >>> sampler = WeightedSampler([1.0, 3.0], 4)
+        >>> first, second = list(sampler), list(sampler)
+        >>> sampler.set_epoch(0)
+        >>> list(sampler) == first
+        True
         """
         number = _validate.as_count(epoch, "epoch", most=2**32 - 1)
         if number != self._epoch:
@@ -145,6 +154,21 @@ class Passes(Sampler):
             The kind of sampler, a version, a fingerprint of the configuration, the epoch, the position in
             the order that all ranks share, and whether `set_epoch` was ever called. JSON can hold it. It does
             not depend on the number of ranks, so a run can be resumed on more or fewer.
+
+        Examples
+        --------
+        >>> from equipoise.torch import WeightedSampler
+        >>> sampler = WeightedSampler([1.0, 3.0], 100, seed=2)
+        >>> rows = iter(sampler)
+        >>> for _ in range(40):
+        ...     last = next(rows)
+        >>> state = sampler.state_dict()
+        >>> state["epoch"], state["position"]
+        (0, 40)
+        >>> resumed = WeightedSampler([1.0, 3.0], 100, seed=2)
+        >>> resumed.load_state_dict(state)
+        >>> list(resumed) == list(rows)
+        True
         """
         return {
             **self._fixed(),
@@ -170,6 +194,10 @@ class Passes(Sampler):
         TypeError, ValueError
             If `state` is not a mapping, lacks a key, or has a different version or configuration. The
             position is then unchanged.
+
+        Examples
+        --------
+        See :meth:`state_dict`.
         """
         limits = {"epoch": 2**32, "position": self._total + 1, "set_epoch_called": 2}
         values = _validate.as_state(state, self._fixed(), limits, self._made_from)
